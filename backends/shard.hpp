@@ -1,0 +1,120 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "backends/rpc.hpp"
+#include "fast/frame.hpp"
+
+/// Shards as the router sees them: one small interface, an implementation for each kind.
+namespace backends {
+
+/// One RPC on its way to a shard. Everything it points to is valid only during `submit`.
+struct Request {
+  Rpc rpc = Rpc::ping;
+  /// The payload `{"m":…,"d":[…]}`, in pieces that follow each other. Grammar already checked.
+  std::span<const std::string_view> pieces;
+  /// Where the pieces are a client's payload unchanged: its checksum and the version it is of.
+  std::optional<std::uint16_t> checksum;
+  fast::Version checksum_version = fast::Version::v2;
+  /// findObjects, sql, listen: asks for a connection of its own, which `pause` can hold up.
+  bool stream = false;
+};
+
+/// A frame of a shard's answer. Valid only during the call.
+struct Reply {
+  /// `{"m":…,"d":[…]}`, for errors `{"m":…,"d":{…}}`; grammar and shape not yet checked where it
+  /// came over a wire, so a receiver must check before it forwards.
+  std::string_view payload;
+  /// The payload's checksum and the version it is of; nullopt: not known.
+  std::optional<std::uint16_t> checksum;
+  fast::Version version = fast::Version::v2;
+};
+
+/// Why a shard could not answer.
+enum class FailureKind : std::uint8_t {
+  no_connections,   ///< nothing was sent: no connection is up
+  overloaded,       ///< nothing was sent: a bound of this shard is reached
+  connection_lost,  ///< sent, and the connection ended before the answer: the outcome is unknown
+  bad_reply,        ///< sent, and the shard broke the protocol: the outcome is unknown
+};
+
+struct Failure {
+  FailureKind kind = FailureKind::no_connections;
+  std::string message;      ///< for the client, e.g. "unexpected end of transport stream"
+  std::string info = "{}";  ///< a JSON object for the error's `info`
+
+  bool operator==(const Failure&) const = default;
+};
+
+/// Receives one request's answer: any number of `on_data`, then exactly one of the others, after
+/// which the shard has forgotten the sink. Called on the shard's worker, never from inside
+/// `submit`, and never again once `cancel` has returned true.
+class ReplySink {
+ public:
+  virtual void on_data(const Reply& reply) = 0;
+  virtual void on_end(const Reply& reply) = 0;    ///< elements in it count as data
+  virtual void on_error(const Reply& reply) = 0;  ///< the shard's own verdict
+  virtual void on_failure(const Failure& failure) = 0;
+
+ protected:
+  ~ReplySink() = default;
+};
+
+/// Names a submitted request to its shard until its sink has had its last call.
+struct Ticket {
+  std::uint64_t number = 0;
+  bool operator==(const Ticket&) const = default;
+};
+
+/// What `submit` made of a request: accepted under a ticket, or failed at once (the sink is then
+/// not called).
+struct Submitted {
+  std::optional<Ticket> ticket;
+  Failure failure;  ///< meaningful where there is no ticket
+};
+
+/// A shard's state for metrics and status pages. A copy, made on the shard's worker.
+struct ShardStatus {
+  bool healthy = false;            ///< would take a request now
+  std::size_t connections = 0;     ///< up
+  std::size_t in_flight = 0;       ///< requests whose answer is outstanding
+  std::string address;             ///< for people
+  std::string last_problem;        ///< empty: none since the last success
+
+  bool operator==(const ShardStatus&) const = default;
+};
+
+/// One shard, as one worker holds it. Lives on: one worker; every call is made there.
+/// Implementations: moray/ (a moray server), embedded/ (LevelDB), fake/ (scripted faults).
+/// The contract test (tests/contract) runs on each.
+class Shard {
+ public:
+  virtual ~Shard() = default;
+
+  /// Starts a request. The bytes are copied or written before it returns. O(bytes).
+  virtual Submitted submit(const Request& request, ReplySink& sink) = 0;
+
+  /// The caller has lost interest. True: the request was not sent yet, or was a stream whose
+  /// connection is closed now; the sink will not be called again. False: the answer must still
+  /// come (its slot stays reserved until then), and the sink will be called.
+  virtual bool cancel(Ticket ticket) = 0;
+
+  /// Holds up a stream's answer and lets it go on; by TCP back-pressure where there is a socket.
+  /// Some frames already read may still be delivered after `pause`.
+  virtual void pause(Ticket ticket) = 0;
+  virtual void resume(Ticket ticket) = 0;
+
+  /// The shard left the ring: no new work comes; close at the last answer.
+  virtual void retire() = 0;
+  /// Retired, and the last answer is out: the object may be destroyed.
+  [[nodiscard]] virtual bool idle() const = 0;
+
+  [[nodiscard]] virtual ShardStatus status() const = 0;
+};
+
+}  // namespace backends

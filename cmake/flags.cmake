@@ -1,0 +1,40 @@
+# The flags of every target, on one INTERFACE target.
+set(CMAKE_CXX_STANDARD 20)
+set(CMAKE_CXX_STANDARD_REQUIRED ON)
+set(CMAKE_CXX_EXTENSIONS OFF)  # with them, illumos defines `sun` as a macro
+set(CMAKE_POSITION_INDEPENDENT_CODE ON)
+if(NOT CMAKE_BUILD_TYPE)
+  set(CMAKE_BUILD_TYPE Release CACHE STRING "" FORCE)
+endif()
+
+find_package(Threads REQUIRED)
+add_library(moray_router_flags INTERFACE)
+target_include_directories(moray_router_flags INTERFACE "${PROJECT_SOURCE_DIR}")
+target_compile_options(moray_router_flags INTERFACE
+  -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -Werror -fno-omit-frame-pointer)
+target_compile_definitions(moray_router_flags INTERFACE BOOST_ASIO_NO_DEPRECATED)
+target_link_libraries(moray_router_flags INTERFACE Threads::Threads)
+
+if(MORAY_ROUTER_SANITIZE)
+  target_compile_options(moray_router_flags INTERFACE
+    "-fsanitize=${MORAY_ROUTER_SANITIZE}" -fno-sanitize-recover=all)
+  target_link_options(moray_router_flags INTERFACE "-fsanitize=${MORAY_ROUTER_SANITIZE}")
+  if(MORAY_ROUTER_SANITIZE MATCHES "thread" AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+    # g++ warns of atomic_thread_fence inside shared_ptr and Asio; the fences are theirs.
+    target_compile_options(moray_router_flags INTERFACE -Wno-tsan)
+  endif()
+  if(MORAY_ROUTER_SANITIZE MATCHES "undefined" AND CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
+    target_compile_options(moray_router_flags INTERFACE -fno-sanitize=function)
+  endif()
+endif()
+if(CMAKE_SYSTEM_NAME STREQUAL "SunOS")
+  target_compile_definitions(moray_router_flags INTERFACE __EXTENSIONS__ _POSIX_PTHREAD_SEMANTICS)
+  target_link_libraries(moray_router_flags INTERFACE socket nsl resolv)
+endif()
+
+# moray_router_library(NAME SOURCES... [LINK targets...])
+function(moray_router_library name)
+  cmake_parse_arguments(ARG "" "" "SOURCES;LINK" ${ARGN})
+  add_library(${name} STATIC ${ARG_SOURCES})
+  target_link_libraries(${name} PUBLIC moray_router_flags ${ARG_LINK})
+endfunction()
