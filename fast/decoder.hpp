@@ -63,7 +63,8 @@ class Decoder {
   void settle();
 
   /// In the middle of a large frame (after `settle`): where its missing bytes may be read to
-  /// directly, saving a copy; empty otherwise. Report them by `wrote`, then call `next`.
+  /// directly, saving a copy; empty otherwise. Always report by `wrote` how many were (also none),
+  /// then call `next`.
   std::span<char> direct_tail();
   void wrote(std::size_t bytes);
 
@@ -76,12 +77,13 @@ class Decoder {
  private:
   Decoded decode_carried();
   Decoded fail(const DecodeFailure& failure);
+  void drop_used_carry();
 
   std::size_t payload_bytes_max_;
-  std::string_view lent_;
-  std::string carried_;           // an incomplete frame, or its beginning
-  std::size_t carried_bytes_ = 0;  // how much of carried_ holds bytes of the stream
-  bool carried_given_out_ = false;
+  std::string_view lent_;         // fed and not used yet
+  std::string carried_;           // bytes kept from earlier feeds, which come before lent_
+  std::size_t carried_begin_ = 0;  // how many of them are used
+  std::size_t direct_begin_ = 0;   // where direct_tail began
   bool failed_ = false;
   DecodeFailure failure_;
 };
