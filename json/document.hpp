@@ -152,8 +152,10 @@ class Document {
   /// The whole text's value. Only after a parse without a problem.
   [[nodiscard]] Value root() const;
 
-  /// Gives back buffers larger than `bytes_max` (after a giant frame).
+  /// Gives back buffers for texts larger than `bytes_max` (after a giant frame).
   void shrink(std::size_t bytes_max);
+
+  struct Index;  ///< internal to json/
 
  private:
   friend class Value;
@@ -162,7 +164,6 @@ class Document {
   friend class ElementIterator;
   friend class Members;
   friend class Elements;
-  struct Index;
   std::unique_ptr<Index> index_;
 };
 

@@ -1,0 +1,7 @@
+# What the project needs from Debian 12. Sourced by run.sh and test.sh.
+build_packages=(
+  build-essential cmake ninja-build pkg-config
+  libboost1.81-dev libleveldb-dev libsnappy-dev nlohmann-json3-dev prometheus-cpp-dev
+  libspdlog-dev libssl-dev libsimdjson-dev libc-ares-dev libcli11-dev
+)
+test_packages=(doctest-dev libbenchmark-dev dnsmasq-base xz-utils python3 curl)

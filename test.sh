@@ -1,0 +1,30 @@
+#!/usr/bin/env bash
+# Installs what is missing, builds, and runs every test: the release build and the ASan+UBSan
+# build run all of them, the TSan build those where threads meet.
+#   --quick  the release build only
+#   --all    all of everything, TSan too
+set -euo pipefail
+cd "$(dirname "$0")"
+. scripts/packages.sh
+scripts/install_packages.sh "${build_packages[@]}" "${test_packages[@]}"
+if ! command -v node >/dev/null; then scripts/install_packages.sh nodejs npm; fi
+
+mode=${1:-}
+launcher=()
+if command -v ccache >/dev/null; then launcher=(-DCMAKE_CXX_COMPILER_LAUNCHER=ccache); fi
+
+build_and_test() { # preset, then ctest arguments
+  local preset=$1
+  shift
+  echo "== $preset"
+  cmake --preset "$preset" "${launcher[@]}" >/dev/null
+  cmake --build --preset "$preset" -j2
+  ctest --preset "$preset" -j2 "$@"
+}
+
+build_and_test release
+if [ "$mode" != --quick ]; then
+  build_and_test asan
+  if [ "$mode" = --all ]; then build_and_test tsan; else build_and_test tsan -L threads; fi
+fi
+echo "all tests passed"
