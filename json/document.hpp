@@ -49,6 +49,8 @@ class Value {
   /// Strings: unescaped. A view of the text where nothing is escaped, else of `scratch`, which is
   /// overwritten. An unpaired surrogate becomes EF BF BD, as Node writes it when hashing.
   [[nodiscard]] std::string_view string(std::string& scratch) const;
+  /// Strings: compares after unescaping, without allocating.
+  [[nodiscard]] bool equals(std::string_view wanted) const;
 
   /// Objects: the last member whose unescaped name equals `name`, as JSON.parse would keep it.
   [[nodiscard]] std::optional<Value> find(std::string_view name) const;
@@ -146,7 +148,9 @@ class Document {
   Document& operator=(const Document&) = delete;
 
   /// Indexes and checks `text`, which must stay where it is while values are used. O(bytes); no
-  /// allocation once the buffers have grown. Needs no padding behind the text.
+  /// allocation once the buffers have grown (up to 8 bytes for each byte of text), throws
+  /// std::bad_alloc when they can't. Needs no padding behind the text. Texts of 2 GiB and more are
+  /// refused.
   [[nodiscard]] std::optional<Problem> parse(std::string_view text);
 
   /// The whole text's value. Only after a parse without a problem.
@@ -159,7 +163,6 @@ class Document {
 
  private:
   friend class Value;
-  friend struct Member;
   friend class MemberIterator;
   friend class ElementIterator;
   friend class Members;

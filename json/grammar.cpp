@@ -1,168 +1,226 @@
-#include <array>
-#include <cstring>
+#include "json/grammar.hpp"
 
-#include "json/index.hpp"
+#include <cstring>
 
 namespace json {
 namespace {
 
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
+constexpr std::uint32_t kNone = 0xffffffff;
 
-bool is_hex(char c) {
-  return is_digit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
+bool is_digit(char byte) { return static_cast<unsigned char>(byte - '0') < 10; }
+
+bool is_hex_digit(char byte) {
+  return is_digit(byte) || static_cast<unsigned char>((byte | 0x20) - 'a') < 6;
 }
 
-std::size_t digits(std::string_view text, std::size_t from) {
-  while (from < text.size() && is_digit(text[from])) ++from;
-  return from;
+const char* skip_digits(const char* at, const char* end) {
+  while (at != end && is_digit(*at)) ++at;
+  return at;
 }
 
-bool is_string(std::string_view text) {
-  if (text.size() < 2 || text.back() != '"') return false;
-  return valid_escapes(text.substr(1, text.size() - 2));
+/// Behind the number that begins at `at`; nullptr when none does.
+const char* number_end(const char* at, const char* end) {
+  if (*at == '-') ++at;
+  const char* digits = at;
+  at = skip_digits(at, end);
+  if (at == digits || (*digits == '0' && at - digits > 1)) return nullptr;
+  if (at != end && *at == '.') {
+    digits = ++at;
+    at = skip_digits(at, end);
+    if (at == digits) return nullptr;
+  }
+  if (at != end && (*at == 'e' || *at == 'E')) {
+    ++at;
+    if (at != end && (*at == '+' || *at == '-')) ++at;
+    digits = at;
+    at = skip_digits(at, end);
+    if (at == digits) return nullptr;
+  }
+  return at;
 }
 
-bool is_scalar(std::string_view text) {
-  switch (text.front()) {
-    case '"': return is_string(text);
-    case 't': return text == "true";
-    case 'f': return text == "false";
-    case 'n': return text == "null";
-    default: return is_number(text);
+/// Behind `literal` if it stands at `at`; nullptr otherwise.
+const char* literal_end(const char* at, const char* end, std::string_view literal) {
+  if (static_cast<std::size_t>(end - at) < literal.size()) return nullptr;
+  if (std::memcmp(at, literal.data(), literal.size()) != 0) return nullptr;
+  return at + literal.size();
+}
+
+const char* find_backslash(const char* from, const char* end) {
+  const void* found = std::memchr(from, '\\', static_cast<std::size_t>(end - from));
+  return found ? static_cast<const char*>(found) : end;
+}
+
+/// Behind the escape whose backslash is at `at`; nullptr when it is none. `end` is the string's
+/// closing quote.
+const char* escape_end(const char* at, const char* end) {
+  if (end - at < 2) return nullptr;
+  switch (at[1]) {
+    case '"': case '\\': case '/': case 'b': case 'f': case 'n': case 'r': case 't':
+      return at + 2;
+    case 'u':
+      if (end - at < 6) return nullptr;
+      for (int digit = 2; digit < 6; ++digit)
+        if (!is_hex_digit(at[digit])) return nullptr;
+      return at + 6;
+    default:
+      return nullptr;
   }
 }
 
-/// One walk over the tokens with a stack of open brackets.
+/// Checks the escapes from the one at `at` to the closing quote `end`; the wrong one, or nullptr.
+const char* wrong_escape(const char* at, const char* end) {
+  while (at != end) {
+    const char* next = escape_end(at, end);
+    if (!next) return at;
+    at = *next == '\\' ? next : find_backslash(next, end);
+  }
+  return nullptr;
+}
+
+/// One walk over the tokens. Open brackets are chained through their `ends`, so that no stack is
+/// needed.
 class Walk {
  public:
-  explicit Walk(Document::Index& index) : index_(index) {}
+  explicit Walk(const Tokens& tokens)
+      : text_(tokens.text.data()),
+        text_end_(text_ + tokens.text.size()),
+        starts_(tokens.starts),
+        ends_(tokens.ends),
+        count_(tokens.count),
+        backslash_(find_backslash(text_, text_end_)) {}
 
   std::optional<Problem> run() {
-    while (token_ < index_.tokens) {
-      if (!step()) return Problem{fault_, index_.positions[token_]};
-      ++token_;
-    }
-    if (expect_ != Expect::nothing) return Problem{Fault::not_json, index_.text.size()};
-    return std::nullopt;
+    const bool correct = opens(lead(0)) ? container() : scalar() && ++at_ == count_;
+    if (correct) return std::nullopt;
+    return Problem{fault_, wrong_ ? static_cast<std::size_t>(wrong_ - text_) : starts_[at_]};
   }
 
  private:
-  enum class Expect : std::uint8_t {
-    value,
-    value_or_close,  // behind '['
-    name_or_close,   // behind '{'
-    name,            // behind a comma in an object
-    colon,
-    comma_or_close,
-    nothing,
-  };
+  static bool opens(char byte) { return byte == '{' || byte == '['; }
+  static bool closes(char byte) { return byte == '}' || byte == ']'; }
+  char lead(std::uint32_t token) const { return text_[starts_[token]]; }
+  const char* start() const { return text_ + starts_[at_]; }
+  const char* limit() const { return text_ + starts_[at_ + 1]; }
 
-  bool step() {
-    const char c = index_.at(token_);
-    switch (expect_) {
-      case Expect::value: return value(c);
-      case Expect::value_or_close: return c == ']' ? close(c) : value(c);
-      case Expect::name_or_close: return c == '}' ? close(c) : name(c);
-      case Expect::name: return name(c);
-      case Expect::colon:
-        expect_ = Expect::value;
-        return c == ':';
-      case Expect::comma_or_close:
-        if (c != ',') return close(c);
-        expect_ = index_.at(open_[depth_ - 1]) == '{' ? Expect::name : Expect::value;
-        return true;
-      case Expect::nothing: return false;
+  /// Walks the outermost array or object. Its last token closes a bracket, which is neither a
+  /// value, a name, a colon nor a comma: so the token behind one of those always exists.
+  bool container() {
+    if (!closes(lead(count_ - 1))) return wrong_at(text_ + starts_[count_ - 1]);
+    for (;;) {
+      if (opens(lead(at_))) {
+        if (!enter()) return false;
+        if (!closes(lead(at_))) {
+          if (in_object_ && !name()) return false;
+          continue;
+        }
+      } else {
+        if (!scalar()) return false;
+        ++at_;
+      }
+      while (lead(at_) != ',') {
+        if (!leave()) return false;
+        if (at_ == count_) return open_ == kNone;
+        if (open_ == kNone) return false;
+      }
+      ++at_;
+      if (in_object_ && !name()) return false;
     }
-    return false;
   }
 
-  bool value(char c) {
-    if (c == '{' || c == '[') return open(c);
-    after_value();
-    return scalar();
-  }
-
-  bool name(char c) {
-    expect_ = Expect::colon;
-    return c == '"' && scalar();
-  }
-
-  bool scalar() {
-    const std::size_t begin = index_.positions[token_];
-    return is_scalar(index_.text.substr(begin, index_.scalar_end(token_) - begin));
-  }
-
-  bool open(char c) {
-    if (depth_ == kDepthMax) {
+  bool enter() {
+    if (++depth_ > kDepthMax) {
       fault_ = Fault::too_deep;
       return false;
     }
-    open_[depth_++] = token_;
-    expect_ = c == '{' ? Expect::name_or_close : Expect::value_or_close;
+    in_object_ = lead(at_) == '{';
+    ends_[at_] = open_;
+    open_ = at_++;
     return true;
   }
 
-  bool close(char c) {
-    const std::uint32_t opening = open_[depth_ - 1];
-    if (c != (index_.at(opening) == '{' ? '}' : ']')) return false;
-    index_.partner[opening] = token_;
+  bool leave() {
+    if (lead(at_) != (in_object_ ? '}' : ']')) return false;
+    const std::uint32_t outer = ends_[open_];
+    ends_[open_] = at_++;
+    open_ = outer;
     --depth_;
-    after_value();
+    in_object_ = outer != kNone && lead(outer) == '{';
     return true;
   }
 
-  void after_value() { expect_ = depth_ == 0 ? Expect::nothing : Expect::comma_or_close; }
+  /// A member's name and colon.
+  bool name() {
+    if (lead(at_) != '"' || !string()) return false;
+    if (lead(++at_) != ':') return false;
+    ++at_;
+    return true;
+  }
 
-  Document::Index& index_;
-  std::uint32_t token_ = 0;
-  Expect expect_ = Expect::value;
+  bool scalar() {
+    switch (*start()) {
+      case '"': return string();
+      case 't': return bounded(literal_end(start(), limit(), "true"));
+      case 'f': return bounded(literal_end(start(), limit(), "false"));
+      case 'n': return bounded(literal_end(start(), limit(), "null"));
+      case '-': case '0': case '1': case '2': case '3': case '4':
+      case '5': case '6': case '7': case '8': case '9':
+        return bounded(number_end(start(), limit()));
+      default: return false;
+    }
+  }
+
+  /// A number or literal that ends at `end` must have white space or the next token behind it.
+  bool bounded(const char* end) {
+    if (!end || (end != limit() && !is_white_space(*end))) return false;
+    ends_[at_] = static_cast<std::uint32_t>(end - text_);
+    return true;
+  }
+
+  /// Closing quotes are no tokens: this one's is the last byte before the next token, white space
+  /// aside. Backslashes are looked for once in the whole text, not in each string.
+  bool string() {
+    const char* quote = limit() - 1;
+    while (*quote != '"') --quote;
+    if (quote <= start()) return false;
+    const auto end = static_cast<std::uint32_t>(quote - text_);
+    if (backslash_ > quote) {
+      ends_[at_] = end;
+      return true;
+    }
+    ends_[at_] = end | Tokens::kEscaped;
+    return escapes(quote);
+  }
+
+  bool escapes(const char* quote) {
+    // A backslash before this string belongs to no string, which its token shows sooner or later.
+    if (backslash_ < start()) return wrong_at(backslash_);
+    if (const char* wrong = wrong_escape(backslash_, quote)) return wrong_at(wrong);
+    backslash_ = find_backslash(quote, text_end_);
+    return true;
+  }
+
+  bool wrong_at(const char* where) {
+    wrong_ = where;
+    return false;
+  }
+
+  const char* text_;
+  const char* text_end_;
+  const std::uint32_t* starts_;
+  std::uint32_t* ends_;
+  std::uint32_t count_;
+  const char* backslash_;  // the first one not yet walked over
+  std::uint32_t at_ = 0;
+  std::uint32_t open_ = kNone;
+  std::uint32_t depth_ = 0;
+  bool in_object_ = false;
   Fault fault_ = Fault::not_json;
-  std::size_t depth_ = 0;
-  std::array<std::uint32_t, kDepthMax> open_;  // set up to depth_
+  const char* wrong_ = nullptr;  // where the problem is, if not at the token
 };
 
 }  // namespace
 
-bool is_number(std::string_view text) {
-  std::size_t at = text.front() == '-' ? 1 : 0;
-  if (at == text.size()) return false;
-  if (text[at] == '0') {
-    ++at;
-  } else {
-    const std::size_t end = digits(text, at);
-    if (end == at) return false;
-    at = end;
-  }
-  if (at < text.size() && text[at] == '.') {
-    const std::size_t end = digits(text, at + 1);
-    if (end == at + 1) return false;
-    at = end;
-  }
-  if (at < text.size() && (text[at] == 'e' || text[at] == 'E')) {
-    ++at;
-    if (at < text.size() && (text[at] == '+' || text[at] == '-')) ++at;
-    const std::size_t end = digits(text, at);
-    if (end == at) return false;
-    at = end;
-  }
-  return at == text.size();
-}
-
-bool valid_escapes(std::string_view raw) {
-  for (std::size_t at = raw.find('\\'); at != std::string_view::npos; at = raw.find('\\', at)) {
-    if (++at == raw.size()) return false;
-    if (raw[at] == 'u') {
-      if (raw.size() - at < 5) return false;
-      for (int i = 0; i < 4; ++i)
-        if (!is_hex(raw[++at])) return false;
-    } else if (std::memchr("\"\\/bfnrt", raw[at], 8) == nullptr) {
-      return false;
-    }
-    ++at;
-  }
-  return true;
-}
-
-std::optional<Problem> check_grammar(Document::Index& index) { return Walk(index).run(); }
+std::optional<Problem> check_grammar(const Tokens& tokens) { return Walk(tokens).run(); }
 
 }  // namespace json

@@ -5,11 +5,16 @@
 
 namespace json {
 
-/// What a string's bytes between the quotes stand for. `raw` has only valid escapes; `out` is
-/// overwritten. An escaped surrogate without its partner becomes EF BF BD.
+/// Unescapes what stands between a checked string's quotes; `out` is overwritten. A surrogate
+/// escape without its other half becomes EF BF BD, as Node writes it when encoding. `raw` must not
+/// be a part of `out`.
 void unescape(std::string_view raw, std::string& out);
 
-/// Whether `raw`, unescaped, is `wanted`. Does not allocate where nothing is escaped.
-bool unescaped_equals(std::string_view raw, std::string_view wanted);
+/// True when unescaping `raw` would give `wanted`. Nothing is allocated.
+[[nodiscard]] bool unescaped_equals(std::string_view raw, std::string_view wanted);
+
+/// Appends `text`, which is UTF-8, as a JSON string, quotes included, escaped as JSON.stringify
+/// does: `"`, `\` and control characters only.
+void append_quoted(std::string& out, std::string_view text);
 
 }  // namespace json
