@@ -21,6 +21,8 @@ struct Request {
   /// Where the pieces are a client's payload unchanged: its checksum and the version it is of.
   std::optional<std::uint16_t> checksum;
   fast::Version checksum_version = fast::Version::v2;
+  /// Requests of equal affinity (a vnode) go over one connection, in the order of submission.
+  std::uint32_t affinity = 0;
   /// findObjects, sql, listen: asks for a connection of its own, which `pause` can hold up.
   bool stream = false;
 };
@@ -114,6 +116,8 @@ class Shard {
   /// Retired, and the last answer is out: the object may be destroyed.
   [[nodiscard]] virtual bool idle() const = 0;
 
+  /// Would take a request now. O(1), for choosing among shards.
+  [[nodiscard]] virtual bool healthy() const = 0;
   [[nodiscard]] virtual ShardStatus status() const = 0;
 };
 
