@@ -1,0 +1,48 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "config/config.hpp"
+
+namespace router {
+
+/// Where the router's sockets ended up (ports may have been 0 in the configuration).
+struct AppPorts {
+  std::uint16_t listen = 0;
+  std::uint16_t monitor = 0;
+  std::uint16_t status = 0;
+};
+
+/// The whole router, put together: the one place where its parts are made and joined. No globals:
+/// several may live in one process. Owned and called by one thread, but for `request_stop` and
+/// `request_reload`.
+class App {
+ public:
+  /// Loads the ring, starts the workers and listens. `config_file`: read again on reload; empty:
+  /// the configuration stays. Throws std::runtime_error naming what is wrong.
+  App(config::Config config, std::string config_file, int log_descriptor);
+  ~App();
+  App(const App&) = delete;
+  App& operator=(const App&) = delete;
+
+  [[nodiscard]] AppPorts ports() const;
+
+  /// Serves until stopped by SIGTERM, SIGINT (where `handle_signals`) or `request_stop`, drains
+  /// and returns.
+  void run(bool handle_signals);
+
+  /// Any thread, also from a signal handler's loop: drain, then `run` returns.
+  void request_stop();
+
+  /// Any thread: loads ring and configuration again, all or nothing; the outcome is logged and
+  /// shown in /status.
+  void request_reload();
+
+ private:
+  struct Parts;
+  std::unique_ptr<Parts> parts_;
+};
+
+}  // namespace router

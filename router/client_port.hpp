@@ -1,0 +1,32 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+namespace router {
+
+class Exchange;
+
+/// The client's side of its requests: where answers are written. A session implements it. Lives
+/// on one worker.
+class ClientPort {
+ public:
+  /// The output not yet written to the socket; frames are appended here.
+  virtual std::string& output() = 0;
+  /// Call after appending: the output is written once at the end of this turn of the loop.
+  virtual void output_grew() = 0;
+  /// True while so much output waits that streams should pause.
+  [[nodiscard]] virtual bool output_full() const = 0;
+  /// A stream paused itself: Exchange::resume is called when the output has drained.
+  virtual void stream_paused() = 0;
+  /// A request is on its way; `finished` follows, perhaps at once, unless the client abandons the
+  /// exchange first.
+  virtual void started(std::uint32_t message_id, Exchange& exchange) = 0;
+  /// The request's last frame is written or never comes; its message id is free again.
+  virtual void finished(std::uint32_t message_id) = 0;
+
+ protected:
+  ~ClientPort() = default;
+};
+
+}  // namespace router

@@ -1,0 +1,88 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string_view>
+
+#include "backends/shard.hpp"
+#include "fast/error_payload.hpp"
+#include "fast/frame.hpp"
+#include "router/active_ring.hpp"
+#include "router/client_port.hpp"
+#include "router/deadline_wheel.hpp"
+#include "router/methods.hpp"
+
+namespace router {
+
+struct DispatchContext;
+
+/// One client request from its first byte to its last frame. Lives on one worker.
+///
+/// It outlives its client where it must: a request that was sent keeps its slot until the shard's
+/// late answer has been swallowed, so that an answer can never reach the wrong client.
+class Exchange : public DeadlineWheel::Entry {
+ public:
+  using Clock = DeadlineWheel::Clock;
+
+  /// What a client's frame asked for.
+  struct Origin {
+    ClientPort* client = nullptr;
+    std::uint32_t message_id = 0;
+    fast::Version version = fast::Version::v2;
+    const Method* method = nullptr;
+    ActiveRingPointer ring;
+    std::optional<std::chrono::milliseconds> deadline;  ///< nullopt: none
+    Clock::time_point started;
+  };
+
+  /// The client is gone: nothing more is written.
+  virtual void abandon() = 0;
+  /// The client's output has drained: streams may go on.
+  virtual void resume() = 0;
+
+  [[nodiscard]] std::uint32_t message_id() const { return origin_.message_id; }
+
+ protected:
+  explicit Exchange(DispatchContext& context) : context_(context) {}
+
+  void open(Origin origin);
+  /// The exchange is over, its shards have forgotten it.
+  void over();
+
+  void arm_deadline();
+  void arm_idle_limit();
+  void disarm_deadline();
+
+  [[nodiscard]] bool answered() const { return origin_.client == nullptr; }
+  /// True where a stream must pause: the client has more output waiting than it takes. The client
+  /// then calls `resume`.
+  [[nodiscard]] bool client_is_full() const {
+    if (origin_.client == nullptr || !origin_.client->output_full()) return false;
+    origin_.client->stream_paused();
+    return true;
+  }
+  [[nodiscard]] std::chrono::milliseconds elapsed() const;
+  [[nodiscard]] const Origin& origin() const { return origin_; }
+
+  /// Writes one frame of `pieces`; `checksum` where it is known for this client's version.
+  void write_frame(fast::Status status, std::span<const std::string_view> pieces,
+                   std::optional<std::uint16_t> checksum = std::nullopt);
+  void write_values(std::string_view elements);  ///< one DATA frame of the router's own
+  void write_end();                              ///< an END frame of the router's own
+  void write_error(const fast::Error& error);
+  /// The last frame is written: the client is told and forgotten, the request counted.
+  void close_client(bool failed);
+  /// The client went away: it is forgotten without a word.
+  void forget_client() { origin_.client = nullptr; }
+  /// Plans the exchange on today's ring from now on.
+  void move_to(ActiveRingPointer ring) { origin_.ring = std::move(ring); }
+
+  DispatchContext& context_;
+
+ private:
+  Origin origin_;
+};
+
+}  // namespace router

@@ -1,0 +1,60 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "router/errors.hpp"
+#include "router/exchange.hpp"
+
+namespace router {
+
+/// A request to every shard at once; values are passed on as they come, errors are joined into
+/// one MultiError at the end. No transaction spans the shards. Lives on one worker; belongs to
+/// itself until its last shard has answered.
+class FanOut final : public Exchange {
+ public:
+  static FanOut& make(DispatchContext& context, Origin origin);
+
+  /// Sends the payload (unedited) to every shard. May answer, and be over, before it returns.
+  void start(std::string_view payload, std::uint16_t checksum, fast::Version checksum_version);
+
+  void abandon() override;
+  void resume() override;
+  void on_deadline() override;
+
+ private:
+  /// One shard's part.
+  class Leg final : public backends::ReplySink {
+   public:
+    Leg(FanOut& whole, std::size_t pnode) : whole_(whole), pnode_(pnode) {}
+    void on_data(const backends::Reply& reply) override;
+    void on_end(const backends::Reply& reply) override;
+    void on_error(const backends::Reply& reply) override;
+    void on_failure(const backends::Failure& failure) override;
+
+    FanOut& whole_;
+    std::size_t pnode_;
+    std::optional<backends::Ticket> ticket_;
+    bool paused_ = false;
+  };
+
+  explicit FanOut(DispatchContext& context) : Exchange(context) {}
+  void take_values(Leg& leg, const backends::Reply& reply);
+  void add_counts();
+  void add_error(const Leg& leg, fast::Error error);
+  void leg_done(Leg& leg);
+  void finish();
+  [[nodiscard]] backends::Shard& shard_of(const Leg& leg) const;
+  [[nodiscard]] std::string pending_pnodes() const;
+
+  std::vector<std::unique_ptr<Leg>> legs_;
+  std::size_t pending_ = 0;
+  bool starting_ = false;
+  std::vector<errors::ShardError> errors_;
+  double processed_ = 0;
+  std::optional<double> remaining_;
+};
+
+}  // namespace router

@@ -1,0 +1,36 @@
+#pragma once
+
+#include <optional>
+#include <string_view>
+
+#include "json/document.hpp"
+#include "ring/ring.hpp"
+#include "router/edits.hpp"
+#include "router/methods.hpp"
+#include "router/snapshot.hpp"
+
+namespace router {
+
+/// The shape of a shard's DATA or END payload, checked.
+struct ReplyValues {
+  std::size_t count = 0;  ///< elements of `d`, nulls left out
+};
+
+/// Where the values of a reply came from, for `_node`.
+struct ReplyOrigin {
+  const Snapshot* snapshot = nullptr;
+  std::optional<ring::Vnode> vnode;
+  ring::PnodeIndex pnode{};
+};
+
+/// Checks a DATA or END payload of a shard (parsed by `document`) and notes in `edits` what must
+/// change on the way to the client. nullopt: an END or DATA must be an object with an array `d`.
+/// Pure; O(payload).
+std::optional<ReplyValues> edit_reply(const Method& method, std::string_view payload,
+                                      json::Value root, const ReplyOrigin& origin, Edits& edits);
+
+/// Whether an ERROR payload has the shape that clients survive: `d` an object with string `name`
+/// and `message`.
+bool valid_error(json::Value root);
+
+}  // namespace router

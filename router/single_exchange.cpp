@@ -1,0 +1,247 @@
+#include "router/single_exchange.hpp"
+
+#include "router/cells.hpp"
+#include "router/dispatch_context.hpp"
+#include "router/errors.hpp"
+#include "router/reply_edit.hpp"
+#include "router/shard_choice.hpp"
+
+namespace router {
+namespace {
+
+constexpr std::uint8_t kAttemptsMax = 2;
+constexpr std::size_t kRetainedBytesKept = 4096;
+
+}  // namespace
+
+SingleExchange& SingleExchange::make(DispatchContext& context, Origin origin) {
+  SingleExchange* exchange;
+  if (context.spare.empty()) {
+    exchange = new SingleExchange(context);
+  } else {
+    exchange = context.spare.back().release();
+    context.spare.pop_back();
+  }
+  exchange->open(std::move(origin));
+  return *exchange;
+}
+
+void SingleExchange::start(std::optional<ToShard> target, std::string_view payload,
+                           std::uint16_t checksum, fast::Version checksum_version) {
+  any_shard_ = !target;
+  if (target) target_ = *target;
+  Edits& edits = context_.plan_scratch.edits;
+  backends::Request request;
+  request.rpc = origin().method->rpc;
+  request.stream = origin().method->stream;
+  request.affinity = target && target->vnode ? number(*target->vnode) : 0;
+  if (edits.empty()) {
+    request.checksum = checksum;
+    request.checksum_version = checksum_version;
+  }
+  request.pieces = edits.pieces(payload);
+  if (origin().method->retryable)
+    for (const std::string_view piece : request.pieces) retained_.append(piece);
+  arm_deadline();
+  submit_somewhere(request);
+}
+
+void SingleExchange::submit_somewhere(const backends::Request& request) {
+  ++attempts_;
+  if (!any_shard_) {
+    shard_ = origin().ring->shards[number(target_.pnode)];
+    submit(request);
+    return;
+  }
+  const std::size_t choice = choose_healthy(origin().ring->shards, context_.random_state, shard_);
+  shard_ = origin().ring->shards[choice];
+  target_ = ToShard{static_cast<ring::PnodeIndex>(choice), std::nullopt};
+  submit(request);
+}
+
+bool SingleExchange::submit(const backends::Request& request) {
+  const backends::Submitted submitted = shard_->submit(request, *this);
+  if (context_.cells != nullptr) context_.cells->shard_request(number(target_.pnode));
+  ticket_ = submitted.ticket;
+  if (ticket_) return true;
+  if (any_shard_ && attempts_ < kAttemptsMax && origin().ring->shards.size() > 1) {
+    submit_somewhere(request);
+    return true;
+  }
+  answer_failure(submitted.failure);
+  return false;
+}
+
+void SingleExchange::retry() {
+  if (answered()) {
+    release();
+    return;
+  }
+  move_to(context_.ring);
+  if (context_.request.parse(retained_)) {
+    fail(errors::bad_payload("request could not be read again"));
+    release();
+    return;
+  }
+  const auto d = context_.request.root().find("d");
+  Decision decision = plan(*origin().method, retained_, *d, *origin().ring->snapshot,
+                           context_.plan_scratch);
+  if (const auto* reject = std::get_if<Reject>(&decision)) {
+    fail(reject->error);
+    release();
+    return;
+  }
+  if (const auto* shard = std::get_if<ToShard>(&decision)) target_ = *shard;
+  backends::Request request;
+  request.rpc = origin().method->rpc;
+  request.stream = origin().method->stream;
+  request.affinity = target_.vnode ? number(*target_.vnode) : 0;
+  request.pieces = context_.plan_scratch.edits.pieces(retained_);
+  submit_somewhere(request);
+}
+
+std::size_t SingleExchange::relay_values(fast::Status status, const backends::Reply& reply) {
+  context_.reply_edits.clear();
+  const Origin& from = origin();
+  const auto values =
+      context_.reply.parse(reply.payload)
+          ? std::nullopt
+          : edit_reply(*from.method, reply.payload, context_.reply.root(),
+                       ReplyOrigin{from.ring->snapshot.get(), target_.vnode, target_.pnode},
+                       context_.reply_edits);
+  if (!values) {
+    fail(errors::bad_payload("shard sent a malformed reply"));
+    return 0;
+  }
+  const bool swallowed = from.method->reply_edit == ReplyEdit::drop;
+  if (status == fast::Status::data && (swallowed || values->count == 0)) return 0;
+  if (status == fast::Status::end && swallowed && values->count > 0) {
+    write_end();
+    return 0;
+  }
+  // Values in an END frame are delivered as DATA before an END of our own.
+  const fast::Status relayed = values->count > 0 ? fast::Status::data : status;
+  const bool untouched = context_.reply_edits.empty() && reply.version == from.version;
+  write_frame(relayed, context_.reply_edits.pieces(reply.payload),
+              untouched ? reply.checksum : std::nullopt);
+  if (relayed != status) write_end();
+  return values->count;
+}
+
+void SingleExchange::on_data(const backends::Reply& reply) {
+  data_seen_ = true;
+  if (answered()) return;
+  relay_values(fast::Status::data, reply);
+  if (answered() || !origin().method->stream) return;
+  if (!client_is_full()) {
+    arm_idle_limit();
+    return;
+  }
+  // While the client is slow, the shard's silence is our doing.
+  disarm_deadline();
+  if (!paused_) shard_->pause(*ticket_);
+  paused_ = true;
+}
+
+void SingleExchange::on_end(const backends::Reply& reply) {
+  ticket_.reset();
+  if (!answered()) {
+    relay_values(fast::Status::end, reply);
+    close_client(false);
+  }
+  release();
+}
+
+void SingleExchange::on_error(const backends::Reply& reply) {
+  ticket_.reset();
+  if (context_.cells != nullptr) context_.cells->shard_error(number(target_.pnode));
+  if (!answered()) {
+    if (context_.reply.parse(reply.payload) || !valid_error(context_.reply.root())) {
+      write_error(errors::bad_payload("shard sent a malformed error"));
+    } else {
+      const std::string_view pieces[] = {reply.payload};
+      write_frame(fast::Status::error, pieces,
+                  reply.version == origin().version ? reply.checksum : std::nullopt);
+    }
+    close_client(true);
+  }
+  release();
+}
+
+bool SingleExchange::may_retry(const backends::Failure& failure) const {
+  if (answered() || data_seen_ || attempts_ >= kAttemptsMax || !origin().method->retryable)
+    return false;
+  return failure.kind == backends::FailureKind::connection_lost ||
+         (any_shard_ && failure.kind == backends::FailureKind::no_connections);
+}
+
+void SingleExchange::on_failure(const backends::Failure& failure) {
+  ticket_.reset();
+  if (!may_retry(failure)) {
+    answer_failure(failure);
+    return;
+  }
+  // Not from here: the shard is in the middle of failing all that it had in flight.
+  if (context_.retries.empty() && context_.schedule_retries != nullptr)
+    context_.schedule_retries(context_.worker);
+  context_.retries.push_back(this);
+}
+
+void SingleExchange::answer_failure(const backends::Failure& failure) {
+  if (context_.cells != nullptr) context_.cells->shard_error(number(target_.pnode));
+  write_error(errors::from_failure(failure, origin().method->stream));
+  close_client(true);
+  release();
+}
+
+/// Answers with an error; the shard may still know our sink.
+void SingleExchange::fail(const fast::Error& error) {
+  write_error(error);
+  close_client(true);
+  disarm_deadline();
+}
+
+void SingleExchange::on_deadline() {
+  write_error(errors::deadline(origin().deadline.value_or(elapsed()),
+                               origin().ring->snapshot->pnodes[number(target_.pnode)].name,
+                               origin().method->name, elapsed()));
+  close_client(true);
+  give_up_shard();
+}
+
+void SingleExchange::abandon() {
+  forget_client();
+  disarm_deadline();
+  give_up_shard();
+}
+
+/// A write that was sent is never cancelled, and neither is one of unknown state: its answer is
+/// swallowed when it comes.
+void SingleExchange::give_up_shard() {
+  if (!ticket_) return;  // a retry is due: it finds the client gone
+  if (paused_) resume();
+  if (!shard_->cancel(*ticket_)) return;
+  ticket_.reset();
+  release();
+}
+
+void SingleExchange::resume() {
+  if (!paused_) return;
+  paused_ = false;
+  if (!ticket_) return;
+  shard_->resume(*ticket_);
+  if (!answered()) arm_idle_limit();
+}
+
+void SingleExchange::release() {
+  over();
+  shard_ = nullptr;
+  target_ = {};
+  any_shard_ = paused_ = data_seen_ = false;
+  attempts_ = 0;
+  retained_.clear();
+  if (retained_.capacity() > kRetainedBytesKept) retained_.shrink_to_fit();
+  context_.spare.emplace_back(this);
+}
+
+}  // namespace router

@@ -1,0 +1,165 @@
+#include "router/worker.hpp"
+
+#include <random>
+
+#include <boost/asio/post.hpp>
+
+#include "router/cells.hpp"
+#include "router/log.hpp"
+#include "router/single_exchange.hpp"
+
+namespace router {
+
+Worker::Worker(std::size_t index, WorkerOptions options, ShardFactory factory, WorkerCells* cells,
+               Log& log)
+    : index_(index),
+      options_(options),
+      cells_(cells),
+      log_(log),
+      loop_(1),  // one thread: Asio leaves its locks out
+      keep_running_(loop_.get_executor()),
+      tick_timer_(loop_),
+      wheel_(DeadlineWheel::Clock::now()),
+      shards_(std::move(factory), loop_),
+      dispatcher_(context_),
+      read_buffer_(options.read_buffer_bytes) {
+  context_.limits = options_.dispatch;
+  context_.wheel = &wheel_;
+  context_.cells = cells_;
+  context_.random_state = std::random_device{}() | 1u;
+  context_.worker = this;
+  context_.schedule_retries = [](void* worker) {
+    auto* self = static_cast<Worker*>(worker);
+    boost::asio::post(self->loop_, [self] { self->run_retries(); });
+  };
+}
+
+Worker::~Worker() { stop(); }
+
+void Worker::run(Publication first) {
+  thread_ = std::thread([this, next = std::move(first)]() mutable {
+    apply(std::move(next));
+    tick();
+    loop_.run();
+  });
+}
+
+void Worker::adopt(boost::asio::ip::tcp protocol, int socket) {
+  boost::asio::post(loop_, [this, protocol, socket] {
+    Session::Socket accepted(loop_);
+    boost::system::error_code error;
+    accepted.assign(protocol, socket, error);
+    if (error) return;
+    const std::uint64_t id = (static_cast<std::uint64_t>(index_) << 48) | next_session_++;
+    auto session = std::make_shared<Session>(std::move(accepted), id, *this, dispatcher_, wheel_,
+                                             options_.session);
+    sessions_.emplace(id, session);
+    session_count_.store(sessions_.size(), std::memory_order_relaxed);
+    session->start();
+    if (drained_) session->drain();
+  });
+}
+
+void Worker::apply(Publication next) {
+  auto ring = std::make_unique<ActiveRing>();
+  ring->snapshot = std::move(next.snapshot);
+  ring->shards = shards_.publish(next.shards);
+  context_.limits = next.dispatch;
+  context_.ring = ActiveRingPointer(ring.release());
+}
+
+void Worker::publish(Publication next, std::function<void()> acknowledge) {
+  boost::asio::post(loop_, [this, next = std::move(next), acknowledge = std::move(acknowledge)] {
+    apply(next);
+    if (acknowledge) acknowledge();
+  });
+}
+
+void Worker::status(std::function<void(WorkerStatus)> take) {
+  boost::asio::post(loop_, [this, take = std::move(take)] {
+    WorkerStatus status;
+    for (const auto& [id, session] : sessions_)
+      status.sessions.push_back({id, session->peer(), session->in_flight(), session->counts(),
+                                 session->draining(), session->accepted_at()});
+    for (const auto& held : shards_.shards())
+      status.shards.emplace_back(held.spec.pnode, held.shard->status());
+    status.published_sequence = context_.ring->snapshot->sequence;
+    take(std::move(status));
+  });
+}
+
+/// Requests that an old ring was kept alive for may have ended meanwhile.
+void Worker::tick() {
+  tick_timer_.expires_after(DeadlineWheel::kTick);
+  tick_timer_.async_wait([this](const boost::system::error_code& error) {
+    if (error) return;
+    wheel_.advance(DeadlineWheel::Clock::now());
+    shards_.collect();
+    if (drained_) check_drained();
+    tick();
+  });
+}
+
+void Worker::wants_flush(std::shared_ptr<Session> session) {
+  to_flush_.push_back(std::move(session));
+  if (end_of_turn_posted_) return;
+  end_of_turn_posted_ = true;
+  boost::asio::post(loop_, [this] { end_of_turn(); });
+}
+
+void Worker::end_of_turn() {
+  end_of_turn_posted_ = false;
+  flushing_.swap(to_flush_);
+  for (const auto& session : flushing_) session->flush();
+  flushing_.clear();
+}
+
+void Worker::run_retries() {
+  std::vector<SingleExchange*> due;
+  due.swap(context_.retries);
+  for (SingleExchange* exchange : due) exchange->retry();
+}
+
+void Worker::protocol_error(const Session& session, std::string_view reason) {
+  if (cells_ != nullptr) cells_->protocol_error(reason);
+  log_.warn("protocol error", {{"peer", session.peer()}, {"reason", std::string(reason)}});
+}
+
+void Worker::closed(Session& session) {
+  sessions_.erase(session.id());
+  session_count_.store(sessions_.size(), std::memory_order_relaxed);
+}
+
+void Worker::drain(std::chrono::milliseconds limit, std::function<void()> done) {
+  boost::asio::post(loop_, [this, limit, done = std::move(done)] {
+    drained_ = done;
+    drain_limit_ = std::chrono::steady_clock::now() + limit;
+    std::vector<std::shared_ptr<Session>> all;
+    for (const auto& [id, session] : sessions_) all.push_back(session);
+    for (const auto& session : all) session->drain();
+    check_drained();
+  });
+}
+
+void Worker::check_drained() {
+  const bool over_time = std::chrono::steady_clock::now() >= drain_limit_;
+  if (!over_time && !(sessions_.empty() && context_.live_exchanges == 0)) return;
+  // The callback is told once; the flag stays set so that late connections are drained at once.
+  if (const auto done = std::exchange(drained_, [] {})) done();
+  drain_limit_ = std::chrono::steady_clock::time_point::max();
+}
+
+void Worker::stop() {
+  if (!thread_.joinable()) return;
+  boost::asio::post(loop_, [this] {
+    std::vector<std::shared_ptr<Session>> all;
+    for (const auto& [id, session] : sessions_) all.push_back(session);
+    for (const auto& session : all) session->close();
+    shards_.retire_all();
+    keep_running_.reset();
+    loop_.stop();
+  });
+  thread_.join();
+}
+
+}  // namespace router

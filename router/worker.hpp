@@ -1,0 +1,124 @@
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <thread>
+#include <unordered_map>
+#include <vector>
+
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/steady_timer.hpp>
+
+#include "router/dispatch_context.hpp"
+#include "router/dispatcher.hpp"
+#include "router/session.hpp"
+#include "router/shard_set.hpp"
+
+namespace router {
+
+class Log;
+
+struct WorkerOptions {
+  SessionLimits session;
+  DispatchLimits dispatch;
+  std::size_t read_buffer_bytes = 256 << 10;
+};
+
+/// A ring and the shards that serve it, as published to workers.
+struct Publication {
+  std::shared_ptr<const Snapshot> snapshot;
+  std::vector<ShardSpec> shards;  ///< by ring::PnodeIndex
+  DispatchLimits dispatch;
+};
+
+/// A session as status pages show it.
+struct SessionStatus {
+  std::uint64_t id = 0;
+  std::string peer;
+  std::size_t in_flight = 0;
+  SessionCounts counts;
+  bool draining = false;
+  std::chrono::system_clock::time_point accepted_at;
+};
+
+/// What a worker tells of itself; copied on the worker.
+struct WorkerStatus {
+  std::vector<SessionStatus> sessions;
+  std::vector<std::pair<std::string, backends::ShardStatus>> shards;  ///< by pnode name
+  std::uint64_t published_sequence = 0;
+};
+
+/// One core's world: a thread and its loop, its sessions, its shard connections, its pointer to
+/// the current ring. Owned by main; every other call only posts to the thread.
+class Worker final : private SessionHost {
+ public:
+  Worker(std::size_t index, WorkerOptions options, ShardFactory factory, WorkerCells* cells,
+         Log& log);
+  ~Worker();
+
+  /// Starts the thread. `first` is in force before the first client is served.
+  void run(Publication first);
+
+  /// Any thread: takes over an accepted socket (native handle).
+  void adopt(boost::asio::ip::tcp protocol, int socket);
+
+  /// Any thread: swaps ring and shards between two requests, then calls `acknowledge` on the
+  /// worker's thread.
+  void publish(Publication next, std::function<void()> acknowledge);
+
+  /// Any thread: `take` is called with a copy of the state on the worker's thread.
+  void status(std::function<void(WorkerStatus)> take);
+
+  /// Any thread: sessions finish what is in flight and close; `done` is called on the worker's
+  /// thread when none is left or after `limit`.
+  void drain(std::chrono::milliseconds limit, std::function<void()> done);
+
+  /// Stops the loop and joins the thread. Sessions still open are cut.
+  void stop();
+
+  [[nodiscard]] std::size_t sessions() const {
+    return session_count_.load(std::memory_order_relaxed);
+  }
+
+ private:
+  std::span<char> read_buffer() override { return read_buffer_; }
+  void wants_flush(std::shared_ptr<Session> session) override;
+  void protocol_error(const Session& session, std::string_view reason) override;
+  void closed(Session& session) override;
+
+  void end_of_turn();
+  void run_retries();
+  void apply(Publication next);
+  void tick();
+  void check_drained();
+
+  const std::size_t index_;
+  WorkerOptions options_;
+  WorkerCells* cells_;
+  Log& log_;
+  boost::asio::io_context loop_;
+  boost::asio::executor_work_guard<boost::asio::io_context::executor_type> keep_running_;
+  boost::asio::steady_timer tick_timer_;
+  DeadlineWheel wheel_;
+  ShardSet shards_;
+  DispatchContext context_;
+  Dispatcher dispatcher_;
+  std::vector<char> read_buffer_;
+  std::unordered_map<std::uint64_t, std::shared_ptr<Session>> sessions_;
+  std::vector<std::shared_ptr<Session>> to_flush_;
+  std::vector<std::shared_ptr<Session>> flushing_;
+  bool end_of_turn_posted_ = false;
+  std::uint64_t next_session_ = 1;
+  std::atomic<std::size_t> session_count_{0};
+  std::function<void()> drained_;
+  std::chrono::steady_clock::time_point drain_limit_{};
+  std::thread thread_;
+};
+
+}  // namespace router
