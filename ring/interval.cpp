@@ -20,6 +20,7 @@ std::optional<Interval> Interval::make(Algorithm algorithm, const BigNumber& int
   result.interval_ = interval;
   const auto bits = static_cast<unsigned>(8 * digest_bytes(algorithm));
   result.top_ = interval.bits_from(bits - 64);
+  if (interval.bit_length() > bits) return std::nullopt;
   // Below this, quotients are far beyond any ring's vnodes and estimates far off.
   if (result.top_ < (std::uint64_t{1} << 31)) return std::nullopt;
   return result;

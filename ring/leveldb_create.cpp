@@ -19,6 +19,7 @@ class Writer {
       : directory_(directory.string()), ring_(ring) {
     if (const auto collision = key_collision(ring.pnodes()))
       throw RingError("ring " + directory_ + ": " + *collision);
+    if (std::filesystem::exists(directory)) throw RingError("ring " + directory_ + ": exists already");
     leveldb::Options options;
     options.create_if_missing = true;
     options.error_if_exists = true;
@@ -33,6 +34,10 @@ class Writer {
     write_vnodes();
     write_lists();
     put("VNODE_DATA", data_list());
+    flush(true);
+    // Into a table with all before it: no crash can keep COMPLETE and lose what it vouches for.
+    const leveldb::Slice nothing;
+    db_->CompactRange(&nothing, &nothing);
     batch_.Put("ALGORITHM", algorithm());
     batch_.Put("VERSION", json_string(std::string(kVersion)));
     batch_.Put("COMPLETE", "1");

@@ -1,6 +1,5 @@
 #include "ring/leveldb_store.hpp"
 
-#include <charconv>
 #include <chrono>
 #include <thread>
 #include <unordered_map>
@@ -10,16 +9,17 @@
 #include <nlohmann/json.hpp>
 
 #include "ring/digest.hpp"
+#include "ring/directory_view.hpp"
 #include "ring/overlay_env.hpp"
 #include "ring/pnode_order.hpp"
 #include "ring/version.hpp"
+#include "ring/vnode_number.hpp"
 
 namespace ring {
 namespace {
 
 constexpr int kAttempts = 5;
 constexpr std::chrono::milliseconds kRetryPause{20};
-constexpr std::uint32_t kVnodesMax = 100'000'000;
 constexpr std::string_view kVnodePrefix = "/VNODE/";
 constexpr std::string_view kPnodePrefix = "/PNODE/";
 
@@ -29,15 +29,9 @@ class Unsettled : public RingError {
   using RingError::RingError;
 };
 
-std::string_view view(const leveldb::Slice& slice) { return {slice.data(), slice.size()}; }
+const std::string kNoSuchKey = leveldb::Status::NotFound({}).ToString();
 
-std::optional<std::uint32_t> vnode_number(std::string_view digits) {
-  std::uint32_t vnode = 0;
-  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), vnode);
-  if (error != std::errc{} || end != digits.data() + digits.size()) return std::nullopt;
-  if (digits.size() > 1 && digits.front() == '0') return std::nullopt;
-  return vnode;
-}
+std::string_view view(const leveldb::Slice& slice) { return {slice.data(), slice.size()}; }
 
 /// Reads one ring from an open database; every complaint names the directory and the key.
 class Reader {
@@ -74,7 +68,8 @@ class Reader {
   std::string get(const std::string& key) const {
     std::string value;
     const leveldb::Status status = db_.Get(options_, key, &value);
-    if (status.IsNotFound()) refuse(key, "is missing; the ring is incomplete");
+    // An absent key has no message; a table that another process has just removed has its name.
+    if (status.ToString() == kNoSuchKey) refuse(key, "is missing; the ring is incomplete");
     check(status, key);
     return value;
   }
@@ -201,6 +196,7 @@ class Reader {
 };
 
 std::shared_ptr<const Ring> try_load(const std::string& directory) {
+  const DirectoryView before = DirectoryView::of(directory);
   const auto env = make_overlay_env(*leveldb::Env::Default());
   leveldb::Options options;
   options.env = env.get();
@@ -214,6 +210,8 @@ std::shared_ptr<const Ring> try_load(const std::string& directory) {
     if (status.IsCorruption() || status.IsNotFound()) throw Unsettled(text);
     throw RingError(text);
   }
+  if (DirectoryView::of(directory) != before)
+    throw Unsettled("ring " + directory + ": another process changes its files all the time");
   try {
     return Ring::make(Reader(*db, directory).read());
   } catch (const std::invalid_argument& error) {

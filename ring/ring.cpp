@@ -7,6 +7,7 @@
 
 #include "ring/digest.hpp"
 #include "ring/interval.hpp"
+#include "ring/vnode_data.hpp"
 
 namespace ring {
 
@@ -18,17 +19,8 @@ struct Ring::State {
   std::vector<std::string> pnodes;
   std::unordered_map<std::string_view, PnodeIndex> pnode_by_name;  // views of `pnodes`
   std::vector<std::uint16_t> owners;
-  std::vector<std::pair<std::uint32_t, std::uint32_t>> data;  // vnode and index into data_texts
-  std::vector<std::string> data_texts;                        // distinct
+  VnodeData data;
   std::string digest;
-
-  /// The text of a vnode's data, or nullptr where it is 1.
-  [[nodiscard]] const std::string* data_of(std::uint32_t vnode) const {
-    const auto found = std::lower_bound(
-        data.begin(), data.end(), vnode,
-        [](const auto& entry, std::uint32_t wanted) { return entry.first < wanted; });
-    return found == data.end() || found->first != vnode ? nullptr : &data_texts[found->second];
-  }
 };
 
 namespace {
@@ -44,6 +36,18 @@ void check_pnodes(const std::vector<std::string>& pnodes) {
   std::unordered_set<std::string_view> names;
   for (const std::string& name : pnodes)
     if (!names.insert(name).second) refuse("pnode \"" + name + "\" is listed twice");
+}
+
+std::vector<std::pair<std::uint32_t, std::string>> checked_data(
+    std::vector<std::pair<std::uint32_t, std::string>> data, std::size_t vnode_count) {
+  std::sort(data.begin(), data.end());
+  for (std::size_t i = 0; i < data.size(); ++i) {
+    const std::string vnode = "vnode " + std::to_string(data[i].first);
+    if (data[i].first >= vnode_count) refuse(vnode + " has data but does not exist");
+    if (i > 0 && data[i].first == data[i - 1].first) refuse(vnode + " has data twice");
+  }
+  std::erase_if(data, [](const auto& entry) { return entry.second == kNoData; });
+  return data;
 }
 
 }  // namespace
@@ -73,19 +77,8 @@ std::shared_ptr<const Ring> Ring::make(RingParts parts) {
   for (std::size_t i = 0; i < state->pnodes.size(); ++i)
     state->pnode_by_name.emplace(state->pnodes[i], static_cast<PnodeIndex>(i));
 
-  std::sort(parts.data.begin(), parts.data.end());
-  std::unordered_map<std::string, std::uint32_t> texts;
-  for (auto& [vnode, text] : parts.data) {
-    if (vnode >= state->owners.size())
-      refuse("vnode " + std::to_string(vnode) + " has data but does not exist");
-    if (!state->data.empty() && state->data.back().first == vnode)
-      refuse("vnode " + std::to_string(vnode) + " has data twice");
-    if (text == kNoData) continue;
-    const auto [at, fresh] = texts.emplace(text, static_cast<std::uint32_t>(texts.size()));
-    if (fresh) state->data_texts.push_back(text);
-    state->data.emplace_back(vnode, at->second);
-  }
-  state->data.shrink_to_fit();
+  state->data = VnodeData(checked_data(std::move(parts.data), state->owners.size()),
+                          state->owners.size());
   auto ring = std::shared_ptr<Ring>(new Ring(std::move(state)));
   const_cast<State&>(*ring->state_).digest = compute_digest(*ring);  // not published yet
   return ring;
@@ -118,7 +111,7 @@ std::optional<PnodeIndex> Ring::pnode_named(std::string_view name) const {
 }
 
 std::string_view Ring::data_json(Vnode vnode) const {
-  const std::string* text = state_->data.empty() ? nullptr : state_->data_of(number(vnode));
+  const std::string* text = state_->data.empty() ? nullptr : state_->data.find(number(vnode));
   return text == nullptr ? kNoData : *text;
 }
 bool Ring::read_only(Vnode vnode) const { return data_json(vnode) == kReadOnly; }
@@ -126,7 +119,7 @@ bool Ring::any_data() const { return !state_->data.empty(); }
 
 std::vector<Vnode> Ring::data_vnodes() const {
   std::vector<Vnode> vnodes;
-  for (const auto& [vnode, text] : state_->data) vnodes.push_back(static_cast<Vnode>(vnode));
+  for (const std::uint32_t vnode : state_->data.vnodes()) vnodes.push_back(static_cast<Vnode>(vnode));
   return vnodes;
 }
 
@@ -144,9 +137,8 @@ const std::string& Ring::digest() const { return state_->digest; }
 
 std::size_t Ring::bytes() const {
   std::size_t bytes = sizeof(State) + state_->owners.capacity() * sizeof(std::uint16_t) +
-                      state_->data.capacity() * sizeof(state_->data[0]);
+                      state_->data.bytes();
   for (const std::string& name : state_->pnodes) bytes += 2 * sizeof name + name.capacity() + 64;
-  for (const std::string& text : state_->data_texts) bytes += sizeof text + text.capacity();
   return bytes;
 }
 

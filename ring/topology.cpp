@@ -1,10 +1,11 @@
 #include "ring/topology.hpp"
 
 #include <algorithm>
-#include <charconv>
 #include <cmath>
 #include <set>
 #include <unordered_map>
+
+#include <nlohmann/json.hpp>
 
 #include "json/document.hpp"
 #include "ring/digest.hpp"
@@ -12,11 +13,10 @@
 #include "ring/leveldb_store.hpp"
 #include "ring/pnode_order.hpp"
 #include "ring/version.hpp"
+#include "ring/vnode_number.hpp"
 
 namespace ring {
 namespace {
-
-constexpr std::uint32_t kVnodesMax = 100'000'000;
 
 [[noreturn]] void refuse(const std::string& reason) { throw RingError("topology: " + reason); }
 
@@ -52,6 +52,23 @@ std::uint32_t vnode_count_of(json::Value value) {
   return static_cast<std::uint32_t>(count);
 }
 
+/// A vnode's data as node-fash would store it: compact, strings and the number 1 in one spelling.
+std::string data_text(json::Value value) {
+  if (value.is(json::Type::string)) return json_string(string_of(value));
+  if (value.is(json::Type::number) && std::strtod(std::string(value.text()).c_str(), nullptr) == 1)
+    return "1";
+  std::string compact;
+  bool inside = false;  // a string
+  bool escaped = false;
+  for (const char c : value.text()) {
+    if (!inside && std::string_view(" \t\r\n").find(c) != std::string_view::npos) continue;
+    compact += c;
+    if (c == '"' && !escaped) inside = !inside;
+    escaped = inside && c == '\\' && !escaped;
+  }
+  return compact;
+}
+
 /// The map from pnode to its vnodes and their data.
 void read_map(json::Value map, RingParts& parts) {
   constexpr std::uint16_t kNobody = 0xffff;
@@ -69,21 +86,27 @@ void read_map(json::Value map, RingParts& parts) {
     parts.pnodes.push_back(name);
     for (const json::Member entry : vnodes.members()) {
       const std::string digits = string_of(entry.name);
-      std::uint32_t vnode = 0;
-      const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), vnode);
-      if (error != std::errc{} || end != digits.data() + digits.size() ||
-          vnode >= parts.owners.size())
+      const auto named = vnode_number(digits);
+      if (!named || *named >= parts.owners.size())
         refuse("pnodeToVnodeMap: pnode \"" + name + "\" has vnode \"" + digits +
                "\", which is not of this ring");
+      const std::uint32_t vnode = *named;
       if (parts.owners[vnode] != kNobody)
         refuse("pnodeToVnodeMap: vnode " + digits + " is mapped twice");
       parts.owners[vnode] = index;
-      if (entry.value.text() != "1") parts.data.emplace_back(vnode, entry.value.text());
+      if (entry.value.text() != "1") parts.data.emplace_back(vnode, data_text(entry.value));
     }
   }
   for (std::size_t vnode = 0; vnode < parts.owners.size(); ++vnode)
     if (parts.owners[vnode] == kNobody)
       refuse("pnodeToVnodeMap: vnode " + std::to_string(vnode) + " has no pnode");
+}
+
+/// JSON can hold UTF-8 only; another name would not be the same again when read back.
+void check_name(const std::string& name) {
+  if (name.empty()) throw RingError("a pnode's name is empty");
+  if (nlohmann::json::parse(json_string(name)).get<std::string>() != name)
+    throw RingError("a pnode's name is not UTF-8: " + json_string(name));
 }
 
 }  // namespace
@@ -98,6 +121,7 @@ std::shared_ptr<const Ring> create_ring(Algorithm algorithm, std::uint32_t vnode
   parts.interval_hex = interval_of(algorithm, vnode_count);
   std::vector<std::string> sorted = pnodes;
   if (sorted.empty()) throw RingError("a ring needs at least one pnode");
+  for (const std::string& name : sorted) check_name(name);
   std::sort(sorted.begin(), sorted.end(), before_in_utf16);
   parts.pnodes = sorted;
   std::stable_sort(parts.pnodes.begin(), parts.pnodes.end(), before_in_javascript);
