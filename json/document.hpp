@@ -156,7 +156,8 @@ class Document {
   /// The whole text's value. Only after a parse without a problem.
   [[nodiscard]] Value root() const;
 
-  /// Gives back buffers for texts larger than `bytes_max` (after a giant frame).
+  /// Gives back buffers for texts larger than `bytes_max` (after a giant frame). Earlier values are
+  /// no longer usable, whether or not something was given back.
   void shrink(std::size_t bytes_max);
 
   struct Index;  ///< internal to json/

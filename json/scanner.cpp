@@ -13,6 +13,10 @@ constexpr std::size_t kTextCapacityMin = 16 * 1024;
 constexpr std::size_t kEndsCapacityMin = 1024;
 constexpr std::size_t kSimdjsonDepth = 1;  // its second stage, the only user, is not run
 
+std::size_t capacity_for(std::size_t bytes) {
+  return std::bit_ceil(std::max(bytes, kTextCapacityMin));
+}
+
 /// The first control character inside a string; the text's size when there is none.
 std::size_t control_character_offset(std::string_view text) {
   bool in_string = false;
@@ -77,7 +81,7 @@ void Scanner::reserve_text(std::size_t bytes) {
   if (bytes <= text_capacity_) return;
   text_capacity_ = 0;
   if (!parser_) parser_ = std::make_unique<Parser>();
-  const std::size_t capacity = std::bit_ceil(std::max(bytes, kTextCapacityMin));
+  const std::size_t capacity = capacity_for(bytes);
   if (parser_->simd.allocate(capacity, kSimdjsonDepth) != simdjson::SUCCESS) throw std::bad_alloc();
   text_capacity_ = capacity;
 }
@@ -91,9 +95,7 @@ void Scanner::reserve_ends(std::size_t count) {
 }
 
 void Scanner::shrink(std::size_t bytes_max) {
-  // simdjson keeps one offset for each byte that it can index.
-  const std::size_t held = (text_capacity_ + ends_capacity_) * sizeof(std::uint32_t);
-  if (held <= bytes_max) return;
+  if (text_capacity_ <= capacity_for(bytes_max)) return;
   parser_.reset();
   text_capacity_ = 0;
   ends_.reset();

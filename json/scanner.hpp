@@ -24,7 +24,8 @@ class Scanner {
   /// checked. Reads no byte behind the text. Throws std::bad_alloc.
   [[nodiscard]] std::optional<Problem> scan(std::string_view text, Tokens& tokens);
 
-  /// Frees everything when more than `bytes_max` are held. Earlier tokens are gone then.
+  /// Frees everything if it has grown for texts larger than `bytes_max`. Earlier tokens are gone
+  /// then.
   void shrink(std::size_t bytes_max);
 
  private:

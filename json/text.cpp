@@ -41,7 +41,9 @@ struct Utf8 {
 };
 
 Utf8 utf8_of(std::uint32_t point) {
-  const auto tail = [point](int shift) { return static_cast<char>(0x80 | (point >> shift & 0x3f)); };
+  const auto tail = [point](int shift) {
+    return static_cast<char>(0x80 | (point >> shift & 0x3f));
+  };
   if (point < 0x80) return {{static_cast<char>(point)}, 1};
   if (point < 0x800) return {{static_cast<char>(0xc0 | point >> 6), tail(0)}, 2};
   if (point < 0x10000) return {{static_cast<char>(0xe0 | point >> 12), tail(6), tail(0)}, 3};

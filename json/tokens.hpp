@@ -29,7 +29,12 @@ struct Tokens {
   std::uint32_t* ends = nullptr;
 
   /// The token's first byte, which tells its kind.
-  [[nodiscard]] char lead(std::uint32_t token) const { return text[starts[token]]; }
+  [[nodiscard]] char lead(std::uint32_t token) const { return text.data()[starts[token]]; }
+
+  /// The text from the offset `begin` to just before the offset `end`.
+  [[nodiscard]] std::string_view between(std::uint32_t begin, std::uint32_t end) const {
+    return {text.data() + begin, end - begin};
+  }
 
   [[nodiscard]] bool opens(std::uint32_t token) const {
     return lead(token) == '{' || lead(token) == '[';

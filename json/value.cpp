@@ -1,6 +1,8 @@
+#include "json/document.hpp"
+
+#include <array>
 #include <cassert>
 
-#include "json/document.hpp"
 #include "json/index.hpp"
 #include "json/text.hpp"
 
@@ -9,8 +11,7 @@ namespace {
 
 /// The bytes between the quotes of the string `token`.
 std::string_view between_quotes(const Tokens& tokens, std::uint32_t token) {
-  const std::size_t begin = tokens.starts[token] + 1;
-  return tokens.text.substr(begin, (tokens.ends[token] & ~Tokens::kEscaped) - begin);
+  return tokens.between(tokens.starts[token] + 1, tokens.ends[token] & ~Tokens::kEscaped);
 }
 
 bool has_escape(const Tokens& tokens, std::uint32_t token) {
@@ -30,28 +31,31 @@ std::uint32_t next_in_list(const Tokens& tokens, std::uint32_t value) {
 
 constexpr std::uint32_t kNameAndColon = 2;
 
+/// By a checked value's first byte. A table, because a switch here is often mispredicted.
+constexpr std::array<Type, 128> kTypes = [] {
+  std::array<Type, 128> types{};
+  types.fill(Type::number);
+  types['{'] = Type::object;
+  types['['] = Type::array;
+  types['"'] = Type::string;
+  types['t'] = types['f'] = Type::boolean;
+  types['n'] = Type::null;
+  return types;
+}();
+
 }  // namespace
 
-Type Value::type() const {
-  switch (document_->index_->tokens.lead(token_)) {
-    case '{': return Type::object;
-    case '[': return Type::array;
-    case '"': return Type::string;
-    case 't': case 'f': return Type::boolean;
-    case 'n': return Type::null;
-    default: return Type::number;
-  }
-}
+Type Value::type() const { return kTypes[document_->index_->tokens.lead(token_) & 0x7f]; }
 
 bool Value::is_true() const { return document_->index_->tokens.lead(token_) == 't'; }
 
 std::string_view Value::text() const {
   const Tokens& tokens = document_->index_->tokens;
-  const std::size_t begin = tokens.starts[token_];
+  const std::uint32_t begin = tokens.starts[token_];
   const std::uint32_t end = tokens.ends[token_];
-  if (tokens.opens(token_)) return tokens.text.substr(begin, tokens.starts[end] + 1 - begin);
-  if (tokens.lead(token_) != '"') return tokens.text.substr(begin, end - begin);
-  return tokens.text.substr(begin, (end & ~Tokens::kEscaped) + 1 - begin);
+  if (tokens.opens(token_)) return tokens.between(begin, tokens.starts[end] + 1);
+  if (tokens.lead(token_) != '"') return tokens.between(begin, end);
+  return tokens.between(begin, (end & ~Tokens::kEscaped) + 1);
 }
 
 std::string_view Value::raw_string() const {
@@ -124,6 +128,8 @@ ElementIterator& ElementIterator::operator++() {
 MemberIterator Members::begin() const { return {document_, token_ + 1}; }
 MemberIterator Members::end() const { return {document_, document_->index_->tokens.ends[token_]}; }
 ElementIterator Elements::begin() const { return {document_, token_ + 1}; }
-ElementIterator Elements::end() const { return {document_, document_->index_->tokens.ends[token_]}; }
+ElementIterator Elements::end() const {
+  return {document_, document_->index_->tokens.ends[token_]};
+}
 
 }  // namespace json

@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "json/tokens.hpp"
-#include "tests/unit/json/reference.hpp"
+#include "tests/unit/json/reference/reference.hpp"
 
 namespace {
 

@@ -5,7 +5,7 @@
 #include <simdjson.h>
 
 #include "json/document.hpp"
-#include "tests/unit/json/reference.hpp"
+#include "tests/unit/json/reference/reference.hpp"
 
 namespace {
 

@@ -6,7 +6,7 @@
 #include <doctest/doctest.h>
 #include <nlohmann/json.hpp>
 
-#include "tests/unit/json/reference.hpp"
+#include "tests/unit/json/reference/reference.hpp"
 
 namespace {
 

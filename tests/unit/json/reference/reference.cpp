@@ -1,4 +1,4 @@
-#include "tests/unit/json/reference.hpp"
+#include "tests/unit/json/reference/reference.hpp"
 
 #include <array>
 #include <cctype>
