@@ -51,7 +51,8 @@ void Worker::adopt(boost::asio::ip::tcp protocol, int socket) {
     accepted.assign(protocol, socket, error);
     if (error) return;
     const std::uint64_t id = (static_cast<std::uint64_t>(index_) << 48) | next_session_++;
-    auto session = std::make_shared<Session>(std::move(accepted), id, *this, dispatcher_, wheel_,
+    auto session = std::make_shared<Session>(std::move(accepted), id,
+                                             static_cast<SessionHost&>(*this), dispatcher_, wheel_,
                                              options_.session);
     sessions_.emplace(id, session);
     session_count_.store(sessions_.size(), std::memory_order_relaxed);

@@ -1,0 +1,100 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/unordered/unordered_flat_map.hpp>
+
+#include "backends/shard.hpp"
+#include "fast/decoder.hpp"
+
+namespace backends::moray {
+
+struct ConnectionOptions {
+  fast::Version version = fast::Version::v1;
+  std::size_t frame_bytes_max = 256u << 20;
+  std::chrono::milliseconds connect_limit{3'000};
+};
+
+class Connection;
+
+/// Told of a connection's life. Lives on the same worker.
+class ConnectionHost {
+ public:
+  virtual void connected(Connection& connection) = 0;
+  /// The connection is over (or was never made) and all its requests have been told. The host may
+  /// not destroy it before this call returns.
+  virtual void disconnected(Connection& connection, const std::string& reason) = 0;
+  /// One more answer is complete.
+  virtual void answered(Connection& connection) = 0;
+
+ protected:
+  ~ConnectionHost() = default;
+};
+
+/// One multiplexed Fast connection to a moray server, seen from the client. Lives on one worker.
+///
+/// Message ids are the connection's own. An id whose request was given up stays taken until its
+/// late answer has been swallowed, so that no answer can reach the wrong request.
+class Connection final : public std::enable_shared_from_this<Connection> {
+ public:
+  enum class State : std::uint8_t { connecting, up, closed };
+
+  Connection(boost::asio::io_context& loop, boost::asio::ip::tcp::endpoint address,
+             std::uint64_t id, const ConnectionOptions& options, ConnectionHost& host);
+
+  void start();
+  /// Writes the request at the end of this turn of the loop. Only while up. The id it went under.
+  std::uint32_t send(const Request& request, ReplySink& sink);
+  /// Stops and resumes reading; what is read already may still be delivered after a pause.
+  void pause();
+  void resume();
+  /// Ends it; outstanding requests are told `failure`, unless `silent`.
+  void close(const std::string& reason, bool silent = false);
+  /// The host is going away: it is told nothing any more.
+  void forget_host() { host_ = nullptr; }
+
+  [[nodiscard]] State state() const { return state_; }
+  [[nodiscard]] std::uint64_t id() const { return id_; }
+  [[nodiscard]] std::size_t in_flight() const { return in_flight_.size(); }
+  [[nodiscard]] const boost::asio::ip::tcp::endpoint& address() const { return address_; }
+  [[nodiscard]] std::chrono::steady_clock::time_point last_used() const { return last_used_; }
+
+ private:
+  void established();
+  void wait_readable();
+  void on_readable();
+  void take_frames();
+  bool take_frame(const fast::Frame& frame);
+  void want_flush();
+  void flush();
+  void wait_writable();
+  void lose(FailureKind kind, const std::string& message, const std::string& info = "{}");
+
+  boost::asio::io_context& loop_;
+  boost::asio::ip::tcp::socket socket_;
+  boost::asio::steady_timer connect_timer_;
+  boost::asio::ip::tcp::endpoint address_;
+  std::uint64_t id_;
+  ConnectionOptions options_;
+  ConnectionHost* host_;
+  State state_ = State::connecting;
+  fast::Decoder decoder_;
+  std::string output_;
+  std::size_t written_ = 0;
+  boost::unordered_flat_map<std::uint32_t, ReplySink*> in_flight_;
+  std::uint32_t last_message_id_ = 0;
+  bool flush_wanted_ = false;
+  bool writing_ = false;
+  bool reading_ = false;
+  bool paused_ = false;
+  bool taking_ = false;
+  std::chrono::steady_clock::time_point last_used_;
+};
+
+}  // namespace backends::moray

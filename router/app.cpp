@@ -1,0 +1,348 @@
+#include "router/app.hpp"
+
+#include <algorithm>
+#include <condition_variable>
+#include <csignal>
+#include <future>
+#include <mutex>
+#include <stdexcept>
+#include <thread>
+
+#include <boost/asio/post.hpp>
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/signal_set.hpp>
+
+#include "ring/leveldb_store.hpp"
+#include "router/cells.hpp"
+#include "router/http/http_server.hpp"
+#include "router/listener.hpp"
+#include "router/log.hpp"
+#include "router/metrics.hpp"
+#include "router/pages.hpp"
+#include "router/shard_factory.hpp"
+#include "router/worker.hpp"
+
+namespace router {
+namespace {
+
+// A worker that does not answer main within this is named, not waited for.
+constexpr std::chrono::seconds kWorkerAnswer{1};
+
+std::size_t worker_count(const config::Config& config) {
+  return config.workers != 0 ? config.workers : std::max(1u, std::thread::hardware_concurrency());
+}
+
+WorkerOptions worker_options(const config::Config& config) {
+  WorkerOptions options;
+  options.session.frame_bytes_max = config.limits.frame_bytes_max;
+  options.session.in_flight_max = config.limits.session_in_flight_max;
+  options.session.output_bytes_max = config.limits.session_output_bytes_max;
+  options.session.write_stall_max = std::chrono::milliseconds(config.timeouts.stream_idle_ms);
+  return options;
+}
+
+DispatchLimits dispatch_limits(const config::Config& config) {
+  using ms = std::chrono::milliseconds;
+  return {ms(config.timeouts.object_ms), ms(config.timeouts.find_ms),
+          ms(config.timeouts.long_running_ms), ms(config.timeouts.stream_idle_ms)};
+}
+
+void log_problems(Log& log, LogLevel level, const std::vector<config::Problem>& problems) {
+  for (const config::Problem& problem : problems) {
+    if (level == LogLevel::warn)
+      log.warn("configuration", {{"path", problem.path}, {"problem", problem.message}});
+    else
+      log.error("configuration", {{"path", problem.path}, {"problem", problem.message}});
+  }
+}
+
+/// What is published, from a configuration and the ring that it names. Throws naming all problems.
+Publication make_publication(const config::Config& config, std::uint64_t sequence, Log& log) {
+  auto ring = ring::load_leveldb(config.ring_location);
+  auto resolved = config::resolve_shards(config, {ring->pnodes().begin(), ring->pnodes().end()});
+  for (auto& problem : unsupported_shards(resolved.shards)) resolved.problems.push_back(std::move(problem));
+  log_problems(log, LogLevel::warn, resolved.warnings);
+  if (!resolved.problems.empty()) throw std::runtime_error(config::to_text(resolved.problems));
+
+  std::vector<bool> read_only;
+  for (const config::Shard& shard : resolved.shards) read_only.push_back(shard.read_only);
+  auto snapshot = std::make_shared<Snapshot>(Snapshot::make(std::move(ring), read_only));
+  snapshot->sequence = sequence;
+  return {std::move(snapshot), std::move(resolved.shards), dispatch_limits(config)};
+}
+
+/// Settings that a reload can't change, where they differ.
+std::vector<std::string> fixed_differences(const config::Config& old, const config::Config& next) {
+  std::vector<std::string> names;
+  if (old.listen != next.listen) names.emplace_back("listen");
+  if (old.monitor != next.monitor) names.emplace_back("monitor");
+  if (old.status != next.status) names.emplace_back("status");
+  if (old.admin_socket != next.admin_socket) names.emplace_back("admin.socket");
+  if (old.workers != next.workers) names.emplace_back("workers");
+  if (old.limits != next.limits) names.emplace_back("limits");
+  if (old.resolvers != next.resolvers) names.emplace_back("dns.resolvers");
+  return names;
+}
+
+}  // namespace
+
+struct App::Parts {
+  Parts(config::Config config_, std::string config_file_, int descriptor)
+      : config(std::move(config_)),
+        config_file(std::move(config_file_)),
+        log(config.log.name, log_level_named(config.log.level), descriptor) {}
+
+  void start();
+  void serve_pages();
+  void reload();
+  void begin_stop();
+  [[nodiscard]] bool may_accept() const;
+  std::vector<WorkerStatus> ask_workers();
+  PageState page_state();
+  HttpPage metrics_page();
+
+  config::Config config;
+  std::string config_file;
+  Log log;
+  boost::asio::io_context loop{1};
+  std::chrono::system_clock::time_point started_at = std::chrono::system_clock::now();
+  std::vector<std::unique_ptr<WorkerCells>> cells;
+  std::vector<std::unique_ptr<Worker>> workers;
+  std::unique_ptr<Listener> listener;
+  std::unique_ptr<HttpServer> monitor_server;
+  std::unique_ptr<HttpServer> status_server;
+  std::size_t next_worker = 0;
+  std::size_t workers_draining = 0;
+  bool stopping = false;
+
+  mutable std::mutex mutex;           // pages are made on their server's thread
+  Publication published;              // guarded by mutex
+  std::string last_reload;            // guarded by mutex
+  std::uint64_t reloads_refused = 0;  // guarded by mutex
+  bool ready = false;                 // guarded by mutex
+};
+
+App::App(config::Config config, std::string config_file, int log_descriptor)
+    : parts_(std::make_unique<Parts>(std::move(config), std::move(config_file), log_descriptor)) {
+  parts_->start();
+}
+
+App::~App() {
+  // Pages first: they ask the workers.
+  parts_->monitor_server.reset();
+  parts_->status_server.reset();
+  parts_->workers.clear();
+}
+
+void App::Parts::start() {
+  published = make_publication(config, 1, log);
+  const ShardFactory factory = make_shard_factory(config);
+  for (std::size_t i = 0; i < worker_count(config); ++i) {
+    cells.push_back(std::make_unique<WorkerCells>());
+    workers.push_back(
+        std::make_unique<Worker>(i, worker_options(config), factory, cells.back().get(), log));
+  }
+  listener = std::make_unique<Listener>(
+      loop, config.listen.host, config.listen.port,
+      [this](boost::asio::ip::tcp protocol, int socket) {
+        workers[next_worker++ % workers.size()]->adopt(protocol, socket);
+      },
+      [this] { return may_accept(); }, log);
+  serve_pages();
+  for (const auto& worker : workers) worker->run(published);
+  listener->start();
+  ready = true;
+  const auto& snapshot = *published.snapshot;
+  log.info("listening", {{"host", config.listen.host},
+                         {"port", int{listener->port()}},
+                         {"monitorPort", int{monitor_server->port()}},
+                         {"statusPort", int{status_server->port()}},
+                         {"workers", static_cast<std::uint64_t>(workers.size())},
+                         {"ring", config.ring_location},
+                         {"vnodes", std::uint64_t{snapshot.ring->vnode_count()}},
+                         {"ringDigest", snapshot.ring->digest()}});
+}
+
+bool App::Parts::may_accept() const {
+  std::size_t sessions = 0;
+  for (const auto& worker : workers) sessions += worker->sessions();
+  return sessions < config.limits.sessions_max;
+}
+
+void App::Parts::serve_pages() {
+  const auto ready_page = [this] {
+    const std::scoped_lock lock(mutex);
+    return ready ? HttpPage{200, "application/json", "{\"ready\":true}"}
+                 : HttpPage{503, "application/json", "{\"ready\":false}"};
+  };
+  HttpServer::Pages status_pages{
+      {"/status", [this] { return HttpPage{200, "application/json", status_page(page_state())}; }},
+      {"/ready", ready_page}};
+  HttpServer::Pages monitor_pages{
+      {"/metrics", [this] { return metrics_page(); }},
+      {"/kang/snapshot", [this] { return HttpPage{200, "application/json", kang_snapshot(page_state())}; }},
+      {"/kang/schema", [] { return HttpPage{200, "application/json", "{}"}; }},
+      {"/ready", ready_page}};
+  monitor_server = std::make_unique<HttpServer>(config.monitor.host, config.monitor.port,
+                                                std::move(monitor_pages));
+  status_server = std::make_unique<HttpServer>(config.status.host, config.status.port,
+                                               std::move(status_pages));
+}
+
+/// A copy of each worker's state; a worker that does not answer in time is left out.
+std::vector<WorkerStatus> App::Parts::ask_workers() {
+  std::vector<std::future<WorkerStatus>> answers;
+  for (const auto& worker : workers) {
+    auto promise = std::make_shared<std::promise<WorkerStatus>>();
+    answers.push_back(promise->get_future());
+    worker->status([promise](WorkerStatus status) { promise->set_value(std::move(status)); });
+  }
+  const auto until = std::chrono::steady_clock::now() + kWorkerAnswer;
+  std::vector<WorkerStatus> states;
+  for (auto& answer : answers)
+    if (answer.wait_until(until) == std::future_status::ready) states.push_back(answer.get());
+  return states;
+}
+
+PageState App::Parts::page_state() {
+  PageState state;
+  state.started_at = started_at;
+  state.workers = ask_workers();
+  const std::scoped_lock lock(mutex);
+  state.snapshot = published.snapshot;
+  state.shards = published.shards;
+  state.last_reload = last_reload;
+  state.ready = ready;
+  return state;
+}
+
+HttpPage App::Parts::metrics_page() {
+  MetricsState state;
+  const PageState page = page_state();
+  state.snapshot = page.snapshot.get();
+  state.workers = page.workers;
+  state.log_lines_dropped = log.dropped();
+  if (!config.datacenter.empty()) state.labels["datacenter"] = config.datacenter;
+  if (!config.server_uuid.empty()) state.labels["server"] = config.server_uuid;
+  {
+    const std::scoped_lock lock(mutex);
+    state.reloads_refused = reloads_refused;
+  }
+  return {200, "text/plain; version=0.0.4", metrics_text(cells, state)};
+}
+
+/// All or nothing: what is wrong leaves everything as it was.
+void App::Parts::reload() {
+  std::string outcome;
+  try {
+    config::Config next = config;
+    if (!config_file.empty()) {
+      config::Parsed parsed = config::load_file(config_file);
+      if (!parsed.problems.empty()) throw std::runtime_error(config::to_text(parsed.problems));
+      if (config.electric_moray) {  // its flags are not in the file
+        parsed.config.listen = config.listen;
+        parsed.config.monitor = config.monitor;
+        parsed.config.status = config.status;
+        parsed.config.ring_location = config.ring_location;
+      }
+      next = std::move(parsed.config);
+    }
+    for (const std::string& name : fixed_differences(config, next))
+      log.warn("a reload can't change this setting; restart to change it", {{"setting", name}});
+    Publication publication = make_publication(next, published.snapshot->sequence + 1, log);
+    log.set_level(log_level_named(next.log.level));
+
+    std::vector<std::future<void>> acknowledged;
+    for (const auto& worker : workers) {
+      auto promise = std::make_shared<std::promise<void>>();
+      acknowledged.push_back(promise->get_future());
+      worker->publish(publication, [promise] { promise->set_value(); });
+    }
+    const auto began = std::chrono::steady_clock::now();
+    for (std::size_t i = 0; i < acknowledged.size(); ++i)
+      if (acknowledged[i].wait_until(began + kWorkerAnswer) != std::future_status::ready)
+        log.error("a worker has not acknowledged the ring", {{"worker", static_cast<std::uint64_t>(i)}});
+    const auto took = std::chrono::steady_clock::now() - began;
+    const std::scoped_lock lock(mutex);
+    published = std::move(publication);
+    next.listen = config.listen;
+    config.shards = next.shards;
+    config.ring_location = next.ring_location;
+    config.log = next.log;
+    config.timeouts = next.timeouts;
+    outcome = "ok";
+    log.info("reloaded", {{"ringDigest", published.snapshot->ring->digest()},
+                          {"microseconds", std::chrono::duration_cast<std::chrono::microseconds>(took).count()}});
+    last_reload = outcome;
+  } catch (const std::exception& error) {
+    log.error("reload refused; the old ring and configuration go on serving", {{"reason", error.what()}});
+    const std::scoped_lock lock(mutex);
+    last_reload = std::string("refused: ") + error.what();
+    ++reloads_refused;
+  }
+}
+
+void App::Parts::begin_stop() {
+  if (stopping) {  // asked twice: somebody is in a hurry
+    loop.stop();
+    return;
+  }
+  stopping = true;
+  {
+    const std::scoped_lock lock(mutex);
+    ready = false;
+  }
+  listener->stop();
+  log.info("draining", {{"milliseconds", config.timeouts.drain_ms}});
+  workers_draining = workers.size();
+  for (const auto& worker : workers)
+    worker->drain(std::chrono::milliseconds(config.timeouts.drain_ms), [this] {
+      boost::asio::post(loop, [this] {
+        if (--workers_draining == 0) loop.stop();
+      });
+    });
+}
+
+AppPorts App::ports() const {
+  return {parts_->listener->port(), parts_->monitor_server->port(), parts_->status_server->port()};
+}
+
+void App::run(bool handle_signals) {
+  Parts& parts = *parts_;
+  const auto keep_running = boost::asio::make_work_guard(parts.loop);
+  boost::asio::signal_set stop_signals(parts.loop);
+  boost::asio::signal_set reload_signals(parts.loop);
+  const std::function<void()> wait_for_stop = [&] {
+    stop_signals.async_wait([&](const boost::system::error_code& error, int) {
+      if (error) return;
+      parts.begin_stop();
+      wait_for_stop();
+    });
+  };
+  const std::function<void()> wait_for_reload = [&] {
+    reload_signals.async_wait([&](const boost::system::error_code& error, int) {
+      if (error) return;
+      parts.reload();
+      wait_for_reload();
+    });
+  };
+  if (handle_signals) {
+    stop_signals.add(SIGTERM);
+    stop_signals.add(SIGINT);
+    reload_signals.add(SIGHUP);
+    wait_for_stop();
+    wait_for_reload();
+  }
+  parts.loop.run();
+  parts.log.info("stopped");
+}
+
+void App::request_stop() {
+  boost::asio::post(parts_->loop, [this] { parts_->begin_stop(); });
+}
+
+void App::request_reload() {
+  boost::asio::post(parts_->loop, [this] { parts_->reload(); });
+}
+
+}  // namespace router

@@ -1,0 +1,80 @@
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <map>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "backends/rpc.hpp"
+
+namespace router {
+
+/// A counter that one thread advances and any thread reads: no locked instruction.
+class Cell {
+ public:
+  void add(std::uint64_t by = 1) {
+    value_.store(value_.load(std::memory_order_relaxed) + by, std::memory_order_relaxed);
+  }
+  [[nodiscard]] std::uint64_t get() const { return value_.load(std::memory_order_relaxed); }
+
+ private:
+  std::atomic<std::uint64_t> value_{0};
+};
+
+/// The bounds of electric-moray's histograms, in seconds: 2, 4, 6, 8, 10 in each decade from
+/// 0.0002 to 100.
+inline constexpr std::size_t kLatencyBuckets = 30;
+const std::array<double, kLatencyBuckets>& latency_bounds();
+
+struct LatencyCells {
+  std::array<Cell, kLatencyBuckets + 1> buckets;  ///< the last: beyond all bounds
+  Cell nanoseconds;
+
+  void observe(std::chrono::nanoseconds taken);
+};
+
+/// One worker's counts. Written by that worker only; read by any thread, which may see a request
+/// in one cell and not yet in another.
+class alignas(64) WorkerCells {
+ public:
+  void request_completed(backends::Rpc rpc, std::chrono::nanoseconds taken, bool failed) {
+    auto& cells = rpcs_[static_cast<std::size_t>(rpc)];
+    cells.latency.observe(taken);
+    if (failed) cells.failed.add();
+  }
+  void shard_request(std::size_t pnode) {
+    if (pnode < kShardsCounted) shards_[pnode].requests.add();
+  }
+  void shard_error(std::size_t pnode) {
+    if (pnode < kShardsCounted) shards_[pnode].errors.add();
+  }
+  /// Rare: takes a lock.
+  void protocol_error(std::string_view reason);
+
+  struct RpcCells {
+    LatencyCells latency;
+    Cell failed;
+  };
+  struct ShardCells {
+    Cell requests;
+    Cell errors;
+  };
+  static constexpr std::size_t kShardsCounted = 1024;
+
+  [[nodiscard]] const RpcCells& rpc(std::size_t index) const { return rpcs_[index]; }
+  [[nodiscard]] const ShardCells& shard(std::size_t pnode) const { return shards_[pnode]; }
+  [[nodiscard]] std::map<std::string, std::uint64_t> protocol_errors() const;
+
+ private:
+  std::array<RpcCells, backends::kRpcCount> rpcs_;
+  std::vector<ShardCells> shards_ = std::vector<ShardCells>(kShardsCounted);
+  mutable std::mutex errors_mutex_;
+  std::map<std::string, std::uint64_t> errors_;
+};
+
+}  // namespace router

@@ -1,0 +1,12 @@
+#pragma once
+
+namespace CLI {
+class App;
+}
+
+namespace router::cli {
+
+/// Each adds its sub-command; the sub-command's callback stores its exit code in `exit_code`.
+void add_serve(CLI::App& program, int& exit_code);
+
+}  // namespace router::cli

@@ -1,0 +1,86 @@
+#include <unistd.h>
+
+#include <cstdio>
+#include <memory>
+
+#include <CLI/CLI.hpp>
+
+#include "config/config.hpp"
+#include "ring/leveldb_store.hpp"
+#include "router/app.hpp"
+#include "router/cli/commands.hpp"
+#include "router/shard_factory.hpp"
+
+namespace router::cli {
+namespace {
+
+struct ServeOptions {
+  std::string config_file;
+  std::string ring_location;  // electric-moray's flags, from here
+  std::uint16_t port = 0, monitor_port = 0, status_port = 0;
+  int verbose = 0;
+  bool check = false;
+};
+
+int fail(const std::string& text) {
+  std::fprintf(stderr, "moray-router: %s\n", text.c_str());
+  return 1;
+}
+
+void apply_flags(const ServeOptions& options, config::Config& config) {
+  if (!options.ring_location.empty()) config.ring_location = options.ring_location;
+  if (options.port != 0) config.listen.port = options.port;
+  if (options.monitor_port != 0) config.monitor.port = options.monitor_port;
+  if (options.status_port != 0) config.status.port = options.status_port;
+  if (options.verbose == 1) config.log.level = "debug";
+  if (options.verbose > 1) config.log.level = "trace";
+}
+
+/// Ring and shards too, so that `--check` finds what a start would find.
+int check(const config::Config& config) {
+  const auto ring = ring::load_leveldb(config.ring_location);
+  auto resolved = config::resolve_shards(config, {ring->pnodes().begin(), ring->pnodes().end()});
+  for (auto& problem : unsupported_shards(resolved.shards)) resolved.problems.push_back(problem);
+  for (const auto& warning : resolved.warnings)
+    std::fprintf(stderr, "warning: %s: %s\n", warning.path.c_str(), warning.message.c_str());
+  if (!resolved.problems.empty()) return fail("\n" + config::to_text(resolved.problems));
+  std::printf("the configuration is good: %zu shards, a ring of %u vnodes, digest %s\n",
+              resolved.shards.size(), ring->vnode_count(), ring->digest().c_str());
+  return 0;
+}
+
+int serve(const ServeOptions& options) {
+  config::Parsed parsed = config::load_file(options.config_file);
+  for (const auto& warning : parsed.warnings)
+    std::fprintf(stderr, "warning: %s: %s\n", warning.path.c_str(), warning.message.c_str());
+  if (!parsed.problems.empty())
+    return fail(std::to_string(parsed.problems.size()) + " problems in " + options.config_file + ":\n" +
+                config::to_text(parsed.problems));
+  apply_flags(options, parsed.config);
+  if (parsed.config.ring_location.empty()) return fail("no ring: give -r or ring.location");
+  try {
+    if (options.check) return check(parsed.config);
+    App app(parsed.config, options.config_file, STDOUT_FILENO);
+    app.run(true);
+    return 0;
+  } catch (const std::exception& error) {
+    return fail(error.what());
+  }
+}
+
+}  // namespace
+
+void add_serve(CLI::App& program, int& exit_code) {
+  auto options = std::make_shared<ServeOptions>();
+  CLI::App* command = program.add_subcommand("serve", "Routes clients' requests to the shards of a ring");
+  command->add_option("-f,--config", options->config_file, "The configuration: ours or electric-moray's")->required();
+  command->add_option("-r,--ring", options->ring_location, "The ring's directory, instead of the configuration's");
+  command->add_option("-p,--port", options->port, "The port for clients, instead of the configuration's");
+  command->add_option("-k,--monitor-port", options->monitor_port, "The port of /metrics and /kang");
+  command->add_option("-s,--status-port", options->status_port, "The port of /status");
+  command->add_flag("-v,--verbose", options->verbose, "Logs more; twice: everything");
+  command->add_flag("--check", options->check, "Only checks configuration and ring");
+  command->callback([options, &exit_code] { exit_code = serve(*options); });
+}
+
+}  // namespace router::cli

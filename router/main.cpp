@@ -1,0 +1,19 @@
+#include <csignal>
+
+#include <CLI/CLI.hpp>
+
+#include "router/cli/commands.hpp"
+
+int main(int argc, char** argv) {
+  std::signal(SIGPIPE, SIG_IGN);  // a client that left is an error code, not a death
+  CLI::App program("moray-router: routes key/value requests to the shards of a ring", "moray-router");
+  program.require_subcommand(1);
+  int exit_code = 0;
+  router::cli::add_serve(program, exit_code);
+  try {
+    program.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return program.exit(error);
+  }
+  return exit_code;
+}

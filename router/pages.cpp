@@ -1,0 +1,125 @@
+#include "router/pages.hpp"
+
+#include <unistd.h>
+
+#include <cstdlib>
+#include <ctime>
+#include <fstream>
+
+#include <nlohmann/json.hpp>
+
+namespace router {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+std::string iso_time(std::chrono::system_clock::time_point when) {
+  using namespace std::chrono;
+  const std::time_t seconds = system_clock::to_time_t(when);
+  std::tm parts{};
+  gmtime_r(&seconds, &parts);
+  char text[32];
+  std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &parts);
+  const auto ms = duration_cast<milliseconds>(when.time_since_epoch()).count() % 1000;
+  char whole[48];
+  std::snprintf(whole, sizeof whole, "%s.%03dZ", text, static_cast<int>(ms));
+  return whole;
+}
+
+std::string host_name() {
+  char name[256] = "unknown";
+  gethostname(name, sizeof name - 1);
+  return name;
+}
+
+/// Resident bytes, where the system tells.
+std::uint64_t resident_bytes() {
+  std::ifstream statm("/proc/self/statm");
+  std::uint64_t total = 0, resident = 0;
+  if (!(statm >> total >> resident)) return 0;
+  return resident * static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE));
+}
+
+Json shard_states(const PageState& state) {
+  Json list = Json::array();
+  for (std::size_t i = 0; i < state.snapshot->pnodes.size(); ++i) {
+    Json shard{{"pnode", state.snapshot->pnodes[i].name},
+               {"backend", std::string(config::to_string(state.shards[i].backend))},
+               {"readOnly", state.snapshot->pnodes[i].read_only}};
+    std::size_t connections = 0, in_flight = 0, healthy = 0;
+    for (const WorkerStatus& worker : state.workers) {
+      if (i >= worker.shards.size()) continue;
+      const backends::ShardStatus& status = worker.shards[i].second;
+      connections += status.connections;
+      in_flight += status.in_flight;
+      healthy += status.healthy ? 1u : 0u;
+      shard["address"] = status.address;
+      if (!status.last_problem.empty()) shard["lastProblem"] = status.last_problem;
+    }
+    shard["healthyWorkers"] = healthy;
+    shard["connections"] = connections;
+    shard["inFlight"] = in_flight;
+    list.push_back(std::move(shard));
+  }
+  return list;
+}
+
+}  // namespace
+
+std::string status_page(const PageState& state) {
+  const char* fmri = std::getenv("SMF_FMRI");
+  Json clients = Json::array(), index_shards = Json::array();
+  for (const PnodeState& pnode : state.snapshot->pnodes) {
+    clients.push_back(pnode.name);
+    const auto endpoint = config::parse_pnode_url(pnode.name);
+    index_shards.push_back({{"host", endpoint ? endpoint->host : pnode.name}, {"readOnly", pnode.read_only}});
+  }
+  const ring::Ring& ring = *state.snapshot->ring;
+  Json page{{"smf_fmri", fmri == nullptr ? Json(nullptr) : Json(fmri)},
+            {"pid", getpid()},
+            {"start_time", iso_time(state.started_at)},
+            {"client_list", std::move(clients)},
+            {"index_shards", std::move(index_shards)},
+            {"ring", {{"digest", ring.digest()},
+                      {"vnodes", ring.vnode_count()},
+                      {"generation", state.snapshot->generation},
+                      {"publication", state.snapshot->sequence},
+                      {"anyData", ring.any_data()}}},
+            {"lastReload", state.last_reload.empty() ? Json(nullptr) : Json(state.last_reload)},
+            {"workers", state.workers.size()},
+            {"shards", shard_states(state)}};
+  return page.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+std::string kang_snapshot(const PageState& state) {
+  Json connections = Json::object();
+  std::uint64_t started = 0, completed = 0, active = 0;
+  for (const WorkerStatus& worker : state.workers)
+    for (const SessionStatus& session : worker.sessions) {
+      const std::string id = std::to_string(session.id);
+      ++active;
+      started += session.counts.started;
+      completed += session.counts.completed;
+      connections[id] = {{"connid", session.id},
+                         {"addrinfo", session.peer},
+                         {"nStarted", session.counts.started},
+                         {"nCompleted", session.counts.completed},
+                         {"inFlight", session.in_flight},
+                         {"draining", session.draining},
+                         {"timeAccepted", iso_time(session.accepted_at)}};
+    }
+  Json page{{"service", {{"name", "electric-moray"},
+                         {"ident", host_name() + "/" + std::to_string(getpid())},
+                         {"version", "1.2.0"}}},
+            {"stats", {{"nConnectionsActive", active},
+                       {"nRequestsStarted", started},
+                       {"nRequestsCompleted", completed},
+                       {"started", iso_time(state.started_at)},
+                       {"memory", {{"rss", resident_bytes()}}}}},
+            {"types", {"fastconnection", "fastrequest"}},
+            {"fastconnection", std::move(connections)},
+            {"fastrequest", Json::object()}};
+  return page.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+}  // namespace router
