@@ -8,6 +8,7 @@ cd "$(dirname "$0")"
 . scripts/packages.sh
 scripts/install_packages.sh "${build_packages[@]}" "${test_packages[@]}"
 if ! command -v node >/dev/null; then scripts/install_packages.sh nodejs npm; fi
+(cd tests/node && npm ci --silent)
 
 mode=${1:-}
 launcher=()

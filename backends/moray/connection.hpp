@@ -94,6 +94,7 @@ class Connection final : public std::enable_shared_from_this<Connection> {
   bool reading_ = false;
   bool paused_ = false;
   bool taking_ = false;
+  bool answer_unfinished_ = false;  // the last frame read was DATA: its END may be waiting
   std::chrono::steady_clock::time_point last_used_;
 };
 

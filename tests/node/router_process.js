@@ -1,0 +1,70 @@
+'use strict';
+// Starts a moray-router on free ports and stops it by its process id.
+const {spawn, execFileSync} = require('child_process');
+const fs = require('fs');
+const os = require('os');
+const path = require('path');
+
+const binary = process.env.MORAY_ROUTER_BIN;
+const root = path.join(__dirname, '..', '..');
+
+function temporaryDirectory() {
+  return fs.mkdtempSync(path.join(os.tmpdir(), 'moray-router-node-'));
+}
+
+function unpackRing(name, directory) {
+  const archive = path.join(root, 'tests', 'data', 'ring', 'rings', name + '.leveldb.tar.gz');
+  execFileSync('tar', ['-xf', archive, '-C', directory]);
+  return path.join(directory, name);
+}
+
+class RouterProcess {
+  constructor(config) {
+    this.directory = temporaryDirectory();
+    this.file = path.join(this.directory, 'config.json');
+    this.write(config);
+    this.lines = [];
+  }
+
+  write(config) {
+    const ports = {listen: {port: 0}, monitor: {port: 0}, status: {port: 0}, workers: 2};
+    fs.writeFileSync(this.file, JSON.stringify({...ports, ...config}));
+  }
+
+  /** Resolves when it listens; rejects with what it wrote where it ends before. */
+  start() {
+    this.child = spawn(binary, ['serve', '--config', this.file], {stdio: ['ignore', 'pipe', 'pipe']});
+    this.exited = new Promise((resolve) => this.child.on('exit', (code, signal) => resolve({code, signal})));
+    let errors = '';
+    this.child.stderr.on('data', (data) => { errors += data; });
+    return new Promise((resolve, reject) => {
+      let rest = '';
+      this.child.stdout.on('data', (data) => {
+        const lines = (rest + data).split('\n');
+        rest = lines.pop();
+        for (const line of lines) {
+          const record = JSON.parse(line);
+          this.lines.push(record);
+          if (record.msg !== 'listening') continue;
+          Object.assign(this, {port: record.port, monitorPort: record.monitorPort, statusPort: record.statusPort});
+          resolve(this);
+        }
+      });
+      this.child.on('exit', () => reject(new Error(errors)));
+    });
+  }
+
+  async page(port, target) {
+    const response = await fetch(`http://127.0.0.1:${port}${target}`);
+    return {status: response.status, text: await response.text()};
+  }
+
+  async stop() {
+    this.child.kill('SIGTERM');
+    const result = await this.exited;
+    fs.rmSync(this.directory, {recursive: true, force: true});
+    return result;
+  }
+}
+
+module.exports = {RouterProcess, temporaryDirectory, unpackRing};
