@@ -30,18 +30,27 @@ std::string json_string(const std::string& text) {
 }
 
 std::string compute_digest(const Ring& ring) {
-  std::vector<std::string> names;
-  for (const std::string& pnode : ring.pnodes()) names.push_back(json_string(pnode));
+  std::vector<std::string> names, lines;  // lines: of vnodes without data, nearly all
+  for (const std::string& pnode : ring.pnodes()) {
+    names.push_back(json_string(pnode));
+    lines.push_back(names.back() + "\t1\n");
+  }
   EVP_MD_CTX* context = EVP_MD_CTX_new();
   EVP_DigestInit_ex2(context, EVP_sha256(), nullptr);
 
+  const bool any_data = ring.any_data();
   std::string buffer(to_string(ring.algorithm()));
   buffer += '\n' + std::to_string(ring.vnode_count()) + '\n' + ring.interval_hex() + '\n';
   for (std::uint32_t vnode = 0; vnode < ring.vnode_count(); ++vnode) {
-    buffer += names[number(ring.owner(static_cast<Vnode>(vnode)))];
-    buffer += '\t';
-    buffer += ring.data_json(static_cast<Vnode>(vnode));
-    buffer += '\n';
+    const auto owner = number(ring.owner(static_cast<Vnode>(vnode)));
+    if (!any_data) {
+      buffer += lines[owner];
+    } else {
+      buffer += names[owner];
+      buffer += '\t';
+      buffer += ring.data_json(static_cast<Vnode>(vnode));
+      buffer += '\n';
+    }
     if (buffer.size() < kBufferBytes) continue;
     EVP_DigestUpdate(context, buffer.data(), buffer.size());
     buffer.clear();

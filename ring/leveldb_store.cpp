@@ -1,6 +1,9 @@
 #include "ring/leveldb_store.hpp"
 
 #include <chrono>
+#include <functional>
+#include <memory>
+#include <optional>
 #include <thread>
 #include <unordered_map>
 
@@ -32,6 +35,15 @@ class Unsettled : public RingError {
 const std::string kNoSuchKey = leveldb::Status::NotFound({}).ToString();
 
 std::string_view view(const leveldb::Slice& slice) { return {slice.data(), slice.size()}; }
+
+/// Looks names up without making strings of them: a ring has millions of keys.
+struct TextHash {
+  using is_transparent = void;
+  std::size_t operator()(std::string_view text) const {
+    return std::hash<std::string_view>{}(text);
+  }
+};
+using PnodeMap = std::unordered_map<std::string, std::uint16_t, TextHash, std::equal_to<>>;
 
 /// Reads one ring from an open database; every complaint names the directory and the key.
 class Reader {
@@ -80,6 +92,10 @@ class Reader {
     return value;
   }
 
+  static std::string vnode_key(std::string_view digits) {
+    return std::string(kVnodePrefix) + std::string(digits);
+  }
+
   void read_count() {
     const auto count = parse("VNODE_COUNT");
     if (!count.is_number_integer() || count < 1 || count > kVnodesMax)
@@ -113,20 +129,17 @@ class Reader {
     }
   }
 
-  std::uint16_t pnode_of(const std::string& key, std::string_view json_text) {
-    if (json_text == last_text_) return last_pnode_;
-    auto found = by_json_.find(std::string(json_text));
-    if (found == by_json_.end()) {
-      // Another spelling of the same string (escapes), or nobody's.
-      const auto name = nlohmann::json::parse(json_text, nullptr, false);
-      if (!name.is_string()) refuse(key, "is not a pnode: " + std::string(json_text.substr(0, 100)));
-      const auto named = by_name_.find(name.get<std::string>());
-      if (named == by_name_.end())
-        refuse(key, "names pnode " + std::string(json_text) + ", which /PNODE does not list");
-      found = by_json_.emplace(std::string(json_text), named->second).first;
-    }
-    last_text_ = json_text;
-    return last_pnode_ = found->second;
+  std::uint16_t pnode_of(std::string_view digits, std::string_view json_text) {
+    const auto found = by_json_.find(json_text);
+    if (found != by_json_.end()) return found->second;
+    // Another spelling of the same string (escapes), or nobody's.
+    const std::string key = vnode_key(digits);
+    const auto name = nlohmann::json::parse(json_text, nullptr, false);
+    if (!name.is_string()) refuse(key, "is not a pnode: " + std::string(json_text.substr(0, 100)));
+    const auto named = by_name_.find(name.get<std::string>());
+    if (named == by_name_.end())
+      refuse(key, "names pnode " + std::string(json_text) + ", which /PNODE does not list");
+    return by_json_.emplace(std::string(json_text), named->second).first->second;
   }
 
   template <typename See>
@@ -141,17 +154,16 @@ class Reader {
   void read_owners() {
     std::vector<std::uint16_t>& owners = parts_.owners;
     scan(kVnodePrefix, [&](std::string_view digits, std::string_view value) {
-      const std::string key = std::string(kVnodePrefix) + std::string(digits);
       const auto vnode = vnode_number(digits);
-      if (!vnode) refuse(key, "is not the key of a vnode");
+      if (!vnode) refuse(vnode_key(digits), "is not the key of a vnode");
       if (*vnode >= owners.size())
-        refuse(key, "lies behind the last vnode " + std::to_string(owners.size() - 1));
-      owners[*vnode] = pnode_of(key, value);
+        refuse(vnode_key(digits),
+               "lies behind the last vnode " + std::to_string(owners.size() - 1));
+      owners[*vnode] = pnode_of(digits, value);
     });
     for (std::size_t vnode = 0; vnode < owners.size(); ++vnode)
       if (owners[vnode] == kNobody)
-        refuse(std::string(kVnodePrefix) + std::to_string(vnode),
-               "is missing: the vnode has no pnode");
+        refuse(vnode_key(std::to_string(vnode)), "is missing: the vnode has no pnode");
   }
 
   /// `/PNODE/<pnode>/<vnode>`; keys of lists, and of pnodes that don't own the vnode, don't count.
@@ -189,10 +201,8 @@ class Reader {
   std::string directory_;
   leveldb::ReadOptions options_;
   RingParts parts_;
-  std::unordered_map<std::string, std::uint16_t> by_json_;
-  std::unordered_map<std::string, std::uint16_t> by_name_;
-  std::string last_text_;
-  std::uint16_t last_pnode_ = 0;
+  PnodeMap by_json_;  // as values of /VNODE/<vnode> spell them
+  PnodeMap by_name_;
 };
 
 std::shared_ptr<const Ring> try_load(const std::string& directory) {
@@ -204,7 +214,11 @@ std::shared_ptr<const Ring> try_load(const std::string& directory) {
   options.paranoid_checks = true;
   leveldb::DB* opened = nullptr;
   const leveldb::Status status = leveldb::DB::Open(options, directory, &opened);
-  const std::unique_ptr<leveldb::DB> db(opened);
+  const auto close = [&env](leveldb::DB* database) {
+    env->let_background_work_end();
+    delete database;
+  };
+  const std::unique_ptr<leveldb::DB, decltype(close)> db(opened, close);
   if (!status.ok()) {
     const std::string text = "ring " + directory + ": cannot be opened: " + status.ToString();
     if (status.IsCorruption() || status.IsNotFound()) throw Unsettled(text);

@@ -6,6 +6,9 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <thread>
+#include <utility>
+#include <vector>
 
 namespace ring {
 namespace {
@@ -61,9 +64,9 @@ class NoLogger final : public leveldb::Logger {
   void Logv(const char*, std::va_list) override {}
 };
 
-class OverlayEnv final : public leveldb::EnvWrapper {
+class MemoryOverlay final : public OverlayEnv {
  public:
-  explicit OverlayEnv(leveldb::Env& base) : EnvWrapper(&base) {}
+  explicit MemoryOverlay(leveldb::Env& base) : OverlayEnv(&base) {}
 
   Status NewSequentialFile(const std::string& name, leveldb::SequentialFile** file) override {
     return open(name, file, [&] { return target()->NewSequentialFile(name, file); });
@@ -130,6 +133,16 @@ class OverlayEnv final : public leveldb::EnvWrapper {
     delete lock;
     return Status::OK();
   }
+  void Schedule(void (*work)(void*), void* argument) override {
+    const std::scoped_lock lock(background_mutex_);
+    held_back_.emplace_back(work, argument);
+    if (ending_) start_held_back();
+  }
+  void let_background_work_end() override {
+    const std::scoped_lock lock(background_mutex_);
+    ending_ = true;
+    start_held_back();
+  }
   Status NewLogger(const std::string&, leveldb::Logger** logger) override {
     *logger = new NoLogger;
     return Status::OK();
@@ -151,15 +164,25 @@ class OverlayEnv final : public leveldb::EnvWrapper {
     return open_real();
   }
 
-  std::mutex mutex_;  // LevelDB's background thread uses the environment too
+  void start_held_back() {
+    for (const auto& [work, argument] : held_back_) threads_.emplace_back(work, argument);
+    held_back_.clear();
+  }
+
+  std::mutex mutex_;  // LevelDB's background work uses the environment too
   std::map<std::string, Content> written_;
   std::set<std::string> removed_;
+
+  std::mutex background_mutex_;
+  bool ending_ = false;
+  std::vector<std::pair<void (*)(void*), void*>> held_back_;
+  std::vector<std::jthread> threads_;  // of this environment: the process's may be busy for long
 };
 
 }  // namespace
 
-std::unique_ptr<leveldb::Env> make_overlay_env(leveldb::Env& base) {
-  return std::make_unique<OverlayEnv>(base);
+std::unique_ptr<OverlayEnv> make_overlay_env(leveldb::Env& base) {
+  return std::make_unique<MemoryOverlay>(base);
 }
 
 }  // namespace ring

@@ -38,6 +38,13 @@ void check_pnodes(const std::vector<std::string>& pnodes) {
     if (!names.insert(name).second) refuse("pnode \"" + name + "\" is listed twice");
 }
 
+Digest last_hash(Algorithm algorithm) {
+  Digest digest;
+  digest.size = digest_bytes(algorithm);
+  digest.bytes.fill(0xff);
+  return digest;
+}
+
 std::vector<std::pair<std::uint32_t, std::string>> checked_data(
     std::vector<std::pair<std::uint32_t, std::string>> data, std::size_t vnode_count) {
   std::sort(data.begin(), data.end());
@@ -65,6 +72,10 @@ std::shared_ptr<const Ring> Ring::make(RingParts parts) {
   const auto interval = number ? Interval::make(parts.algorithm, *number) : std::nullopt;
   if (!interval)
     refuse("VNODE_HASH_INTERVAL \"" + parts.interval_hex + "\" is not the interval of a ring");
+
+  if (interval->divide(last_hash(parts.algorithm)) > parts.owners.size())
+    refuse("VNODE_HASH_INTERVAL \"" + parts.interval_hex + "\" is too small for " +
+           std::to_string(parts.owners.size()) + " vnodes: it leaves keys without a vnode");
 
   auto state = std::make_unique<State>();
   state->algorithm = parts.algorithm;

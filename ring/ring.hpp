@@ -42,8 +42,9 @@ struct RingParts {
 /// Any thread. A ring of 1,000,000 vnodes takes 2 to 3 MB.
 class Ring {
  public:
-  /// Throws std::invalid_argument naming what is wrong (pnode index out of range, doubled or
-  /// colliding pnode names, interval not hex or zero, vnode of data out of range, no vnodes …).
+  /// Throws std::invalid_argument naming what is wrong (pnode index out of range, doubled pnode
+  /// names, interval not hex, zero or too small, vnode of data out of range, no vnodes …). Names
+  /// that only a LevelDB ring can't hold together are that store's to refuse. O(vnodes).
   static std::shared_ptr<const Ring> make(RingParts parts);
 
   /// Owner of an already transformed key (UTF-8). nullopt: the hash lies in the top remainder

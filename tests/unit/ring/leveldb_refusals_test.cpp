@@ -48,6 +48,8 @@ const std::vector<Damage> kDamages{
     {"interval 0", set("ALGORITHM", algorithm("md5", "\"00\"")), {"INTERVAL"}},
     {"interval no hex", set("ALGORITHM", algorithm("md5", "\"zz\"")), {"INTERVAL", "zz"}},
     {"interval a number", set("ALGORITHM", algorithm("md5", "12")), {"key ALGORITHM", "INTERVAL"}},
+    {"interval of another ring", set("ALGORITHM", algorithm("sha256", '"' + std::string(62, '5') + '"')),
+     {"INTERVAL", "too small for 12 vnodes"}},
     {"no /PNODE", drop("/PNODE"), {"key /PNODE", "missing"}},
     {"/PNODE no array", set("/PNODE", "{}"), {"key /PNODE"}},
     {"/PNODE cut", set("/PNODE", "[\"a\","), {"key /PNODE", "JSON"}},
