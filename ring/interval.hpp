@@ -19,7 +19,8 @@ class Interval {
   /// floor((2^bits - 1) / vnode_count), as node-fash computes it.
   static BigNumber compute(Algorithm algorithm, std::uint32_t vnode_count);
 
-  /// nullopt: the interval is zero, wider than the algorithm's hashes, or so small that it belongs to more than 2^33 vnodes.
+  /// nullopt: the interval is zero, wider than the algorithm's hashes, or so small that it belongs
+  /// to more than 2^33 vnodes.
   static std::optional<Interval> make(Algorithm algorithm, const BigNumber& interval);
 
   /// The vnode; may be vnode_count (the top remainder), which the caller must check. O(1).
