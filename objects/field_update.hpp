@@ -1,0 +1,21 @@
+#pragma once
+
+#include <utility>
+#include <vector>
+
+#include "objects/bucket.hpp"
+#include "objects/column.hpp"
+#include "objects/result.hpp"
+
+namespace objects {
+
+/// What updateObjects sets: positions in Bucket::fields and their new columns.
+using FieldUpdate = std::vector<std::pair<std::size_t, Column>>;
+
+/// FieldUpdateError for no fields, before any store is touched.
+Failed check_not_empty(const JsObject& fields);
+
+/// Checks and converts (spec moray-rpc 10).
+Result<FieldUpdate> field_update_of(const Bucket& bucket, const JsObject& fields);
+
+}  // namespace objects

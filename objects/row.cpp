@@ -1,0 +1,71 @@
+#include "objects/row.hpp"
+
+#include "json/document.hpp"
+#include "objects/convert.hpp"
+
+namespace objects {
+namespace {
+
+/// A stored value; what cannot be read as one is an empty object.
+JsObject parse_object(const std::string& text) {
+  json::Document document;
+  if (document.parse(text)) return {};
+  JsValue value = parse_value(document.root());
+  return value.object() != nullptr ? std::move(*value.object()) : JsObject();
+}
+
+void overlay(JsObject& object, const IndexField& field, const Column& column) {
+  JsValue* stored = object.find(field.name);
+  if (is_null(column)) {
+    if (stored != nullptr && !stored->is_null()) object.erase(field.name);
+    return;
+  }
+  const bool keep = stored != nullptr && stored->array() != nullptr && !field.type.array;
+  if (!keep) object.set(field.name, to_value(column, field.type));
+}
+
+JsValue number_or_null(const std::optional<std::int64_t>& number) {
+  return number ? JsValue(*number) : JsValue();
+}
+
+}  // namespace
+
+Result<std::vector<Column>> columns_of(const Bucket& bucket, const JsObject& value) {
+  std::vector<Column> columns(bucket.fields.size());
+  for (std::size_t i = 0; i < bucket.fields.size(); ++i) {
+    const IndexField& field = bucket.fields[i];
+    const JsValue* member = value.find(field.name);
+    if (member == nullptr) continue;
+    auto column = convert(field.name, field.type, *member);
+    if (!column) return column.error();
+    columns[i] = *std::move(column);
+  }
+  return columns;
+}
+
+JsObject object_of(const Bucket& bucket, const Row& row) {
+  JsObject object = parse_object(row.value);
+  for (std::size_t i = 0; i < bucket.fields.size(); ++i)
+    if (!bucket.reindexing(bucket.fields[i].name)) overlay(object, bucket.fields[i], row.columns[i]);
+  return object;
+}
+
+JsObject reply_of(const Bucket& bucket, const Row& row, JsObject object, Count count) {
+  JsObject reply;
+  reply.set("bucket", bucket.name);
+  reply.set("key", row.key);
+  reply.set("value", std::move(object));
+  reply.set("_id", row.id);
+  reply.set("_etag", row.etag);
+  reply.set("_mtime", row.mtime_ms);
+  reply.set("_txn_snap", number_or_null(row.txn_snap));
+  if (std::holds_alternative<NullCount>(count)) reply.set("_count", JsValue());
+  if (const auto* number = std::get_if<std::int64_t>(&count)) reply.set("_count", *number);
+  return reply;
+}
+
+void drop_internal_members(JsObject& object) {
+  for (const char* name : {"_id", "_txn_snap", "_etag", "_key", "_mtime", "_count"}) object.erase(name);
+}
+
+}  // namespace objects

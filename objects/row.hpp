@@ -1,0 +1,45 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "objects/bucket.hpp"
+#include "objects/column.hpp"
+#include "objects/result.hpp"
+
+namespace objects {
+
+/// A bucket's row as a store keeps it (spec moray-postgres 3). A value.
+struct Row {
+  std::string key;
+  std::string value;                      ///< the JSON text whose sum is `etag`, unless updateObjects wrote it
+  std::string etag;
+  std::int64_t id = 0;
+  std::int64_t mtime_ms = 0;
+  std::optional<std::int64_t> vnode;
+  std::optional<std::int64_t> txn_snap;   ///< only with guaranteeOrder
+  std::optional<double> version;          ///< the bucket version that the columns match (_rver)
+  std::vector<Column> columns;            ///< one for each of Bucket::fields, in their order
+
+  bool operator==(const Row&) const = default;
+};
+
+/// The columns that a value fills: one for each field, NULL where the value has no such member.
+Result<std::vector<Column>> columns_of(const Bucket& bucket, const JsObject& value);
+
+/// The row's object as clients read it: the stored value overlaid with the columns of fields that
+/// are not being reindexed (spec moray-postgres 7.2).
+JsObject object_of(const Bucket& bucket, const Row& row);
+
+/// getObject's and findObjects' value. `count`: absent, null, or the number of matches.
+struct NoCount {};
+struct NullCount {};
+using Count = std::variant<NoCount, NullCount, std::int64_t>;
+JsObject reply_of(const Bucket& bucket, const Row& row, JsObject object, Count count);
+
+/// findObjects drops members of a value that are named like its own.
+void drop_internal_members(JsObject& object);
+
+}  // namespace objects
