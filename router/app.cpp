@@ -56,8 +56,13 @@ void log_problems(Log& log, LogLevel level, const std::vector<config::Problem>& 
   }
 }
 
+struct Prepared {
+  Publication publication;
+  ShardSources::Opened opened;
+};
+
 /// What is published, from a configuration and the ring that it names. Throws naming all problems.
-Publication make_publication(const config::Config& config, std::uint64_t sequence, Log& log) {
+Prepared prepare(const config::Config& config, ShardSources& sources, std::uint64_t sequence, Log& log) {
   auto ring = ring::load_leveldb(config.ring_location);
   auto resolved = config::resolve_shards(config, {ring->pnodes().begin(), ring->pnodes().end()});
   for (auto& problem : unsupported_shards(resolved.shards)) resolved.problems.push_back(std::move(problem));
@@ -68,7 +73,8 @@ Publication make_publication(const config::Config& config, std::uint64_t sequenc
   for (const config::Shard& shard : resolved.shards) read_only.push_back(shard.read_only);
   auto snapshot = std::make_shared<Snapshot>(Snapshot::make(std::move(ring), read_only));
   snapshot->sequence = sequence;
-  return {std::move(snapshot), std::move(resolved.shards), dispatch_limits(config)};
+  auto opened = sources.open(resolved.shards);
+  return {{std::move(snapshot), std::move(resolved.shards), dispatch_limits(config)}, std::move(opened)};
 }
 
 /// Settings that a reload can't change, where they differ.
@@ -105,6 +111,8 @@ struct App::Parts {
   std::string config_file;
   Log log;
   boost::asio::io_context loop{1};
+  std::shared_ptr<ShardSources> sources;
+  ShardSources::Opened opened;  // what the published shards need
   std::chrono::system_clock::time_point started_at = std::chrono::system_clock::now();
   std::vector<std::unique_ptr<WorkerCells>> cells;
   std::vector<std::unique_ptr<Worker>> workers;
@@ -135,8 +143,11 @@ App::~App() {
 }
 
 void App::Parts::start() {
-  published = make_publication(config, 1, log);
-  const ShardFactory factory = make_shard_factory(config);
+  sources = std::make_shared<ShardSources>(config);
+  Prepared prepared = prepare(config, *sources, 1, log);
+  published = std::move(prepared.publication);
+  opened = std::move(prepared.opened);
+  const ShardFactory factory = ShardSources::factory(sources);
   for (std::size_t i = 0; i < worker_count(config); ++i) {
     cells.push_back(std::make_unique<WorkerCells>());
     workers.push_back(
@@ -249,7 +260,8 @@ void App::Parts::reload() {
     }
     for (const std::string& name : fixed_differences(config, next))
       log.warn("a reload can't change this setting; restart to change it", {{"setting", name}});
-    Publication publication = make_publication(next, published.snapshot->sequence + 1, log);
+    Prepared prepared = prepare(next, *sources, published.snapshot->sequence + 1, log);
+    const Publication& publication = prepared.publication;
     log.set_level(log_level_named(next.log.level));
 
     std::vector<std::future<void>> acknowledged;
@@ -264,7 +276,8 @@ void App::Parts::reload() {
         log.error("a worker has not acknowledged the ring", {{"worker", static_cast<std::uint64_t>(i)}});
     const auto took = std::chrono::steady_clock::now() - began;
     const std::scoped_lock lock(mutex);
-    published = std::move(publication);
+    published = std::move(prepared.publication);
+    opened = std::move(prepared.opened);
     next.listen = config.listen;
     config.shards = next.shards;
     config.ring_location = next.ring_location;

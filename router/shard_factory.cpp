@@ -2,8 +2,8 @@
 
 #include <stdexcept>
 
+#include "backends/embedded/embedded_shard.hpp"
 #include "backends/moray/moray_shard.hpp"
-#include "backends/moray/resolver.hpp"
 
 namespace router {
 namespace {
@@ -26,23 +26,37 @@ moray::MorayShardOptions moray_options(const config::Config& config, const Shard
 std::vector<config::Problem> unsupported_shards(const std::vector<config::Shard>& shards) {
   std::vector<config::Problem> problems;
   for (const config::Shard& shard : shards)
-    if (shard.backend != config::Backend::moray)
+    if (shard.backend == config::Backend::postgres)
       problems.push_back({"shards", "pnode \"" + shard.pnode + "\": backend \"" +
                                         std::string(config::to_string(shard.backend)) +
                                         "\" is not in this build"});
   return problems;
 }
 
-ShardFactory make_shard_factory(const config::Config& config) {
-  const auto resolver = std::make_shared<moray::Resolver>(config.resolvers);
-  return [config, resolver](const ShardSpec& spec, boost::asio::io_context& loop)
-             -> std::unique_ptr<backends::Shard> {
-    const std::string host = spec.srv.empty() ? spec.address : spec.srv;
-    const auto endpoint = config::parse_address(host, spec.default_port);
-    if (!endpoint) throw std::runtime_error("not an address: " + host);
-    auto source = resolver->source(endpoint->host, endpoint->port, !spec.srv.empty());
-    return std::make_unique<moray::MorayShard>(loop, std::move(source), moray_options(config, spec));
+ShardSources::ShardSources(config::Config config) : config_(std::move(config)), resolver_(config_.resolvers) {}
+
+ShardSources::Opened ShardSources::open(const std::vector<config::Shard>& shards) {
+  Opened opened;
+  for (const config::Shard& shard : shards)
+    if (shard.backend == config::Backend::embedded) opened.push_back(owners_.open({shard.path}, shard.sync));
+  return opened;
+}
+
+ShardFactory ShardSources::factory(std::shared_ptr<ShardSources> sources) {
+  return [sources = std::move(sources)](const ShardSpec& spec, boost::asio::io_context& loop) {
+    return sources->make(spec, loop);
   };
+}
+
+std::unique_ptr<backends::Shard> ShardSources::make(const ShardSpec& spec, boost::asio::io_context& loop) {
+  if (spec.backend == config::Backend::embedded)
+    return std::make_unique<backends::embedded::EmbeddedShard>(
+        loop, owners_.open({spec.path}, spec.sync), spec.path, config_.limits.shard_in_flight_max);
+  const std::string host = spec.srv.empty() ? spec.address : spec.srv;
+  const auto endpoint = config::parse_address(host, spec.default_port);
+  if (!endpoint) throw std::runtime_error("not an address: " + host);
+  auto source = resolver_.source(endpoint->host, endpoint->port, !spec.srv.empty());
+  return std::make_unique<moray::MorayShard>(loop, std::move(source), moray_options(config_, spec));
 }
 
 }  // namespace router

@@ -1,15 +1,37 @@
 #pragma once
 
+#include <memory>
 #include <vector>
 
+#include "backends/embedded/owners.hpp"
+#include "backends/moray/resolver.hpp"
 #include "config/config.hpp"
 #include "router/shard_set.hpp"
 
 namespace router {
 
-/// Makes the shards that a configuration describes, for any worker. The result may outlive
-/// `config`. Throws std::runtime_error for a shard that this build can't serve.
-ShardFactory make_shard_factory(const config::Config& config);
+/// What the shards of all workers share: the DNS resolver and the embedded shards' stores; and the
+/// making of shards out of it. Thread-safe.
+class ShardSources {
+ public:
+  explicit ShardSources(config::Config config);
+
+  /// Stores held open.
+  using Opened = std::vector<std::shared_ptr<backends::embedded::Owner>>;
+  /// Opens what the shards need, so that making them on the workers can't fail; hold the result
+  /// for as long as they are published. Throws std::runtime_error naming what can't be opened.
+  Opened open(const std::vector<config::Shard>& shards);
+
+  /// Makes one worker's shards. Holds `sources`.
+  static ShardFactory factory(std::shared_ptr<ShardSources> sources);
+
+ private:
+  std::unique_ptr<backends::Shard> make(const ShardSpec& spec, boost::asio::io_context& loop);
+
+  config::Config config_;
+  backends::moray::Resolver resolver_;
+  backends::embedded::Owners owners_;
+};
 
 /// The shards of `shards` that this build can't serve, in words.
 std::vector<config::Problem> unsupported_shards(const std::vector<config::Shard>& shards);

@@ -1,0 +1,15 @@
+#pragma once
+
+#include <string_view>
+
+#include "backends/embedded/owner.hpp"
+
+/// An RPC's answer as Fast payloads, sent to the worker that asked.
+namespace backends::embedded {
+
+/// A DATA message with one value, given as JSON. Counts towards the stream's unread bytes.
+void send_value(const Task& task, std::string_view value);
+/// DATA messages and END, or ERROR.
+void answer(const Task& task, const objects::Result<objects::JsArray>& values);
+
+}  // namespace backends::embedded

@@ -1,0 +1,276 @@
+#include "backends/embedded/owner.hpp"
+
+#include <chrono>
+
+#include "backends/embedded/answer.hpp"
+#include "backends/embedded/handled_options.hpp"
+#include "backends/embedded/operations.hpp"
+#include "objects/errors.hpp"
+
+namespace backends::embedded {
+namespace {
+
+using objects::JsArray;
+
+constexpr std::size_t kQueuedMax = 20'000;
+constexpr std::size_t kQueuedBytesMax = 256u << 20;
+// One group of writes: enough to share a sync, little enough to answer soon.
+constexpr std::size_t kGroupTasksMax = 512;
+constexpr std::size_t kGroupBytesMax = 8u << 20;
+// Finds under way; each holds a snapshot. The others wait.
+constexpr std::size_t kFindsRunningMax = 64;
+// A stream stops when so much of it lies unread, and goes on below a half.
+constexpr std::int64_t kStreamUnreadMax = 1 << 20;
+constexpr std::size_t kPurgeKeysPerSlice = 500;
+constexpr auto kIdleWait = std::chrono::milliseconds(500);  // between attempts to recover
+
+std::int64_t now_ms() {
+  return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch())
+      .count();
+}
+
+bool is_read(Rpc rpc) { return rpc == Rpc::get_object || rpc == Rpc::get_bucket || rpc == Rpc::list_buckets; }
+
+Values perform(Rpc rpc, const Work& work, const JsArray& arguments) {
+  switch (rpc) {
+    case Rpc::create_bucket: return create_bucket(work, arguments);
+    case Rpc::get_bucket: return get_bucket(work, arguments);
+    case Rpc::list_buckets: return list_buckets(work);
+    case Rpc::update_bucket: return update_bucket(work, arguments);
+    case Rpc::del_bucket: return del_bucket(work, arguments);
+    case Rpc::put_object: return put_object(work, arguments);
+    case Rpc::get_object: return get_object(work, arguments);
+    case Rpc::del_object: return del_object(work, arguments);
+    case Rpc::update_objects: return update_objects(work, arguments);
+    case Rpc::delete_many: return delete_many(work, arguments);
+    case Rpc::batch: return batch(work, arguments);
+    case Rpc::reindex_objects: return reindex_objects(work, arguments);
+    default: return objects::errors::operation_not_supported();
+  }
+}
+
+objects::Error store_failed(const std::string& what) { return {"InternalError", "embedded shard: " + what}; }
+
+/// A read that LevelDB refuses fails this RPC and no other.
+Values perform_safely(const Task& task, const Work& work) {
+  try {
+    return perform(task.rpc, work, task.arguments);
+  } catch (const StoreError& error) {
+    return store_failed(error.what());
+  }
+}
+
+}  // namespace
+
+Owner::Owner(StoreOptions options, bool sync)
+    : sync_(sync), store_(std::move(options)), random_(std::random_device{}()) {
+  thread_ = std::thread([this] { run(); });
+}
+
+Owner::~Owner() {
+  {
+    const std::scoped_lock lock(mutex_);
+    stopping_ = true;
+  }
+  changed_.notify_one();
+  thread_.join();
+}
+
+bool Owner::submit(Task&& task) {
+  {
+    const std::scoped_lock lock(mutex_);
+    if (queue_.size() >= kQueuedMax || (!queue_.empty() && queued_bytes_ + task.bytes > kQueuedBytesMax)) return false;
+    queued_bytes_ += task.bytes;
+    queue_.push_back(std::move(task));
+  }
+  changed_.notify_one();
+  return true;
+}
+
+void Owner::wake() {
+  {
+    const std::scoped_lock lock(mutex_);
+    woken_ = true;
+  }
+  changed_.notify_one();
+}
+
+std::string Owner::problem() const {
+  const std::scoped_lock lock(mutex_);
+  return problem_;
+}
+
+void Owner::note_problem(const std::string& problem) {
+  const std::scoped_lock lock(mutex_);
+  problem_ = problem;
+}
+
+void Owner::run() {
+  while (true) {
+    {
+      std::unique_lock lock(mutex_);
+      const auto ready = [this] { return stopping_ || woken_ || !queue_.empty(); };
+      if (!find_progress_ && !purge_pending_) {
+        if (store_.failed())
+          changed_.wait_for(lock, kIdleWait, ready);
+        else
+          changed_.wait(lock, ready);
+      }
+      if (stopping_) break;
+      woken_ = false;
+    }
+    recover_if_possible();
+    serve(take_tasks());
+    step_finds();
+    purge_dropped();
+  }
+  finds_.clear();  // before the store
+}
+
+std::vector<Task> Owner::take_tasks() {
+  const std::scoped_lock lock(mutex_);
+  std::vector<Task> tasks;
+  std::size_t bytes = 0;
+  while (!queue_.empty() && tasks.size() < kGroupTasksMax && bytes < kGroupBytesMax) {
+    bytes += queue_.front().bytes;
+    queued_bytes_ -= queue_.front().bytes;
+    tasks.push_back(std::move(queue_.front()));
+    queue_.pop_front();
+  }
+  return tasks;
+}
+
+void Owner::serve(std::vector<Task> tasks) {
+  Changes group;
+  std::vector<Verdict> verdicts;
+  for (Task& task : tasks) {
+    if (task.rpc == Rpc::find_objects) {
+      finds_.push_back({std::move(task), nullptr});
+      find_progress_ = true;
+      continue;
+    }
+    if (is_read(task.rpc)) {
+      answer_read(task);
+      continue;
+    }
+    try {
+      Transaction transaction(store_.db(), group);
+      const Work work{transaction, tables_, now_ms(), random_()};
+      Values values = perform_safely(task, work);
+      if (values) transaction.absorb_into(group);
+      verdicts.push_back({std::move(task), std::move(values)});
+    } catch (const StoreError& error) {
+      verdicts.push_back({std::move(task), store_failed(error.what())});
+    }
+  }
+  if (!verdicts.empty()) commit(std::move(verdicts), group);
+}
+
+void Owner::answer_read(const Task& task) {
+  if (task.rpc == Rpc::get_object && wants_handled_options(task.arguments[2]))
+    send_value(task, kGetHandledOptions);
+  try {
+    const Changes nothing;
+    Transaction transaction(store_.db(), nothing);
+    answer(task, perform_safely(task, {transaction, tables_, now_ms(), 0}));
+  } catch (const StoreError& error) {
+    answer(task, store_failed(error.what()));
+  }
+}
+
+void Owner::commit(std::vector<Verdict> verdicts, const Changes& group) {
+  const auto problem = group.empty() ? std::nullopt : store_.commit(group, sync_);
+  if (problem) note_problem(*problem);
+  for (const Verdict& verdict : verdicts) {
+    if (verdict.task.rpc == Rpc::del_bucket) purge_pending_ = true;
+    answer(verdict.task, problem ? Values(store_failed(*problem)) : verdict.values);
+  }
+}
+
+void Owner::step_finds() {
+  find_progress_ = false;
+  std::size_t running = 0;
+  for (auto find = finds_.begin(); find != finds_.end() && running < kFindsRunningMax;) {
+    ++running;
+    if (step_find(*find)) {
+      find = finds_.erase(find);
+      find_progress_ = true;  // another may begin
+    } else {
+      ++find;
+    }
+  }
+}
+
+/// True: it has ended.
+bool Owner::step_find(Find& find) {
+  const Task& task = find.task;
+  Stream& stream = *task.stream;
+  if (stream.cancelled) return true;
+  if (stream.unread_bytes >= kStreamUnreadMax) return false;  // `wake` comes when it was read
+  try {
+    if (!find.work) find.work = std::make_unique<FindTask>(store_.db(), tables_, task.arguments);
+    const FindTask::Slice slice = find.work->step();
+    for (const std::string& value : slice.values) send_value(task, value);
+    if (!slice.done) {
+      find_progress_ = true;
+      return false;
+    }
+    answer(task, slice.error ? Values(*slice.error) : Values(JsArray{}));
+  } catch (const StoreError& error) {
+    answer(task, store_failed(error.what()));
+  }
+  return true;
+}
+
+/// Removes what deleted buckets left, some keys at a time.
+void Owner::purge_dropped() {
+  if (!purge_pending_ || store_.failed()) {
+    purge_pending_ = purge_pending_ && !store_.failed();
+    return;
+  }
+  purge_pending_ = false;
+  const Changes nothing;
+  Changes removed;
+  try {
+    const Transaction transaction(store_.db(), nothing);
+    std::optional<std::string> marker;
+    transaction.scan(keys::dropped_prefix(), [&](std::string_view key, std::string_view) {
+      marker = key;
+      return false;
+    });
+    if (!marker) return;
+    purge_pending_ = true;
+    const keys::BucketId bucket = keys::dropped_bucket(*marker);
+    for (const std::string& prefix : {keys::rows(bucket), keys::unique_values(bucket)})
+      transaction.scan(prefix, [&](std::string_view key, std::string_view) {
+        removed[std::string(key)] = std::nullopt;
+        return removed.size() < kPurgeKeysPerSlice;
+      });
+    if (removed.empty()) {
+      removed[keys::counters(bucket)] = std::nullopt;
+      removed[*marker] = std::nullopt;
+    }
+    if (auto problem = store_.commit(removed, false)) note_problem(*problem);
+  } catch (const StoreError& error) {
+    purge_pending_ = false;  // the next delBucket or start tries again
+    note_problem(error.what());
+  }
+}
+
+void Owner::recover_if_possible() {
+  if (!store_.failed() || !store_.may_recover()) return;
+  for (Find& find : finds_) {
+    if (!find.work) continue;
+    find.task.outbox->send({find.task.number, Message::Kind::failure, {},
+                            {FailureKind::connection_lost, "the embedded shard was opened again after a failed write"}});
+  }
+  finds_.remove_if([](const Find& find) { return find.work != nullptr; });
+  if (store_.recover()) {
+    note_problem("");
+    purge_pending_ = true;
+  } else {
+    note_problem(store_.problem());
+  }
+}
+
+}  // namespace backends::embedded
