@@ -10,6 +10,7 @@ int main(int argc, char** argv) {
   program.require_subcommand(1);
   int exit_code = 0;
   router::cli::add_serve(program, exit_code);
+  router::cli::add_dev(program, exit_code);
   try {
     program.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

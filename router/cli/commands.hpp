@@ -8,5 +8,6 @@ namespace router::cli {
 
 /// Each adds its sub-command; the sub-command's callback stores its exit code in `exit_code`.
 void add_serve(CLI::App& program, int& exit_code);
+void add_dev(CLI::App& program, int& exit_code);
 
 }  // namespace router::cli

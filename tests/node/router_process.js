@@ -18,25 +18,19 @@ function unpackRing(name, directory) {
   return path.join(directory, name);
 }
 
-class RouterProcess {
-  constructor(config) {
-    this.directory = temporaryDirectory();
-    this.file = path.join(this.directory, 'config.json');
-    this.write(config);
+/** A running moray-router, started with `args`. */
+class Process {
+  constructor(args) {
+    this.args = args;
     this.lines = [];
-  }
-
-  write(config) {
-    const ports = {listen: {port: 0}, monitor: {port: 0}, status: {port: 0}, workers: 2};
-    fs.writeFileSync(this.file, JSON.stringify({...ports, ...config}));
+    this.errors = '';
   }
 
   /** Resolves when it listens; rejects with what it wrote where it ends before. */
   start() {
-    this.child = spawn(binary, ['serve', '--config', this.file], {stdio: ['ignore', 'pipe', 'pipe']});
-    this.exited = new Promise((resolve) => this.child.on('exit', (code, signal) => resolve({code, signal})));
-    let errors = '';
-    this.child.stderr.on('data', (data) => { errors += data; });
+    this.child = spawn(binary, this.args, {stdio: ['ignore', 'pipe', 'pipe']});
+    this.exited = new Promise((resolve) => this.child.on('close', (code, signal) => resolve({code, signal})));
+    this.child.stderr.on('data', (data) => { this.errors += data; });
     return new Promise((resolve, reject) => {
       let rest = '';
       this.child.stdout.on('data', (data) => {
@@ -50,7 +44,7 @@ class RouterProcess {
           resolve(this);
         }
       });
-      this.child.on('exit', () => reject(new Error(errors)));
+      this.child.on('close', () => reject(new Error(this.errors)));
     });
   }
 
@@ -61,10 +55,37 @@ class RouterProcess {
 
   async stop() {
     this.child.kill('SIGTERM');
-    const result = await this.exited;
+    return this.exited;
+  }
+}
+
+/** `moray-router serve` on free ports. */
+class RouterProcess extends Process {
+  constructor(config) {
+    const directory = temporaryDirectory();
+    const file = path.join(directory, 'config.json');
+    super(['serve', '--config', file]);
+    Object.assign(this, {directory, file});
+    this.write(config);
+  }
+
+  write(config) {
+    const ports = {listen: {port: 0}, monitor: {port: 0}, status: {port: 0}, workers: 2};
+    fs.writeFileSync(this.file, JSON.stringify({...ports, ...config}));
+  }
+
+  async stop() {
+    const result = await super.stop();
     fs.rmSync(this.directory, {recursive: true, force: true});
     return result;
   }
 }
 
-module.exports = {RouterProcess, temporaryDirectory, unpackRing};
+/** `moray-router dev` on free ports; `directory` stays. */
+class DevProcess extends Process {
+  constructor(directory, port = 0) {
+    super(['dev', '--dir', directory, '--port', String(port)]);
+  }
+}
+
+module.exports = {DevProcess, RouterProcess, temporaryDirectory, unpackRing};

@@ -1,0 +1,87 @@
+'use strict';
+// `moray-router dev`, as a newcomer meets it: node-moray's own command-line tools.
+const assert = require('node:assert');
+const {after, before, test} = require('node:test');
+const {execFile} = require('child_process');
+const fs = require('fs');
+const path = require('path');
+
+const {DevProcess, temporaryDirectory} = require('./router_process');
+
+const directory = temporaryDirectory();
+const tools = path.join(path.dirname(require.resolve('moray/package.json')), 'bin');
+let router;
+
+/** Runs a tool; resolves with what it printed and how it ended. */
+function tool(name, ...args) {
+  const all = [path.join(tools, name), '-h', '127.0.0.1', '-p', String(router.port), ...args];
+  return new Promise((resolve) => execFile(process.execPath, all, (error, stdout, stderr) =>
+    resolve({code: error ? error.code : 0, stdout, stderr})));
+}
+
+async function succeeds(name, ...args) {
+  const {code, stdout, stderr} = await tool(name, ...args);
+  assert.strictEqual(code, 0, `${name}: ${stderr}`);
+  return stdout;
+}
+
+before(async () => { router = await new DevProcess(directory).start(); });
+after(async () => {
+  const {code} = await router.stop();
+  fs.rmSync(directory, {recursive: true, force: true});
+  assert.strictEqual(code, 0);
+});
+
+test('the hint names what is served and what to type', () => {
+  for (const text of [`port ${router.port}`, '1024 vnodes', 'putbucket', 'getobject'])
+    assert.ok(router.errors.includes(text), text);
+});
+
+test('each of the tools of a bucket\'s life', async () => {
+  await succeeds('putbucket', '-i', 'name:string', '-u', 'email:string', 'people');
+  const bucket = JSON.parse(await succeeds('getbucket', 'people'));
+  assert.deepStrictEqual(bucket.index, {name: {type: 'string', unique: false}, email: {type: 'string', unique: true}});
+  assert.deepStrictEqual(JSON.parse(await succeeds('listbuckets')).map(({name}) => name), ['people', 'people']);
+
+  await succeeds('putobject', '-d', '{"name":"Ada","n":[1,"é"]}', 'people', 'ada');
+  const object = JSON.parse(await succeeds('getobject', 'people', 'ada'));
+  assert.deepStrictEqual(object.value, {name: 'Ada', n: [1, 'é']});
+  assert.match(object._etag, /^[0-9A-F]{8}$/);
+
+  await succeeds('putbucket', '-i', 'name:string', '-i', 'age:number', '-x', '1', 'people');
+  await succeeds('reindexobjects', 'people');
+  await succeeds('delobject', 'people', 'ada');
+  const gone = await tool('getobject', 'people', 'ada');
+  assert.strictEqual(gone.code, 1);
+  assert.match(gone.stderr, /people::ada does not exist/);
+  await succeeds('delbucket', 'people');
+  assert.match((await tool('getbucket', 'people')).stderr, /people does not exist/);
+});
+
+test('tokens, ping, version', async () => {
+  assert.deepStrictEqual(JSON.parse(await succeeds('gettokens')).tokens,
+    ['tcp://1.moray.dev:2020', 'tcp://2.moray.dev:2020']);
+  await succeeds('morayping');
+  assert.strictEqual((await succeeds('morayversion')).trim(), '2');
+});
+
+test('embedded shards have no SQL and say so; a find needs to know its shard', async () => {
+  assert.match((await tool('sql', 'SELECT 1')).stderr, /Operation not supported/);
+  assert.match((await tool('findobjects', 'people', '(name=Ada)')).stderr, /requires either token or hashkey/);
+});
+
+test('what was written is there after a restart', async () => {
+  await succeeds('putbucket', '-i', 'name:string', 'kept');
+  for (const key of ['a', 'b', 'c', 'd']) await succeeds('putobject', '-d', `{"name":"${key}"}`, 'kept', key);
+  await router.stop();
+  router = await new DevProcess(directory).start();
+  for (const key of ['a', 'b', 'c', 'd'])
+    assert.strictEqual(JSON.parse(await succeeds('getobject', 'kept', key)).value.name, key);
+});
+
+test('a second one in the same directory, or on the same port, is told what is in its way', async () => {
+  await assert.rejects(new DevProcess(directory).start(), /shard-1: is open already/);
+  const other = temporaryDirectory();
+  await assert.rejects(new DevProcess(other, router.port).start(), new RegExp(`${router.port}.*in use`));
+  fs.rmSync(other, {recursive: true, force: true});
+});
