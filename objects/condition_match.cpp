@@ -178,6 +178,24 @@ bool object_matches(const JsObject& object, const Filter& filter) {
   return text_matches(*value, filter);
 }
 
+bool is_nan(const Element& element) {
+  const double* number = std::get_if<double>(&element);
+  return number != nullptr && std::isnan(*number);
+}
+
+/// As `decide_leaf`, but that a NaN is in no relation to anything: PostgreSQL holds it to be the
+/// greatest number, so that it counts such rows, and moray's matcher drops them.
+Truth leaf_holds(const Condition& condition, const Row& row) {
+  if (condition.kind == Kind::present) return decide_leaf(condition, row);
+  Column column = column_of_target(condition.target, row);
+  if (const auto* element = std::get_if<Element>(&column); element != nullptr && is_nan(*element)) return Truth::no;
+  if (auto* elements = std::get_if<Elements>(&column)) {
+    std::erase_if(*elements, [](const std::optional<Element>& element) { return element && is_nan(*element); });
+    return truth(any_element(condition, *elements));
+  }
+  return decide_leaf(condition, row);
+}
+
 Truth whole(const Condition& condition, const Row& row, const JsObject& object) {
   switch (condition.kind) {
     case Kind::conjunction:
@@ -186,7 +204,7 @@ Truth whole(const Condition& condition, const Row& row, const JsObject& object) 
                            [&](const Condition& child) { return std::optional(whole(child, row, object)); });
     case Kind::negation: return negate(whole(condition.children.front(), row, object));
     case Kind::unknown: return truth(object_matches(object, condition.filter));
-    default: return decide_leaf(condition, row);
+    default: return leaf_holds(condition, row);
   }
 }
 

@@ -39,6 +39,18 @@ void force_no_cache(std::string_view payload, json::Value options, Edits& edits)
   append_member(edits, payload, options, "\"noCache\":true");
 }
 
+/// electric-moray's client gave `etag` the value of its old name `_etag` where there was none; a
+/// moray's put heeds `etag` only.
+void add_etag(std::string_view payload, json::Value options, Edits& edits) {
+  const auto old_name = options.find("_etag");
+  if (!old_name || options.find("etag")) return;
+  std::string member = "\"etag\":";
+  member += old_name->text();
+  append_member(edits, payload, options, member);
+}
+
+bool heeds_etag(Rpc rpc) { return rpc == Rpc::put_object || rpc == Rpc::del_object || rpc == Rpc::batch; }
+
 /// electric-moray took an array for options without members; a moray refuses it.
 void edit_options(const Method& method, std::string_view payload, json::Value options,
                   Edits& edits) {
@@ -49,6 +61,7 @@ void edit_options(const Method& method, std::string_view payload, json::Value op
     return;
   }
   if (reads_cache) force_no_cache(payload, options, edits);
+  if (heeds_etag(method.rpc)) add_etag(payload, options, edits);
   // node-moray repeats the whole value here and no moray reads it: half of the bytes of a put.
   if (method.rpc == Rpc::put_object) erase_members(edits, payload, options, "_value");
 }

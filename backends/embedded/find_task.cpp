@@ -193,7 +193,7 @@ void FindTask::emit_sorted(Slice& slice) {
 
 void FindTask::emit(const Row& row, Slice& slice) {
   objects::JsObject object = objects::object_of(table_->bucket, row);
-  if (!condition_.exact && !objects::holds(condition_, row, object)) return;
+  if (!objects::holds(condition_, row, object)) return;
   objects::drop_internal_members(object);
   const objects::Count count = count_wanted_ ? objects::Count(matches_) : objects::Count(objects::NoCount{});
   slice.values.push_back(objects::stringify(objects::reply_of(table_->bucket, row, std::move(object), count)));

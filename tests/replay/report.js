@@ -13,7 +13,7 @@ class Report {
     this.improvements = new Map(listed
       .filter((entry) => entry.suite === suite && (!entry.shards || entry.shards === shards))
       .map((entry) => [entry.case, {...entry, used: false}]));
-    this.counts = {same: 0, improved: 0, 'without sql': 0, different: 0};
+    this.counts = {same: 0, improved: 0, 'without sql': 0, 'not recorded whole': 0, different: 0};
   }
 
   improvement(id) {
@@ -24,6 +24,7 @@ class Report {
 
   same() { this.counts.same += 1; }
   improved() { this.counts.improved += 1; }
+  notWhole() { this.counts['not recorded whole'] += 1; }
   withoutSql() { this.counts['without sql'] += 1; }
 
   different(id, request, lines) {

@@ -64,6 +64,14 @@ TEST_CASE("plan: the bytes of a value are not touched") {
   CHECK(put.payload == R"(["cap_b","k1",{"n": 1.50,"n":1E400 ,"vnode":426},{}])");
 }
 
+TEST_CASE("plan: an etag under its old name is given under its new one too") {
+  CHECK(run("putObject", R"(["cap_b","k1",{},{"_etag":"AB"}])").payload ==
+        R"(["cap_b","k1",{"vnode":426},{"_etag":"AB","etag":"AB"}])");
+  CHECK(run("delObject", R"(["cap_b","k1",{"_etag":null}])").payload == R"(["cap_b","k1",{"_etag":null,"etag":null}])");
+  CHECK(run("delObject", R"(["cap_b","k1",{"etag":"A","_etag":"B"}])").payload ==
+        R"(["cap_b","k1",{"etag":"A","_etag":"B"}])");
+}
+
 TEST_CASE("plan: noCache:true always reaches a shard, once") {
   CHECK(run("getObject", R"(["cap_b","k1",{}])").payload == R"(["cap_b","k1",{"noCache":true}])");
   CHECK(run("getObject", R"(["cap_b","k1",{"noCache":true}])").payload == R"(["cap_b","k1",{"noCache":true}])");
@@ -118,7 +126,7 @@ TEST_CASE("plan: a find goes by token before hashkey, and the hashkey is not tra
 TEST_CASE("plan: a batch is checked in electric-moray's order and each put gets the vnode") {
   const Planned batch = run("batch", R"([[{"bucket":"testmanta","key":"/u/stor/d1/b1","value":{}},{"bucket":"testmanta","key":"/u/stor/d1/b2","operation":"delete"},{"bucket":"testmanta","key":"/u/stor/d1/b3","operation":null,"value":{"a":1}}],{}])");
   CHECK(shard_of(batch).vnode == ring::Vnode{362});
-  CHECK(batch.payload == R"([[{"bucket":"testmanta","key":"/u/stor/d1/b1","value":{"vnode":362}},{"bucket":"testmanta","key":"/u/stor/d1/b2","operation":"delete"},{"bucket":"testmanta","key":"/u/stor/d1/b3","operation":null,"value":{"a":1,"vnode":362}}],{}])");
+  CHECK(batch.payload == R"([[{"bucket":"testmanta","key":"/u/stor/d1/b1","value":{"vnode":362}},{"bucket":"testmanta","key":"/u/stor/d1/b2","operation":"delete"},{"bucket":"testmanta","key":"/u/stor/d1/b3","operation":"put","value":{"a":1,"vnode":362}}],{}])");
   CHECK(error_of(run("batch", "[[],{}]")).find("but received an empty array") != std::string::npos);
   CHECK(error_of(run("batch", "[[null],{}]")).find("requests[0] should be object") != std::string::npos);
   CHECK(error_of(run("batch", R"([[{"bucket":"b","key":"k","operation":7,"value":{}}],{}])")) ==
