@@ -26,7 +26,7 @@ bool answered_at_once(Rpc rpc) {
 }
 
 objects::Result<JsArray> answer_of(Rpc rpc) {
-  if (rpc == Rpc::ping) return JsArray{};
+  if (rpc == Rpc::ping || rpc == Rpc::unlisten) return JsArray{};  // nobody can be listening
   if (rpc != Rpc::version) return objects::errors::operation_not_supported();
   JsObject version;
   version.set("version", 2);
@@ -72,10 +72,11 @@ Submitted EmbeddedShard::submit(const Request& request, ReplySink& sink) {
   Task task = task_of(request);
   const std::uint64_t number = task.number;
   const Pending pending{&sink, task.stream, false, {}};
-  if (answered_at_once(task.rpc)) {
-    answer(task, answer_of(task.rpc));
-  } else if (auto error = objects::check_arguments(to_string(task.rpc), task.arguments)) {
+  const auto error = task.rpc == Rpc::sql ? std::nullopt : objects::check_arguments(to_string(task.rpc), task.arguments);
+  if (error) {
     answer(task, *error);
+  } else if (answered_at_once(task.rpc)) {
+    answer(task, answer_of(task.rpc));
   } else if (!owner_->submit(std::move(task))) {
     return {std::nullopt, {FailureKind::overloaded, "too many requests are queued at the embedded shard"}};
   }
