@@ -13,6 +13,7 @@ class ScriptedShard {
     this.mode = 'pass';
     /** Called with a request's JSON text; returns frames: [{status: 'DATA', json}]. */
     this.answer = () => [];
+    this.delayOf = () => 0;  // ms
     this.server = net.createServer((socket) => this.accept(socket));
   }
 
@@ -41,8 +42,13 @@ class ScriptedShard {
     this.seen.push(request);
     if (this.mode === 'hang') return;
     const crcOffset = this.mode === 'corrupt' ? 1 : 0;
-    for (const {status, json} of this.answer(request.json))
-      socket.write(encode({version: request.version, status: STATUS[status], msgid: request.msgid, json, crcOffset}));
+    const delay = this.delayOf(request.json);
+    const write = () => {
+      for (const {status, json} of this.answer(request.json))
+        socket.write(encode({version: request.version, status: STATUS[status], msgid: request.msgid, json, crcOffset}));
+    };
+    if (delay) setTimeout(write, delay);
+    else write();
   }
 
   dropConnections() {
