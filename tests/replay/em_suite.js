@@ -111,6 +111,13 @@ async function fill(session) {
     await session.exchange({version: 2, msgid: 1 + i, json: JSON.stringify({m: {uts: 1, name: 'createBucket'}, d: [bucket, {}, {}]})});
 }
 
+/** What is there after all of rpc-em. */
+async function fillAsRecorded(session) {
+  await fill(session);
+  for (const {request} of readLines('wire/rpc-em.jsonl'))
+    await session.exchange({version: request.version, msgid: request.msgid, json: restore(request.json, '"},{' + REQ_ID)});
+}
+
 async function run(kind) {
   const report = new Report('em', kind);
   const system = await (kind === 'scripted' ? System.scripted() : System.embedded({}));
@@ -145,4 +152,4 @@ async function run(kind) {
   return report.finish();
 }
 
-module.exports = {Scripts, bodies, compareAnswer, recordedBodies, run, withoutShardNames};
+module.exports = {Scripts, bodies, compareAnswer, fillAsRecorded, recordedBodies, run, withoutShardNames};

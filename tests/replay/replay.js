@@ -4,6 +4,7 @@
 //   node replay.js SUITE        MORAY_ROUTER_BIN names the executable
 const suites = {
   'em': () => require('./em_suite').run('embedded'),
+  'crash': () => require('./crash_suite').run(),
   'proto': () => require('./proto_suite').run(),
   'em-scripted': () => require('./em_suite').run('scripted'),
 };
