@@ -59,7 +59,7 @@ struct Timeouts {
 
 /// Connections per worker and shard.
 struct Pool {
-  std::uint64_t point_connections_max = 2;
+  std::uint64_t point_connections = 1;      ///< for requests that are no streams; one more for each further address
   std::uint64_t stream_connections_max = 4;
   std::uint64_t idle_ms = 60'000;  ///< an unneeded connection closes after so long
   bool operator==(const Pool&) const = default;

@@ -183,7 +183,7 @@ Parsed parse_own(const Json& root) {
       })
       .member("pool", [&](const Json& value, const std::string& path) {
         ObjectReader(path, problems)
-            .number("pointConnectionsMax", config.pool.point_connections_max, 1, 64)
+            .number("pointConnections", config.pool.point_connections, 1, 64)
             .number("streamConnectionsMax", config.pool.stream_connections_max, 1, 64)
             .number("idleMs", config.pool.idle_ms, 1, kMillisecondsMost)
             .read(value, problems);

@@ -1,5 +1,6 @@
 #include "router/fan_out.hpp"
 
+#include <algorithm>
 #include <charconv>
 #include <cstdlib>
 
@@ -124,7 +125,11 @@ void FanOut::add_error(const Leg& leg, fast::Error error) {
 void FanOut::leg_done(Leg& leg) {
   leg.ticket_.reset();
   --pending_;
-  if (pending_ == 0 && !starting_) finish();
+  if (pending_ == 0 && !starting_) {
+    finish();
+  } else if (!answered() && origin().method->stream) {
+    await_more();
+  }
 }
 
 void FanOut::finish() {
@@ -176,20 +181,32 @@ void FanOut::abandon() {
   delete this;
 }
 
+/// The deadline is each shard's, to its first answer; the idle limit holds once all were heard.
+void FanOut::await_more() {
+  if (std::any_of(legs_.begin(), legs_.end(), [](const auto& leg) { return leg->paused_; })) return;
+  const bool all_heard =
+      std::all_of(legs_.begin(), legs_.end(), [](const auto& leg) { return leg->heard_ || !leg->ticket_; });
+  if (all_heard)
+    arm_idle_limit();
+  else
+    arm_deadline();
+}
+
 void FanOut::resume() {
   for (const auto& leg : legs_) {
     if (!leg->paused_ || !leg->ticket_) continue;
     leg->paused_ = false;
     shard_of(*leg).resume(*leg->ticket_);
   }
-  if (!answered() && origin().method->stream) arm_idle_limit();
+  if (!answered() && origin().method->stream) await_more();
 }
 
 void FanOut::Leg::on_data(const backends::Reply& reply) {
+  heard_ = true;
   whole_.take_values(*this, reply);
   if (whole_.answered() || !whole_.origin().method->stream) return;
   if (!whole_.client_is_full()) {
-    whole_.arm_idle_limit();
+    whole_.await_more();
     return;
   }
   whole_.disarm_deadline();

@@ -37,6 +37,7 @@ class FanOut final : public Exchange {
     FanOut& whole_;
     std::size_t pnode_;
     std::optional<backends::Ticket> ticket_;
+    bool heard_ = false;   // a row of its has come
     bool paused_ = false;
   };
 
@@ -45,6 +46,7 @@ class FanOut final : public Exchange {
   void add_counts();
   void add_error(const Leg& leg, fast::Error error);
   void leg_done(Leg& leg);
+  void await_more();
   void finish();
   [[nodiscard]] backends::Shard& shard_of(const Leg& leg) const;
   [[nodiscard]] std::string pending_pnodes() const;

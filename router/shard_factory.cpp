@@ -12,12 +12,13 @@ namespace moray = backends::moray;
 
 moray::MorayShardOptions moray_options(const config::Config& config, const ShardSpec& spec) {
   moray::MorayShardOptions options;
-  options.connection.version = spec.fast_version == 2 ? fast::Version::v2 : fast::Version::v1;
-  options.connection.frame_bytes_max = config.limits.shard_frame_bytes_max;
-  options.connection.connect_limit = std::chrono::milliseconds(config.timeouts.connect_ms);
+  options.pool.connection.version = spec.fast_version == 2 ? fast::Version::v2 : fast::Version::v1;
+  options.pool.connection.frame_bytes_max = config.limits.shard_frame_bytes_max;
+  options.pool.connection.connect_limit = std::chrono::milliseconds(config.timeouts.connect_ms);
   options.in_flight_max = config.limits.shard_in_flight_max;
-  options.stream_connections_max = config.pool.stream_connections_max;
-  options.idle_limit = std::chrono::milliseconds(config.pool.idle_ms);
+  options.pool.point_connections = config.pool.point_connections;
+  options.pool.stream_connections_max = config.pool.stream_connections_max;
+  options.pool.idle_limit = std::chrono::milliseconds(config.pool.idle_ms);
   return options;
 }
 

@@ -181,15 +181,18 @@ void SingleExchange::on_failure(const backends::Failure& failure) {
     answer_failure(failure);
     return;
   }
+  lost_ = failure;
   // Not from here: the shard is in the middle of failing all that it had in flight.
   if (context_.retries.empty() && context_.schedule_retries != nullptr)
     context_.schedule_retries(context_.worker);
   context_.retries.push_back(this);
 }
 
+/// Where nobody was there for a second attempt, the first one's end is the news.
 void SingleExchange::answer_failure(const backends::Failure& failure) {
   if (context_.cells != nullptr) context_.cells->shard_error(number(target_.pnode));
-  write_error(errors::from_failure(failure, origin().method->stream));
+  const bool nobody = failure.kind == backends::FailureKind::no_connections;
+  write_error(errors::from_failure(lost_ && nobody ? *lost_ : failure, origin().method->stream));
   close_client(true);
   release();
 }
@@ -239,6 +242,7 @@ void SingleExchange::release() {
   target_ = {};
   any_shard_ = paused_ = data_seen_ = false;
   attempts_ = 0;
+  lost_.reset();
   retained_.clear();
   if (retained_.capacity() > kRetainedBytesKept) retained_.shrink_to_fit();
   context_.spare.emplace_back(this);

@@ -51,6 +51,7 @@ class SingleExchange final : public Exchange, private backends::ReplySink {
   ToShard target_;
   bool any_shard_ = false;
   bool paused_ = false;
+  std::optional<backends::Failure> lost_;  // why a second attempt is made
   bool data_seen_ = false;
   std::uint8_t attempts_ = 0;
   std::string retained_;  // the payload as sent, where it may have to be sent again

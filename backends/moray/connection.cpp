@@ -19,6 +19,7 @@ using boost::system::error_code;
 
 constexpr std::size_t kReadBytes = 256 << 10;
 constexpr std::size_t kOutputBytesKept = 256 << 10;
+constexpr std::chrono::seconds kServedAfter{1};
 
 /// Lent for one read; a worker is one thread.
 std::vector<char>& read_buffer() {
@@ -81,6 +82,7 @@ void Connection::start() {
 void Connection::established() {
   connect_timer_.cancel();
   state_ = State::up;
+  established_at_ = std::chrono::steady_clock::now();
   error_code ignored;  // a connection that is gone already shows when we read
   socket_.non_blocking(true, ignored);
   socket_.set_option(tcp::no_delay(true), ignored);
@@ -103,6 +105,11 @@ std::uint32_t Connection::send(const Request& request, ReplySink& sink) {
                        request.pieces);
   want_flush();
   return last_message_id_;
+}
+
+bool Connection::served() const {
+  const bool was_up = established_at_ != std::chrono::steady_clock::time_point{};
+  return has_answered_ || (was_up && std::chrono::steady_clock::now() - established_at_ >= kServedAfter);
 }
 
 void Connection::pause() { paused_ = true; }
@@ -180,6 +187,7 @@ bool Connection::take_frame(const fast::Frame& frame) {
     sink->on_data(reply);
     return true;
   }
+  has_answered_ = true;
   in_flight_.erase(found);
   if (frame.status == fast::Status::end)
     sink->on_end(reply);
@@ -207,7 +215,12 @@ void Connection::flush() {
     else if (errno != EINTR)
       lose(FailureKind::connection_lost, "unexpected end of transport stream");
   }
-  if (written_ < output_.size()) return;
+  if (written_ < output_.size()) {
+    if (written_ < kOutputBytesKept) return;
+    output_.erase(0, written_);  // what is out needs no memory
+    written_ = 0;
+    return;
+  }
   output_.clear();
   written_ = 0;
   if (output_.capacity() > kOutputBytesKept) output_.shrink_to_fit();

@@ -59,6 +59,8 @@ class Connection final : public std::enable_shared_from_this<Connection> {
   /// The host is going away: it is told nothing any more.
   void forget_host() { host_ = nullptr; }
 
+  /// It was of use: it has answered, or stayed up for a second.
+  [[nodiscard]] bool served() const;
   [[nodiscard]] State state() const { return state_; }
   [[nodiscard]] std::uint64_t id() const { return id_; }
   [[nodiscard]] std::size_t in_flight() const { return in_flight_.size(); }
@@ -95,6 +97,8 @@ class Connection final : public std::enable_shared_from_this<Connection> {
   bool paused_ = false;
   bool taking_ = false;
   bool answer_unfinished_ = false;  // the last frame read was DATA: its END may be waiting
+  bool has_answered_ = false;
+  std::chrono::steady_clock::time_point established_at_{};
   std::chrono::steady_clock::time_point last_used_;
 };
 

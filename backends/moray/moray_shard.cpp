@@ -2,17 +2,23 @@
 
 #include <algorithm>
 
-#include <boost/asio/post.hpp>
-
 namespace backends::moray {
 namespace {
 
 constexpr std::uint64_t kWaitingBit = std::uint64_t{1} << 63;
-constexpr std::chrono::seconds kHousekeeping{1};
+constexpr int kMessageIdBits = 31;
 
 /// A sent request's ticket: its connection's number and its message id there.
 Ticket ticket_of(const Connection& connection, std::uint32_t message_id) {
-  return Ticket{connection.id() << 31 | message_id};
+  return Ticket{connection.id() << kMessageIdBits | message_id};
+}
+
+std::uint64_t connection_number(std::uint64_t ticket) { return ticket >> kMessageIdBits; }
+
+Submitted refused(FailureKind kind, const char* message) { return {std::nullopt, Failure{kind, message, "{}"}}; }
+
+const char* no_connection_text(const Request& request) {
+  return request.stream ? "no active connections" : "no connections available";
 }
 
 class FixedAddresses final : public AddressSource {
@@ -33,61 +39,28 @@ std::shared_ptr<AddressSource> fixed_addresses(AddressSource::Addresses addresse
   return std::make_shared<FixedAddresses>(std::move(addresses));
 }
 
-MorayShard::MorayShard(boost::asio::io_context& loop, std::shared_ptr<AddressSource> source,
-                       MorayShardOptions options)
-    : loop_(loop),
-      source_(std::move(source)),
-      options_(options),
-      reconnect_timer_(loop),
-      housekeeping_timer_(loop),
-      back_off_(options.back_off_least, options.back_off_most),
-      random_(std::random_device{}()) {
-  watch_ = source_->watch(loop_, [this](const auto& addresses) { addresses_changed(addresses); });
-  housekeeping();
-}
+MorayShard::MorayShard(boost::asio::io_context& loop, std::shared_ptr<AddressSource> source, MorayShardOptions options)
+    : options_(options), pool_(loop, std::move(source), options.pool, *this) {}
 
-MorayShard::~MorayShard() {
-  for (const Slot& slot : slots_) {
-    slot.connection->forget_host();
-    slot.connection->close("shard closed", true);
-  }
-}
-
-Submitted MorayShard::refuse(FailureKind kind, const char* message) const {
-  return {std::nullopt, Failure{kind, message, "{}"}};
+Connection* MorayShard::connection_for(const Request& request) {
+  return request.stream ? pool_.stream() : pool_.point(request.affinity);
 }
 
 Submitted MorayShard::submit(const Request& request, ReplySink& sink) {
-  used_ = true;
-  if (retired_) return refuse(FailureKind::no_connections, "no connections available");
-  return request.stream ? submit_stream(request, sink) : submit_point(request, sink);
-}
-
-Submitted MorayShard::submit_point(const Request& request, ReplySink& sink) {
-  Slot* slot = point_slot();
-  if (slot != nullptr && slot->connection->state() == Connection::State::up) {
-    if (slot->connection->in_flight() >= options_.in_flight_max)
-      return refuse(FailureKind::overloaded, "too many requests are in flight to this shard");
-    return {send(*slot, request, sink), {}};
-  }
-  if (slot == nullptr && !reconnect_scheduled_) open(false);
-  if (lost_) return refuse(FailureKind::no_connections, "no connections available");
-  return wait(request, sink);
-}
-
-Submitted MorayShard::submit_stream(const Request& request, ReplySink& sink) {
-  if (Slot* slot = free_stream_slot()) return {send(*slot, request, sink), {}};
-  if (lost_) {
-    if (!reconnect_scheduled_ && point_slot() == nullptr) open(false);
-    return refuse(FailureKind::no_connections, "no active connections");
-  }
-  if (count(true) < options_.stream_connections_max) open(true);
+  if (retired_) return refused(FailureKind::no_connections, no_connection_text(request));
+  if (pool_.in_flight() + waiting_.size() >= options_.in_flight_max)
+    return refused(FailureKind::overloaded, "too many requests are in flight to this shard");
+  if (!waiting_.empty()) serve_waiting();  // those that came before go before
+  if (Connection* connection = connection_for(request))
+    return {ticket_of(*connection, connection->send(request, sink)), {}};
+  if (request.stream ? pool_.stream_hopeless() : pool_.hopeless())
+    return refused(FailureKind::no_connections, no_connection_text(request));
   return wait(request, sink);
 }
 
 Submitted MorayShard::wait(const Request& request, ReplySink& sink) {
   if (waiting_.size() >= options_.waiting_max)
-    return refuse(FailureKind::overloaded, "too many requests wait for this shard");
+    return refused(FailureKind::overloaded, "too many requests wait for a connection to this shard");
   Waiting entry{kWaitingBit | ++next_waiting_, {}, request, &sink};
   for (const std::string_view piece : request.pieces) entry.payload.append(piece);
   entry.request.pieces = {};
@@ -95,160 +68,49 @@ Submitted MorayShard::wait(const Request& request, ReplySink& sink) {
   return {Ticket{waiting_.back().ticket}, {}};
 }
 
-Ticket MorayShard::send(Slot& slot, const Request& request, ReplySink& sink) {
-  return ticket_of(*slot.connection, slot.connection->send(request, sink));
-}
-
-void MorayShard::open(bool stream) {
-  if (addresses_.empty()) return;
-  const auto& address = addresses_[random_() % addresses_.size()];
-  slots_.push_back({std::make_shared<Connection>(loop_, address, next_connection_++,
-                                                 options_.connection, static_cast<ConnectionHost&>(*this)),
-                    stream, false});
-  slots_.back().connection->start();
-}
-
-void MorayShard::addresses_changed(const AddressSource::Addresses& addresses) {
-  addresses_ = addresses;
-  addresses_known_ = true;
-  for (Slot& slot : slots_) {
-    slot.leaving = std::find(addresses_.begin(), addresses_.end(), slot.connection->address()) ==
-                   addresses_.end();
-    if (slot.leaving && slot.connection->in_flight() == 0) {
-      // Not from here: closing changes slots_.
-      boost::asio::post(loop_, [gone = slot.connection] { gone->close("address left", false); });
-    }
-  }
-  if (addresses_.empty()) {
-    lost_ = true;
-    last_problem_ = "no address is known";
-    fail_waiting(false);
-    fail_waiting(true);
-    return;
-  }
-  if (used_ && point_slot() == nullptr && !reconnect_scheduled_) open(false);
-  const bool stream_waits = std::any_of(waiting_.begin(), waiting_.end(),
-                                        [](const Waiting& entry) { return entry.request.stream; });
-  if (stream_waits && count(true) == 0) open(true);
-}
-
-void MorayShard::connected(Connection&) {
-  lost_ = false;
-  last_problem_.clear();
-  back_off_.succeeded();
-  serve_waiting();
-}
-
+/// In order of arrival, so that a vnode's requests keep theirs.
 void MorayShard::serve_waiting() {
   for (auto entry = waiting_.begin(); entry != waiting_.end();) {
-    Slot* slot = entry->request.stream ? free_stream_slot() : point_slot();
-    if (slot == nullptr || slot->connection->state() != Connection::State::up) {
+    Connection* connection = connection_for(entry->request);
+    if (connection == nullptr) {
       ++entry;
       continue;
     }
     const std::string_view pieces[] = {entry->payload};
     entry->request.pieces = pieces;
-    aliases_.emplace(entry->ticket, send(*slot, entry->request, *entry->sink).number);
+    aliases_.emplace(entry->ticket, ticket_of(*connection, connection->send(entry->request, *entry->sink)).number);
     entry = waiting_.erase(entry);
   }
 }
 
-void MorayShard::answered(Connection& connection) {
-  Slot* slot = slot_of(connection);
-  if (slot == nullptr || connection.in_flight() > 0) return;
-  boost::unordered::erase_if(aliases_, [&](const auto& alias) { return alias.second >> 31 == connection.id(); });
-  if (slot->leaving || retired_) {
-    boost::asio::post(loop_, [gone = slot->connection] { gone->close("no longer needed", false); });
-    return;
-  }
-  if (slot->stream && !waiting_.empty()) serve_waiting();
-}
-
-void MorayShard::disconnected(Connection& connection, const std::string& reason) {
-  const auto slot = std::find_if(slots_.begin(), slots_.end(), [&](const Slot& candidate) {
-    return candidate.connection.get() == &connection;
-  });
-  if (slot == slots_.end()) return;
-  const bool stream = slot->stream;
-  const bool expected = slot->leaving || retired_;
-  const auto kept = slot->connection;  // until this call is over
-  slots_.erase(slot);
-  boost::unordered::erase_if(aliases_, [&](const auto& alias) { return alias.second >> 31 == connection.id(); });
-  if (expected) {
-    if (!retired_ && !stream && used_ && point_slot() == nullptr) open(false);
-    return;
-  }
-  last_problem_ = reason;
-  if (stream && point_slot() != nullptr && count(true) > 0) return;
-  fail_waiting(stream);
-  if (stream) return;
-  lost_ = true;
-  fail_waiting(true);
-  schedule_reconnect();
-}
-
-void MorayShard::fail_waiting(bool stream) {
+void MorayShard::fail_hopeless() {
+  const bool point = pool_.hopeless();
+  const bool stream = pool_.stream_hopeless();
+  if (waiting_.empty() || (!point && !stream)) return;
   std::deque<Waiting> failed, kept;
-  for (Waiting& entry : waiting_)
-    (entry.request.stream == stream ? failed : kept).push_back(std::move(entry));
-  waiting_ = std::move(kept);
+  for (Waiting& entry : waiting_) ((entry.request.stream ? stream : point) ? failed : kept).push_back(std::move(entry));
+  waiting_ = std::move(kept);  // before the sinks are told: they may submit again
   for (const Waiting& entry : failed)
-    entry.sink->on_failure({FailureKind::no_connections, "no connections available", "{}"});
+    entry.sink->on_failure({FailureKind::no_connections, no_connection_text(entry.request), "{}"});
 }
 
-void MorayShard::schedule_reconnect() {
-  if (reconnect_scheduled_ || retired_) return;
-  reconnect_scheduled_ = true;
-  reconnect_timer_.expires_after(back_off_.next(random_()));
-  reconnect_timer_.async_wait([this](const boost::system::error_code& error) {
-    if (error) return;
-    reconnect_scheduled_ = false;
-    if (!retired_ && point_slot() == nullptr) open(false);
-  });
+void MorayShard::connections_changed() {
+  serve_waiting();
+  fail_hopeless();
+  retire_pool_when_done();
 }
 
-/// Streams' connections that nobody used for a while are closed.
-void MorayShard::housekeeping() {
-  housekeeping_timer_.expires_after(kHousekeeping);
-  housekeeping_timer_.async_wait([this](const boost::system::error_code& error) {
-    if (error) return;
-    const auto long_ago = std::chrono::steady_clock::now() - options_.idle_limit;
-    std::vector<std::shared_ptr<Connection>> unneeded;
-    for (Slot& slot : slots_)
-      if (slot.stream && slot.connection->in_flight() == 0 &&
-          slot.connection->state() == Connection::State::up &&
-          slot.connection->last_used() < long_ago) {
-        slot.leaving = true;
-        unneeded.push_back(slot.connection);
-      }
-    for (const auto& connection : unneeded) connection->close("idle", false);
-    housekeeping();
-  });
+void MorayShard::connection_idle(Connection& connection) {
+  connection_gone(connection);
+  if (!waiting_.empty() && pool_.is_stream(connection)) serve_waiting();
+  retire_pool_when_done();
 }
 
-MorayShard::Slot* MorayShard::point_slot() {
-  for (Slot& slot : slots_)
-    if (!slot.stream && !slot.leaving) return &slot;
-  return nullptr;
-}
-
-MorayShard::Slot* MorayShard::free_stream_slot() {
-  for (Slot& slot : slots_)
-    if (slot.stream && !slot.leaving && slot.connection->state() == Connection::State::up &&
-        slot.connection->in_flight() == 0)
-      return &slot;
-  return nullptr;
-}
-
-MorayShard::Slot* MorayShard::slot_of(const Connection& connection) {
-  for (Slot& slot : slots_)
-    if (slot.connection.get() == &connection) return &slot;
-  return nullptr;
-}
-
-std::size_t MorayShard::count(bool stream) const {
-  return static_cast<std::size_t>(std::count_if(
-      slots_.begin(), slots_.end(), [&](const Slot& slot) { return slot.stream == stream; }));
+/// Its aliases name requests that are over.
+void MorayShard::connection_gone(const Connection& connection) {
+  if (aliases_.empty()) return;
+  boost::unordered::erase_if(aliases_,
+                             [&](const auto& alias) { return connection_number(alias.second) == connection.id(); });
 }
 
 Connection* MorayShard::connection_of(Ticket ticket) {
@@ -258,19 +120,17 @@ Connection* MorayShard::connection_of(Ticket ticket) {
     if (alias == aliases_.end()) return nullptr;
     number = alias->second;
   }
-  for (Slot& slot : slots_)
-    if (slot.connection->id() == number >> 31) return slot.connection.get();
-  return nullptr;
+  return pool_.find(connection_number(number));
 }
 
 bool MorayShard::cancel(Ticket ticket) {
-  if (std::erase_if(waiting_, [&](const Waiting& entry) { return entry.ticket == ticket.number; }) > 0)
+  if (std::erase_if(waiting_, [&](const Waiting& entry) { return entry.ticket == ticket.number; }) > 0) {
+    retire_pool_when_done();
     return true;
+  }
   Connection* connection = connection_of(ticket);
-  Slot* slot = connection == nullptr ? nullptr : slot_of(*connection);
-  if (slot == nullptr || !slot->stream) return false;
-  slot->leaving = true;  // its end is no sign of a sick shard
-  connection->close("request given up", true);
+  if (connection == nullptr || !pool_.is_stream(*connection)) return false;
+  pool_.abandon(*connection);
   return true;
 }
 
@@ -284,33 +144,27 @@ void MorayShard::resume(Ticket ticket) {
 
 void MorayShard::retire() {
   retired_ = true;
-  std::vector<std::shared_ptr<Connection>> unneeded;
-  for (Slot& slot : slots_) {
-    slot.leaving = true;
-    if (slot.connection->in_flight() == 0) unneeded.push_back(slot.connection);
-  }
-  for (const auto& connection : unneeded) connection->close("shard left the ring", false);
-  fail_waiting(false);
-  fail_waiting(true);
+  retire_pool_when_done();
 }
 
-bool MorayShard::idle() const { return retired_ && slots_.empty() && waiting_.empty(); }
+void MorayShard::retire_pool_when_done() {
+  if (retired_ && waiting_.empty()) pool_.retire();
+}
 
-bool MorayShard::healthy() const { return !retired_ && !lost_; }
+bool MorayShard::idle() const { return retired_ && waiting_.empty() && pool_.count() == 0; }
+
+bool MorayShard::healthy() const { return !retired_ && !pool_.hopeless(); }
 
 ShardStatus MorayShard::status() const {
   ShardStatus status;
   status.healthy = healthy();
-  for (const Slot& slot : slots_) {
-    status.connections += slot.connection->state() == Connection::State::up ? 1u : 0u;
-    status.in_flight += slot.connection->in_flight();
-  }
-  status.in_flight += waiting_.size();
-  for (const auto& address : addresses_) {
+  status.connections = pool_.up();
+  status.in_flight = pool_.in_flight() + waiting_.size();
+  for (const auto& address : pool_.addresses()) {
     if (!status.address.empty()) status.address += ", ";
     status.address += address.address().to_string() + ":" + std::to_string(address.port());
   }
-  status.last_problem = last_problem_;
+  status.last_problem = pool_.last_problem();
   return status;
 }
 

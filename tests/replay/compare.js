@@ -9,7 +9,7 @@ const PLACEHOLDERS = {
 };
 
 // Members whose value differs from run to run.
-const VOLATILE = {_mtime: '<integer>', _id: '<integer>', uts: '<integer>', mtime: '<iso>', rpcMsgid: '<integer>'};
+const VOLATILE = {_mtime: '<integer>', _id: '<integer>', uts: '<integer>', mtime: '<iso>', rpcMsgid: '<integer>', elapsedMs: '<integer>'};
 
 /** A copy with placeholders where values differ from run to run. */
 function mask(value) {

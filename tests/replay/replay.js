@@ -5,6 +5,7 @@
 const suites = {
   'em': () => require('./em_suite').run('embedded'),
   'crash': () => require('./crash_suite').run(),
+  'failures': () => require('./failures_suite').run(),
   'proto': () => require('./proto_suite').run(),
   'em-scripted': () => require('./em_suite').run('scripted'),
 };

@@ -1,0 +1,287 @@
+#include "backends/moray/pool.hpp"
+
+#include <algorithm>
+
+#include <boost/asio/post.hpp>
+
+namespace backends::moray {
+namespace {
+
+constexpr std::chrono::seconds kHousekeeping{1};
+constexpr std::size_t kLanesMost = 8;
+
+template <typename Pointers>
+auto find_in(Pointers& pointers, const Connection& connection) {
+  return std::find_if(pointers.begin(), pointers.end(),
+                      [&](const auto& candidate) { return candidate.get() == &connection; });
+}
+
+}  // namespace
+
+Pool::Pool(boost::asio::io_context& loop, std::shared_ptr<AddressSource> source, PoolOptions options, PoolHost& host)
+    : loop_(loop),
+      source_(std::move(source)),
+      options_(options),
+      host_(host),
+      random_(std::random_device{}()),
+      housekeeping_timer_(loop) {
+  next_address_ = random_();  // workers begin at different ones
+  watch_ = source_->watch(loop_, [this](const auto& addresses) { addresses_changed(addresses); });
+  housekeeping();
+}
+
+Pool::~Pool() {
+  watch_.reset();
+  const auto end = [](const ConnectionPointer& connection) {
+    if (connection == nullptr) return;
+    connection->forget_host();
+    connection->close("shard closed", true);
+  };
+  for (const auto& lane : lanes_) end(lane->connection);
+  for (const auto& connection : streams_) end(connection);
+  for (const auto& connection : leaving_) end(connection);
+}
+
+void Pool::addresses_changed(const AddressSource::Addresses& addresses) {
+  addresses_known_ = true;
+  addresses_ = addresses;
+  if (addresses_.empty()) last_problem_ = "no address is known";
+  const auto gone = [&](const ConnectionPointer& connection) {
+    return connection != nullptr &&
+           std::find(addresses_.begin(), addresses_.end(), connection->address()) == addresses_.end();
+  };
+  for (const auto& lane : lanes_)
+    if (gone(lane->connection)) leave(std::exchange(lane->connection, nullptr));
+  for (auto stream = streams_.begin(); stream != streams_.end();) {
+    if (!gone(*stream)) {
+      ++stream;
+      continue;
+    }
+    ConnectionPointer connection = *stream;
+    stream = streams_.erase(stream);
+    leave(std::move(connection));
+  }
+
+  const std::size_t wanted =
+      addresses_.empty() ? 0 : std::max(options_.point_connections, std::min(addresses_.size(), kLanesMost));
+  while (lanes_.size() > wanted) {
+    if (lanes_.back()->connection) leave(std::move(lanes_.back()->connection));
+    lanes_.pop_back();
+  }
+  while (lanes_.size() < wanted) lanes_.push_back(std::make_shared<Lane>(loop_, options_));
+  for (const auto& lane : lanes_) {
+    lane->failed = false;  // new addresses, new luck
+    lane->retry.cancel();
+    if (used_ && !lane->connection) start(*lane);
+  }
+  stream_failed_ = false;
+  tell_host();
+}
+
+Pool::ConnectionPointer Pool::make() {
+  const auto& address = addresses_[next_address_++ % addresses_.size()];
+  auto connection = std::make_shared<Connection>(loop_, address, next_connection_++, options_.connection,
+                                                 static_cast<ConnectionHost&>(*this));
+  connection->start();
+  return connection;
+}
+
+void Pool::start(Lane& lane) {
+  if (retired_ || addresses_.empty()) return;
+  lane.connection = make();
+}
+
+Connection* Pool::point(std::uint32_t affinity) {
+  used_ = true;
+  if (lanes_.empty()) return nullptr;
+  Lane& home = *lanes_[affinity % lanes_.size()];
+  if (!home.connection && !home.failed) start(home);
+  if (home.connection && home.connection->state() == Connection::State::up) return home.connection.get();
+  if (!home.failed) return nullptr;  // soon
+  for (const auto& lane : lanes_)
+    if (lane->connection && lane->connection->state() == Connection::State::up) return lane->connection.get();
+  for (const auto& lane : lanes_)
+    if (!lane->connection && !lane->failed) start(*lane);
+  return nullptr;
+}
+
+Connection* Pool::stream() {
+  used_ = true;
+  bool connecting = false;
+  for (const auto& connection : streams_) {
+    if (connection->state() == Connection::State::connecting) connecting = true;
+    if (connection->state() == Connection::State::up && connection->in_flight() == 0) return connection.get();
+  }
+  if (!connecting && !retired_ && !addresses_.empty() && streams_.size() < options_.stream_connections_max)
+    streams_.push_back(make());
+  return nullptr;
+}
+
+bool Pool::hopeless() const {
+  if (retired_ && up() == 0) return true;
+  return addresses_known_ && std::all_of(lanes_.begin(), lanes_.end(), [](const auto& lane) {
+    return lane->failed && !(lane->connection && lane->connection->state() == Connection::State::up);
+  });
+}
+
+bool Pool::stream_hopeless() const { return hopeless() || (stream_failed_ && streams_.empty()); }
+
+void Pool::connected(Connection& connection) {
+  last_problem_.clear();
+  if (const auto lane = lane_of(connection))
+    lane->failed = false;
+  else
+    stream_failed_ = false;
+  tell_host();
+}
+
+/// Told of a connection's end, expected or not.
+void Pool::disconnected(Connection& connection, const std::string& reason) {
+  host_.connection_gone(connection);
+  if (const auto left = find_in(leaving_, connection); left != leaving_.end()) {
+    close_later(std::move(*left), "");  // destroyed after this call
+    leaving_.erase(left);
+    tell_host();
+    return;
+  }
+  last_problem_ = reason;
+  if (const auto stream = find_in(streams_, connection); stream != streams_.end()) {
+    stream_failed_ = !connection.served();
+    close_later(std::move(*stream), "");
+    streams_.erase(stream);
+    // Its lanes tell a sick shard from an unlucky stream, and try again in time.
+    if (stream_failed_ && !lanes_.empty() && !lanes_[0]->connection && !lanes_[0]->failed) start(*lanes_[0]);
+  } else if (const auto lane = lane_of(connection)) {
+    lane_lost(lane, connection);
+  }
+  tell_host();
+}
+
+void Pool::lane_lost(const std::shared_ptr<Lane>& lane, const Connection& connection) {
+  const bool had_served = connection.served();
+  close_later(std::exchange(lane->connection, nullptr), "");
+  if (retired_) return;
+  if (had_served) {
+    lane->back_off.succeeded();
+    start(*lane);  // whoever comes meanwhile waits for it
+    return;
+  }
+  lane->failed = true;
+  retry_later(lane);
+}
+
+void Pool::retry_later(const std::shared_ptr<Lane>& lane) {
+  lane->retry.expires_after(lane->back_off.next(random_()));
+  lane->retry.async_wait([this, weak = std::weak_ptr<Lane>(lane)](const boost::system::error_code& error) {
+    const auto waited = weak.lock();  // gone with the pool, or with its address
+    if (!error && waited && !waited->connection) start(*waited);
+  });
+}
+
+void Pool::answered(Connection& connection) {
+  if (connection.in_flight() > 0) return;
+  if (const auto left = find_in(leaving_, connection); left != leaving_.end()) close_later(*left, "no longer needed");
+  host_.connection_idle(connection);
+}
+
+void Pool::leave(ConnectionPointer connection) {
+  if (connection->in_flight() == 0) close_later(connection, "no longer needed");
+  leaving_.push_back(std::move(connection));
+}
+
+/// Not at once: the connection may be in the middle of a call. With no reason it is only kept
+/// alive until then.
+void Pool::close_later(ConnectionPointer connection, const char* reason) {
+  boost::asio::post(loop_, [connection = std::move(connection), reason] {
+    if (*reason != '\0') connection->close(reason, false);
+  });
+}
+
+void Pool::tell_host() {
+  boost::asio::post(loop_, [this, alive = std::weak_ptr<char>(alive_)] {
+    if (!alive.expired()) host_.connections_changed();
+  });
+}
+
+/// Streams' connections that nobody used for a while are closed.
+void Pool::housekeeping() {
+  housekeeping_timer_.expires_after(kHousekeeping);
+  housekeeping_timer_.async_wait([this](const boost::system::error_code& error) {
+    if (error) return;
+    const auto long_ago = std::chrono::steady_clock::now() - options_.idle_limit;
+    for (auto stream = streams_.begin(); stream != streams_.end();) {
+      const ConnectionPointer connection = *stream;
+      const bool idle = connection->state() == Connection::State::up && connection->in_flight() == 0 &&
+                        connection->last_used() < long_ago;
+      if (!idle) {
+        ++stream;
+        continue;
+      }
+      stream = streams_.erase(stream);
+      leave(connection);
+    }
+    housekeeping();
+  });
+}
+
+void Pool::retire() {
+  retired_ = true;
+  for (const auto& lane : lanes_) {
+    lane->retry.cancel();
+    if (lane->connection) leave(std::exchange(lane->connection, nullptr));
+  }
+  for (ConnectionPointer& connection : streams_) leave(std::move(connection));
+  streams_.clear();
+}
+
+void Pool::abandon(Connection& connection) {
+  const auto stream = find_in(streams_, connection);
+  if (stream == streams_.end()) return;
+  const ConnectionPointer kept = *stream;
+  streams_.erase(stream);
+  leaving_.push_back(kept);  // its end is no sign of a sick shard
+  kept->close("request given up", true);
+}
+
+std::shared_ptr<Pool::Lane> Pool::lane_of(const Connection& connection) {
+  for (const auto& lane : lanes_)
+    if (lane->connection.get() == &connection) return lane;
+  return nullptr;
+}
+
+Connection* Pool::find(std::uint64_t id) const {
+  for (const auto& lane : lanes_)
+    if (lane->connection && lane->connection->id() == id) return lane->connection.get();
+  for (const auto* list : {&streams_, &leaving_})
+    for (const auto& connection : *list)
+      if (connection->id() == id) return connection.get();
+  return nullptr;
+}
+
+bool Pool::is_stream(const Connection& connection) const { return find_in(streams_, connection) != streams_.end(); }
+
+std::size_t Pool::count() const {
+  std::size_t count = streams_.size() + leaving_.size();
+  for (const auto& lane : lanes_) count += lane->connection ? 1u : 0u;
+  return count;
+}
+
+std::size_t Pool::up() const {
+  const auto is_up = [](const ConnectionPointer& connection) {
+    return connection && connection->state() == Connection::State::up;
+  };
+  std::size_t count = static_cast<std::size_t>(std::count_if(streams_.begin(), streams_.end(), is_up) +
+                                               std::count_if(leaving_.begin(), leaving_.end(), is_up));
+  for (const auto& lane : lanes_) count += is_up(lane->connection) ? 1u : 0u;
+  return count;
+}
+
+std::size_t Pool::in_flight() const {
+  std::size_t sum = 0;
+  for (const auto& lane : lanes_) sum += lane->connection ? lane->connection->in_flight() : 0;
+  for (const auto* list : {&streams_, &leaving_})
+    for (const auto& connection : *list) sum += connection->in_flight();
+  return sum;
+}
+
+}  // namespace backends::moray

@@ -1,0 +1,123 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <random>
+#include <string>
+#include <vector>
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/steady_timer.hpp>
+
+#include "backends/back_off.hpp"
+#include "backends/moray/addresses.hpp"
+#include "backends/moray/connection.hpp"
+
+namespace backends::moray {
+
+struct PoolOptions {
+  ConnectionOptions connection;
+  std::size_t point_connections = 1;       ///< at least; one more for each further address
+  std::size_t stream_connections_max = 4;
+  std::chrono::milliseconds idle_limit{60'000};
+  std::chrono::milliseconds back_off_least{50};
+  std::chrono::milliseconds back_off_most{10'000};
+};
+
+/// Told when something may have changed for requests that wait. Lives on the same worker; called
+/// from the loop only, never from inside a call of Pool's.
+class PoolHost {
+ public:
+  virtual void connections_changed() = 0;
+  /// A connection has given another answer, and has nothing more in flight.
+  virtual void connection_idle(Connection& connection) = 0;
+  virtual void connection_gone(const Connection& connection) = 0;
+
+ protected:
+  ~PoolHost() = default;
+};
+
+/// One worker's connections to the servers of one shard. Lives on that worker.
+///
+/// Point requests go over *lanes*: a vnode's always over the same one while it is up, which keeps
+/// their order. There are as many lanes as addresses (or as configured, if that is more), each
+/// connected at first use and again whenever it is lost: at once where it had served, with back-off
+/// where it had not. Streams get connections of their own, which close when idle. A connection
+/// whose address has left takes no new work and closes with its last answer.
+class Pool final : private ConnectionHost {
+ public:
+  Pool(boost::asio::io_context& loop, std::shared_ptr<AddressSource> source, PoolOptions options, PoolHost& host);
+  ~Pool();
+
+  /// A connection that is up, or null; then one is being made where that has a chance.
+  Connection* point(std::uint32_t affinity);
+  /// A connection that is up and free, or null likewise.
+  Connection* stream();
+
+  /// Nobody should wait: no address, or every lane's last attempt failed.
+  [[nodiscard]] bool hopeless() const;
+  /// Waiting for a stream has no chance: hopeless, or the attempt to make one has just failed.
+  [[nodiscard]] bool stream_hopeless() const;
+
+  /// Ends a stream's connection, whose answer nobody wants any more.
+  void abandon(Connection& connection);
+  /// Stops making connections, and closes each at its last answer.
+  void retire();
+
+  [[nodiscard]] Connection* find(std::uint64_t id) const;
+  [[nodiscard]] bool is_stream(const Connection& connection) const;
+  [[nodiscard]] std::size_t count() const;  ///< all, in whatever state
+  [[nodiscard]] std::size_t up() const;
+  [[nodiscard]] std::size_t in_flight() const;
+  [[nodiscard]] const AddressSource::Addresses& addresses() const { return addresses_; }
+  [[nodiscard]] const std::string& last_problem() const { return last_problem_; }
+
+ private:
+  using ConnectionPointer = std::shared_ptr<Connection>;
+  struct Lane {
+    Lane(boost::asio::io_context& loop, const PoolOptions& options)
+        : retry(loop), back_off(options.back_off_least, options.back_off_most) {}
+    ConnectionPointer connection;   // connecting or up; null: not made
+    bool failed = false;            // the last attempt did; the next is due by `retry`
+    boost::asio::steady_timer retry;
+    BackOff back_off;
+  };
+
+  void connected(Connection& connection) override;
+  void disconnected(Connection& connection, const std::string& reason) override;
+  void answered(Connection& connection) override;
+
+  void addresses_changed(const AddressSource::Addresses& addresses);
+  ConnectionPointer make();
+  void start(Lane& lane);
+  void lane_lost(const std::shared_ptr<Lane>& lane, const Connection& connection);
+  void retry_later(const std::shared_ptr<Lane>& lane);
+  void leave(ConnectionPointer connection);
+  void close_later(ConnectionPointer connection, const char* reason);
+  void tell_host();
+  void housekeeping();
+  std::shared_ptr<Lane> lane_of(const Connection& connection);
+
+  boost::asio::io_context& loop_;
+  std::shared_ptr<AddressSource> source_;
+  PoolOptions options_;
+  PoolHost& host_;
+  std::vector<std::shared_ptr<Lane>> lanes_;  // shared for timers to hold weakly
+  std::vector<ConnectionPointer> streams_;
+  std::vector<ConnectionPointer> leaving_;
+  AddressSource::Addresses addresses_;
+  bool addresses_known_ = false;
+  bool used_ = false;
+  bool retired_ = false;
+  bool stream_failed_ = false;  // the last attempt at a stream's connection
+  std::size_t next_address_;
+  std::uint64_t next_connection_ = 1;
+  std::mt19937_64 random_;
+  std::string last_problem_;
+  boost::asio::steady_timer housekeeping_timer_;
+  std::shared_ptr<char> alive_ = std::make_shared<char>();  // posted calls hold it weakly
+  std::shared_ptr<void> watch_;  // last: its callback uses the rest
+};
+
+}  // namespace backends::moray
