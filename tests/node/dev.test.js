@@ -32,7 +32,8 @@ after(async () => {
   assert.strictEqual(code, 0);
 });
 
-test('the hint names what is served and what to type', () => {
+test('the hint names what is served and what to type', async () => {
+  while (!router.errors.includes('Ctrl-C')) await new Promise((resolve) => setTimeout(resolve, 10));
   for (const text of [`port ${router.port}`, '1024 vnodes', 'putbucket', 'getobject'])
     assert.ok(router.errors.includes(text), text);
 });

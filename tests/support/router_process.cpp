@@ -1,0 +1,68 @@
+#include "tests/support/router_process.hpp"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <spawn.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <stdexcept>
+
+#include <nlohmann/json.hpp>
+
+extern char** environ;
+
+namespace test_support {
+namespace {
+
+constexpr int kPatienceMs = 20'000;
+
+}  // namespace
+
+RouterProcess::RouterProcess(const std::vector<std::string>& arguments) {
+  int ends[2];
+  if (pipe2(ends, O_CLOEXEC) != 0) throw std::runtime_error("pipe failed");
+  output_ = ends[0];
+  std::string program = MORAY_ROUTER_BINARY;
+  std::vector<char*> argv{program.data()};
+  std::vector<std::string> copies = arguments;
+  for (std::string& argument : copies) argv.push_back(argument.data());
+  argv.push_back(nullptr);
+  posix_spawn_file_actions_t actions;
+  posix_spawn_file_actions_init(&actions);
+  posix_spawn_file_actions_adddup2(&actions, ends[1], STDOUT_FILENO);
+  const int problem = posix_spawn(&process_, program.c_str(), &actions, nullptr, argv.data(), environ);
+  posix_spawn_file_actions_destroy(&actions);
+  close(ends[1]);
+  if (problem != 0) throw std::runtime_error("can't start " + program);
+
+  std::string line;
+  for (char byte = 0; port_ == 0;) {
+    pollfd ready{output_, POLLIN, 0};
+    if (poll(&ready, 1, kPatienceMs) <= 0 || read(output_, &byte, 1) != 1)
+      throw std::runtime_error("moray-router ended before it listened: " + line);
+    line += byte;
+    if (byte != '\n') continue;
+    const auto record = nlohmann::json::parse(line);
+    if (record.value("msg", "") == "listening") port_ = record.at("port").get<std::uint16_t>();
+    line.clear();
+  }
+}
+
+void RouterProcess::stop(int signal) {
+  if (process_ == 0) return;
+  ::kill(process_, signal);
+  int status = 0;
+  waitpid(process_, &status, 0);
+  process_ = 0;
+}
+
+void RouterProcess::kill() { stop(SIGKILL); }
+
+RouterProcess::~RouterProcess() {
+  stop(SIGTERM);
+  close(output_);
+}
+
+}  // namespace test_support
