@@ -47,7 +47,10 @@ class FakeShard::Passage final : public ReplySink, public std::enable_shared_fro
     sink_->on_data(reply);
   }
   void on_end(const Reply& reply) override {
-    if (fault_.cut_after) return cut();
+    if (fault_.cut_after && !over_) {
+      behind_.reset();
+      return cut();
+    }
     finish([&](ReplySink& sink) { sink.on_end(reply); });
   }
   void on_error(const Reply& reply) override {
@@ -74,9 +77,11 @@ class FakeShard::Passage final : public ReplySink, public std::enable_shared_fro
 
   void cut() {
     if (over_) return;
-    finish([](ReplySink& sink) {
-      sink.on_failure({FailureKind::connection_lost, "unexpected end of transport stream", "{}"});
-    });
+    const auto self = shared_from_this();
+    over_ = true;
+    // The shard behind may still call: then this is forgotten at its last call.
+    if (!behind_ || shard_.behind_->cancel(*behind_)) shard_.forget(number_);
+    sink_->on_failure({FailureKind::connection_lost, "unexpected end of transport stream", "{}"});
   }
 
   template <typename Call>

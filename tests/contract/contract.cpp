@@ -53,10 +53,7 @@ class Bench {
   }
   void run(const std::function<bool()>& done) { run_until(loop, done); }
   /// Lets whatever is on its way arrive.
-  void settle(int milliseconds = 100) {
-    loop.restart();
-    loop.run_for(std::chrono::milliseconds(milliseconds));
-  }
+  void settle() { run_for(loop, std::chrono::milliseconds(100)); }
 
   boost::asio::io_context loop;
   std::list<Sent> sent;  // sinks outlive the shard

@@ -3,6 +3,8 @@
 #include <chrono>
 #include <functional>
 
+#include <boost/asio/executor_work_guard.hpp>
+
 #include <doctest/doctest.h>
 
 #include "json/document.hpp"
@@ -88,11 +90,18 @@ Answer ShardClient::call(backends::Rpc rpc, std::string_view arguments) {
 
 void run_until(boost::asio::io_context& loop, const std::function<bool()>& done) {
   const auto limit = std::chrono::steady_clock::now() + kPatience;
+  const auto keep_running = boost::asio::make_work_guard(loop);
   while (!done()) {
     REQUIRE(std::chrono::steady_clock::now() < limit);
     loop.restart();
     loop.run_one_for(std::chrono::milliseconds(20));
   }
+}
+
+void run_for(boost::asio::io_context& loop, std::chrono::milliseconds time) {
+  const auto keep_running = boost::asio::make_work_guard(loop);
+  loop.restart();
+  loop.run_for(time);
 }
 
 }  // namespace test_support

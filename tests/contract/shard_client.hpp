@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <optional>
 #include <string>
@@ -56,5 +57,8 @@ class CollectingSink final : public backends::ReplySink {
 
 /// Runs the loop until `done` or 20 s; fails the test then.
 void run_until(boost::asio::io_context& loop, const std::function<bool()>& done);
+
+/// Runs the loop for that long, also where it has nothing to do.
+void run_for(boost::asio::io_context& loop, std::chrono::milliseconds time);
 
 }  // namespace test_support

@@ -32,20 +32,23 @@ RouterProcess::RouterProcess(const std::vector<std::string>& arguments) {
   posix_spawn_file_actions_t actions;
   posix_spawn_file_actions_init(&actions);
   posix_spawn_file_actions_adddup2(&actions, ends[1], STDOUT_FILENO);
+  posix_spawn_file_actions_adddup2(&actions, ends[1], STDERR_FILENO);
   const int problem = posix_spawn(&process_, program.c_str(), &actions, nullptr, argv.data(), environ);
   posix_spawn_file_actions_destroy(&actions);
   close(ends[1]);
   if (problem != 0) throw std::runtime_error("can't start " + program);
 
-  std::string line;
+  std::string line, others;
   for (char byte = 0; port_ == 0;) {
     pollfd ready{output_, POLLIN, 0};
     if (poll(&ready, 1, kPatienceMs) <= 0 || read(output_, &byte, 1) != 1)
-      throw std::runtime_error("moray-router ended before it listened: " + line);
+      throw std::runtime_error("moray-router ended before it listened: " + others + line);
     line += byte;
     if (byte != '\n') continue;
-    const auto record = nlohmann::json::parse(line);
-    if (record.value("msg", "") == "listening") port_ = record.at("port").get<std::uint16_t>();
+    const auto record = nlohmann::json::parse(line, nullptr, false);
+    if (!record.is_object())
+      others += line;
+    else if (record.value("msg", "") == "listening") port_ = record.at("port").get<std::uint16_t>();
     line.clear();
   }
 }
