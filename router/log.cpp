@@ -83,8 +83,8 @@ LogLevel log_level_named(std::string_view name) {
 }
 
 struct Log::Sink {
-  std::shared_ptr<spdlog::details::thread_pool> pool;
   std::shared_ptr<spdlog::async_logger> logger;
+  std::shared_ptr<spdlog::details::thread_pool> pool;  // goes first: its thread writes to the logger
 };
 
 Log::Log(std::string name, LogLevel level, int descriptor)

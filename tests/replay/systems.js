@@ -48,6 +48,8 @@ class System {
     for (const shard of this.shards ?? []) await shard.close();
     for (const directory of [this.directory, this.data])
       if (directory) fs.rmSync(directory, {recursive: true, force: true});
+    // A sanitizer's report shows in the exit code.
+    if (result.code !== 0) throw new Error(`the router ended with ${result.code ?? result.signal}: ${this.router.errors}`);
     return result;
   }
 }
