@@ -10,6 +10,11 @@ class FakeMoray {
     this.objects = new Map();
     this.seen = [];
     this.socket = net.createServer({allowHalfOpen: true});
+    this.sockets = new Set();
+    this.socket.on('connection', (socket) => {
+      this.sockets.add(socket);
+      socket.on('close', () => this.sockets.delete(socket));
+    });
     this.server = new fast.FastServer({
       log: bunyan.createLogger({name: 'fake-moray', level: 'fatal'}),
       server: this.socket,
@@ -31,6 +36,12 @@ class FakeMoray {
   close() {
     this.server.close();
     this.socket.close();
+  }
+
+  connections() { return this.sockets.size; }
+
+  dropConnections() {
+    for (const socket of this.sockets) socket.destroy();
   }
 
   handle(method, rpc) {

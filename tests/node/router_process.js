@@ -83,8 +83,8 @@ class RouterProcess extends Process {
 
 /** `moray-router dev` on free ports; `directory` stays. */
 class DevProcess extends Process {
-  constructor(directory, port = 0) {
-    super(['dev', '--dir', directory, '--port', String(port)]);
+  constructor(directory, port = 0, more = []) {
+    super(['dev', '--dir', directory, '--port', String(port), ...more]);
   }
 }
 

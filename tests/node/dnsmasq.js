@@ -1,0 +1,51 @@
+'use strict';
+// A real DNS server on a free loopback port, whose records can be changed.
+const dgram = require('dgram');
+const {spawn} = require('child_process');
+
+class Dnsmasq {
+  /** A port that is free for UDP now; dnsmasq needs TCP there too, and nobody else asks for it. */
+  static freePort() {
+    return new Promise((resolve) => {
+      const socket = dgram.createSocket('udp4');
+      socket.bind(0, '127.0.0.1', () => {
+        const {port} = socket.address();
+        socket.close(() => resolve(port));
+      });
+    });
+  }
+
+  static async start(records) {
+    const server = new Dnsmasq();
+    server.port = await Dnsmasq.freePort();
+    await server.serve(records);
+    return server;
+  }
+
+  /** `records`: dnsmasq options. Whoever asks while they change gets no answer. */
+  async serve(records) {
+    await this.stop();
+    const options = ['--keep-in-foreground', '--conf-file=/dev/null', '--no-resolv', '--no-hosts', '--log-facility=-', '--user=',
+      '--bind-interfaces', '--listen-address=127.0.0.1', '--pid-file=', `--port=${this.port}`, '--local-ttl=1', '--local=/test/', ...records];
+    this.child = spawn('/usr/sbin/dnsmasq', options, {stdio: ['ignore', 'ignore', 'pipe']});
+    let errors = '';
+    await new Promise((resolve, reject) => {
+      this.child.stderr.on('data', (data) => {
+        errors += data;
+        if (/started/.test(errors)) resolve();
+      });
+      this.child.on('error', reject);
+      this.child.on('exit', () => reject(new Error(`dnsmasq: ${errors}`)));
+    });
+  }
+
+  async stop() {
+    if (!this.child) return;
+    const ended = new Promise((resolve) => this.child.removeAllListeners('exit').on('exit', resolve));
+    this.child.kill('SIGTERM');
+    await ended;
+    this.child = undefined;
+  }
+}
+
+module.exports = {Dnsmasq};
