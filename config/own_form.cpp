@@ -1,5 +1,6 @@
 #include <arpa/inet.h>
 
+#include <filesystem>
 #include <set>
 
 #include "config/reader.hpp"
@@ -55,6 +56,7 @@ void check_shard(const Shard& shard, const Json& value, const std::string& path,
 
 Shard read_shard(const Json& value, const std::string& path, Problems& problems) {
   Shard shard;
+  bool backend_known = true;
   ObjectReader reader(path, problems);
   reader.text("pnode", shard.pnode)
       .text("address", shard.address)
@@ -76,12 +78,13 @@ Shard read_shard(const Json& value, const std::string& path, Problems& problems)
             shard.backend = backend;
             return;
           }
+        backend_known = false;
         problems.push_back({at, "must be \"moray\", \"postgres\" or \"embedded\", not " + describe(name)});
       });
   reader.read(value, problems);
   if (!value.is_object()) return shard;
   if (!value.contains("pnode")) problems.push_back({path, "needs \"pnode\""});
-  check_shard(shard, value, path, problems);
+  if (backend_known) check_shard(shard, value, path, problems);
   return shard;
 }
 
@@ -90,13 +93,16 @@ void read_shards(const Json& value, const std::string& path, Config& config, Pro
     problems.push_back({path, "must be a list of shards, not " + describe(value)});
     return;
   }
-  std::set<std::string> seen;
+  std::set<std::string> seen, directories;
   for (std::size_t i = 0; i < value.size(); ++i) {
     const std::string at = path + "[" + std::to_string(i) + "]";
     config.shards.push_back(read_shard(value[i], at, problems));
     const std::string& pnode = config.shards.back().pnode;
     if (!pnode.empty() && !seen.insert(pnode).second)
       problems.push_back({at + ".pnode", "\"" + pnode + "\" has a shard already"});
+    const std::string& directory = config.shards.back().path;
+    if (!directory.empty() && !directories.insert(std::filesystem::path(directory).lexically_normal()).second)
+      problems.push_back({at + ".path", "\"" + directory + "\" belongs to another shard already"});
   }
 }
 
