@@ -11,7 +11,7 @@ namespace {
 using objects::JsArray;
 using objects::JsObject;
 
-constexpr std::int64_t kWakeBelow = 512 << 10;  // half of what the owner lets lie unread
+constexpr std::int64_t kWakeBelow = 128 << 10;  // half of what the owner lets lie unread
 
 std::string joined(std::span<const std::string_view> pieces) {
   std::string whole;

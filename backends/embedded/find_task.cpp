@@ -1,6 +1,7 @@
 #include "backends/embedded/find_task.hpp"
 
 #include <algorithm>
+#include <chrono>
 
 #include "backends/embedded/handled_options.hpp"
 #include "objects/errors.hpp"
@@ -13,11 +14,26 @@ using objects::JsArray;
 using objects::JsValue;
 using objects::Row;
 
-// A slice ends at the first of these.
-constexpr std::size_t kSliceRows = 256;
-constexpr std::size_t kSliceBytes = 256u << 10;
+// A slice ends at the first of these: others wait for its end. Time is looked at every few rows.
+constexpr std::chrono::microseconds kSliceTime{250};
+constexpr std::size_t kRowsBetweenLooks = 8;
+constexpr std::size_t kSliceBytes = 64u << 10;
 // What a sorting find may keep in memory.
 constexpr std::size_t kSortBytesMax = 256u << 20;
+
+/// Says when a slice is over.
+class SliceClock {
+ public:
+  /// Called for each row.
+  bool over(std::size_t bytes) {
+    return bytes >= kSliceBytes || (++rows_ % kRowsBetweenLooks == 0 && Clock::now() >= end_);
+  }
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  Clock::time_point end_ = Clock::now() + kSliceTime;
+  std::size_t rows_ = 0;
+};
 
 bool is_set(const JsValue& options, const char* name) {
   const JsValue* value = options.get(name);
@@ -119,8 +135,8 @@ FindTask::Slice FindTask::step() {
 }
 
 Failed FindTask::count_rows(Slice& slice) {
-  std::size_t seen = 0;
-  for (; !at_end() && seen < kSliceRows; rows_->Next(), ++seen) {
+  SliceClock clock;
+  for (; !at_end() && !clock.over(0); rows_->Next()) {
     Row row = current_row();
     if (objects::decide(condition_, row) != objects::Truth::yes) continue;
     ++matches_;
@@ -168,8 +184,9 @@ Failed FindTask::collect(Row row, std::string stored_key) {
 }
 
 void FindTask::emit_in_key_order(Slice& slice) {
-  std::size_t seen = 0, bytes = 0;
-  for (; passed_ < wanted() && !at_end() && seen < kSliceRows && bytes < kSliceBytes; rows_->Next(), ++seen) {
+  SliceClock clock;
+  std::size_t bytes = 0;
+  for (; passed_ < wanted() && !at_end() && !clock.over(bytes); rows_->Next()) {
     const Row row = current_row();
     if (objects::decide(condition_, row) != objects::Truth::yes) continue;
     if (passed_++ < selection_.offset) continue;
@@ -181,8 +198,9 @@ void FindTask::emit_in_key_order(Slice& slice) {
 
 void FindTask::emit_sorted(Slice& slice) {
   passed_ = std::max(passed_, std::min<std::uint64_t>(selection_.offset, candidates_.size()));
-  std::size_t seen = 0, bytes = 0;
-  for (; passed_ < candidates_.size() && seen < kSliceRows && bytes < kSliceBytes; ++passed_, ++seen) {
+  SliceClock clock;
+  std::size_t bytes = 0;
+  for (; passed_ < candidates_.size() && !clock.over(bytes); ++passed_) {
     rows_->Seek(candidates_[passed_].stored_key);
     if (!rows_->Valid()) throw StoreError("a row vanished from a snapshot: " + rows_->status().ToString());
     emit(current_row(), slice);

@@ -33,7 +33,7 @@ class FindTask {
     bool done = false;
     objects::Failed error;            ///< follows the values; only where done
   };
-  /// Goes on for some hundred rows. Throws StoreError.
+  /// Goes on for a quarter of a millisecond. Throws StoreError.
   Slice step();
 
  private:

@@ -20,7 +20,7 @@ constexpr std::size_t kGroupBytesMax = 8u << 20;
 // Finds under way; each holds a snapshot. The others wait.
 constexpr std::size_t kFindsRunningMax = 64;
 // A stream stops when so much of it lies unread, and goes on below a half.
-constexpr std::int64_t kStreamUnreadMax = 1 << 20;
+constexpr std::int64_t kStreamUnreadMax = 256 << 10;
 constexpr std::size_t kPurgeKeysPerSlice = 500;
 constexpr auto kIdleWait = std::chrono::milliseconds(500);  // between attempts to recover
 
