@@ -32,7 +32,7 @@ using boost::asio::ip::tcp;
 
 constexpr const char* kPnodes[] = {"tcp://1.moray.bench:2020", "tcp://2.moray.bench:2020"};
 constexpr int kRecords = 100'000;
-constexpr std::size_t kOutstandingAtFullLoad = 64;
+constexpr std::size_t kOutstandingAtFullLoad = 4;
 
 std::string payload(const char* rpc, const std::string& arguments) {
   return std::string("{\"m\":{\"uts\":1,\"name\":\"") + rpc + "\"},\"d\":" + arguments + "}";
@@ -276,6 +276,7 @@ bool compare(System& system, const char* name, double rate, int pairs, std::chro
 }  // namespace
 
 int main(int argc, char** argv) {
+  std::setvbuf(stdout, nullptr, _IOLBF, 0);
   const int pairs = argc > 1 ? std::atoi(argv[1]) : 5;
   const std::chrono::milliseconds time(argc > 2 ? static_cast<int>(1000 * std::atof(argv[2])) : 4000);
   System system;

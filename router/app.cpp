@@ -102,6 +102,9 @@ struct App::Parts {
   void serve_pages();
   void reload();
   void begin_stop();
+  void handle_signals();
+  void wait_for_stop_signal();
+  void wait_for_reload_signal();
   [[nodiscard]] bool may_accept() const;
   std::vector<WorkerStatus> ask_workers();
   PageState page_state();
@@ -111,6 +114,8 @@ struct App::Parts {
   std::string config_file;
   Log log;
   boost::asio::io_context loop{1};
+  boost::asio::signal_set stop_signals{loop};
+  boost::asio::signal_set reload_signals{loop};
   std::shared_ptr<ShardSources> sources;
   ShardSources::Opened opened;  // what the published shards need
   std::chrono::system_clock::time_point started_at = std::chrono::system_clock::now();
@@ -130,8 +135,9 @@ struct App::Parts {
   bool ready = false;                 // guarded by mutex
 };
 
-App::App(config::Config config, std::string config_file, int log_descriptor)
+App::App(config::Config config, std::string config_file, int log_descriptor, Signals signals)
     : parts_(std::make_unique<Parts>(std::move(config), std::move(config_file), log_descriptor)) {
+  if (signals == Signals::ours) parts_->handle_signals();
   parts_->start();
 }
 
@@ -320,34 +326,34 @@ AppPorts App::ports() const {
   return {parts_->listener->port(), parts_->monitor_server->port(), parts_->status_server->port()};
 }
 
-void App::run(bool handle_signals) {
-  Parts& parts = *parts_;
-  const auto keep_running = boost::asio::make_work_guard(parts.loop);
-  boost::asio::signal_set stop_signals(parts.loop);
-  boost::asio::signal_set reload_signals(parts.loop);
-  const std::function<void()> wait_for_stop = [&] {
-    stop_signals.async_wait([&](const boost::system::error_code& error, int) {
-      if (error) return;
-      parts.begin_stop();
-      wait_for_stop();
-    });
-  };
-  const std::function<void()> wait_for_reload = [&] {
-    reload_signals.async_wait([&](const boost::system::error_code& error, int) {
-      if (error) return;
-      parts.reload();
-      wait_for_reload();
-    });
-  };
-  if (handle_signals) {
-    stop_signals.add(SIGTERM);
-    stop_signals.add(SIGINT);
-    reload_signals.add(SIGHUP);
-    wait_for_stop();
-    wait_for_reload();
-  }
-  parts.loop.run();
-  parts.log.info("stopped");
+void App::Parts::wait_for_stop_signal() {
+  stop_signals.async_wait([this](const boost::system::error_code& error, int) {
+    if (error) return;
+    begin_stop();
+    wait_for_stop_signal();
+  });
+}
+
+void App::Parts::wait_for_reload_signal() {
+  reload_signals.async_wait([this](const boost::system::error_code& error, int) {
+    if (error) return;
+    reload();
+    wait_for_reload_signal();
+  });
+}
+
+void App::Parts::handle_signals() {
+  stop_signals.add(SIGTERM);
+  stop_signals.add(SIGINT);
+  reload_signals.add(SIGHUP);
+  wait_for_stop_signal();
+  wait_for_reload_signal();
+}
+
+void App::run() {
+  const auto keep_running = boost::asio::make_work_guard(parts_->loop);
+  parts_->loop.run();
+  parts_->log.info("stopped");
 }
 
 void App::request_stop() {

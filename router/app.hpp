@@ -20,18 +20,21 @@ struct AppPorts {
 /// `request_reload`.
 class App {
  public:
+  /// Who acts on the process's SIGTERM, SIGINT and SIGHUP: we, from before the first client is
+  /// served, or whoever embeds us.
+  enum class Signals : std::uint8_t { ours, not_ours };
+
   /// Loads the ring, starts the workers and listens. `config_file`: read again on reload; empty:
   /// the configuration stays. Throws std::runtime_error naming what is wrong.
-  App(config::Config config, std::string config_file, int log_descriptor);
+  App(config::Config config, std::string config_file, int log_descriptor, Signals signals);
   ~App();
   App(const App&) = delete;
   App& operator=(const App&) = delete;
 
   [[nodiscard]] AppPorts ports() const;
 
-  /// Serves until stopped by SIGTERM, SIGINT (where `handle_signals`) or `request_stop`, drains
-  /// and returns.
-  void run(bool handle_signals);
+  /// Serves until stopped by a signal or `request_stop`, drains and returns.
+  void run();
 
   /// Any thread, also from a signal handler's loop: drain, then `run` returns.
   void request_stop();

@@ -83,9 +83,9 @@ int dev(const DevOptions& options) {
   try {
     const config::Config config = config_of(options);
     make_ring(config.ring_location);
-    App app(config, "", STDOUT_FILENO);
+    App app(config, "", STDOUT_FILENO, App::Signals::ours);
     print_hint(config, app.ports());
-    app.run(true);
+    app.run();
     return 0;
   } catch (const std::exception& error) {
     std::fprintf(stderr, "moray-router: %s\n", error.what());

@@ -60,8 +60,8 @@ int serve(const ServeOptions& options) {
   if (parsed.config.ring_location.empty()) return fail("no ring: give -r or ring.location");
   try {
     if (options.check) return check(parsed.config);
-    App app(parsed.config, options.config_file, STDOUT_FILENO);
-    app.run(true);
+    App app(parsed.config, options.config_file, STDOUT_FILENO, App::Signals::ours);
+    app.run();
     return 0;
   } catch (const std::exception& error) {
     return fail(error.what());

@@ -1,0 +1,128 @@
+#!/usr/bin/env python3
+"""The project's style, as far as a program can tell: prints what breaks it, and fails then."""
+import pathlib
+import re
+import sys
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+LINES_MAX = 400
+COLUMNS_MAX = 160
+
+# Which folder may include which (docs/ARCHITECTURE.md); each may include itself.
+MAY_INCLUDE = {
+    "json": [],
+    "fast": [],
+    "ring": ["json"],
+    "config": [],
+    "objects": ["json"],
+    "backends": ["fast", "config"],
+    "backends/moray": ["backends", "fast", "config"],
+    "backends/embedded": ["backends", "objects", "json", "fast"],
+    "backends/fake": ["backends", "fast"],
+    "router": ["backends", "backends/moray", "backends/embedded", "config", "fast", "json", "ring"],
+}
+
+
+def sources(*folders):
+    for folder in folders:
+        for path in sorted((ROOT / folder).rglob("*")):
+            if path.suffix in (".cpp", ".hpp"):
+                yield path
+
+
+def folder_of(name):
+    """The longest known folder that a root-relative path lies in."""
+    return max((folder for folder in MAY_INCLUDE if name.startswith(folder + "/")), key=len, default=None)
+
+
+def check_length(problems):
+    for path in list(sources(*MAY_INCLUDE, "tests", "bench")):
+        lines = path.read_text(encoding="utf-8").split("\n")
+        name = path.relative_to(ROOT)
+        if len(lines) > LINES_MAX:
+            problems.append(f"{name}: {len(lines)} lines; look for the second noun")
+        for number, line in enumerate(lines, 1):
+            if len(line) > COLUMNS_MAX and 'R"' not in line:
+                problems.append(f"{name}:{number}: {len(line)} columns")
+            if line != line.rstrip():
+                problems.append(f"{name}:{number}: space at the end of the line")
+
+
+def check_includes(problems):
+    for path in sources(*{folder.split("/")[0] for folder in MAY_INCLUDE}):
+        name = str(path.relative_to(ROOT))
+        own = folder_of(name)
+        text = path.read_text(encoding="utf-8")
+        if path.suffix == ".hpp" and not text.startswith("#pragma once"):
+            problems.append(f"{name}: does not begin with #pragma once")
+        for included in re.findall(r'^#include "([^"]+)"', text, re.MULTILINE):
+            if not (ROOT / included).exists():
+                problems.append(f"{name}: includes {included}, which is not there (paths are from the root)")
+                continue
+            other = folder_of(included)
+            if other != own and other not in MAY_INCLUDE[own]:
+                problems.append(f"{name}: {own} may not know {other} ({included})")
+
+
+def check_cycles(problems):
+    graph = {}
+    for path in sources(*{folder.split("/")[0] for folder in MAY_INCLUDE}):
+        if path.suffix == ".hpp":
+            text = path.read_text(encoding="utf-8")
+            graph[str(path.relative_to(ROOT))] = re.findall(r'^#include "([^"]+)"', text, re.MULTILINE)
+    done, path = set(), []
+
+    def visit(name):
+        if name in path:
+            problems.append("headers include each other: " + " -> ".join(path[path.index(name):] + [name]))
+            return
+        if name in done:
+            return
+        path.append(name)
+        for other in graph.get(name, []):
+            visit(other)
+        path.pop()
+        done.add(name)
+
+    for name in sorted(graph):
+        visit(name)
+
+
+def check_registered(problems):
+    """Every source is built, every test is run."""
+    for path in sources(*{folder.split("/")[0] for folder in MAY_INCLUDE}, "tests", "bench"):
+        if path.suffix != ".cpp":
+            continue
+        stem = path.name
+        parents = [parent for parent in path.parents if ROOT in parent.parents or parent == ROOT]
+        lists = [parent / "CMakeLists.txt" for parent in parents if (parent / "CMakeLists.txt").exists()]
+        found = any(stem in text or f"fuzz_${{name}}.cpp" in text and stem.startswith("fuzz_")
+                    for text in (one.read_text(encoding="utf-8") for one in lists))
+        if not found:
+            problems.append(f"{path.relative_to(ROOT)}: no CMakeLists.txt names it")
+
+
+def check_documents(problems):
+    for document in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]:
+        text = document.read_text(encoding="utf-8")
+        name = document.relative_to(ROOT)
+        for target in re.findall(r"\]\(([^)#:]+)\)", text):
+            if not (document.parent / target).exists():
+                problems.append(f"{name}: links to {target}, which is not there")
+        for path in re.findall(r"`((?:json|fast|ring|config|objects|backends|router|tests|bench|docs|scripts)/[\w./-]*)`", text):
+            if not (ROOT / path).exists():
+                problems.append(f"{name}: names {path}, which is not there")
+
+
+def main():
+    problems = []
+    for check in (check_length, check_includes, check_cycles, check_registered, check_documents):
+        check(problems)
+    for problem in problems:
+        print(problem)
+    print(f"{len(problems)} problems")
+    return 1 if problems else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
