@@ -131,6 +131,7 @@ struct App::Parts {
   mutable std::mutex mutex;           // pages are made on their server's thread
   Publication published;              // guarded by mutex
   std::string last_reload;            // guarded by mutex
+  std::uint64_t reloads = 0;          // guarded by mutex; refused ones among them
   std::uint64_t reloads_refused = 0;  // guarded by mutex
   bool ready = false;                 // guarded by mutex
 };
@@ -228,6 +229,7 @@ PageState App::Parts::page_state() {
   const std::scoped_lock lock(mutex);
   state.snapshot = published.snapshot;
   state.shards = published.shards;
+  state.reloads = reloads;
   state.last_reload = last_reload;
   state.ready = ready;
   return state;
@@ -293,10 +295,12 @@ void App::Parts::reload() {
     log.info("reloaded", {{"ringDigest", published.snapshot->ring->digest()},
                           {"microseconds", std::chrono::duration_cast<std::chrono::microseconds>(took).count()}});
     last_reload = outcome;
+    ++reloads;
   } catch (const std::exception& error) {
     log.error("reload refused; the old ring and configuration go on serving", {{"reason", error.what()}});
     const std::scoped_lock lock(mutex);
     last_reload = std::string("refused: ") + error.what();
+    ++reloads;
     ++reloads_refused;
   }
 }

@@ -85,6 +85,7 @@ std::string status_page(const PageState& state) {
                       {"generation", state.snapshot->generation},
                       {"publication", state.snapshot->sequence},
                       {"anyData", ring.any_data()}}},
+            {"reloads", state.reloads},
             {"lastReload", state.last_reload.empty() ? Json(nullptr) : Json(state.last_reload)},
             {"workers", state.workers.size()},
             {"shards", shard_states(state)}};

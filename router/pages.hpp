@@ -15,6 +15,7 @@ struct PageState {
   std::shared_ptr<const Snapshot> snapshot;
   std::vector<config::Shard> shards;
   std::vector<WorkerStatus> workers;
+  std::uint64_t reloads = 0;  ///< asked for, refused ones among them
   std::string last_reload;  ///< empty: none was tried
   bool ready = false;
 };

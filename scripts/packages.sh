@@ -4,4 +4,5 @@ build_packages=(
   libboost1.81-dev libleveldb-dev libsnappy-dev nlohmann-json3-dev prometheus-cpp-dev
   libspdlog-dev libssl-dev libsimdjson-dev libc-ares-dev libcli11-dev
 )
+fuzz_packages=(clang libclang-rt-14-dev)  # ./test.sh --all only
 test_packages=(doctest-dev libbenchmark-dev dnsmasq-base xz-utils python3 curl)
