@@ -32,13 +32,13 @@ std::size_t worker_count(const config::Config& config) {
   return config.workers != 0 ? config.workers : std::max(1u, std::thread::hardware_concurrency());
 }
 
-WorkerOptions worker_options(const config::Config& config) {
-  WorkerOptions options;
-  options.session.frame_bytes_max = config.limits.frame_bytes_max;
-  options.session.in_flight_max = config.limits.session_in_flight_max;
-  options.session.output_bytes_max = config.limits.session_output_bytes_max;
-  options.session.write_stall_max = std::chrono::milliseconds(config.timeouts.stream_idle_ms);
-  return options;
+SessionLimits session_limits(const config::Config& config) {
+  SessionLimits limits;
+  limits.frame_bytes_max = config.limits.frame_bytes_max;
+  limits.in_flight_max = config.limits.session_in_flight_max;
+  limits.output_bytes_max = config.limits.session_output_bytes_max;
+  limits.write_stall_max = std::chrono::milliseconds(config.timeouts.stream_idle_ms);
+  return limits;
 }
 
 DispatchLimits dispatch_limits(const config::Config& config) {
@@ -74,7 +74,7 @@ Prepared prepare(const config::Config& config, ShardSources& sources, std::uint6
   auto snapshot = std::make_shared<Snapshot>(Snapshot::make(std::move(ring), read_only));
   snapshot->sequence = sequence;
   auto opened = sources.open(resolved.shards);
-  return {{std::move(snapshot), std::move(resolved.shards), dispatch_limits(config)}, std::move(opened)};
+  return {{std::move(snapshot), std::move(resolved.shards), dispatch_limits(config), session_limits(config)}, std::move(opened)};
 }
 
 /// Settings that a reload can't change, where they differ.
@@ -85,7 +85,6 @@ std::vector<std::string> fixed_differences(const config::Config& old, const conf
   if (old.status != next.status) names.emplace_back("status");
   if (old.admin_socket != next.admin_socket) names.emplace_back("admin.socket");
   if (old.workers != next.workers) names.emplace_back("workers");
-  if (old.limits != next.limits) names.emplace_back("limits");
   if (old.resolvers != next.resolvers) names.emplace_back("dns.resolvers");
   return names;
 }
@@ -158,7 +157,7 @@ void App::Parts::start() {
   for (std::size_t i = 0; i < worker_count(config); ++i) {
     cells.push_back(std::make_unique<WorkerCells>());
     workers.push_back(
-        std::make_unique<Worker>(i, worker_options(config), factory, cells.back().get(), log));
+        std::make_unique<Worker>(i, WorkerOptions{}, factory, cells.back().get(), log));
   }
   listener = std::make_unique<Listener>(
       loop, config.listen.host, config.listen.port,
@@ -270,6 +269,7 @@ void App::Parts::reload() {
       log.warn("a reload can't change this setting; restart to change it", {{"setting", name}});
     Prepared prepared = prepare(next, *sources, published.snapshot->sequence + 1, log);
     const Publication& publication = prepared.publication;
+    sources->configure(next);
     log.set_level(log_level_named(next.log.level));
 
     std::vector<std::future<void>> acknowledged;
@@ -290,6 +290,8 @@ void App::Parts::reload() {
     config.shards = next.shards;
     config.ring_location = next.ring_location;
     config.log = next.log;
+    config.limits = next.limits;
+    config.pool = next.pool;
     config.timeouts = next.timeouts;
     outcome = "ok";
     log.info("reloaded", {{"ringDigest", published.snapshot->ring->digest()},

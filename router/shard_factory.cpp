@@ -36,6 +36,11 @@ std::vector<config::Problem> unsupported_shards(const std::vector<config::Shard>
 
 ShardSources::ShardSources(config::Config config) : config_(std::move(config)), resolver_(config_.resolvers) {}
 
+void ShardSources::configure(const config::Config& config) {
+  const std::scoped_lock lock(mutex_);
+  config_ = config;
+}
+
 ShardSources::Opened ShardSources::open(const std::vector<config::Shard>& shards) {
   Opened opened;
   for (const config::Shard& shard : shards)
@@ -50,6 +55,7 @@ ShardFactory ShardSources::factory(std::shared_ptr<ShardSources> sources) {
 }
 
 std::unique_ptr<backends::Shard> ShardSources::make(const ShardSpec& spec, boost::asio::io_context& loop) {
+  const std::scoped_lock lock(mutex_);
   if (spec.backend == config::Backend::embedded)
     return std::make_unique<backends::embedded::EmbeddedShard>(
         loop, owners_.open({spec.path}, spec.sync), spec.path, config_.limits.shard_in_flight_max);

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <memory>
+#include <mutex>
 #include <vector>
 
 #include "backends/embedded/owners.hpp"
@@ -16,6 +17,9 @@ class ShardSources {
  public:
   explicit ShardSources(config::Config config);
 
+  /// Limits, timeouts and pool of shards that are made from now on.
+  void configure(const config::Config& config);
+
   /// Stores held open.
   using Opened = std::vector<std::shared_ptr<backends::embedded::Owner>>;
   /// Opens what the shards need, so that making them on the workers can't fail; hold the result
@@ -28,7 +32,8 @@ class ShardSources {
  private:
   std::unique_ptr<backends::Shard> make(const ShardSpec& spec, boost::asio::io_context& loop);
 
-  config::Config config_;
+  std::mutex mutex_;
+  config::Config config_;  // guarded by mutex_
   backends::moray::Resolver resolver_;
   backends::embedded::Owners owners_;
 };

@@ -23,7 +23,6 @@ Worker::Worker(std::size_t index, WorkerOptions options, ShardFactory factory, W
       shards_(std::move(factory), loop_),
       dispatcher_(context_),
       read_buffer_(options.read_buffer_bytes) {
-  context_.limits = options_.dispatch;
   context_.wheel = &wheel_;
   context_.cells = cells_;
   context_.random_state = std::random_device{}() | 1u;
@@ -53,7 +52,7 @@ void Worker::adopt(boost::asio::ip::tcp protocol, int socket) {
     const std::uint64_t id = (static_cast<std::uint64_t>(index_) << 48) | next_session_++;
     auto session = std::make_shared<Session>(std::move(accepted), id,
                                              static_cast<SessionHost&>(*this), dispatcher_, wheel_,
-                                             options_.session);
+                                             session_limits_);
     sessions_.emplace(id, session);
     session_count_.store(sessions_.size(), std::memory_order_relaxed);
     session->start();
@@ -66,6 +65,7 @@ void Worker::apply(Publication next) {
   ring->snapshot = std::move(next.snapshot);
   ring->shards = shards_.publish(next.shards);
   context_.limits = next.dispatch;
+  session_limits_ = next.session;
   context_.ring = ActiveRingPointer(ring.release());
 }
 

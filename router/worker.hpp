@@ -25,8 +25,6 @@ namespace router {
 class Log;
 
 struct WorkerOptions {
-  SessionLimits session;
-  DispatchLimits dispatch;
   std::size_t read_buffer_bytes = 256 << 10;
 };
 
@@ -35,6 +33,7 @@ struct Publication {
   std::shared_ptr<const Snapshot> snapshot;
   std::vector<ShardSpec> shards;  ///< by ring::PnodeIndex
   DispatchLimits dispatch;
+  SessionLimits session;          ///< of clients that connect from now on
 };
 
 /// A session as status pages show it.
@@ -100,6 +99,7 @@ class Worker final : private SessionHost {
 
   const std::size_t index_;
   WorkerOptions options_;
+  SessionLimits session_limits_;
   WorkerCells* cells_;
   Log& log_;
   boost::asio::io_context loop_;

@@ -68,7 +68,10 @@ std::shared_ptr<void> FollowedName::watch(boost::asio::io_context& loop, Changed
           }};
 }
 
+/// A watcher's loop lives at least as long as its token, whose end waits for this lock.
 void FollowedName::tell(const std::shared_ptr<Watcher>& watcher, const Addresses& addresses) {
+  const std::scoped_lock watched(watcher->mutex);
+  if (!watcher->watching) return;
   boost::asio::post(*watcher->loop, [watcher, addresses] {
     const std::scoped_lock lock(watcher->mutex);
     if (watcher->watching) watcher->changed(addresses);

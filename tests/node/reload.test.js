@@ -104,6 +104,19 @@ test('SIGHUP: another ring is in force at once, and one that is no good is not',
   await assert.rejects(call('createBucket', 'x', {}, {}), {name: 'ReadOnlyError', message: 'some vnodes are in read-only mode'});
 });
 
+test('SIGHUP: limits hold for clients that connect afterwards', async () => {
+  await start(3);
+  const big = {text: 'x'.repeat(100000)};
+  await call('putObject', 'b', 'big', big);
+  assert.strictEqual(await reload(config({more: {limits: {frameBytesMax: 50000}}})), 'ok');
+  await call('putObject', 'b', 'big', big);  // connected before
+  const after = moray.createClient({log: bunyan.createLogger({name: 'client', level: 'fatal'}), url: `tcp://127.0.0.1:${router.port}`, unwrapErrors: true});
+  await new Promise((resolve) => after.once('connect', resolve));
+  const error = await new Promise((resolve) => after.putObject('b', 'big', big, resolve));
+  after.close();
+  assert.match(String(error), /over the limit|unexpected end/);
+});
+
 test('SIGTERM: what is in flight is answered, nothing new is taken, and it ends well', async () => {
   await start(3);
   const key = await keyOfFirst();
