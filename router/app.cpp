@@ -12,14 +12,13 @@
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/signal_set.hpp>
 
-#include "ring/leveldb_store.hpp"
 #include "router/cells.hpp"
 #include "router/http/http_server.hpp"
 #include "router/listener.hpp"
 #include "router/log.hpp"
 #include "router/metrics.hpp"
 #include "router/pages.hpp"
-#include "router/shard_factory.hpp"
+#include "router/prepare.hpp"
 #include "router/worker.hpp"
 
 namespace router {
@@ -30,63 +29,6 @@ constexpr std::chrono::seconds kWorkerAnswer{1};
 
 std::size_t worker_count(const config::Config& config) {
   return config.workers != 0 ? config.workers : std::max(1u, std::thread::hardware_concurrency());
-}
-
-SessionLimits session_limits(const config::Config& config) {
-  SessionLimits limits;
-  limits.frame_bytes_max = config.limits.frame_bytes_max;
-  limits.in_flight_max = config.limits.session_in_flight_max;
-  limits.output_bytes_max = config.limits.session_output_bytes_max;
-  limits.write_stall_max = std::chrono::milliseconds(config.timeouts.stream_idle_ms);
-  return limits;
-}
-
-DispatchLimits dispatch_limits(const config::Config& config) {
-  using ms = std::chrono::milliseconds;
-  return {ms(config.timeouts.object_ms), ms(config.timeouts.find_ms),
-          ms(config.timeouts.long_running_ms), ms(config.timeouts.stream_idle_ms)};
-}
-
-void log_problems(Log& log, LogLevel level, const std::vector<config::Problem>& problems) {
-  for (const config::Problem& problem : problems) {
-    if (level == LogLevel::warn)
-      log.warn("configuration", {{"path", problem.path}, {"problem", problem.message}});
-    else
-      log.error("configuration", {{"path", problem.path}, {"problem", problem.message}});
-  }
-}
-
-struct Prepared {
-  Publication publication;
-  ShardSources::Opened opened;
-};
-
-/// What is published, from a configuration and the ring that it names. Throws naming all problems.
-Prepared prepare(const config::Config& config, ShardSources& sources, std::uint64_t sequence, Log& log) {
-  auto ring = ring::load_leveldb(config.ring_location);
-  auto resolved = config::resolve_shards(config, {ring->pnodes().begin(), ring->pnodes().end()});
-  for (auto& problem : unsupported_shards(resolved.shards)) resolved.problems.push_back(std::move(problem));
-  log_problems(log, LogLevel::warn, resolved.warnings);
-  if (!resolved.problems.empty()) throw std::runtime_error(config::to_text(resolved.problems));
-
-  std::vector<bool> read_only;
-  for (const config::Shard& shard : resolved.shards) read_only.push_back(shard.read_only);
-  auto snapshot = std::make_shared<Snapshot>(Snapshot::make(std::move(ring), read_only));
-  snapshot->sequence = sequence;
-  auto opened = sources.open(resolved.shards);
-  return {{std::move(snapshot), std::move(resolved.shards), dispatch_limits(config), session_limits(config)}, std::move(opened)};
-}
-
-/// Settings that a reload can't change, where they differ.
-std::vector<std::string> fixed_differences(const config::Config& old, const config::Config& next) {
-  std::vector<std::string> names;
-  if (old.listen != next.listen) names.emplace_back("listen");
-  if (old.monitor != next.monitor) names.emplace_back("monitor");
-  if (old.status != next.status) names.emplace_back("status");
-  if (old.admin_socket != next.admin_socket) names.emplace_back("admin.socket");
-  if (old.workers != next.workers) names.emplace_back("workers");
-  if (old.resolvers != next.resolvers) names.emplace_back("dns.resolvers");
-  return names;
 }
 
 }  // namespace
