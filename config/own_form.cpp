@@ -120,6 +120,7 @@ void read_limits(const Json& value, const std::string& path, Limits& into, Probl
   ObjectReader(path, problems)
       .number("frameBytesMax", into.frame_bytes_max, 1024, kBytesMost)
       .number("shardFrameBytesMax", into.shard_frame_bytes_max, 1024, kBytesMost)
+      .number("largeFramesBytesMax", into.large_frames_bytes_max, 1 << 20, std::uint64_t{1} << 40)
       .number("sessionsMax", into.sessions_max, 1, 10'000'000)
       .number("sessionInFlightMax", into.session_in_flight_max, 1, 1'000'000)
       .number("sessionOutputBytesMax", into.session_output_bytes_max, 1024, kBytesMost)

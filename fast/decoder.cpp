@@ -153,6 +153,13 @@ std::span<char> Decoder::direct_tail() {
 
 void Decoder::wrote(std::size_t bytes) { carried_.resize(direct_begin_ + bytes); }
 
+std::size_t Decoder::unfinished_frame_bytes() const {
+  const std::string_view held = std::string_view(carried_).substr(carried_begin_);
+  if (failed_ || held.size() < kHeaderBytes) return 0;
+  const std::size_t whole = frame_bytes(held);
+  return held.size() < whole ? whole : 0;
+}
+
 bool Decoder::mid_frame() const {
   return !failed_ && (carried_begin_ < carried_.size() || !lent_.empty());
 }

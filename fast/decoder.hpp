@@ -68,6 +68,10 @@ class Decoder {
   std::span<char> direct_tail();
   void wrote(std::size_t bytes);
 
+  /// Bytes of the frame that has begun and is not whole, header included; 0: none has, or its
+  /// header is not whole yet.
+  [[nodiscard]] std::size_t unfinished_frame_bytes() const;
+
   /// True in the middle of a frame: a FIN now is a protocol error.
   [[nodiscard]] bool mid_frame() const;
 

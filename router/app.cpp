@@ -27,10 +27,6 @@ namespace {
 // A worker that does not answer main within this is named, not waited for.
 constexpr std::chrono::seconds kWorkerAnswer{1};
 
-std::size_t worker_count(const config::Config& config) {
-  return config.workers != 0 ? config.workers : std::max(1u, std::thread::hardware_concurrency());
-}
-
 }  // namespace
 
 struct App::Parts {

@@ -1,6 +1,8 @@
 #include "router/prepare.hpp"
 
+#include <algorithm>
 #include <stdexcept>
+#include <thread>
 
 #include "ring/leveldb_store.hpp"
 #include "router/log.hpp"
@@ -34,6 +36,10 @@ void log_problems(Log& log, LogLevel level, const std::vector<config::Problem>& 
 
 }  // namespace
 
+std::size_t worker_count(const config::Config& config) {
+  return config.workers != 0 ? config.workers : std::max(1u, std::thread::hardware_concurrency());
+}
+
 Prepared prepare(const config::Config& config, ShardSources& sources, std::uint64_t sequence, Log& log) {
   auto ring = ring::load_leveldb(config.ring_location);
   auto resolved = config::resolve_shards(config, {ring->pnodes().begin(), ring->pnodes().end()});
@@ -46,7 +52,8 @@ Prepared prepare(const config::Config& config, ShardSources& sources, std::uint6
   auto snapshot = std::make_shared<Snapshot>(Snapshot::make(std::move(ring), read_only));
   snapshot->sequence = sequence;
   auto opened = sources.open(resolved.shards);
-  return {{std::move(snapshot), std::move(resolved.shards), dispatch_limits(config), session_limits(config)}, std::move(opened)};
+  return {{std::move(snapshot), std::move(resolved.shards), dispatch_limits(config), session_limits(config),
+           config.limits.large_frames_bytes_max / worker_count(config)}, std::move(opened)};
 }
 
 std::vector<std::string> fixed_differences(const config::Config& old, const config::Config& next) {

@@ -18,6 +18,9 @@ struct Prepared {
   ShardSources::Opened opened;
 };
 
+/// Workers that a configuration asks for; bounds of the process are divided by it.
+std::size_t worker_count(const config::Config& config);
+
 /// Loads the ring that a configuration names, checks it against the shards and opens what they
 /// need; warnings are logged. Nothing is in force yet. `sequence`: of the snapshot, ascending.
 /// Throws std::runtime_error naming all problems.

@@ -45,7 +45,7 @@ void Session::start() {
 }
 
 bool Session::may_read() const {
-  return !closed_ && !draining_ && !end_of_stream_ && in_flight_.size() < limits_.in_flight_max &&
+  return !closed_ && !draining_ && !end_of_stream_ && large_frame_ != LargeFrame::waiting && in_flight_.size() < limits_.in_flight_max &&
          !output_full();
 }
 
@@ -87,7 +87,33 @@ void Session::on_readable() {
   take_frames();
   if (closed_) return;
   decoder_.settle();  // the buffer serves another session next
+  reserve_large_frame();
   wait_readable();
+}
+
+/// Before more of a large frame is read, its memory is reserved.
+void Session::reserve_large_frame() {
+  const auto now = LargeFrames::Clock::now();
+  if (large_frame_ == LargeFrame::granted) host_.large_frames().progressed(*this, now);
+  const std::size_t bytes = decoder_.unfinished_frame_bytes();
+  if (large_frame_ != LargeFrame::none || bytes < LargeFrames::kBytesMin) return;
+  large_frame_ = host_.large_frames().reserve(*this, bytes, now) ? LargeFrame::granted : LargeFrame::waiting;
+}
+
+void Session::release_large_frame() {
+  if (large_frame_ == LargeFrame::none) return;
+  large_frame_ = LargeFrame::none;
+  host_.large_frames().release(*this, LargeFrames::Clock::now());
+}
+
+void Session::large_frame_granted() {
+  large_frame_ = LargeFrame::granted;
+  wait_readable();
+}
+
+void Session::large_frame_stalled() {
+  host_.protocol_error(*this, "stalled_inside_frame");
+  close();
 }
 
 /// Takes the frames read so far, as long as limits allow; called again when they allow more.
@@ -110,6 +136,7 @@ void Session::take_frames() {
 }
 
 void Session::take_frame(const fast::Frame& frame) {
+  release_large_frame();  // the first frame to be whole is the one that was begun
   switch (frame.status) {
     case fast::Status::data:
       if (in_flight_.contains(frame.message_id)) {
@@ -200,6 +227,7 @@ void Session::close() {
   if (closed_) return;
   closed_ = true;
   wheel_.disarm(*this);
+  release_large_frame();
   const auto self = shared_from_this();
   std::vector<Exchange*> left;
   for (const auto& [message_id, exchange] : in_flight_) left.push_back(exchange);

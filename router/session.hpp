@@ -13,6 +13,7 @@
 #include "fast/decoder.hpp"
 #include "router/client_port.hpp"
 #include "router/deadline_wheel.hpp"
+#include "router/large_frames.hpp"
 
 namespace router {
 
@@ -44,6 +45,7 @@ class SessionHost {
   virtual std::span<char> read_buffer() = 0;
   /// `flush` is called once at the end of this turn of the loop.
   virtual void wants_flush(std::shared_ptr<Session> session) = 0;
+  virtual LargeFrames& large_frames() = 0;
   virtual void protocol_error(const Session& session, std::string_view reason) = 0;
   /// The connection is closed and will not be heard of again.
   virtual void closed(Session& session) = 0;
@@ -54,6 +56,7 @@ class SessionHost {
 
 /// One client's connection, from accept to close. Lives on one worker, all of its life.
 class Session final : public ClientPort,
+                      public LargeFrames::Holder,
                       public DeadlineWheel::Entry,
                       public std::enable_shared_from_this<Session> {
  public:
@@ -78,6 +81,8 @@ class Session final : public ClientPort,
   void started(std::uint32_t message_id, Exchange& exchange) override;
   void finished(std::uint32_t message_id) override;
   void on_deadline() override;
+  void large_frame_granted() override;
+  void large_frame_stalled() override;
 
   [[nodiscard]] std::uint64_t id() const { return id_; }
   [[nodiscard]] const std::string& peer() const { return peer_; }
@@ -99,6 +104,8 @@ class Session final : public ClientPort,
   void resume_streams();
   void close_when_done();
   void discard_input();
+  void reserve_large_frame();
+  void release_large_frame();
   [[nodiscard]] bool may_read() const;
 
   Socket socket_;
@@ -123,6 +130,7 @@ class Session final : public ClientPort,
   bool draining_ = false;        // no further request is taken
   bool lingering_ = false;       // our side is shut down; input is thrown away until the end
   bool closed_ = false;
+  enum class LargeFrame : std::uint8_t { none, waiting, granted } large_frame_ = LargeFrame::none;
 };
 
 }  // namespace router

@@ -21,6 +21,7 @@ Worker::Worker(std::size_t index, WorkerOptions options, ShardFactory factory, W
       tick_timer_(loop_),
       wheel_(DeadlineWheel::Clock::now()),
       shards_(std::move(factory), loop_),
+      large_frames_(Publication{}.large_frames_bytes_max, SessionLimits{}.write_stall_max),
       dispatcher_(context_),
       read_buffer_(options.read_buffer_bytes) {
   context_.wheel = &wheel_;
@@ -66,6 +67,7 @@ void Worker::apply(Publication next) {
   ring->shards = shards_.publish(next.shards);
   context_.limits = next.dispatch;
   session_limits_ = next.session;
+  large_frames_.configure(next.large_frames_bytes_max, next.session.write_stall_max);
   context_.ring = ActiveRingPointer(ring.release());
 }
 
@@ -96,6 +98,7 @@ void Worker::tick() {
     if (error) return;
     wheel_.advance(DeadlineWheel::Clock::now());
     shards_.collect();
+    large_frames_.cut_stalled(LargeFrames::Clock::now());
     if (drained_) check_drained();
     tick();
   });

@@ -34,6 +34,7 @@ struct Publication {
   std::vector<ShardSpec> shards;  ///< by ring::PnodeIndex
   DispatchLimits dispatch;
   SessionLimits session;          ///< of clients that connect from now on
+  std::size_t large_frames_bytes_max = 256u << 20;  ///< of one worker
 };
 
 /// A session as status pages show it.
@@ -88,6 +89,7 @@ class Worker final : private SessionHost {
  private:
   std::span<char> read_buffer() override { return read_buffer_; }
   void wants_flush(std::shared_ptr<Session> session) override;
+  LargeFrames& large_frames() override { return large_frames_; }
   void protocol_error(const Session& session, std::string_view reason) override;
   void closed(Session& session) override;
 
@@ -107,6 +109,7 @@ class Worker final : private SessionHost {
   boost::asio::steady_timer tick_timer_;
   DeadlineWheel wheel_;
   ShardSet shards_;
+  LargeFrames large_frames_;
   DispatchContext context_;
   Dispatcher dispatcher_;
   std::vector<char> read_buffer_;
