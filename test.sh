@@ -31,7 +31,7 @@ fi
 if [ "$mode" = --all ]; then
   scripts/install_packages.sh "${fuzz_packages[@]}"
   cmake --preset fuzz "${launcher[@]}" >/dev/null
-  cmake --build --preset fuzz -j2
+  cmake --build --preset fuzz -j2 --target fuzz_targets
   for target in build/fuzz/tests/fuzz/fuzz_*; do
     [ -x "$target" ] && [ -f "$target" ] || continue
     name=${target##*/fuzz_}
