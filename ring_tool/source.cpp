@@ -1,0 +1,35 @@
+#include "ring_tool/source.hpp"
+
+#include <fstream>
+#include <istream>
+#include <iterator>
+
+#include "ring_tool/failure.hpp"
+
+namespace ring_tool {
+namespace {
+
+std::string all_of(std::istream& in) { return {std::istreambuf_iterator<char>(in), {}}; }
+
+}  // namespace
+
+Source source_of(const Options& options) {
+  const std::string backend = options.required("backend");
+  const std::string location = options.get("location").value_or("");
+  if (backend == "memory") return {Backend::memory, location};
+  if (backend != "leveldb") throw Failure("backend must be one of memory or leveldb");
+  if (location.empty()) throw Failure("leveldb backend requires a location");
+  return {Backend::leveldb, location};
+}
+
+std::string read_file(const std::string& path) {
+  std::ifstream in(path, std::ios::binary);
+  if (!in) throw Failure("ENOENT: no such file or directory, open '" + path + "'");
+  return all_of(in);
+}
+
+MemoryRing read_memory(const Source& source, const Streams& streams) {
+  return MemoryRing::parse(source.location.empty() ? all_of(streams.in) : read_file(source.location));
+}
+
+}  // namespace ring_tool

@@ -1,0 +1,19 @@
+#include <iostream>
+
+#include <CLI/CLI.hpp>
+
+#include "ring_tool/run.hpp"
+#include "router/cli/commands.hpp"
+
+namespace router::cli {
+
+void add_ring(CLI::App& program, int& exit_code) {
+  CLI::App* command = program.add_subcommand("ring", "Makes, shows and edits rings, as node-fash's `fash` does");
+  command->prefix_command();   // what follows is node-fash's to understand
+  command->set_help_flag();
+  command->callback([command, &exit_code] {
+    exit_code = ring_tool::run(command->remaining(), {std::cin, std::cout, std::cerr});
+  });
+}
+
+}  // namespace router::cli
