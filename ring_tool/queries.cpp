@@ -50,15 +50,17 @@ void get_vnodes(const Options& options, const Streams& streams) {
 void get_vnode_pnode_and_data(const Options& options, const Streams& streams) {
   const std::string list = options.required("vnodes");
   StoredRing ring(options.required("location"), Access::read);
-  streams.out << "vnodes:  " << inspect(described(ring, vnode_list(list))) << '\n';
+  const Json all = described(ring, vnode_list(list));
+  streams.out << "vnodes:  " << inspect(all) << '\n';
 }
 
 void get_data_vnodes(const Options& options, const Streams& streams) {
   StoredRing ring(options.required("location"), Access::read);
   const std::vector<std::uint32_t> vnodes = ring.data_vnodes();
+  const bool verbose = options.has("verbose");
+  const Json all = verbose ? described(ring, {vnodes.begin(), vnodes.end()}) : Json();
   streams.out << "vnodeArray:  " << inspect(vnodes) << '\n';
-  if (options.has("verbose"))
-    streams.out << "vnodes:  " << inspect(described(ring, {vnodes.begin(), vnodes.end()})) << '\n';
+  if (verbose) streams.out << "vnodes:  " << inspect(all) << '\n';
 }
 
 void get_node(const Options& options, const Streams& streams) {

@@ -13,13 +13,14 @@ MAY_INCLUDE = {
     "json": [],
     "fast": [],
     "ring": ["json"],
+    "ring_tool": ["ring"],
     "config": [],
     "objects": ["json"],
     "backends": ["fast", "config"],
     "backends/moray": ["backends", "fast", "config"],
     "backends/embedded": ["backends", "objects", "json", "fast"],
     "backends/fake": ["backends", "fast"],
-    "router": ["backends", "backends/moray", "backends/embedded", "config", "fast", "json", "ring"],
+    "router": ["backends", "backends/moray", "backends/embedded", "config", "fast", "json", "ring", "ring_tool"],
 }
 
 
@@ -109,7 +110,7 @@ def check_documents(problems):
         for target in re.findall(r"\]\(([^)#:]+)\)", text):
             if not (document.parent / target).exists():
                 problems.append(f"{name}: links to {target}, which is not there")
-        for path in re.findall(r"`((?:json|fast|ring|config|objects|backends|router|tests|bench|docs|scripts)/[\w./-]*)`", text):
+        for path in re.findall(r"`((?:json|fast|ring|ring_tool|config|objects|backends|router|tests|bench|docs|scripts)/[\w./-]*)`", text):
             if not (ROOT / path).exists():
                 problems.append(f"{name}: names {path}, which is not there")
 
