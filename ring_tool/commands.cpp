@@ -32,6 +32,16 @@ const std::vector<Command>& commands() {
       {"get-node", "shows where a key lies (it is not transformed)", "-b BACKEND -l LOCATION KEY", {kBackend, kLocation}, 1, get_node},
       {"print-hash", "prints the whole ring as a topology", "-b BACKEND -l LOCATION", {kBackend, kLocation}, -1, print_hash},
       {"diff", "shows which vnodes each pnode loses and gains from A to B", "[-b BACKEND [-b BACKEND]] A B", {kBackend}, 2, diff},
+      {"locate", "shows where keys lie, by bucket and key (transformed as clients' keys are)",
+       "-b BACKEND -l LOCATION BUCKET KEY | --jsonl < KEYS",
+       {kBackend, kLocation, {'j', {"jsonl"}, false}}, -1, locate},
+      {"verify", "checks a whole ring", "-b BACKEND -l LOCATION", {kBackend, kLocation}, 0, verify},
+      {"digest", "prints what a ring means, as a digest", "-b BACKEND -l LOCATION", {kBackend, kLocation}, 0, digest},
+      {"stats", "shows how evenly vnodes are spread", "-b BACKEND -l LOCATION", {kBackend, kLocation}, 0, stats},
+      {"plot", "draws who owns what, and what moves from A to B, as SVG", "[-b BACKEND [-b BACKEND]] A [B] -f FILE",
+       {kBackend, {'f', {"file"}, true}}, -1, plot},
+      {"export", "packs a LevelDB ring as a tar archive", "-l DIRECTORY FILE.tar[.gz]", {kLocation}, 1, export_ring},
+      {"import", "unpacks such an archive, and checks it", "-l DIRECTORY FILE.tar[.gz]", {kLocation}, 1, import_ring},
   };
   return all;
 }

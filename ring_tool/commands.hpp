@@ -35,4 +35,13 @@ void get_vnode_pnode_and_data(const Options& options, const Streams& streams);
 void get_data_vnodes(const Options& options, const Streams& streams);
 void get_node(const Options& options, const Streams& streams);
 
+// Beyond node-fash's:
+void locate(const Options& options, const Streams& streams);
+void verify(const Options& options, const Streams& streams);
+void digest(const Options& options, const Streams& streams);
+void stats(const Options& options, const Streams& streams);
+void export_ring(const Options& options, const Streams& streams);
+void import_ring(const Options& options, const Streams& streams);
+void plot(const Options& options, const Streams& streams);
+
 }  // namespace ring_tool

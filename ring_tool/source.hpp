@@ -1,8 +1,10 @@
 #pragma once
 
 #include <iosfwd>
+#include <memory>
 #include <string>
 
+#include "ring/ring.hpp"
 #include "ring_tool/memory_ring.hpp"
 #include "ring_tool/options.hpp"
 #include "ring_tool/run.hpp"
@@ -21,6 +23,8 @@ struct Source {
 Source source_of(const Options& options);
 /// Reads a topology from its file, or from stdin.
 MemoryRing read_memory(const Source& source, const Streams& streams);
+/// The whole ring, every check made. Throws Failure.
+std::shared_ptr<const ring::Ring> load_ring(const Source& source, const Streams& streams);
 /// The whole of a file. Throws Failure in Node's words.
 std::string read_file(const std::string& path);
 

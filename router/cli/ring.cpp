@@ -12,6 +12,7 @@ void add_ring(CLI::App& program, int& exit_code) {
   command->prefix_command();   // what follows is node-fash's to understand
   command->set_help_flag();
   command->callback([command, &exit_code] {
+    std::ios::sync_with_stdio(false);  // nobody mixes stdio in; a million keys a second come by here
     exit_code = ring_tool::run(command->remaining(), {std::cin, std::cout, std::cerr});
   });
 }

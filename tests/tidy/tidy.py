@@ -13,7 +13,7 @@ MAY_INCLUDE = {
     "json": [],
     "fast": [],
     "ring": ["json"],
-    "ring_tool": ["ring"],
+    "ring_tool": ["json", "ring"],
     "config": [],
     "objects": ["json"],
     "backends": ["fast", "config"],
