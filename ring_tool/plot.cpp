@@ -156,8 +156,9 @@ void draw_moves(Picture& picture, const ring::Ring& before, const ring::Ring& af
   std::sort(largest.begin(), largest.end(), std::greater<>());
   for (std::size_t i = 0; i < std::min(largest.size(), kRowsMax); ++i) {
     const auto& [count, way] = largest[i];
-    picture.bar(short_name(way.first, kNameMax / 2 - 1) + " → " + short_name(way.second, kNameMax / 2 - 1), static_cast<double>(count) / static_cast<double>(largest[0].first), 0,
-                colours.at(way.second), std::to_string(count));
+    const std::string name = short_name(way.first, kNameMax / 2 - 1) + " → " + short_name(way.second, kNameMax / 2 - 1);
+    picture.bar(name, static_cast<double>(count) / static_cast<double>(largest[0].first), 0, colours.at(way.second),
+                std::to_string(count));
   }
   if (moved == 0) return;
   picture.line("where, by new owner (a column stands for several vnodes and shows that any of them moves):");
