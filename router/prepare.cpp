@@ -45,7 +45,7 @@ Prepared prepare(const config::Config& config, ShardSources& sources, std::uint6
   auto resolved = config::resolve_shards(config, {ring->pnodes().begin(), ring->pnodes().end()});
   for (auto& problem : unsupported_shards(resolved.shards)) resolved.problems.push_back(std::move(problem));
   log_problems(log, LogLevel::warn, resolved.warnings);
-  if (!resolved.problems.empty()) throw std::runtime_error(config::to_text(resolved.problems));
+  if (!resolved.problems.empty()) throw ConfigurationError(config::to_text(resolved.problems));
 
   std::vector<bool> read_only;
   for (const config::Shard& shard : resolved.shards) read_only.push_back(shard.read_only);

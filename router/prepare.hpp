@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -11,6 +12,12 @@
 namespace router {
 
 class Log;
+
+/// Configuration and ring don't fit each other: what() has all problems.
+class ConfigurationError : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
 
 /// What workers are given, and what must stay open as long as they have it.
 struct Prepared {
@@ -23,7 +30,7 @@ std::size_t worker_count(const config::Config& config);
 
 /// Loads the ring that a configuration names, checks it against the shards and opens what they
 /// need; warnings are logged. Nothing is in force yet. `sequence`: of the snapshot, ascending.
-/// Throws std::runtime_error naming all problems.
+/// Throws ring::RingError, ConfigurationError, or std::runtime_error for what can't be opened.
 Prepared prepare(const config::Config& config, ShardSources& sources, std::uint64_t sequence, Log& log);
 
 /// Settings that a reload can't change, where they differ.

@@ -9,6 +9,8 @@
 #include "ring/leveldb_store.hpp"
 #include "router/app.hpp"
 #include "router/cli/commands.hpp"
+#include "router/cli/service.hpp"
+#include "router/prepare.hpp"
 #include "router/shard_factory.hpp"
 
 namespace router::cli {
@@ -20,11 +22,12 @@ struct ServeOptions {
   std::uint16_t port = 0, monitor_port = 0, status_port = 0;
   int verbose = 0;
   bool check = false;
+  bool detach = false;
 };
 
-int fail(const std::string& text) {
+int fail(const std::string& text, int exit_code = 1) {
   std::fprintf(stderr, "moray-router: %s\n", text.c_str());
-  return 1;
+  return exit_code;
 }
 
 void apply_flags(const ServeOptions& options, config::Config& config) {
@@ -49,23 +52,39 @@ int check(const config::Config& config) {
   return 0;
 }
 
-int serve(const ServeOptions& options) {
+/// What is wrong with the configuration or the ring stays wrong until somebody mends it: under a
+/// service manager that is another exit code than a port in use.
+int start(const ServeOptions& options, Service& service) {
+  const int exit_code = options.detach ? kExitConfiguration : 1;
   config::Parsed parsed = config::load_file(options.config_file);
   for (const auto& warning : parsed.warnings)
     std::fprintf(stderr, "warning: %s: %s\n", warning.path.c_str(), warning.message.c_str());
   if (!parsed.problems.empty())
     return fail(std::to_string(parsed.problems.size()) + " problems in " + options.config_file + ":\n" +
-                config::to_text(parsed.problems));
+                    config::to_text(parsed.problems),
+                exit_code);
   apply_flags(options, parsed.config);
-  if (parsed.config.ring_location.empty()) return fail("no ring: give -r or ring.location");
+  if (parsed.config.ring_location.empty()) return fail("no ring: give -r or ring.location", exit_code);
   try {
     if (options.check) return check(parsed.config);
     App app(parsed.config, options.config_file, STDOUT_FILENO, App::Signals::ours);
+    service.ready();
     app.run();
     return 0;
+  } catch (const ring::RingError& error) {
+    return fail(error.what(), exit_code);
+  } catch (const ConfigurationError& error) {
+    return fail(error.what(), exit_code);
   } catch (const std::exception& error) {
     return fail(error.what());
   }
+}
+
+int serve(const ServeOptions& options) {
+  Service service(options.detach);
+  const int exit_code = start(options, service);
+  if (exit_code != 0) service.failed(exit_code);
+  return exit_code;
 }
 
 }  // namespace
@@ -79,6 +98,8 @@ void add_serve(CLI::App& program, int& exit_code) {
   command->add_option("-k,--monitor-port", options->monitor_port, "The port of /metrics and /kang");
   command->add_option("-s,--status-port", options->status_port, "The port of /status");
   command->add_flag("-v,--verbose", options->verbose, "Logs more; twice: everything");
+  command->add_flag("--detach", options->detach,
+                    "Goes on in the background; returns when clients are served, or with 96 where configuration or ring are no good");
   command->add_flag("--check", options->check, "Only checks configuration and ring");
   command->callback([options, &exit_code] { exit_code = serve(*options); });
 }
