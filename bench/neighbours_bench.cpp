@@ -90,7 +90,7 @@ class System {
     ring::create_leveldb(directory_.path() / "ring", *ring_);
     const auto config = directory_.path() / "config.json";
     std::ofstream(config) << R"({"listen":{"port":0},"monitor":{"port":0},"status":{"port":0},"workers":1,)"
-                          << R"("timeouts":{"objectMs":1000},"ring":{"location":")" << (directory_.path() / "ring").string()
+                          << R"("timeouts":{"objectMs":1000},"admin":{"socket":")" << (directory_.path() / "admin.sock").string() << R"("},"ring":{"location":")" << (directory_.path() / "ring").string()
                           << R"("},"shards":[{"pnode":")" << kPnodes[0] << R"(","backend":"embedded","sync":false,"path":")"
                           << (directory_.path() / "shard").string() << R"("},{"pnode":")" << kPnodes[1]
                           << R"(","address":"127.0.0.1:)" << hung_.port() << R"("}]})";

@@ -76,7 +76,7 @@ struct Config {
   Endpoint listen{"127.0.0.1", 2020};
   Endpoint monitor{"127.0.0.1", 3020};
   Endpoint status{"127.0.0.1", 4020};
-  std::string admin_socket = "/run/moray-router/admin.sock";
+  std::string admin_socket = "/run/moray-router/admin.sock";  ///< empty: none
   std::string ring_location;
   std::uint64_t workers = 0;  ///< 0: one a core
   std::vector<Shard> shards;

@@ -34,6 +34,7 @@ Parsed parse_electric_moray(const Json& root) {
   config.electric_moray = true;
   config.listen.host = config.monitor.host = config.status.host = "::";
   config.log.name = "electric-moray";
+  config.admin_socket.clear();  // several processes a zone share one configuration
   const auto nothing = [](const Json&, const std::string&) {};
   const auto text = [](std::string& into) {
     return [&into](const Json& value, const std::string&) {

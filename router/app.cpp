@@ -1,6 +1,7 @@
 #include "router/app.hpp"
 
 #include <algorithm>
+#include <atomic>
 #include <condition_variable>
 #include <csignal>
 #include <future>
@@ -12,6 +13,8 @@
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/signal_set.hpp>
 
+#include "router/admin/admin_server.hpp"
+#include "router/admin/commands.hpp"
 #include "router/cells.hpp"
 #include "router/http/http_server.hpp"
 #include "router/listener.hpp"
@@ -26,6 +29,9 @@ namespace {
 
 // A worker that does not answer main within this is named, not waited for.
 constexpr std::chrono::seconds kWorkerAnswer{1};
+// A ring of 100,000,000 vnodes takes half a minute to load.
+constexpr std::chrono::seconds kReloadAnswer{120};
+constexpr std::chrono::milliseconds kReloadLook{50};
 
 }  // namespace
 
@@ -37,7 +43,9 @@ struct App::Parts {
 
   void start();
   void serve_pages();
-  void reload();
+  /// `ring`: another place than the configuration's; `digest`: what the ring must be. Both may be empty.
+  AdminActions::Reloaded reload(const std::string& ring, const std::string& digest);
+  void serve_admin();
   void begin_stop();
   void handle_signals();
   void wait_for_stop_signal();
@@ -61,9 +69,11 @@ struct App::Parts {
   std::unique_ptr<Listener> listener;
   std::unique_ptr<HttpServer> monitor_server;
   std::unique_ptr<HttpServer> status_server;
+  std::unique_ptr<AdminServer> admin_server;
   std::size_t next_worker = 0;
   std::size_t workers_draining = 0;
   bool stopping = false;
+  std::atomic<bool> ended{false};  // main's loop takes no more
 
   mutable std::mutex mutex;           // pages are made on their server's thread
   Publication published;              // guarded by mutex
@@ -81,6 +91,7 @@ App::App(config::Config config, std::string config_file, int log_descriptor, Sig
 
 App::~App() {
   // Pages first: they ask the workers.
+  parts_->admin_server.reset();
   parts_->monitor_server.reset();
   parts_->status_server.reset();
   parts_->workers.clear();
@@ -104,6 +115,7 @@ void App::Parts::start() {
       },
       [this] { return may_accept(); }, log);
   serve_pages();
+  serve_admin();
   for (const auto& worker : workers) worker->run(published);
   listener->start();
   ready = true;
@@ -188,8 +200,7 @@ HttpPage App::Parts::metrics_page() {
 }
 
 /// All or nothing: what is wrong leaves everything as it was.
-void App::Parts::reload() {
-  std::string outcome;
+AdminActions::Reloaded App::Parts::reload(const std::string& ring, const std::string& digest) {
   try {
     config::Config next = config;
     if (!config_file.empty()) {
@@ -203,10 +214,13 @@ void App::Parts::reload() {
       }
       next = std::move(parsed.config);
     }
+    if (!ring.empty()) next.ring_location = ring;
     for (const std::string& name : fixed_differences(config, next))
       log.warn("a reload can't change this setting; restart to change it", {{"setting", name}});
     Prepared prepared = prepare(next, *sources, published.snapshot->sequence + 1, log);
     const Publication& publication = prepared.publication;
+    const std::string& found = publication.snapshot->ring->digest();
+    if (!digest.empty() && digest != found) throw std::runtime_error("the ring's digest is " + found + ", not " + digest);
     sources->configure(next);
     log.set_level(log_level_named(next.log.level));
 
@@ -231,17 +245,52 @@ void App::Parts::reload() {
     config.limits = next.limits;
     config.pool = next.pool;
     config.timeouts = next.timeouts;
-    outcome = "ok";
     log.info("reloaded", {{"ringDigest", published.snapshot->ring->digest()},
                           {"microseconds", std::chrono::duration_cast<std::chrono::microseconds>(took).count()}});
-    last_reload = outcome;
+    last_reload = "ok";
     ++reloads;
+    return {true, last_reload};
   } catch (const std::exception& error) {
     log.error("reload refused; the old ring and configuration go on serving", {{"reason", error.what()}});
     const std::scoped_lock lock(mutex);
     last_reload = std::string("refused: ") + error.what();
     ++reloads;
     ++reloads_refused;
+    return {false, error.what()};
+  }
+}
+
+/// Commands come in on the admin's thread; what changes the router is done on main's loop, and
+/// waited for.
+void App::Parts::serve_admin() {
+  if (config.admin_socket.empty()) return;
+  AdminActions actions;
+  actions.state = [this] { return page_state(); };
+  actions.reload = [this](const std::string& ring, const std::string& digest) {
+    auto promise = std::make_shared<std::promise<AdminActions::Reloaded>>();
+    auto done = promise->get_future();
+    boost::asio::post(loop, [this, promise, ring, digest] { promise->set_value(reload(ring, digest)); });
+    const auto limit = std::chrono::steady_clock::now() + kReloadAnswer;
+    while (done.wait_for(kReloadLook) != std::future_status::ready) {
+      // Main's loop may have ended with the reload still queued: then nobody answers.
+      if (ended) return AdminActions::Reloaded{false, "the router is ending"};
+      if (std::chrono::steady_clock::now() >= limit)
+        return AdminActions::Reloaded{false, "no answer yet; see lastReload in the status"};
+    }
+    return done.get();
+  };
+  actions.log_level = [this](const std::optional<std::string>& level) {
+    if (level) log.set_level(log_level_named(*level));
+    return std::string(to_string(log.level()));
+  };
+  actions.drain = [this] { boost::asio::post(loop, [this] { begin_stop(); }); };
+  try {
+    admin_server = std::make_unique<AdminServer>(
+        config.admin_socket, [actions](std::string_view line) { return perform_admin_line(actions, line); }, log);
+  } catch (const std::exception& error) {
+    // Where nobody asked for it, its absence is no reason not to serve.
+    if (config.admin_socket != config::Config().admin_socket) throw;
+    log.warn("no admin socket", {{"reason", error.what()}});
   }
 }
 
@@ -281,7 +330,7 @@ void App::Parts::wait_for_stop_signal() {
 void App::Parts::wait_for_reload_signal() {
   reload_signals.async_wait([this](const boost::system::error_code& error, int) {
     if (error) return;
-    reload();
+    reload("", "");
     wait_for_reload_signal();
   });
 }
@@ -297,6 +346,7 @@ void App::Parts::handle_signals() {
 void App::run() {
   const auto keep_running = boost::asio::make_work_guard(parts_->loop);
   parts_->loop.run();
+  parts_->ended = true;
   parts_->log.info("stopped");
 }
 
@@ -305,7 +355,7 @@ void App::request_stop() {
 }
 
 void App::request_reload() {
-  boost::asio::post(parts_->loop, [this] { parts_->reload(); });
+  boost::asio::post(parts_->loop, [this] { parts_->reload("", ""); });
 }
 
 }  // namespace router

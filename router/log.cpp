@@ -82,6 +82,18 @@ LogLevel log_level_named(std::string_view name) {
   return LogLevel::info;
 }
 
+std::string_view to_string(LogLevel level) {
+  switch (level) {
+    case LogLevel::trace: return "trace";
+    case LogLevel::debug: return "debug";
+    case LogLevel::info: return "info";
+    case LogLevel::warn: return "warn";
+    case LogLevel::error: return "error";
+    case LogLevel::fatal: return "fatal";
+  }
+  return "";
+}
+
 struct Log::Sink {
   std::shared_ptr<spdlog::async_logger> logger;
   std::shared_ptr<spdlog::details::thread_pool> pool;  // goes first: its thread writes to the logger

@@ -30,6 +30,7 @@ enum class LogLevel : std::uint8_t { trace = 10, debug = 20, info = 30, warn = 4
 
 /// The level of that name; info where there is none.
 LogLevel log_level_named(std::string_view name);
+std::string_view to_string(LogLevel level);
 
 /// Writes bunyan lines (JSON; the `bunyan` tool reads them): an event's name and its fields.
 /// Asynchronous: a queue of bounded size and a thread of its own; a full queue drops the oldest

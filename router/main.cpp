@@ -9,6 +9,7 @@ int main(int argc, char** argv) {
   CLI::App program("moray-router: routes key/value requests to the shards of a ring", "moray-router");
   program.require_subcommand(1);
   int exit_code = 0;
+  router::cli::add_admin(program, exit_code);
   router::cli::add_ring(program, exit_code);
   router::cli::add_serve(program, exit_code);
   router::cli::add_dev(program, exit_code);

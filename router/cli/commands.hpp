@@ -7,6 +7,7 @@ class App;
 namespace router::cli {
 
 /// Each adds its sub-command; the sub-command's callback stores its exit code in `exit_code`.
+void add_admin(CLI::App& program, int& exit_code);
 void add_ring(CLI::App& program, int& exit_code);
 void add_serve(CLI::App& program, int& exit_code);
 void add_dev(CLI::App& program, int& exit_code);

@@ -21,6 +21,7 @@ struct ServeOptions {
   std::string ring_location;  // electric-moray's flags, from here
   std::uint16_t port = 0, monitor_port = 0, status_port = 0;
   int verbose = 0;
+  std::string admin_socket;
   bool check = false;
   bool detach = false;
 };
@@ -35,6 +36,7 @@ void apply_flags(const ServeOptions& options, config::Config& config) {
   if (options.port != 0) config.listen.port = options.port;
   if (options.monitor_port != 0) config.monitor.port = options.monitor_port;
   if (options.status_port != 0) config.status.port = options.status_port;
+  if (!options.admin_socket.empty()) config.admin_socket = options.admin_socket;
   if (options.verbose == 1) config.log.level = "debug";
   if (options.verbose > 1) config.log.level = "trace";
 }
@@ -97,6 +99,7 @@ void add_serve(CLI::App& program, int& exit_code) {
   command->add_option("-p,--port", options->port, "The port for clients, instead of the configuration's");
   command->add_option("-k,--monitor-port", options->monitor_port, "The port of /metrics and /kang");
   command->add_option("-s,--status-port", options->status_port, "The port of /status");
+  command->add_option("--admin-socket", options->admin_socket, "The socket for `moray-router admin`");
   command->add_flag("-v,--verbose", options->verbose, "Logs more; twice: everything");
   command->add_flag("--detach", options->detach,
                     "Goes on in the background; returns when clients are served, or with 96 where configuration or ring are no good");

@@ -47,7 +47,8 @@ class RouterMaker final : public ShardMaker {
     const auto ring = directory_.path() / "ring";
     ring::create_leveldb(ring, *ring::create_ring(ring::Algorithm::sha256, 64, {pnode}));
     const auto config = directory_.path() / "config.json";
-    std::ofstream(config) << R"({"listen":{"port":0},"monitor":{"port":0},"status":{"port":0},"workers":2,"ring":{"location":")"
+    std::ofstream(config) << R"({"listen":{"port":0},"monitor":{"port":0},"status":{"port":0},"workers":2,"admin":{"socket":")"
+                          << (directory_.path() / "admin.sock").string() << R"("},"ring":{"location":")"
                           << ring.string() << R"("},"shards":[{"pnode":")" << pnode << R"(","backend":"embedded","sync":false,"path":")"
                           << (directory_.path() / "shard").string() << R"("}]})";
     router_ = std::make_unique<RouterProcess>(std::vector<std::string>{"serve", "--config", config});

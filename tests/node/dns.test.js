@@ -14,6 +14,7 @@ const {RouterProcess, temporaryDirectory, unpackRing} = require('./router_proces
 const directory = temporaryDirectory();
 const routers = [];
 const clients = [];
+const loads = [];  // stopped at the end, whatever became of their tests
 let dns, servers, client;
 
 async function start(config) {
@@ -43,14 +44,16 @@ class Load {
   constructor() {
     this.done = 0;
     this.failures = [];
+    loads.push(this);
     this.loops = [0, 1, 2, 3].map((i) => this.loop(i));
   }
 
   async loop(i) {
     for (let n = 0; !this.stopping; ++n) {
       try {
-        await call('putObject', 'b', `k${i}`, {n});
-        await call('getObject', 'b', `k${i}`);
+        const key = `k${i}-${n % 50}`;  // of many vnodes, so that every lane has some
+        await call('putObject', 'b', key, {n});
+        await call('getObject', 'b', key);
         this.done += 2;
       } catch (error) {
         this.failures.push(`${error.name}: ${error.message}`);
@@ -85,6 +88,7 @@ before(async () => {
 });
 
 after(async () => {
+  for (const load of loads) await load.stop();
   for (const made of clients) made.close();
   for (const router of routers) assert.strictEqual((await router.stop()).code, 0, router.errors);
   await dns.stop();

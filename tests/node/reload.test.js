@@ -71,12 +71,15 @@ test('SIGHUP under load: another server for a shard, no request fails', async ()
   const load = [0, 1, 2].map(async () => {
     for (; !stop; ++done) await call('putObject', 'b', key, {done}).catch((error) => failures.push(error.message));
   });
-  while (done < 200) await new Promise((resolve) => setTimeout(resolve, 5));
-  assert.strictEqual(await reload(config({first: 3})), 'ok');
-  const since = done;
-  while (done < since + 200) await new Promise((resolve) => setTimeout(resolve, 5));
-  stop = true;
-  await Promise.all(load);
+  try {
+    while (done < 200) await new Promise((resolve) => setTimeout(resolve, 5));
+    assert.strictEqual(await reload(config({first: 3})), 'ok');
+    const since = done;
+    while (done < since + 200) await new Promise((resolve) => setTimeout(resolve, 5));
+  } finally {
+    stop = true;
+    await Promise.all(load);
+  }
   assert.deepStrictEqual(failures, []);
   assert.ok(replacement.seen.length > 100);
   for (let i = 0; old.connections() > 0 && i < 200; ++i) await new Promise((resolve) => setTimeout(resolve, 10));

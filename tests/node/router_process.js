@@ -70,7 +70,8 @@ class RouterProcess extends Process {
   }
 
   write(config) {
-    const ports = {listen: {port: 0}, monitor: {port: 0}, status: {port: 0}, workers: 2};
+    const ports = {listen: {port: 0}, monitor: {port: 0}, status: {port: 0}, workers: 2,
+      admin: {socket: path.join(this.directory, 'admin.sock')}};
     fs.writeFileSync(this.file, JSON.stringify({...ports, ...config}));
   }
 

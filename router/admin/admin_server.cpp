@@ -1,0 +1,117 @@
+#include "router/admin/admin_server.hpp"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <stdexcept>
+#include <thread>
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/local/stream_protocol.hpp>
+#include <boost/asio/read_until.hpp>
+#include <boost/asio/streambuf.hpp>
+#include <boost/asio/write.hpp>
+
+#include "router/admin/peer.hpp"
+#include "router/log.hpp"
+
+namespace router {
+namespace {
+
+using boost::asio::local::stream_protocol;
+using boost::system::error_code;
+
+constexpr std::size_t kLineBytesMax = 1 << 20;
+constexpr std::size_t kClientsMax = 32;
+
+/// Only a socket that nobody listens on is in nobody's way.
+void remove_stale(const std::string& path) {
+  struct stat found {};
+  if (lstat(path.c_str(), &found) != 0) return;
+  if (!S_ISSOCK(found.st_mode)) throw std::runtime_error("admin socket " + path + ": something else is there");
+  boost::asio::io_context loop;
+  stream_protocol::socket probe(loop);
+  error_code refused;
+  probe.connect(stream_protocol::endpoint(path), refused);
+  if (!refused) throw std::runtime_error("admin socket " + path + ": another process listens there");
+  unlink(path.c_str());
+}
+
+}  // namespace
+
+struct AdminServer::Parts {
+  Parts(const std::string& path_, Handler handler_, Log& log_) : path(path_), handler(std::move(handler_)), log(log_), acceptor(loop) {
+    std::error_code ignored;
+    std::filesystem::create_directories(std::filesystem::path(path).parent_path(), ignored);
+    remove_stale(path);
+    error_code error;
+    acceptor.open();
+    const mode_t before = umask(0177);  // 0600 from its first moment on
+    acceptor.bind(stream_protocol::endpoint(path), error);
+    umask(before);
+    if (!error) acceptor.listen(static_cast<int>(kClientsMax), error);
+    if (error) throw std::runtime_error("admin socket " + path + ": " + error.message());
+  }
+
+  /// One client: line by line until it leaves.
+  struct Client : std::enable_shared_from_this<Client> {
+    Client(Parts& parts_, stream_protocol::socket socket_) : parts(parts_), socket(std::move(socket_)) { ++parts.clients; }
+    ~Client() { --parts.clients; }
+
+    void read() {
+      boost::asio::async_read_until(socket, input, '\n', [self = shared_from_this()](const error_code& error, std::size_t bytes) {
+        if (error) return;  // gone, or a line without an end: nothing was done
+        const auto begin = boost::asio::buffers_begin(self->input.data());
+        const std::string line(begin, begin + static_cast<std::ptrdiff_t>(bytes) - 1);
+        self->input.consume(bytes);
+        self->output = self->parts.handler(line) + "\n";
+        self->write();
+      });
+    }
+    void write() {
+      boost::asio::async_write(socket, boost::asio::buffer(output), [self = shared_from_this()](const error_code& error, std::size_t) {
+        if (!error) self->read();
+      });
+    }
+
+    Parts& parts;
+    stream_protocol::socket socket;
+    boost::asio::streambuf input{kLineBytesMax};
+    std::string output;
+  };
+
+  void accept() {
+    acceptor.async_accept([this](const error_code& error, stream_protocol::socket socket) {
+      if (error) return;
+      const auto user = peer_user(socket.native_handle());
+      if (!user || (*user != 0 && *user != geteuid()))
+        log.warn("admin client refused", {{"user", user ? std::int64_t{*user} : -1}});
+      else if (clients < kClientsMax)
+        std::make_shared<Client>(*this, std::move(socket))->read();
+      accept();
+    });
+  }
+
+  std::string path;
+  Handler handler;
+  Log& log;
+  std::size_t clients = 0;
+  boost::asio::io_context loop{1};
+  stream_protocol::acceptor acceptor;
+  std::thread thread;
+};
+
+AdminServer::AdminServer(const std::string& path, Handler handler, Log& log)
+    : parts_(std::make_unique<Parts>(path, std::move(handler), log)) {
+  parts_->accept();
+  parts_->thread = std::thread([parts = parts_.get()] { parts->loop.run(); });
+}
+
+AdminServer::~AdminServer() {
+  parts_->loop.stop();
+  parts_->thread.join();
+  unlink(parts_->path.c_str());
+}
+
+}  // namespace router

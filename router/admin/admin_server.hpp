@@ -1,0 +1,32 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+
+namespace router {
+
+class Log;
+
+/// A UNIX socket for operators: a line of JSON in, a line of JSON out (docs/admin.md). On a thread
+/// of its own. Mode 0600, and only root and the router's own user are answered.
+class AdminServer {
+ public:
+  /// Answers one line, without line feeds. Called on the server's thread, one at a time.
+  using Handler = std::function<std::string(std::string_view line)>;
+
+  /// Listens, in place of a socket that a dead process left. Throws std::runtime_error naming the
+  /// path: another process listens there, or it can't be made.
+  AdminServer(const std::string& path, Handler handler, Log& log);
+  /// Removes the socket.
+  ~AdminServer();
+  AdminServer(const AdminServer&) = delete;
+  AdminServer& operator=(const AdminServer&) = delete;
+
+ private:
+  struct Parts;
+  std::unique_ptr<Parts> parts_;
+};
+
+}  // namespace router
