@@ -1,3 +1,4 @@
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <cstdio>
@@ -40,6 +41,7 @@ config::Config config_of(const DevOptions& options) {
   config.monitor = {options.host, beside(options.port, 1000)};
   config.status = {options.host, beside(options.port, 2000)};
   config.admin_socket = directory / "admin.sock";
+  if (config.admin_socket.size() >= sizeof sockaddr_un::sun_path) config.admin_socket.clear();  // too deep for a socket
   config.ring_location = directory / "ring";
   for (std::size_t i = 0; i < kPnodes.size(); ++i) {
     config::Shard shard;
@@ -71,11 +73,13 @@ void print_hint(const config::Config& config, const AppPorts& ports) {
                "  putbucket  -h %s -p %u -i name:string people\n"
                "  putobject  -h %s -p %u -d '{\"name\":\"Ada\"}' people ada\n"
                "  getobject  -h %s -p %u people ada\n"
-               "Status: http://%s:%u/status   metrics: http://%s:%u/metrics   stop: Ctrl-C\n\n",
+               "Status: http://%s:%u/status   metrics: http://%s:%u/metrics   stop: Ctrl-C\n"
+               "Admin: moray-router admin --socket %s status\n\n",
                config.listen.host.c_str(), ports.listen, kVnodes,
                fs::path(config.ring_location).parent_path().c_str(), config.listen.host.c_str(), ports.listen,
                config.listen.host.c_str(), ports.listen, config.listen.host.c_str(), ports.listen,
-               config.listen.host.c_str(), ports.status, config.listen.host.c_str(), ports.monitor);
+               config.listen.host.c_str(), ports.status, config.listen.host.c_str(), ports.monitor,
+               config.admin_socket.empty() ? "(none: the path is too long)" : config.admin_socket.c_str());
 }
 
 int dev(const DevOptions& options) {

@@ -38,6 +38,13 @@ test('the hint names what is served and what to type', async () => {
     assert.ok(router.errors.includes(text), text);
 });
 
+test('a directory that is too deep for a socket is served without one', async () => {
+  const deep = path.join(temporaryDirectory(), 'd'.repeat(90), 'e'.repeat(30));
+  const other = await new DevProcess(deep).start();
+  assert.strictEqual((await other.stop()).code, 0, other.errors);
+  fs.rmSync(path.dirname(path.dirname(deep)), {recursive: true, force: true});
+});
+
 test('each of the tools of a bucket\'s life', async () => {
   await succeeds('putbucket', '-i', 'name:string', '-u', 'email:string', 'people');
   const bucket = JSON.parse(await succeeds('getbucket', 'people'));
