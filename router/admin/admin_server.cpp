@@ -7,10 +7,10 @@
 #include <stdexcept>
 #include <thread>
 
+#include <boost/asio/buffer.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/local/stream_protocol.hpp>
 #include <boost/asio/read_until.hpp>
-#include <boost/asio/streambuf.hpp>
 #include <boost/asio/write.hpp>
 
 #include "router/admin/peer.hpp"
@@ -60,11 +60,11 @@ struct AdminServer::Parts {
     ~Client() { --parts.clients; }
 
     void read() {
-      boost::asio::async_read_until(socket, input, '\n', [self = shared_from_this()](const error_code& error, std::size_t bytes) {
+      auto buffer = boost::asio::dynamic_buffer(input, kLineBytesMax);
+      boost::asio::async_read_until(socket, buffer, '\n', [self = shared_from_this()](const error_code& error, std::size_t bytes) {
         if (error) return;  // gone, or a line without an end: nothing was done
-        const auto begin = boost::asio::buffers_begin(self->input.data());
-        const std::string line(begin, begin + static_cast<std::ptrdiff_t>(bytes) - 1);
-        self->input.consume(bytes);
+        const std::string line = self->input.substr(0, bytes - 1);
+        self->input.erase(0, bytes);
         self->output = self->parts.handler(line) + "\n";
         self->write();
       });
@@ -77,7 +77,7 @@ struct AdminServer::Parts {
 
     Parts& parts;
     stream_protocol::socket socket;
-    boost::asio::streambuf input{kLineBytesMax};
+    std::string input;
     std::string output;
   };
 
