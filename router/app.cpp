@@ -118,7 +118,10 @@ void App::Parts::start() {
   serve_admin();
   for (const auto& worker : workers) worker->run(published);
   listener->start();
-  ready = true;
+  {
+    const std::scoped_lock lock(mutex);  // pages and the admin socket are there already
+    ready = true;
+  }
   const auto& snapshot = *published.snapshot;
   log.info("listening", {{"host", config.listen.host},
                          {"port", int{listener->port()}},
