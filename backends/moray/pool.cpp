@@ -78,8 +78,23 @@ void Pool::addresses_changed(const AddressSource::Addresses& addresses) {
   tell_host();
 }
 
-Pool::ConnectionPointer Pool::make() {
-  const auto& address = addresses_[next_address_++ % addresses_.size()];
+/// The address that the fewest lanes have; among equals the next in turn, so that each new address
+/// gets a lane, and one that failed is not tried for ever where others are free.
+const boost::asio::ip::tcp::endpoint& Pool::lane_address() {
+  const auto used = [this](const boost::asio::ip::tcp::endpoint& address) {
+    return std::count_if(lanes_.begin(), lanes_.end(),
+                         [&](const auto& lane) { return lane->connection && lane->connection->address() == address; });
+  };
+  const std::size_t first = next_address_++;
+  std::size_t best = first % addresses_.size();
+  for (std::size_t i = 1; i < addresses_.size(); ++i) {
+    const std::size_t candidate = (first + i) % addresses_.size();
+    if (used(addresses_[candidate]) < used(addresses_[best])) best = candidate;
+  }
+  return addresses_[best];
+}
+
+Pool::ConnectionPointer Pool::make(const boost::asio::ip::tcp::endpoint& address) {
   auto connection = std::make_shared<Connection>(loop_, address, next_connection_++, options_.connection,
                                                  static_cast<ConnectionHost&>(*this));
   connection->start();
@@ -88,7 +103,7 @@ Pool::ConnectionPointer Pool::make() {
 
 void Pool::start(Lane& lane) {
   if (retired_ || addresses_.empty()) return;
-  lane.connection = make();
+  lane.connection = make(lane_address());
 }
 
 Connection* Pool::point(std::uint32_t affinity) {
@@ -113,7 +128,7 @@ Connection* Pool::stream() {
     if (connection->state() == Connection::State::up && connection->in_flight() == 0) return connection.get();
   }
   if (!connecting && !retired_ && !addresses_.empty() && streams_.size() < options_.stream_connections_max)
-    streams_.push_back(make());
+    streams_.push_back(make(addresses_[next_address_++ % addresses_.size()]));
   return nullptr;
 }
 

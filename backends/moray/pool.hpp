@@ -89,7 +89,8 @@ class Pool final : private ConnectionHost {
   void answered(Connection& connection) override;
 
   void addresses_changed(const AddressSource::Addresses& addresses);
-  ConnectionPointer make();
+  const boost::asio::ip::tcp::endpoint& lane_address();
+  ConnectionPointer make(const boost::asio::ip::tcp::endpoint& address);
   void start(Lane& lane);
   void lane_lost(const std::shared_ptr<Lane>& lane, const Connection& connection);
   void retry_later(const std::shared_ptr<Lane>& lane);

@@ -251,6 +251,22 @@ TEST_CASE("moray shard: an address that leaves is drained, and what was asked th
   CHECK(system.shard->healthy());
 }
 
+TEST_CASE("moray shard: an address that joins gets a lane of its own, whoever's turn it is") {
+  for (int attempt = 0; attempt < 20; ++attempt) {  // where the turn begins is drawn
+    System system;
+    ScriptedServer one(system.loop), two(system.loop), three(system.loop);
+    system.source->change({one.endpoint()});
+    system.send();
+    system.run([&] { return one.requests.size() == 1; });
+    system.source->change({one.endpoint(), two.endpoint(), three.endpoint()});
+    for (std::uint32_t vnode = 0; vnode < 9; ++vnode) system.send(false, vnode);
+    system.run([&] { return one.requests.size() + two.requests.size() + three.requests.size() == 10; });
+    CHECK(one.requests.size() == 4);
+    CHECK(two.requests.size() == 3);
+    CHECK(three.requests.size() == 3);
+  }
+}
+
 TEST_CASE("moray shard: with several addresses all are used, each vnode's requests over one lane") {
   System system;
   ScriptedServer one(system.loop), two(system.loop);
