@@ -87,6 +87,12 @@ bool take_prefix(std::string_view& text, std::string_view prefix) {
   return true;
 }
 
+bool needs_escape(char byte) {
+  return static_cast<unsigned char>(byte) < 0x20 || byte == '"' || byte == '\\';
+}
+
+}  // namespace
+
 void append_escape(std::string& out, char byte) {
   constexpr std::string_view digits = "0123456789abcdef";
   out += '\\';
@@ -103,12 +109,6 @@ void append_escape(std::string& out, char byte) {
       out += digits[static_cast<unsigned char>(byte) & 15];
   }
 }
-
-bool needs_escape(char byte) {
-  return static_cast<unsigned char>(byte) < 0x20 || byte == '"' || byte == '\\';
-}
-
-}  // namespace
 
 void unescape(std::string_view raw, std::string& out) {
   out.clear();

@@ -24,7 +24,8 @@ struct Target {
 
 /// A filter made for a bucket: what a store decides by its columns, and what is left to look up in
 /// each object (spec moray-postgres 8). The exact meaning that moray aims at: anchored substrings,
-/// no wildcards in values, comparisons with NaN false. A tree; a value.
+/// no wildcards in values. `decide` orders
+/// a stored NaN as PostgreSQL does, above all numbers; `holds` drops it, as moray's matcher does. A tree; a value.
 struct Condition {
   enum class Kind : std::uint8_t {
     equal, greater_or_equal, less_or_equal, substring, present,

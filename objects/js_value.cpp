@@ -7,6 +7,7 @@
 #include <optional>
 #include <unordered_map>
 
+#include "json/text.hpp"
 #include "objects/text.hpp"
 
 namespace objects {
@@ -65,23 +66,6 @@ std::string unescaped(std::string_view raw) {
   return out;
 }
 
-void append_escape(std::string& out, unsigned char byte) {
-  static constexpr char kHex[] = "0123456789abcdef";
-  switch (byte) {
-    case '"': out += "\\\""; return;
-    case '\\': out += "\\\\"; return;
-    case '\b': out += "\\b"; return;
-    case '\f': out += "\\f"; return;
-    case '\n': out += "\\n"; return;
-    case '\r': out += "\\r"; return;
-    case '\t': out += "\\t"; return;
-    default:
-      out += "\\u00";
-      out += kHex[byte >> 4];
-      out += kHex[byte & 15];
-  }
-}
-
 /// Whether the three bytes are an unpaired surrogate kept in UTF-8's manner.
 bool is_surrogate(std::string_view text, std::size_t at) {
   return static_cast<unsigned char>(text[at]) == 0xed && at + 2 < text.size() &&
@@ -94,7 +78,7 @@ void append_string(std::string& out, std::string_view text) {
   for (std::size_t i = 0; i < text.size(); ++i) {
     const auto byte = static_cast<unsigned char>(text[i]);
     if (byte < 0x20 || byte == '"' || byte == '\\') {
-      append_escape(out, byte);
+      json::append_escape(out, text[i]);
     } else if (is_surrogate(text, i)) {
       const unsigned unit = 0xd000u | (static_cast<unsigned char>(text[i + 1]) & 0x3fu) << 6 |
                             (static_cast<unsigned char>(text[i + 2]) & 0x3fu);
