@@ -1,4 +1,5 @@
-// export, import: a ring as a tar archive of a directory `hash_ring`, as deployment tooling ships it.
+// export, import: a ring as a tar archive of a directory `hash_ring`, as deployment tooling ships it;
+// store: a ring as the current generation of a store.
 #include <fcntl.h>
 #include <spawn.h>
 #include <sys/wait.h>
@@ -7,6 +8,7 @@
 #include <filesystem>
 #include <iostream>
 
+#include "ring/generation_store.hpp"
 #include "ring/leveldb_store.hpp"
 #include "ring_tool/commands.hpp"
 #include "ring_tool/failure.hpp"
@@ -82,6 +84,21 @@ void import_ring(const Options& options, const Streams& streams) {
   const auto ring = load_ring({Backend::leveldb, unpacked.string()}, streams);  // or nothing is imported
   fs::rename(unpacked, location);
   streams.out << ring->digest() << '\n';
+}
+
+void store_ring(const Options& options, const Streams& streams) {
+  const std::string location = options.required("location");
+  const auto ring = load_ring({Backend::leveldb, options.arguments()[0]}, streams);
+  if (fs::exists(location) && !fs::is_empty(location) && !ring::GenerationStore::is_store(location))
+    throw Failure(location + " is neither empty nor a store of generations");
+  ring::GenerationStore store(location);
+  if (ring::GenerationStore::is_store(location) && store.current().digest == ring->digest()) {
+    streams.out << store.current().number << ' ' << ring->digest() << '\n';
+    return;
+  }
+  const auto staged = store.stage_ring(*ring);
+  store.activate(staged.generation);
+  streams.out << staged.generation.number << ' ' << ring->digest() << '\n';
 }
 
 }  // namespace ring_tool

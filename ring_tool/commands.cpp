@@ -42,6 +42,7 @@ const std::vector<Command>& commands() {
        {kBackend, {'f', {"file"}, true}}, -1, plot},
       {"export", "packs a LevelDB ring as a tar archive", "-l DIRECTORY FILE.tar[.gz]", {kLocation}, 1, export_ring},
       {"import", "unpacks such an archive, and checks it", "-l DIRECTORY FILE.tar[.gz]", {kLocation}, 1, import_ring},
+      {"store", "puts a LevelDB ring into a store of generations, as the current one", "-l STORE DIRECTORY", {kLocation}, 1, store_ring},
   };
   return all;
 }

@@ -42,6 +42,7 @@ void digest(const Options& options, const Streams& streams);
 void stats(const Options& options, const Streams& streams);
 void export_ring(const Options& options, const Streams& streams);
 void import_ring(const Options& options, const Streams& streams);
+void store_ring(const Options& options, const Streams& streams);
 void plot(const Options& options, const Streams& streams);
 
 }  // namespace ring_tool

@@ -2,6 +2,7 @@
 #include <iostream>
 
 #include "ring/digest.hpp"
+#include "ring/generation_store.hpp"
 #include "ring_tool/commands.hpp"
 #include "ring_tool/failure.hpp"
 #include "ring_tool/lists.hpp"
@@ -21,6 +22,8 @@ std::vector<std::int64_t> vnodes_of(const std::string& list) {
 /// done; here they are written together, and each is told of when it is.
 template <typename Edit>
 void edit_stored(const Options& options, const Streams& streams, const std::string& location, Edit edit) {
+  if (ring::GenerationStore::is_generation(location))
+    throw Failure(location + " is a generation of a store, which never changes; use moray-router admin, or a copy");
   StoredRing ring(location, StoredRing::Access::edit);
   std::string lines;
   std::optional<Failure> failure;

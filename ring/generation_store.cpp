@@ -1,0 +1,220 @@
+#include "ring/generation_store.hpp"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <charconv>
+#include <fstream>
+#include <iterator>
+#include <system_error>
+
+#include "ring/durable_file.hpp"
+#include "ring/leveldb_store.hpp"
+
+namespace ring {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr const char* kCurrent = "current";
+constexpr const char* kPending = "pending";
+constexpr const char* kStaging = ".staging-";  // unfinished: removed by whoever finds it
+constexpr const char* kDropped = ".dropped-";  // on its way out: the same
+
+/// `17-<64 hex digits>`.
+std::optional<Generation> read_name(const fs::path& directory) {
+  const std::string name = directory.filename().string();
+  const std::size_t dash = name.find('-');
+  if (dash == std::string::npos || name.size() - dash - 1 != 64) return std::nullopt;
+  Generation generation;
+  const auto [end, error] = std::from_chars(name.data(), name.data() + dash, generation.number);
+  if (error != std::errc() || end != name.data() + dash || generation.number == 0) return std::nullopt;
+  generation.digest = name.substr(dash + 1);
+  if (generation.digest.find_first_not_of("0123456789abcdef") != std::string::npos) return std::nullopt;
+  generation.directory = directory;
+  struct stat found {};
+  if (stat(directory.c_str(), &found) == 0) generation.created = std::chrono::system_clock::from_time_t(found.st_mtime);
+  return generation;
+}
+
+std::string name_of(std::uint64_t number, const std::string& digest) { return std::to_string(number) + "-" + digest; }
+
+std::string current_name(const fs::path& store) {
+  std::error_code error;
+  const fs::path target = fs::read_symlink(store / kCurrent, error);
+  return error ? "" : target.filename().string();
+}
+
+bool is_table(const fs::path& file) { return file.extension() == ".ldb" || file.extension() == ".sst"; }
+
+/// What LevelDB never changes is linked; what it appends to is copied.
+void copy_ring(const fs::path& from, const fs::path& to) {
+  for (const auto& entry : fs::directory_iterator(from)) {
+    const std::string name = entry.path().filename().string();
+    if (name == "LOCK" || name.starts_with("LOG")) continue;
+    if (is_table(entry.path())) {
+      fs::create_hard_link(entry.path(), to / name);
+    } else {
+      fs::copy_file(entry.path(), to / name);
+    }
+  }
+}
+
+void sync_ring(const fs::path& directory) {
+  for (const auto& entry : fs::directory_iterator(directory)) durable::sync_file(entry.path());
+  durable::sync_directory(directory);
+}
+
+}  // namespace
+
+/// Held by whoever changes the store; freed by the system when its process dies.
+class GenerationStore::Lock {
+ public:
+  explicit Lock(const fs::path& store) : file_(open((store / "lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644)) {
+    int taken = -1;
+    while (file_ >= 0 && (taken = flock(file_, LOCK_EX)) != 0 && errno == EINTR) {
+    }
+    if (taken != 0) {
+      const int problem = errno;
+      if (file_ >= 0) close(file_);
+      throw std::system_error(problem, std::generic_category(), (store / "lock").string());
+    }
+  }
+  ~Lock() { close(file_); }
+  Lock(const Lock&) = delete;
+  Lock& operator=(const Lock&) = delete;
+
+ private:
+  int file_;
+};
+
+bool GenerationStore::is_store(const fs::path& directory) {
+  std::error_code ignored;
+  return fs::is_symlink(directory / kCurrent, ignored);
+}
+
+bool GenerationStore::is_generation(const fs::path& directory) {
+  std::error_code error;
+  const fs::path real = fs::canonical(directory, error);
+  return !error && read_name(real) && is_store(real.parent_path());
+}
+
+std::vector<Generation> GenerationStore::list() const {
+  const std::string current = current_name(directory_);
+  std::vector<Generation> all;
+  if (!fs::is_directory(directory_)) throw RingError("store " + directory_.string() + ": is not a directory");
+  for (const auto& entry : fs::directory_iterator(directory_)) {
+    auto generation = read_name(entry.path());
+    if (!generation || !entry.is_directory()) continue;
+    generation->current = entry.path().filename() == current;
+    all.push_back(*std::move(generation));
+  }
+  std::sort(all.begin(), all.end(), [](const Generation& a, const Generation& b) { return a.number < b.number; });
+  return all;
+}
+
+Generation GenerationStore::current() const {
+  const auto all = list();
+  const auto found = std::find_if(all.begin(), all.end(), [](const Generation& each) { return each.current; });
+  if (found == all.end()) throw RingError("store " + directory_.string() + ": `current` names no generation of it");
+  return *found;
+}
+
+std::optional<Generation> GenerationStore::find(std::uint64_t number) const {
+  for (const Generation& generation : list())
+    if (generation.number == number) return generation;
+  return std::nullopt;
+}
+
+LoadedGeneration GenerationStore::load(const Generation& generation) {
+  LoadedGeneration loaded{generation, load_leveldb(generation.directory)};
+  if (loaded.ring->digest() != generation.digest)
+    throw RingError("ring " + generation.directory.string() + ": its digest is " + loaded.ring->digest() +
+                    ": it was changed after it was stored");
+  return loaded;
+}
+
+void GenerationStore::remove_leftovers() {
+  std::vector<fs::path> leftovers;
+  for (const auto& entry : fs::directory_iterator(directory_)) {
+    const std::string name = entry.path().filename().string();
+    if (name.starts_with(kStaging) || name.starts_with(kDropped)) leftovers.push_back(entry.path());
+  }
+  for (const fs::path& leftover : leftovers) fs::remove_all(leftover);
+}
+
+/// The staged directory gets its number; the lock is held.
+LoadedGeneration GenerationStore::finish(const fs::path& staging) {
+  auto ring = load_leveldb(staging);  // every check, of what is truly on disk
+  sync_ring(staging);
+  const auto all = list();
+  const std::string current = current_name(directory_);
+  // A coordinator that asks again after a crash finds what it staged before.
+  if (!all.empty() && all.back().digest == ring->digest() && !all.back().current) {
+    fs::remove_all(staging);
+    return {all.back(), std::move(ring)};
+  }
+  const std::uint64_t next = all.empty() ? 1 : all.back().number + 1;
+  const fs::path directory = directory_ / name_of(next, ring->digest());
+  durable::rename(staging, directory);
+  return {*read_name(directory), std::move(ring)};
+}
+
+LoadedGeneration GenerationStore::stage_edit(const std::function<void(const fs::path& directory)>& edit) {
+  const Lock lock(directory_);
+  remove_leftovers();
+  const fs::path staging = directory_ / (kStaging + std::to_string(getpid()));
+  fs::create_directory(staging);
+  copy_ring(current().directory, staging);
+  edit(staging);
+  return finish(staging);
+}
+
+LoadedGeneration GenerationStore::stage_ring(const Ring& ring) {
+  fs::create_directories(directory_);
+  const Lock lock(directory_);
+  remove_leftovers();
+  const fs::path staging = directory_ / (kStaging + std::to_string(getpid()));
+  create_leveldb(staging, ring);
+  return finish(staging);
+}
+
+void GenerationStore::activate(const Generation& generation, std::size_t keep) {
+  const Lock lock(directory_);
+  durable::link_to(generation.directory.filename(), directory_ / kCurrent);
+  auto all = list();
+  const std::string waiting = pending();
+  std::erase_if(all, [&](const Generation& each) { return each.current || waiting.find(each.digest) != std::string::npos; });
+  for (std::size_t i = 0; i + keep < all.size() + 1; ++i) {
+    const fs::path dropped = directory_ / (kDropped + all[i].directory.filename().string());
+    fs::rename(all[i].directory, dropped);
+    fs::remove_all(dropped);
+  }
+}
+
+void GenerationStore::drop(const Generation& generation) {
+  const Lock lock(directory_);
+  if (generation.directory.filename() == current_name(directory_))
+    throw RingError("generation " + std::to_string(generation.number) + " is current");
+  const fs::path dropped = directory_ / (kDropped + generation.directory.filename().string());
+  durable::rename(generation.directory, dropped);
+  fs::remove_all(dropped);
+}
+
+std::string GenerationStore::pending() const {
+  std::ifstream file(directory_ / kPending);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+void GenerationStore::set_pending(const std::string& text) {
+  if (text.empty())
+    durable::remove(directory_ / kPending);
+  else
+    durable::write(directory_ / kPending, text);
+}
+
+}  // namespace ring
