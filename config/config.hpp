@@ -45,6 +45,8 @@ struct Limits {
   std::uint64_t session_in_flight_max = 1'000;       ///< requests of one client; then reading stops
   std::uint64_t session_output_bytes_max = 1u << 20; ///< unread answers of one client; then it waits
   std::uint64_t shard_in_flight_max = 10'000;        ///< requests of one worker to one shard
+  std::uint64_t held_writes_max = 10'000;            ///< writes that wait for blocked vnodes
+  std::uint64_t held_bytes_max = 64u << 20;          ///< their payloads
   bool operator==(const Limits&) const = default;
 };
 
@@ -55,6 +57,7 @@ struct Timeouts {
   std::uint64_t stream_idle_ms = 60'000;   ///< between rows, and for a client that takes none
   std::uint64_t connect_ms = 3'000;        ///< one attempt to reach a shard
   std::uint64_t drain_ms = 30'000;         ///< for requests in flight when the router stops
+  std::uint64_t hold_ms = 5'000;           ///< how long a write waits for a blocked vnode
   bool operator==(const Timeouts&) const = default;
 };
 

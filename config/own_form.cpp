@@ -125,6 +125,8 @@ void read_limits(const Json& value, const std::string& path, Limits& into, Probl
       .number("sessionInFlightMax", into.session_in_flight_max, 1, 1'000'000)
       .number("sessionOutputBytesMax", into.session_output_bytes_max, 1024, kBytesMost)
       .number("shardInFlightMax", into.shard_in_flight_max, 1, 10'000'000)
+      .number("heldWritesMax", into.held_writes_max, 0, 10'000'000)
+      .number("heldBytesMax", into.held_bytes_max, 0, std::uint64_t{1} << 40)
       .read(value, problems);
 }
 
@@ -136,6 +138,7 @@ void read_timeouts(const Json& value, const std::string& path, Timeouts& into, P
       .number("streamIdleMs", into.stream_idle_ms, 1, kMillisecondsMost)
       .number("connectMs", into.connect_ms, 1, kMillisecondsMost)
       .number("drainMs", into.drain_ms, 0, kMillisecondsMost)
+      .number("holdMs", into.hold_ms, 1, kMillisecondsMost)
       .read(value, problems);
 }
 

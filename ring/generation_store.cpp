@@ -183,9 +183,13 @@ LoadedGeneration GenerationStore::stage_ring(const Ring& ring) {
   return finish(staging);
 }
 
-void GenerationStore::activate(const Generation& generation, std::size_t keep) {
+void GenerationStore::activate(const Generation& generation) {
   const Lock lock(directory_);
   durable::link_to(generation.directory.filename(), directory_ / kCurrent);
+}
+
+void GenerationStore::forget_old(std::size_t keep) {
+  const Lock lock(directory_);
   auto all = list();
   const std::string waiting = pending();
   std::erase_if(all, [&](const Generation& each) { return each.current || waiting.find(each.digest) != std::string::npos; });

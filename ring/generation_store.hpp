@@ -63,9 +63,10 @@ class GenerationStore {
   /// The same, of a whole ring. Makes the store's directory where there is none.
   LoadedGeneration stage_ring(const Ring& ring);
 
-  /// Moves `current`: on disk when it returns. Then forgets the oldest generations beyond `keep`,
-  /// never the current nor a pending one.
-  void activate(const Generation& generation, std::size_t keep = kKeep);
+  /// Moves `current`: on disk when it returns.
+  void activate(const Generation& generation);
+  /// Forgets the oldest generations beyond `keep`, never the current nor a pending one.
+  void forget_old(std::size_t keep = kKeep);
   /// Removes a generation that is not current.
   void drop(const Generation& generation);
 

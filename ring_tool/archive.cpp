@@ -98,6 +98,7 @@ void store_ring(const Options& options, const Streams& streams) {
   }
   const auto staged = store.stage_ring(*ring);
   store.activate(staged.generation);
+  store.forget_old();
   streams.out << staged.generation.number << ' ' << ring->digest() << '\n';
 }
 

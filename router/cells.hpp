@@ -38,6 +38,16 @@ struct LatencyCells {
   void observe(std::chrono::nanoseconds taken);
 };
 
+/// What became of writes at the gate.
+struct GateCells {
+  Cell held;           ///< began to wait
+  Cell released;       ///< then sent
+  Cell expired;        ///< refused: held for too long
+  Cell abandoned;      ///< its client left: never sent
+  Cell refused_later;  ///< refused when the gate or the ring changed
+  Cell overflowed;     ///< refused: no room to hold it
+};
+
 /// One worker's counts. Written by that worker only; read by any thread, which may see a request
 /// in one cell and not yet in another.
 class alignas(64) WorkerCells {
@@ -53,6 +63,12 @@ class alignas(64) WorkerCells {
   void shard_error(std::size_t pnode) {
     if (pnode < kShardsCounted) shards_[pnode].errors.add();
   }
+  GateCells& gate() { return gate_; }
+  [[nodiscard]] const GateCells& gate() const { return gate_; }
+  void write_lost() { writes_lost_.add(); }
+  [[nodiscard]] std::uint64_t writes_lost() const { return writes_lost_.get(); }
+  void write_refused() { writes_refused_.add(); }
+  [[nodiscard]] std::uint64_t writes_refused() const { return writes_refused_.get(); }
   /// Rare: takes a lock.
   void protocol_error(std::string_view reason);
 
@@ -72,6 +88,9 @@ class alignas(64) WorkerCells {
 
  private:
   std::array<RpcCells, backends::kRpcCount> rpcs_;
+  GateCells gate_;
+  Cell writes_lost_;     // connection lost before the answer
+  Cell writes_refused_;  // as read-only, by data, configuration or gate
   std::vector<ShardCells> shards_ = std::vector<ShardCells>(kShardsCounted);
   mutable std::mutex errors_mutex_;
   std::map<std::string, std::uint64_t> errors_;

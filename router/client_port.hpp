@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 
@@ -24,6 +25,9 @@ class ClientPort {
   virtual void started(std::uint32_t message_id, Exchange& exchange) = 0;
   /// The request's last frame is written or never comes; its message id is free again.
   virtual void finished(std::uint32_t message_id) = 0;
+  /// So many more (or fewer) of this client's writes wait at the gate: they don't count against
+  /// its limit of requests in flight.
+  virtual void held_changed(std::ptrdiff_t by) = 0;
 
  protected:
   ~ClientPort() = default;

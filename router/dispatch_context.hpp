@@ -9,7 +9,10 @@
 #include "router/active_ring.hpp"
 #include "router/deadline_wheel.hpp"
 #include "router/edits.hpp"
+#include "router/heat.hpp"
+#include "router/held_writes.hpp"
 #include "router/plan.hpp"
+#include "router/write_leases.hpp"
 
 namespace router {
 
@@ -36,6 +39,9 @@ struct DispatchContext {
   json::Document reply;           ///< the reply being edited
   PlanScratch plan_scratch;
   Edits reply_edits;
+  HeldWrites held;
+  WriteLeases leases;
+  std::shared_ptr<Heat> heat;      ///< null: nothing is counted
   std::uint64_t random_state = 1;  ///< for choosing among healthy shards
 
   /// Exchanges waiting to be sent once more; the worker runs them at the end of the turn.

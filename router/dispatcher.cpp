@@ -98,10 +98,15 @@ void Dispatcher::act(const Decision& decision, Exchange::Origin origin,
                      const fast::Frame& frame) {
   ClientPort& client = *origin.client;
   const Method& method = *origin.method;
+  if (std::holds_alternative<Hold>(decision)) {
+    hold(std::move(origin), frame);
+    return;
+  }
   if (const auto* reject = std::get_if<Reject>(&decision)) {
     write_error_frame(client.output(), frame.version, frame.message_id, method.name, reject->error);
     client.output_grew();
     if (context_.cells != nullptr) context_.cells->request_completed(method.rpc, {}, true);
+    if (context_.cells != nullptr && method.write && reject->error.name == "ReadOnlyError") context_.cells->write_refused();
     return;
   }
   if (const auto* here = std::get_if<AnswerHere>(&decision)) {
@@ -125,9 +130,26 @@ void Dispatcher::act(const Decision& decision, Exchange::Origin origin,
   }
   std::optional<ToShard> target;
   if (const auto* shard = std::get_if<ToShard>(&decision)) target = *shard;
+  if (context_.heat != nullptr && target && target->vnode) context_.heat->operation(*target->vnode);
   SingleExchange& exchange = SingleExchange::make(context_, std::move(origin));
   client.started(frame.message_id, exchange);
   exchange.start(target, frame.payload, frame.checksum, frame.version);
+}
+
+void Dispatcher::hold(Exchange::Origin origin, const fast::Frame& frame) {
+  ClientPort& client = *origin.client;
+  if (!context_.held.has_room(frame.payload.size())) {
+    if (context_.cells != nullptr) context_.cells->gate().overflowed.add();
+    return act(Reject{errors::read_only_vnodes()}, std::move(origin), frame);
+  }
+  if (context_.cells != nullptr) context_.cells->gate().held.add();
+  Exchange* exchange;
+  if (origin.method->route == Route::all_shards)
+    exchange = &FanOut::make(context_, std::move(origin));
+  else
+    exchange = &SingleExchange::make(context_, std::move(origin));
+  client.started(frame.message_id, *exchange);
+  exchange->hold(frame.payload);
 }
 
 bool Dispatcher::valid_client_error(const fast::Frame& frame) {

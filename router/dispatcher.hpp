@@ -27,6 +27,7 @@ class Dispatcher {
   bool valid_client_error(const fast::Frame& frame);
 
  private:
+  void hold(Exchange::Origin origin, const fast::Frame& frame);
   void act(const Decision& decision, Exchange::Origin origin, const fast::Frame& frame);
 
   DispatchContext& context_;

@@ -1,8 +1,11 @@
 #include "router/exchange.hpp"
 
+#include <algorithm>
+
 #include "fast/encoder.hpp"
 #include "router/cells.hpp"
 #include "router/dispatch_context.hpp"
+#include "router/errors.hpp"
 
 namespace router {
 
@@ -35,6 +38,62 @@ void Exchange::disarm_deadline() { context_.wheel->disarm(*this); }
 
 std::chrono::milliseconds Exchange::elapsed() const {
   return std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - origin_.started);
+}
+
+void Exchange::hold(std::string_view payload) {
+  if (payload.data() != retained_.data()) retained_.assign(payload);
+  context_.held.add(*this, retained_.size());
+  origin_.client->held_changed(1);
+  // Held time counts in the deadline; whichever is first says that the write was not done.
+  auto until = Clock::now() + context_.held.limits().time_max;
+  if (origin_.deadline) until = std::min(until, origin_.started + *origin_.deadline);
+  if (!armed()) context_.wheel->arm(*this, until);
+}
+
+void Exchange::leave_hold() {
+  context_.held.remove(*this, retained_.size());
+  if (!answered()) origin_.client->held_changed(-1);
+}
+
+void Exchange::go_on() {
+  leave_hold();
+  const Decision decision = plan_again();
+  if (std::holds_alternative<Hold>(decision)) {
+    hold(retained_);  // its limit stays
+    return;
+  }
+  disarm_deadline();
+  if (const auto* reject = std::get_if<Reject>(&decision)) {
+    if (context_.cells != nullptr) context_.cells->gate().refused_later.add();
+    write_error(reject->error);
+    close_client(true);
+    release();
+    return;
+  }
+  if (context_.cells != nullptr) context_.cells->gate().released.add();
+  send_held(decision);
+}
+
+void Exchange::give_up_hold() {
+  leave_hold();
+  if (context_.cells != nullptr) context_.cells->gate().expired.add();
+  write_error(errors::read_only_vnodes());
+  close_client(true);
+  release();
+}
+
+void Exchange::drop_held() {
+  forget_client();
+  leave_hold();
+  if (context_.cells != nullptr) context_.cells->gate().abandoned.add();
+  release();
+}
+
+Decision Exchange::plan_again() {
+  origin_.ring = context_.ring;
+  if (context_.request.parse(retained_)) return Reject{errors::bad_payload("request could not be read again")};
+  const auto d = context_.request.root().find("d");
+  return plan(*origin_.method, retained_, *d, *origin_.ring->snapshot, context_.plan_scratch);
 }
 
 void Exchange::write_frame(fast::Status status, std::span<const std::string_view> pieces,

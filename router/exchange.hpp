@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <string>
 #include <string_view>
 
 #include "backends/shard.hpp"
@@ -12,7 +13,9 @@
 #include "router/active_ring.hpp"
 #include "router/client_port.hpp"
 #include "router/deadline_wheel.hpp"
+#include "router/held_writes.hpp"
 #include "router/methods.hpp"
+#include "router/plan.hpp"
 
 namespace router {
 
@@ -22,7 +25,7 @@ struct DispatchContext;
 ///
 /// It outlives its client where it must: a request that was sent keeps its slot until the shard's
 /// late answer has been swallowed, so that an answer can never reach the wrong client.
-class Exchange : public DeadlineWheel::Entry {
+class Exchange : public DeadlineWheel::Entry, public HeldHook {
  public:
   using Clock = DeadlineWheel::Clock;
 
@@ -36,6 +39,12 @@ class Exchange : public DeadlineWheel::Entry {
     std::optional<std::chrono::milliseconds> deadline;  ///< nullopt: none
     Clock::time_point started;
   };
+
+  /// The gate lets no such write through now: it waits, whole. `payload` is copied.
+  void hold(std::string_view payload);
+  /// The gate has changed: plans the held write anew, on today's ring, and sends it, answers it, or
+  /// holds it again, behind those held since.
+  void go_on();
 
   /// The client is gone: nothing more is written.
   virtual void abandon() = 0;
@@ -76,12 +85,24 @@ class Exchange : public DeadlineWheel::Entry {
   void close_client(bool failed);
   /// The client went away: it is forgotten without a word.
   void forget_client() { origin_.client = nullptr; }
-  /// Plans the exchange on today's ring from now on.
-  void move_to(ActiveRingPointer ring) { origin_.ring = std::move(ring); }
+  [[nodiscard]] bool held() const { return HeldHook::is_linked(); }
+  /// The write is refused, with the words of a read-only vnode: it was held for too long. Over.
+  void give_up_hold();
+  /// The client of a held write is gone: it is never sent. Over.
+  void drop_held();
+  /// Plans `retained_` on today's ring; edits are in the context's scratch.
+  Decision plan_again();
 
   DispatchContext& context_;
+  std::string retained_;  // the payload, where it may have to be sent (again)
 
  private:
+  /// A held write that may go: as planned.
+  virtual void send_held(const Decision& decision) = 0;
+  /// Over: nothing of it is anywhere else.
+  virtual void release() = 0;
+  void leave_hold();
+
   Origin origin_;
 };
 

@@ -59,7 +59,14 @@ backends::Shard& FanOut::shard_of(const Leg& leg) const {
   return *origin().ring->shards[leg.pnode_];
 }
 
-void FanOut::start(std::string_view payload, std::uint16_t checksum,
+void FanOut::send_held(const Decision&) { start(retained_, std::nullopt, fast::Version::v2); }
+
+void FanOut::release() {
+  over();
+  delete this;
+}
+
+void FanOut::start(std::string_view payload, std::optional<std::uint16_t> checksum,
                    fast::Version checksum_version) {
   arm_deadline();
   const std::string_view pieces[] = {payload};
@@ -78,6 +85,8 @@ void FanOut::start(std::string_view payload, std::uint16_t checksum,
     const backends::Submitted submitted = shard_of(*leg).submit(request, *leg);
     if (context_.cells != nullptr) context_.cells->shard_request(leg->pnode_);
     leg->ticket_ = submitted.ticket;
+    if (leg->ticket_ && origin().method->write)
+      context_.leases.begin(leg->lease_, std::nullopt, origin().ring->snapshot->pnodes[leg->pnode_].name);
     if (leg->ticket_) continue;
     add_error(*leg, errors::from_failure(submitted.failure, origin().method->stream));
     --pending_;
@@ -124,6 +133,7 @@ void FanOut::add_error(const Leg& leg, fast::Error error) {
 
 void FanOut::leg_done(Leg& leg) {
   leg.ticket_.reset();
+  context_.leases.end(leg.lease_);
   --pending_;
   if (pending_ == 0 && !starting_) {
     finish();
@@ -145,8 +155,7 @@ void FanOut::finish() {
     write_end();
   }
   close_client(failed);
-  over();
-  delete this;
+  release();
 }
 
 std::string FanOut::pending_pnodes() const {
@@ -160,6 +169,10 @@ std::string FanOut::pending_pnodes() const {
 }
 
 void FanOut::on_deadline() {
+  if (held()) {
+    give_up_hold();
+    return;
+  }
   write_error(errors::deadline(origin().deadline.value_or(elapsed()), pending_pnodes(),
                                origin().method->name, elapsed()));
   close_client(true);
@@ -167,6 +180,10 @@ void FanOut::on_deadline() {
 }
 
 void FanOut::abandon() {
+  if (held()) {
+    drop_held();
+    return;
+  }
   forget_client();
   disarm_deadline();
   resume();
@@ -176,9 +193,7 @@ void FanOut::abandon() {
     leg->ticket_.reset();
     --pending_;
   }
-  if (pending_ > 0) return;
-  over();
-  delete this;
+  if (pending_ == 0) release();
 }
 
 /// The deadline is each shard's, to its first answer; the idle limit holds once all were heard.
@@ -225,6 +240,11 @@ void FanOut::Leg::on_error(const backends::Reply& reply) {
 }
 
 void FanOut::Leg::on_failure(const backends::Failure& failure) {
+  const bool sent = failure.kind == backends::FailureKind::connection_lost || failure.kind == backends::FailureKind::bad_reply;
+  if (sent && lease_.running()) {
+    whole_.context_.leases.lose(lease_, Clock::now());
+    if (whole_.context_.cells != nullptr) whole_.context_.cells->write_lost();
+  }
   whole_.add_error(*this, errors::from_failure(failure, whole_.origin().method->stream));
   whole_.leg_done(*this);
 }

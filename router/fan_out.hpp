@@ -7,6 +7,7 @@
 
 #include "router/errors.hpp"
 #include "router/exchange.hpp"
+#include "router/write_leases.hpp"
 
 namespace router {
 
@@ -17,8 +18,9 @@ class FanOut final : public Exchange {
  public:
   static FanOut& make(DispatchContext& context, Origin origin);
 
-  /// Sends the payload (unedited) to every shard. May answer, and be over, before it returns.
-  void start(std::string_view payload, std::uint16_t checksum, fast::Version checksum_version);
+  /// Sends the payload (unedited) to every shard; `checksum`: where it is known, and the version it
+  /// is of. May answer, and be over, before it returns.
+  void start(std::string_view payload, std::optional<std::uint16_t> checksum, fast::Version checksum_version);
 
   void abandon() override;
   void resume() override;
@@ -37,6 +39,7 @@ class FanOut final : public Exchange {
     FanOut& whole_;
     std::size_t pnode_;
     std::optional<backends::Ticket> ticket_;
+    WriteLease lease_;     // runs while a write is with the shard
     bool heard_ = false;   // a row of its has come
     bool paused_ = false;
   };
@@ -46,6 +49,8 @@ class FanOut final : public Exchange {
   void add_counts();
   void add_error(const Leg& leg, fast::Error error);
   void leg_done(Leg& leg);
+  void send_held(const Decision& decision) override;
+  void release() override;
   void await_more();
   void finish();
   [[nodiscard]] backends::Shard& shard_of(const Leg& leg) const;

@@ -3,34 +3,53 @@
 #include <algorithm>
 
 #include "router/errors.hpp"
+#include "router/snapshot.hpp"
 
 namespace router {
+namespace {
 
-std::optional<fast::Error> refuse_write(const Snapshot& snapshot, ring::Location location) {
+Verdict at_gate(GateMode mode) {
+  switch (mode) {
+    case GateMode::refuse: return errors::read_only_vnodes();
+    case GateMode::hold: return Hold{};
+    case GateMode::open: break;
+  }
+  return Pass{};
+}
+
+}  // namespace
+
+GateMode Gate::mode(ring::Vnode vnode) const {
+  if (held.contains(vnode)) return GateMode::hold;
+  return refused.contains(vnode) ? GateMode::refuse : GateMode::open;
+}
+
+Verdict judge_write(const Snapshot& snapshot, ring::Location location) {
   if (snapshot.ring->any_data() && snapshot.ring->read_only(location.vnode))
     return errors::read_only_vnodes();
   const PnodeState& pnode = snapshot.pnodes[number(location.pnode)];
   if (pnode.read_only) return errors::read_only_pnodes(pnode.name);
-  return std::nullopt;
+  if (!snapshot.gate->any()) return Pass{};
+  return at_gate(snapshot.gate->mode(location.vnode));
 }
 
-std::optional<fast::Error> refuse_shard_write(const Snapshot& snapshot, ring::PnodeIndex index) {
+Verdict judge_shard_write(const Snapshot& snapshot, ring::PnodeIndex index) {
   const PnodeState& pnode = snapshot.pnodes[number(index)];
   if (pnode.any_read_only_vnode) return errors::read_only_vnodes();
   if (pnode.read_only) return errors::read_only_pnodes(pnode.name);
-  return std::nullopt;
+  return at_gate(pnode.gate);
 }
 
-std::optional<fast::Error> refuse_fleet_write(const Snapshot& snapshot, bool any_data,
-                                              bool override_vnodes) {
+Verdict judge_fleet_write(const Snapshot& snapshot, bool any_data, bool override_data) {
   const bool blocked =
       any_data ? snapshot.ring->any_data()
                : std::any_of(snapshot.pnodes.begin(), snapshot.pnodes.end(),
                              [](const PnodeState& pnode) { return pnode.any_read_only_vnode; });
-  if (blocked && !override_vnodes) return errors::read_only_vnodes();
+  if (blocked && !override_data) return errors::read_only_vnodes();
   if (!snapshot.read_only_pnode_names.empty())
     return errors::read_only_pnodes(snapshot.read_only_pnode_names);
-  return std::nullopt;
+  if (!snapshot.gate->refused.empty()) return at_gate(GateMode::refuse);
+  return at_gate(snapshot.gate->held.empty() ? GateMode::open : GateMode::hold);
 }
 
 }  // namespace router

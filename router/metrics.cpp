@@ -90,15 +90,15 @@ void add_shards(std::vector<MetricFamily>& all, const Cells& cells, const Metric
   MetricFamily in_flight = family("router_shard_in_flight", "requests whose answer is outstanding", MetricType::Gauge);
   MetricFamily connections = family("router_shard_connections", "connections that are up", MetricType::Gauge);
   MetricFamily healthy = family("router_shard_healthy", "workers that would send it a request now", MetricType::Gauge);
-  for (std::size_t i = 0; i < state.snapshot->pnodes.size(); ++i) {
-    const Labels own{{"pnode", state.snapshot->pnodes[i].name}};
+  for (std::size_t i = 0; i < state.page->snapshot().pnodes.size(); ++i) {
+    const Labels own{{"pnode", state.page->snapshot().pnodes[i].name}};
     double sent = 0, failed = 0, flying = 0, up = 0, well = 0;
     for (const auto& worker : cells) {
       if (i >= WorkerCells::kShardsCounted) break;
       sent += static_cast<double>(worker->shard(i).requests.get());
       failed += static_cast<double>(worker->shard(i).errors.get());
     }
-    for (const WorkerStatus& worker : state.workers) {
+    for (const WorkerStatus& worker : state.page->workers) {
       if (i >= worker.shards.size()) continue;
       flying += static_cast<double>(worker.shards[i].second.in_flight);
       up += static_cast<double>(worker.shards[i].second.connections);
@@ -116,7 +116,7 @@ void add_shards(std::vector<MetricFamily>& all, const Cells& cells, const Metric
 
 void add_process(std::vector<MetricFamily>& all, const MetricsState& state) {
   double sessions = 0;
-  for (const WorkerStatus& worker : state.workers) sessions += static_cast<double>(worker.sessions.size());
+  for (const WorkerStatus& worker : state.page->workers) sessions += static_cast<double>(worker.sessions.size());
   const auto single = [&](const char* name, const char* help, MetricType type, const Labels& own, double value) {
     MetricFamily made = family(name, help, type);
     made.metric.push_back(type == MetricType::Counter ? counter(state.labels, own, value)
@@ -125,14 +125,66 @@ void add_process(std::vector<MetricFamily>& all, const MetricsState& state) {
   };
   single("router_sessions", "clients connected", MetricType::Gauge, {}, sessions);
   single("router_ring_generation", "generation of the ring in force; 0: a plain directory", MetricType::Gauge, {},
-         static_cast<double>(state.snapshot->generation));
+         static_cast<double>(state.page->snapshot().generation));
   single("router_ring_info", "the ring in force", MetricType::Gauge,
-         {{"digest", state.snapshot->ring->digest()},
-          {"vnodes", std::to_string(state.snapshot->ring->vnode_count())}}, 1);
+         {{"digest", state.page->snapshot().ring->digest()},
+          {"vnodes", std::to_string(state.page->snapshot().ring->vnode_count())}}, 1);
   single("router_reloads_refused_total", "reloads refused; the old ring went on serving", MetricType::Counter, {},
-         static_cast<double>(state.reloads_refused));
+         static_cast<double>(state.page->control.reloads_refused));
   single("router_log_dropped_total", "log lines dropped because the queue was full", MetricType::Counter, {},
          static_cast<double>(state.log_lines_dropped));
+}
+
+/// Writes at the gate, and publications. electric-moray had neither.
+void add_gate(std::vector<MetricFamily>& all, const Cells& cells, const MetricsState& state) {
+  const auto sum = [&](auto cell) {
+    double total = 0;
+    for (const auto& worker : cells) total += static_cast<double>(cell(*worker));
+    return total;
+  };
+  MetricFamily outcomes = family("router_held_writes_total", "what became of writes to blocked vnodes", MetricType::Counter);
+  const auto outcome = [&](const char* name, Cell GateCells::*cell) {
+    const double total = sum([&](const WorkerCells& worker) { return (worker.gate().*cell).get(); });
+    outcomes.metric.push_back(counter(state.labels, {{"outcome", name}}, total));
+  };
+  outcome("held", &GateCells::held);
+  outcome("released", &GateCells::released);
+  outcome("expired", &GateCells::expired);
+  outcome("abandoned", &GateCells::abandoned);
+  outcome("refused", &GateCells::refused_later);
+  outcome("overflowed", &GateCells::overflowed);
+
+  const Gate& gate = *state.page->snapshot().gate;
+  MetricFamily vnodes = family("router_blocked_vnodes", "vnodes that are blocked; in memory: none after a restart", MetricType::Gauge);
+  vnodes.metric.push_back(gauge(state.labels, {{"mode", "hold"}}, static_cast<double>(gate.held.size())));
+  vnodes.metric.push_back(gauge(state.labels, {{"mode", "refuse"}}, static_cast<double>(gate.refused.size())));
+  for (MetricFamily* each : {&outcomes, &vnodes}) all.push_back(std::move(*each));
+
+  double held = 0, bytes = 0, leases = 0;
+  for (const WorkerStatus& worker : state.page->workers) {
+    held += static_cast<double>(worker.held_writes);
+    bytes += static_cast<double>(worker.held_bytes);
+    leases += static_cast<double>(worker.write_leases);
+  }
+  const auto single = [&](const char* name, const char* help, MetricType type, double value) {
+    MetricFamily made = family(name, help, type);
+    made.metric.push_back(type == MetricType::Counter ? counter(state.labels, {}, value) : gauge(state.labels, {}, value));
+    all.push_back(std::move(made));
+  };
+  const PublicationCounts& counts = state.page->publications;
+  const auto seconds = [](std::chrono::nanoseconds time) { return static_cast<double>(time.count()) * 1e-9; };
+  single("router_held_writes", "writes that wait for blocked vnodes", MetricType::Gauge, held);
+  single("router_held_bytes", "their payloads", MetricType::Gauge, bytes);
+  single("router_writes_in_flight", "writes that their shards have not answered", MetricType::Gauge, leases);
+  single("router_writes_refused_total", "writes refused as read-only on arrival", MetricType::Counter,
+         sum([](const WorkerCells& worker) { return worker.writes_refused(); }));
+  single("router_writes_lost_total", "writes whose connection was lost before the answer: their outcome is unknown", MetricType::Counter,
+         sum([](const WorkerCells& worker) { return worker.writes_lost(); }));
+  single("router_leases_expired_total", "coordinators' leases that ran out", MetricType::Counter, static_cast<double>(state.page->control.leases_expired));
+  single("router_publications_total", "rings and gates that all workers took over", MetricType::Counter, static_cast<double>(counts.publications));
+  single("router_publication_seconds", "how long the last publication took", MetricType::Gauge, seconds(counts.last.took));
+  single("router_publication_pause_seconds", "how long the last one kept a worker from its requests", MetricType::Gauge, seconds(counts.last.pause));
+  single("router_publication_pause_max_seconds", "the longest of all", MetricType::Gauge, seconds(counts.longest_pause));
 }
 
 }  // namespace
@@ -143,6 +195,7 @@ std::string metrics_text(const std::vector<std::unique_ptr<WorkerCells>>& cells,
   add_requests(all, cells, state.labels);
   add_protocol_errors(all, cells, state.labels);
   add_shards(all, cells, state);
+  add_gate(all, cells, state);
   add_process(all, state);
   return prometheus::TextSerializer().Serialize(all);
 }

@@ -6,17 +6,15 @@
 #include <vector>
 
 #include "router/cells.hpp"
-#include "router/worker.hpp"
+#include "router/pages.hpp"
 
 namespace router {
 
 /// What a scrape shows beside the workers' cells.
 struct MetricsState {
   std::map<std::string, std::string> labels;  ///< of every series
-  const Snapshot* snapshot = nullptr;
-  std::vector<WorkerStatus> workers;
+  const PageState* page = nullptr;
   std::uint64_t log_lines_dropped = 0;
-  std::uint64_t reloads_refused = 0;
 };
 
 /// All metrics in Prometheus' text format: the cells of all workers added up.

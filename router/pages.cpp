@@ -42,10 +42,10 @@ std::uint64_t resident_bytes() {
 
 Json shard_states(const PageState& state) {
   Json list = Json::array();
-  for (std::size_t i = 0; i < state.snapshot->pnodes.size(); ++i) {
-    Json shard{{"pnode", state.snapshot->pnodes[i].name},
-               {"backend", std::string(config::to_string(state.shards[i].backend))},
-               {"readOnly", state.snapshot->pnodes[i].read_only}};
+  for (std::size_t i = 0; i < state.snapshot().pnodes.size(); ++i) {
+    Json shard{{"pnode", state.snapshot().pnodes[i].name},
+               {"backend", std::string(config::to_string(state.published->shards[i].backend))},
+               {"readOnly", state.snapshot().pnodes[i].read_only}};
     std::size_t connections = 0, in_flight = 0, healthy = 0;
     for (const WorkerStatus& worker : state.workers) {
       if (i >= worker.shards.size()) continue;
@@ -64,17 +64,53 @@ Json shard_states(const PageState& state) {
   return list;
 }
 
+/// Blocks live in memory: after a restart there are none.
+Json gate_state(const PageState& state) {
+  const Gate& gate = *state.snapshot().gate;
+  std::size_t held = 0, bytes = 0, leases = 0;
+  for (const WorkerStatus& worker : state.workers) {
+    held += worker.held_writes;
+    bytes += worker.held_bytes;
+    leases += worker.write_leases;
+  }
+  const auto since = state.control.blocked_since;
+  return {{"hold", gate.held.to_text()},
+          {"refuse", gate.refused.to_text()},
+          {"since", since ? Json(iso_time(*since)) : Json(nullptr)},
+          {"heldWrites", held},
+          {"heldBytes", bytes},
+          {"writesInFlight", leases},
+          {"leasesExpired", state.control.leases_expired}};
+}
+
+Json prepared_state(const PageState& state) {
+  const auto& prepared = state.control.prepared;
+  if (!prepared) return state.control.left_pending.empty() ? Json(nullptr) : Json{{"leftBehind", state.control.left_pending}};
+  return {{"generation", prepared->generation}, {"digest", prepared->digest}, {"plan", prepared->plan}};
+}
+
+Json publications_state(const PageState& state) {
+  using std::chrono::duration_cast;
+  using std::chrono::microseconds;
+  const auto count = [](std::chrono::nanoseconds time) { return duration_cast<microseconds>(time).count(); };
+  const PublicationCounts& counts = state.publications;
+  return {{"count", counts.publications},
+          {"lastMicroseconds", count(counts.last.took)},
+          {"lastPauseMicroseconds", count(counts.last.pause)},
+          {"longestPauseMicroseconds", count(counts.longest_pause)}};
+}
+
 }  // namespace
 
 std::string status_page(const PageState& state) {
   const char* fmri = std::getenv("SMF_FMRI");
   Json clients = Json::array(), index_shards = Json::array();
-  for (const PnodeState& pnode : state.snapshot->pnodes) {
+  for (const PnodeState& pnode : state.snapshot().pnodes) {
     clients.push_back(pnode.name);
     const auto endpoint = config::parse_pnode_url(pnode.name);
     index_shards.push_back({{"host", endpoint ? endpoint->host : pnode.name}, {"readOnly", pnode.read_only}});
   }
-  const ring::Ring& ring = *state.snapshot->ring;
+  const ring::Ring& ring = *state.snapshot().ring;
   Json page{{"smf_fmri", fmri == nullptr ? Json(nullptr) : Json(fmri)},
             {"pid", getpid()},
             {"start_time", iso_time(state.started_at)},
@@ -82,11 +118,15 @@ std::string status_page(const PageState& state) {
             {"index_shards", std::move(index_shards)},
             {"ring", {{"digest", ring.digest()},
                       {"vnodes", ring.vnode_count()},
-                      {"generation", state.snapshot->generation},
-                      {"publication", state.snapshot->sequence},
-                      {"anyData", ring.any_data()}}},
-            {"reloads", state.reloads},
-            {"lastReload", state.last_reload.empty() ? Json(nullptr) : Json(state.last_reload)},
+                      {"generation", state.snapshot().generation},
+                      {"publication", state.snapshot().sequence},
+                      {"anyData", ring.any_data()},
+                      {"location", state.control.ring_location}}},
+            {"gate", gate_state(state)},
+            {"prepared", prepared_state(state)},
+            {"publications", publications_state(state)},
+            {"reloads", state.control.reloads},
+            {"lastReload", state.control.last_reload.empty() ? Json(nullptr) : Json(state.control.last_reload)},
             {"workers", state.workers.size()},
             {"shards", shard_states(state)}};
   return page.dump(-1, ' ', false, Json::error_handler_t::replace);

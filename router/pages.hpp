@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "config/config.hpp"
+#include "router/control/answers.hpp"
 #include "router/worker.hpp"
 
 namespace router {
@@ -12,12 +12,13 @@ namespace router {
 /// What the status pages are made of.
 struct PageState {
   std::chrono::system_clock::time_point started_at;
-  std::shared_ptr<const Snapshot> snapshot;
-  std::vector<config::Shard> shards;
+  std::shared_ptr<const Publication> published;
+  PublicationCounts publications;
+  ControlStatus control;
   std::vector<WorkerStatus> workers;
-  std::uint64_t reloads = 0;  ///< asked for, refused ones among them
-  std::string last_reload;  ///< empty: none was tried
   bool ready = false;
+
+  [[nodiscard]] const Snapshot& snapshot() const { return *published->snapshot; }
 };
 
 /// electric-moray's /status, and more: ring, reload, shards as the workers see them.

@@ -84,7 +84,7 @@ Decision plan_by_key(const Method& method, std::string_view payload, const Snaps
   const auto location = locate(snapshot, bucket, key);
   if (!location) return reject(errors::plain("the key's hash lies behind the ring's last vnode"));
   if (method.write)
-    if (auto refusal = refuse_write(snapshot, *location)) return reject(std::move(*refusal));
+    if (auto decision = stopped(judge_write(snapshot, *location))) return *std::move(decision);
 
   if (method.rpc == Rpc::put_object && scratch.arguments[2].is(json::Type::object))
     append_vnode(scratch.edits, payload, scratch.arguments[2], location->vnode);
@@ -120,8 +120,7 @@ Decision plan_by_hashkey(const Method& method, std::string_view payload, const S
     return reject(errors::plain("Invalid search request, requires either token or hashkey"));
   }
   if (method.write)
-    if (auto refusal = refuse_shard_write(snapshot, target.pnode))
-      return reject(std::move(*refusal));
+    if (auto decision = stopped(judge_shard_write(snapshot, target.pnode))) return *std::move(decision);
   edit_options(method, payload, options, scratch.edits);
   return target;
 }
@@ -137,8 +136,7 @@ Decision plan_all(const Method& method, const Snapshot& snapshot, const PlanScra
     override_vnodes = given && given->is_true();
   }
   const bool any_data = method.rpc != Rpc::reindex_objects;
-  if (auto refusal = refuse_fleet_write(snapshot, any_data, override_vnodes))
-    return reject(std::move(*refusal));
+  if (auto decision = stopped(judge_fleet_write(snapshot, any_data, override_vnodes))) return *std::move(decision);
   return ToAll{};
 }
 
@@ -156,6 +154,12 @@ Decision plan_here(const Method& method, const Snapshot& snapshot, const PlanScr
 }
 
 }  // namespace
+
+std::optional<Decision> stopped(Verdict verdict) {
+  if (auto* error = std::get_if<fast::Error>(&verdict)) return reject(std::move(*error));
+  if (std::holds_alternative<Hold>(verdict)) return Hold{};
+  return std::nullopt;
+}
 
 Decision plan(const Method& method, std::string_view payload, json::Value d,
               const Snapshot& snapshot, PlanScratch& scratch) {

@@ -11,6 +11,7 @@
 #include "json/document.hpp"
 #include "ring/ring.hpp"
 #include "router/edits.hpp"
+#include "router/gate.hpp"
 #include "router/methods.hpp"
 #include "router/snapshot.hpp"
 
@@ -41,7 +42,11 @@ struct AnswerHere {
   bool operator==(const AnswerHere&) const = default;
 };
 
-using Decision = std::variant<Reject, ToShard, ToAny, ToAll, AnswerHere>;
+/// `Hold`: the request waits whole and is planned again when the gate changes.
+using Decision = std::variant<Reject, ToShard, ToAny, ToAll, AnswerHere, Hold>;
+
+/// What a verdict makes of a request; nullopt: it passes.
+std::optional<Decision> stopped(Verdict verdict);
 
 /// Scratch memory of a planner, reused from request to request; lives on one worker.
 struct PlanScratch {

@@ -100,7 +100,7 @@ Decision plan_batch(std::string_view payload, json::Value requests, const Snapsh
 
   const auto location = snapshot.ring->locate(scratch.first_key);
   if (!location) return reject(errors::plain("the key's hash lies behind the ring's last vnode"));
-  if (auto refusal = refuse_write(snapshot, *location)) return reject(std::move(*refusal));
+  if (auto decision = stopped(judge_write(snapshot, *location))) return *std::move(decision);
 
   char text[32] = "\"vnode\":";
   const auto end = std::to_chars(text + 8, text + sizeof text, number(location->vnode)).ptr;

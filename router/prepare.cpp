@@ -4,7 +4,6 @@
 #include <stdexcept>
 #include <thread>
 
-#include "ring/leveldb_store.hpp"
 #include "router/log.hpp"
 
 namespace router {
@@ -25,6 +24,12 @@ DispatchLimits dispatch_limits(const config::Config& config) {
           ms(config.timeouts.long_running_ms), ms(config.timeouts.stream_idle_ms)};
 }
 
+HoldLimits hold_limits(const config::Config& config) {
+  const std::size_t workers = worker_count(config);
+  return {std::max<std::size_t>(1, config.limits.held_writes_max / workers), config.limits.held_bytes_max / workers,
+          std::chrono::milliseconds(config.timeouts.hold_ms)};
+}
+
 void log_problems(Log& log, LogLevel level, const std::vector<config::Problem>& problems) {
   for (const config::Problem& problem : problems) {
     if (level == LogLevel::warn)
@@ -40,20 +45,28 @@ std::size_t worker_count(const config::Config& config) {
   return config.workers != 0 ? config.workers : std::max(1u, std::thread::hardware_concurrency());
 }
 
-Prepared prepare(const config::Config& config, ShardSources& sources, std::uint64_t sequence, Log& log) {
-  auto ring = ring::load_leveldb(config.ring_location);
-  auto resolved = config::resolve_shards(config, {ring->pnodes().begin(), ring->pnodes().end()});
+Prepared prepare(const config::Config& config, RingInForce ring, std::shared_ptr<const Gate> gate,
+                 ShardSources& sources, std::uint64_t sequence, Log& log) {
+  const auto pnodes = ring.ring->pnodes();
+  auto resolved = config::resolve_shards(config, {pnodes.begin(), pnodes.end()});
   for (auto& problem : unsupported_shards(resolved.shards)) resolved.problems.push_back(std::move(problem));
   log_problems(log, LogLevel::warn, resolved.warnings);
   if (!resolved.problems.empty()) throw ConfigurationError(config::to_text(resolved.problems));
 
   std::vector<bool> read_only;
   for (const config::Shard& shard : resolved.shards) read_only.push_back(shard.read_only);
-  auto snapshot = std::make_shared<Snapshot>(Snapshot::make(std::move(ring), read_only));
+  auto snapshot = std::make_shared<Snapshot>(Snapshot::make(std::move(ring.ring), read_only, std::move(gate)));
   snapshot->sequence = sequence;
+  snapshot->generation = ring.generation;
   auto opened = sources.open(resolved.shards);
-  return {{std::move(snapshot), std::move(resolved.shards), dispatch_limits(config), session_limits(config),
-           config.limits.large_frames_bytes_max / worker_count(config)}, std::move(opened)};
+  Publication publication;
+  publication.snapshot = std::move(snapshot);
+  publication.shards = std::move(resolved.shards);
+  publication.dispatch = dispatch_limits(config);
+  publication.session = session_limits(config);
+  publication.hold = hold_limits(config);
+  publication.large_frames_bytes_max = config.limits.large_frames_bytes_max / worker_count(config);
+  return {std::move(publication), std::move(opened)};
 }
 
 std::vector<std::string> fixed_differences(const config::Config& old, const config::Config& next) {

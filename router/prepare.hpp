@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "config/config.hpp"
+#include "router/control/ring_files.hpp"
 #include "router/shard_factory.hpp"
 #include "router/worker.hpp"
 
@@ -28,10 +29,11 @@ struct Prepared {
 /// Workers that a configuration asks for; bounds of the process are divided by it.
 std::size_t worker_count(const config::Config& config);
 
-/// Loads the ring that a configuration names, checks it against the shards and opens what they
-/// need; warnings are logged. Nothing is in force yet. `sequence`: of the snapshot, ascending.
-/// Throws ring::RingError, ConfigurationError, or std::runtime_error for what can't be opened.
-Prepared prepare(const config::Config& config, ShardSources& sources, std::uint64_t sequence, Log& log);
+/// Checks a ring against a configuration's shards and opens what they need; warnings are logged.
+/// Nothing is in force yet. `gate`: null: all open. `sequence`: of the snapshot, ascending. Throws
+/// ConfigurationError, or std::runtime_error for what can't be opened.
+Prepared prepare(const config::Config& config, RingInForce ring, std::shared_ptr<const Gate> gate,
+                 ShardSources& sources, std::uint64_t sequence, Log& log);
 
 /// Settings that a reload can't change, where they differ.
 std::vector<std::string> fixed_differences(const config::Config& old, const config::Config& next);

@@ -45,8 +45,7 @@ void Session::start() {
 }
 
 bool Session::may_read() const {
-  return !closed_ && !draining_ && !end_of_stream_ && large_frame_ != LargeFrame::waiting && in_flight_.size() < limits_.in_flight_max &&
-         !output_full();
+  return !closed_ && !draining_ && !end_of_stream_ && large_frame_ != LargeFrame::waiting && may_start();
 }
 
 void Session::wait_readable() {
@@ -120,7 +119,7 @@ void Session::large_frame_stalled() {
 void Session::take_frames() {
   if (taking_) return;
   taking_ = true;
-  while (!closed_ && !draining_ && in_flight_.size() < limits_.in_flight_max && !output_full()) {
+  while (!closed_ && !draining_ && may_start()) {
     const fast::Decoded decoded = decoder_.next();
     if (const auto* frame = std::get_if<fast::Frame>(&decoded)) {
       take_frame(*frame);

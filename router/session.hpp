@@ -80,6 +80,7 @@ class Session final : public ClientPort,
   void stream_paused() override { streams_paused_ = true; }
   void started(std::uint32_t message_id, Exchange& exchange) override;
   void finished(std::uint32_t message_id) override;
+  void held_changed(std::ptrdiff_t by) override { held_ += static_cast<std::size_t>(by); }
   void on_deadline() override;
   void large_frame_granted() override;
   void large_frame_stalled() override;
@@ -107,6 +108,7 @@ class Session final : public ClientPort,
   void reserve_large_frame();
   void release_large_frame();
   [[nodiscard]] bool may_read() const;
+  [[nodiscard]] bool may_start() const { return in_flight_.size() - held_ < limits_.in_flight_max && !output_full(); }
 
   Socket socket_;
   std::uint64_t id_;
@@ -118,6 +120,7 @@ class Session final : public ClientPort,
   std::string output_;
   std::size_t written_ = 0;  // of output_
   boost::unordered_flat_map<std::uint32_t, Exchange*> in_flight_;
+  std::size_t held_ = 0;         // of those, how many wait at the gate
   std::string peer_;
   std::chrono::system_clock::time_point accepted_at_;
   SessionCounts counts_;

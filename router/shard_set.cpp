@@ -4,15 +4,21 @@
 
 namespace router {
 
+/// A shard that is there already; null: none is. Between two rings of one configuration each is
+/// found at its old place.
+std::unique_ptr<backends::Shard> ShardSet::take(const ShardSpec& spec, std::size_t place) {
+  const auto same = [&](const Held& held) { return held.shard != nullptr && held.spec.same_shard(spec); };
+  if (place < shards_.size() && same(shards_[place])) return std::move(shards_[place].shard);
+  const auto old = std::find_if(shards_.begin(), shards_.end(), same);
+  return old == shards_.end() ? nullptr : std::move(old->shard);
+}
+
 std::vector<backends::Shard*> ShardSet::publish(const std::vector<ShardSpec>& specs) {
   std::vector<Held> kept;
   std::vector<backends::Shard*> result;
   for (const ShardSpec& spec : specs) {
-    const auto old = std::find_if(shards_.begin(), shards_.end(), [&](const Held& held) {
-      return held.shard != nullptr && held.spec.same_shard(spec);
-    });
-    std::unique_ptr<backends::Shard> shard =
-        old == shards_.end() ? factory_(spec, loop_) : std::move(old->shard);
+    std::unique_ptr<backends::Shard> shard = take(spec, result.size());
+    if (shard == nullptr) shard = factory_(spec, loop_);
     result.push_back(shard.get());
     kept.push_back({spec, std::move(shard)});
   }

@@ -24,7 +24,7 @@ class ShardSet {
   ShardSet(ShardFactory factory, boost::asio::io_context& loop)
       : factory_(std::move(factory)), loop_(loop) {}
 
-  /// The shards of a new ring, in the order of `specs`.
+  /// The shards of a new ring, in the order of `specs`. O(specs) where most keep their places.
   std::vector<backends::Shard*> publish(const std::vector<ShardSpec>& specs);
 
   /// Destroys retired shards that are idle.
@@ -39,6 +39,8 @@ class ShardSet {
   [[nodiscard]] bool all_idle() const;
 
  private:
+  std::unique_ptr<backends::Shard> take(const ShardSpec& spec, std::size_t place);
+
   ShardFactory factory_;
   boost::asio::io_context& loop_;
   std::vector<Held> shards_;

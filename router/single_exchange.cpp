@@ -63,7 +63,11 @@ bool SingleExchange::submit(const backends::Request& request) {
   const backends::Submitted submitted = shard_->submit(request, *this);
   if (context_.cells != nullptr) context_.cells->shard_request(number(target_.pnode));
   ticket_ = submitted.ticket;
-  if (ticket_) return true;
+  if (ticket_) {
+    if (origin().method->write)
+      context_.leases.begin(lease_, target_.vnode, origin().ring->snapshot->pnodes[number(target_.pnode)].name);
+    return true;
+  }
   if (any_shard_ && attempts_ < kAttemptsMax && origin().ring->shards.size() > 1) {
     submit_somewhere(request);
     return true;
@@ -77,21 +81,24 @@ void SingleExchange::retry() {
     release();
     return;
   }
-  move_to(context_.ring);
-  if (context_.request.parse(retained_)) {
-    fail(errors::bad_payload("request could not be read again"));
-    release();
-    return;
-  }
-  const auto d = context_.request.root().find("d");
-  Decision decision = plan(*origin().method, retained_, *d, *origin().ring->snapshot,
-                           context_.plan_scratch);
+  const Decision decision = plan_again();
   if (const auto* reject = std::get_if<Reject>(&decision)) {
     fail(reject->error);
     release();
     return;
   }
   if (const auto* shard = std::get_if<ToShard>(&decision)) target_ = *shard;
+  send_again();
+}
+
+void SingleExchange::send_held(const Decision& decision) {
+  target_ = std::get<ToShard>(decision);  // a write of one shard is never anything else
+  arm_deadline();
+  send_again();
+  std::string().swap(retained_);  // it may be large, and is never sent a third time
+}
+
+void SingleExchange::send_again() {
   backends::Request request;
   request.rpc = origin().method->rpc;
   request.stream = origin().method->stream;
@@ -143,8 +150,22 @@ void SingleExchange::on_data(const backends::Reply& reply) {
   paused_ = true;
 }
 
+/// With its lease, a write ends for whoever waits for it, before its client hears of it.
+void SingleExchange::end_lease(const backends::Failure* failure) {
+  if (!lease_.running()) return;
+  const bool sent = failure != nullptr && (failure->kind == backends::FailureKind::connection_lost ||
+                                           failure->kind == backends::FailureKind::bad_reply);
+  if (!sent) {
+    context_.leases.end(lease_);
+    return;
+  }
+  context_.leases.lose(lease_, Clock::now());
+  if (context_.cells != nullptr) context_.cells->write_lost();
+}
+
 void SingleExchange::on_end(const backends::Reply& reply) {
   ticket_.reset();
+  end_lease();
   if (!answered()) {
     relay_values(fast::Status::end, reply);
     close_client(false);
@@ -154,6 +175,7 @@ void SingleExchange::on_end(const backends::Reply& reply) {
 
 void SingleExchange::on_error(const backends::Reply& reply) {
   ticket_.reset();
+  end_lease();
   if (context_.cells != nullptr) context_.cells->shard_error(number(target_.pnode));
   if (!answered()) {
     if (context_.reply.parse(reply.payload) || !valid_error(context_.reply.root())) {
@@ -177,6 +199,7 @@ bool SingleExchange::may_retry(const backends::Failure& failure) const {
 
 void SingleExchange::on_failure(const backends::Failure& failure) {
   ticket_.reset();
+  end_lease(&failure);
   if (!may_retry(failure)) {
     answer_failure(failure);
     return;
@@ -205,6 +228,10 @@ void SingleExchange::fail(const fast::Error& error) {
 }
 
 void SingleExchange::on_deadline() {
+  if (held()) {
+    give_up_hold();
+    return;
+  }
   write_error(errors::deadline(origin().deadline.value_or(elapsed()),
                                origin().ring->snapshot->pnodes[number(target_.pnode)].name,
                                origin().method->name, elapsed()));
@@ -213,6 +240,10 @@ void SingleExchange::on_deadline() {
 }
 
 void SingleExchange::abandon() {
+  if (held()) {
+    drop_held();
+    return;
+  }
   forget_client();
   disarm_deadline();
   give_up_shard();
@@ -225,6 +256,7 @@ void SingleExchange::give_up_shard() {
   if (paused_) resume();
   if (!shard_->cancel(*ticket_)) return;
   ticket_.reset();
+  end_lease();  // a write that can be cancelled was never sent
   release();
 }
 

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "router/exchange.hpp"
+#include "router/write_leases.hpp"
 #include "router/plan.hpp"
 
 namespace router {
@@ -44,17 +45,20 @@ class SingleExchange final : public Exchange, private backends::ReplySink {
   void answer_failure(const backends::Failure& failure);
   void fail(const fast::Error& error);
   void give_up_shard();
-  void release();  ///< over: back to the context's spare list
+  void send_held(const Decision& decision) override;
+  void release() override;  ///< back to the context's spare list
+  void end_lease(const backends::Failure* failure = nullptr);
+  void send_again();
 
   backends::Shard* shard_ = nullptr;
   std::optional<backends::Ticket> ticket_;  // set while the shard knows our sink
+  WriteLease lease_;                        // runs while a write is with the shard
   ToShard target_;
   bool any_shard_ = false;
   bool paused_ = false;
   std::optional<backends::Failure> lost_;  // why a second attempt is made
   bool data_seen_ = false;
   std::uint8_t attempts_ = 0;
-  std::string retained_;  // the payload as sent, where it may have to be sent again
 };
 
 }  // namespace router

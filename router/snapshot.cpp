@@ -4,9 +4,10 @@
 
 namespace router {
 
-Snapshot Snapshot::make(std::shared_ptr<const ring::Ring> ring,
-                        const std::vector<bool>& read_only) {
+Snapshot Snapshot::make(std::shared_ptr<const ring::Ring> ring, const std::vector<bool>& read_only,
+                        std::shared_ptr<const Gate> gate) {
   Snapshot snapshot;
+  snapshot.gate = gate != nullptr ? std::move(gate) : std::make_shared<const Gate>();
   snapshot.tokens_json = "[";
   for (std::size_t i = 0; i < ring->pnodes().size(); ++i) {
     PnodeState pnode;
@@ -25,6 +26,9 @@ Snapshot Snapshot::make(std::shared_ptr<const ring::Ring> ring,
   for (const ring::Vnode vnode : ring->data_vnodes())
     if (ring->read_only(vnode))
       snapshot.pnodes[number(ring->owner(vnode))].any_read_only_vnode = true;
+  const auto owner = [&](ring::Vnode vnode) -> PnodeState& { return snapshot.pnodes[number(ring->owner(vnode))]; };
+  snapshot.gate->held.each([&](ring::Vnode vnode) { owner(vnode).gate = GateMode::hold; });
+  snapshot.gate->refused.each([&](ring::Vnode vnode) { owner(vnode).gate = GateMode::refuse; });
   snapshot.ring = std::move(ring);
   return snapshot;
 }

@@ -37,8 +37,8 @@ Worker::Worker(std::size_t index, WorkerOptions options, ShardFactory factory, W
 Worker::~Worker() { stop(); }
 
 void Worker::run(Publication first) {
-  thread_ = std::thread([this, next = std::move(first)]() mutable {
-    apply(std::move(next));
+  thread_ = std::thread([this, next = std::move(first)] {
+    apply(next);
     tick();
     loop_.run();
   });
@@ -61,21 +61,58 @@ void Worker::adopt(boost::asio::ip::tcp protocol, int socket) {
   });
 }
 
-void Worker::apply(Publication next) {
+/// Between two requests: one that was planned on the old ring has been submitted to the old ring's
+/// shard, one that is read next is planned on the new one. Both may be in flight at once, and each
+/// keeps its ring.
+void Worker::apply(const Publication& next) {
+  const bool gate_changed = context_.ring && context_.ring->snapshot->gate != next.snapshot->gate;
   auto ring = std::make_unique<ActiveRing>();
-  ring->snapshot = std::move(next.snapshot);
-  ring->shards = shards_.publish(next.shards);
+  ring->snapshot = next.snapshot;
+  if (next.warm.empty()) {
+    ring->shards = shards_.publish(next.shards);
+  } else {
+    std::vector<ShardSpec> all = next.shards;
+    all.insert(all.end(), next.warm.begin(), next.warm.end());
+    ring->shards = shards_.publish(all);
+    ring->shards.resize(next.shards.size());
+  }
   context_.limits = next.dispatch;
   session_limits_ = next.session;
   large_frames_.configure(next.large_frames_bytes_max, next.session.write_stall_max);
+  context_.held.configure(next.hold);
   context_.ring = ActiveRingPointer(ring.release());
+  if (gate_changed) context_.held.let_go();
 }
 
-void Worker::publish(Publication next, std::function<void()> acknowledge) {
+void Worker::publish(std::shared_ptr<const Publication> next, Acknowledge acknowledge) {
   boost::asio::post(loop_, [this, next = std::move(next), acknowledge = std::move(acknowledge)] {
-    apply(next);
-    if (acknowledge) acknowledge();
+    const auto began = std::chrono::steady_clock::now();
+    apply(*next);
+    acknowledge(std::chrono::steady_clock::now() - began);
   });
+}
+
+void Worker::await_leases(std::shared_ptr<const LeaseScope> scope, std::function<void(LeasesEnded)> done) {
+  boost::asio::post(loop_, [this, scope = std::move(scope), done = std::move(done)] {
+    const auto waited_for = std::make_shared<std::size_t>(0);
+    const auto ended = [this, scope, done, waited_for] {
+      // Told once the caller knows how many there were.
+      boost::asio::post(loop_, [this, scope, done, waited_for] {
+        done({*waited_for, context_.leases.indeterminate(*scope, WriteLeases::Clock::now())});
+      });
+    };
+    *waited_for = context_.leases.await(scope, ended);
+  });
+}
+
+void Worker::call(std::string payload, LocalCall::Done done) {
+  boost::asio::post(loop_, [this, payload = std::move(payload), done = std::move(done)] {
+    LocalCall::make(dispatcher_, payload, done);
+  });
+}
+
+void Worker::count_heat(std::shared_ptr<Heat> heat) {
+  boost::asio::post(loop_, [this, heat = std::move(heat)] { context_.heat = heat; });
 }
 
 void Worker::status(std::function<void(WorkerStatus)> take) {
@@ -84,9 +121,12 @@ void Worker::status(std::function<void(WorkerStatus)> take) {
     for (const auto& [id, session] : sessions_)
       status.sessions.push_back({id, session->peer(), session->in_flight(), session->counts(),
                                  session->draining(), session->accepted_at()});
-    for (const auto& held : shards_.shards())
+    for (const auto& held : shards_.shards())  // those of a ring to come are last
       status.shards.emplace_back(held.spec.pnode, held.shard->status());
     status.published_sequence = context_.ring->snapshot->sequence;
+    status.held_writes = context_.held.count();
+    status.held_bytes = context_.held.bytes();
+    status.write_leases = context_.leases.running();
     take(std::move(status));
   });
 }

@@ -17,6 +17,7 @@
 
 #include "router/dispatch_context.hpp"
 #include "router/dispatcher.hpp"
+#include "router/local_call.hpp"
 #include "router/session.hpp"
 #include "router/shard_set.hpp"
 
@@ -32,8 +33,10 @@ struct WorkerOptions {
 struct Publication {
   std::shared_ptr<const Snapshot> snapshot;
   std::vector<ShardSpec> shards;  ///< by ring::PnodeIndex
+  std::vector<ShardSpec> warm;    ///< of a ring that is to come: connected, but not used yet
   DispatchLimits dispatch;
   SessionLimits session;          ///< of clients that connect from now on
+  HoldLimits hold;                ///< of one worker
   std::size_t large_frames_bytes_max = 256u << 20;  ///< of one worker
 };
 
@@ -52,6 +55,15 @@ struct WorkerStatus {
   std::vector<SessionStatus> sessions;
   std::vector<std::pair<std::string, backends::ShardStatus>> shards;  ///< by pnode name
   std::uint64_t published_sequence = 0;
+  std::size_t held_writes = 0;    ///< waiting at the gate
+  std::size_t held_bytes = 0;
+  std::size_t write_leases = 0;   ///< writes whose shard has not answered
+};
+
+/// What a worker says when the writes that a block waited for have ended.
+struct LeasesEnded {
+  std::size_t waited_for = 0;
+  std::vector<IndeterminateWrite> indeterminate;
 };
 
 /// One core's world: a thread and its loop, its sessions, its shard connections, its pointer to
@@ -68,9 +80,21 @@ class Worker final : private SessionHost {
   /// Any thread: takes over an accepted socket (native handle).
   void adopt(boost::asio::ip::tcp protocol, int socket);
 
-  /// Any thread: swaps ring and shards between two requests, then calls `acknowledge` on the
-  /// worker's thread.
-  void publish(Publication next, std::function<void()> acknowledge);
+  /// Any thread: swaps ring, gate and shards between two requests, then calls `acknowledge` on the
+  /// worker's thread with the time for which it did nothing else. Keep the old snapshot meanwhile:
+  /// the worker should not be the one that frees a ring.
+  using Acknowledge = std::function<void(std::chrono::nanoseconds pause)>;
+  void publish(std::shared_ptr<const Publication> next, Acknowledge acknowledge);
+
+  /// Any thread: `done` is called on the worker's thread when every write in flight within the
+  /// scope has been answered, or lost.
+  void await_leases(std::shared_ptr<const LeaseScope> scope, std::function<void(LeasesEnded)> done);
+
+  /// Any thread: a request of our own; `done` is called on the worker's thread.
+  void call(std::string payload, LocalCall::Done done);
+
+  /// Any thread: counts operations there from now on; null: nowhere.
+  void count_heat(std::shared_ptr<Heat> heat);
 
   /// Any thread: `take` is called with a copy of the state on the worker's thread.
   void status(std::function<void(WorkerStatus)> take);
@@ -95,7 +119,7 @@ class Worker final : private SessionHost {
 
   void end_of_turn();
   void run_retries();
-  void apply(Publication next);
+  void apply(const Publication& next);
   void tick();
   void check_drained();
 

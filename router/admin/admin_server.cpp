@@ -3,13 +3,17 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <filesystem>
+#include <memory>
+#include <set>
 #include <stdexcept>
 #include <thread>
 
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/local/stream_protocol.hpp>
+#include <boost/asio/post.hpp>
 #include <boost/asio/read_until.hpp>
 #include <boost/asio/write.hpp>
 
@@ -22,7 +26,7 @@ namespace {
 using boost::asio::local::stream_protocol;
 using boost::system::error_code;
 
-constexpr std::size_t kLineBytesMax = 1 << 20;
+constexpr std::size_t kLineBytesMax = 16 << 20;  // a list of a million vnodes
 constexpr std::size_t kClientsMax = 32;
 
 /// Only a socket that nobody listens on is in nobody's way.
@@ -41,7 +45,7 @@ void remove_stale(const std::string& path) {
 }  // namespace
 
 struct AdminServer::Parts {
-  Parts(const std::string& path_, Handler handler_, Log& log_) : path(path_), handler(std::move(handler_)), log(log_), acceptor(loop) {
+  Parts(const std::string& path_, Handler handler_, Log& log_) : path(path_), handler(std::move(handler_)), log(log_), acceptor(*loop) {
     std::error_code ignored;
     std::filesystem::create_directories(std::filesystem::path(path).parent_path(), ignored);
     remove_stale(path);
@@ -56,8 +60,8 @@ struct AdminServer::Parts {
 
   /// One client: line by line until it leaves.
   struct Client : std::enable_shared_from_this<Client> {
-    Client(Parts& parts_, stream_protocol::socket socket_) : parts(parts_), socket(std::move(socket_)) { ++parts.clients; }
-    ~Client() { --parts.clients; }
+    Client(Parts& parts_, stream_protocol::socket socket_) : parts(parts_), socket(std::move(socket_)), count(parts.clients) { ++*count; }
+    ~Client() { --*count; }
 
     void read() {
       auto buffer = boost::asio::dynamic_buffer(input, kLineBytesMax);
@@ -65,9 +69,22 @@ struct AdminServer::Parts {
         if (error) return;  // gone, or a line without an end: nothing was done
         const std::string line = self->input.substr(0, bytes - 1);
         self->input.erase(0, bytes);
-        self->output = self->parts.handler(line) + "\n";
-        self->write();
+        self->parts.handler(line, self->reply());
       });
+    }
+    /// Whoever answers may do so when the client, or all of us, are gone: the loop alone is held
+    /// until then, and everything else happens on its thread.
+    Reply reply() {
+      parts.answering.insert(shared_from_this());
+      return [weak = weak_from_this(), loop = parts.loop](std::string text) {
+        boost::asio::post(*loop, [weak, text = std::move(text)]() mutable {
+          const auto self = weak.lock();
+          if (self == nullptr) return;
+          self->parts.answering.erase(self);
+          self->output = std::move(text) + "\n";
+          self->write();
+        });
+      };
     }
     void write() {
       boost::asio::async_write(socket, boost::asio::buffer(output), [self = shared_from_this()](const error_code& error, std::size_t) {
@@ -77,6 +94,7 @@ struct AdminServer::Parts {
 
     Parts& parts;
     stream_protocol::socket socket;
+    std::shared_ptr<std::atomic<std::size_t>> count;  // a client may outlive `parts` by a moment
     std::string input;
     std::string output;
   };
@@ -87,7 +105,7 @@ struct AdminServer::Parts {
       const auto user = peer_user(socket.native_handle());
       if (!user || (*user != 0 && *user != geteuid()))
         log.warn("admin client refused", {{"user", user ? std::int64_t{*user} : -1}});
-      else if (clients < kClientsMax)
+      else if (*clients < kClientsMax)
         std::make_shared<Client>(*this, std::move(socket))->read();
       accept();
     });
@@ -96,20 +114,21 @@ struct AdminServer::Parts {
   std::string path;
   Handler handler;
   Log& log;
-  std::size_t clients = 0;
-  boost::asio::io_context loop{1};
+  std::shared_ptr<std::atomic<std::size_t>> clients = std::make_shared<std::atomic<std::size_t>>(0);
+  std::shared_ptr<boost::asio::io_context> loop = std::make_shared<boost::asio::io_context>(1);
   stream_protocol::acceptor acceptor;
+  std::set<std::shared_ptr<Client>> answering;  // whose line is being worked on
   std::thread thread;
 };
 
 AdminServer::AdminServer(const std::string& path, Handler handler, Log& log)
     : parts_(std::make_unique<Parts>(path, std::move(handler), log)) {
   parts_->accept();
-  parts_->thread = std::thread([parts = parts_.get()] { parts->loop.run(); });
+  parts_->thread = std::thread([parts = parts_.get()] { parts->loop->run(); });
 }
 
 AdminServer::~AdminServer() {
-  parts_->loop.stop();
+  parts_->loop->stop();
   parts_->thread.join();
   unlink(parts_->path.c_str());
 }

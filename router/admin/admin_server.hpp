@@ -13,8 +13,11 @@ class Log;
 /// of its own. Mode 0600, and only root and the router's own user are answered.
 class AdminServer {
  public:
-  /// Answers one line, without line feeds. Called on the server's thread, one at a time.
-  using Handler = std::function<std::string(std::string_view line)>;
+  /// Takes the answer to a line, without line feeds. Any thread, while the server lives or after;
+  /// a client that has left is no matter.
+  using Reply = std::function<void(std::string line)>;
+  /// Answers one line, at once or later. Called on the server's thread; it should not wait.
+  using Handler = std::function<void(std::string_view line, Reply reply)>;
 
   /// Listens, in place of a socket that a dead process left. Throws std::runtime_error naming the
   /// path: another process listens there, or it can't be made.

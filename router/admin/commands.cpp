@@ -1,101 +1,26 @@
+// A line in, a line out; arguments.
 #include "router/admin/commands.hpp"
 
-#include <map>
-#include <set>
-#include <stdexcept>
-
-#include <nlohmann/json.hpp>
-
-#include "ring/key_transform.hpp"
+#include "router/admin/command.hpp"
 
 namespace router {
+namespace admin {
 namespace {
-
-using Json = nlohmann::ordered_json;
 
 constexpr int kVersion = 1;
 
-/// A command that can't be done; `code` is for programs.
-struct Refusal : std::runtime_error {
-  Refusal(std::string code_, const std::string& message) : std::runtime_error(message), code(std::move(code_)) {}
-  std::string code;
-};
-
-std::string text_argument(const Json& arguments, const char* name, const std::string& otherwise = "") {
-  const auto found = arguments.find(name);
-  if (found == arguments.end()) return otherwise;
-  if (!found->is_string()) throw Refusal("bad_argument", "argument \"" + std::string(name) + "\" must be a text");
-  return found->get<std::string>();
-}
-
-std::string required_text(const Json& arguments, const char* name) {
-  if (!arguments.contains(name)) throw Refusal("bad_argument", "argument \"" + std::string(name) + "\" is required");
-  return text_argument(arguments, name);
-}
-
-Json status(const AdminActions& actions, const Json&) { return Json::parse(status_page(actions.state())); }
-
-Json shards(const AdminActions& actions, const Json&) { return Json::parse(status_page(actions.state())).at("shards"); }
-
-Json sessions(const AdminActions& actions, const Json&) {
-  Json all = Json::array();
-  for (const WorkerStatus& worker : actions.state().workers)
-    for (const SessionStatus& session : worker.sessions)
-      all.push_back({{"id", session.id}, {"peer", session.peer}, {"inFlight", session.in_flight},
-                     {"started", session.counts.started}, {"completed", session.counts.completed},
-                     {"draining", session.draining}});
+const Commands& commands() {
+  static const Commands all = [] {
+    Commands made;
+    add_shown(made);
+    add_rings(made);
+    add_blocks(made);
+    return made;
+  }();
   return all;
 }
 
-Json locate(const AdminActions& actions, const Json& arguments) {
-  const std::string bucket = required_text(arguments, "bucket"), key = required_text(arguments, "key");
-  const PageState state = actions.state();
-  const ring::Ring& ring = *state.snapshot->ring;
-  const std::string_view transformed = ring::transform_key(bucket, key);
-  const auto location = ring.locate(transformed);
-  if (!location) throw Refusal("no_vnode", "the key's hash lies behind the ring's last vnode");
-  return {{"bucket", bucket}, {"key", key}, {"tkey", transformed}, {"vnode", number(location->vnode)},
-          {"pnode", ring.pnode_name(location->pnode)}, {"data", Json::parse(ring.data_json(location->vnode))},
-          {"readOnly", ring.read_only(location->vnode)}};
-}
-
-Json reload(const AdminActions& actions, const Json& arguments) {
-  const auto reloaded = actions.reload(text_argument(arguments, "ring"), text_argument(arguments, "expectDigest"));
-  if (!reloaded.ok) throw Refusal("refused", reloaded.outcome);
-  return {{"digest", actions.state().snapshot->ring->digest()}};
-}
-
-Json log_level(const AdminActions& actions, const Json& arguments) {
-  static const std::set<std::string> kLevels{"trace", "debug", "info", "warn", "error", "fatal"};
-  std::optional<std::string> wanted;
-  if (arguments.contains("level")) {
-    wanted = text_argument(arguments, "level");
-    if (!kLevels.contains(*wanted)) throw Refusal("bad_argument", "no log level: \"" + *wanted + "\"");
-  }
-  return {{"level", actions.log_level(wanted)}};
-}
-
-Json drain(const AdminActions& actions, const Json&) {
-  actions.drain();
-  return Json::object();
-}
-
-using Command = Json (*)(const AdminActions&, const Json&);
-struct Row {
-  Command perform;
-  std::set<std::string> arguments;
-};
-
-const std::map<std::string, Row>& commands() {
-  static const std::map<std::string, Row> all = {
-      {"status", {status, {}}}, {"shards", {shards, {}}}, {"sessions", {sessions, {}}},
-      {"locate", {locate, {"bucket", "key"}}}, {"reload", {reload, {"ring", "expectDigest"}}},
-      {"log-level", {log_level, {"level"}}}, {"drain", {drain, {}}},
-  };
-  return all;
-}
-
-Json perform(const AdminActions& actions, std::string_view line) {
+void perform(const AdminActions& actions, std::string_view line, const Answer& answer) {
   const Json request = Json::parse(line, nullptr, false);
   if (!request.is_object()) throw Refusal("bad_request", "a request is one JSON object a line");
   const auto version = request.find("v");
@@ -109,23 +34,75 @@ Json perform(const AdminActions& actions, std::string_view line) {
   for (const auto& argument : arguments.items())
     if (!row->second.arguments.contains(argument.key()))
       throw Refusal("bad_argument", row->first + " takes no argument \"" + argument.key() + "\"");
-  return row->second.perform(actions, arguments);
+  row->second.perform(actions, arguments, answer);
 }
 
-std::string text(const Json& answer) { return answer.dump(-1, ' ', false, Json::error_handler_t::replace); }
+std::string line_of(const Outcome<Json>& outcome) {
+  Json line;
+  if (const auto* refusal = std::get_if<Refusal>(&outcome))
+    line = {{"v", kVersion}, {"ok", false}, {"error", {{"code", refusal->code}, {"message", refusal->what()}}}};
+  else
+    line = {{"v", kVersion}, {"ok", true}, {"result", std::get<Json>(outcome)}};
+  return line.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+[[noreturn]] void wrong(const char* name, const char* must) {
+  throw Refusal("bad_argument", "argument \"" + std::string(name) + "\" " + must);
+}
 
 }  // namespace
 
-std::string perform_admin_line(const AdminActions& actions, std::string_view line) {
-  const auto refused = [](const std::string& code, const std::string& message) {
-    return text({{"v", kVersion}, {"ok", false}, {"error", {{"code", code}, {"message", message}}}});
-  };
+std::string text(const Json& arguments, const char* name, const std::string& otherwise) {
+  const auto found = arguments.find(name);
+  if (found == arguments.end()) return otherwise;
+  if (!found->is_string()) wrong(name, "must be a text");
+  return found->get<std::string>();
+}
+
+std::string required_text(const Json& arguments, const char* name) {
+  if (!arguments.contains(name)) wrong(name, "is required");
+  return text(arguments, name);
+}
+
+bool flag(const Json& arguments, const char* name) {
+  const auto found = arguments.find(name);
+  if (found == arguments.end()) return false;
+  if (!found->is_boolean()) wrong(name, "must be true or false");
+  return found->get<bool>();
+}
+
+std::uint64_t number(const Json& arguments, const char* name, std::uint64_t otherwise) {
+  const auto found = arguments.find(name);
+  if (found == arguments.end()) return otherwise;
+  constexpr std::uint64_t kMost = std::uint64_t{1} << 53;
+  if (!found->is_number_unsigned() || found->get<std::uint64_t>() > kMost) wrong(name, "must be a whole number");
+  return found->get<std::uint64_t>();
+}
+
+ring::VnodeSet vnodes(const Json& arguments) {
   try {
-    return text({{"v", kVersion}, {"ok", true}, {"result", perform(actions, line)}});
+    auto set = ring::VnodeSet::parse(required_text(arguments, "vnodes"));
+    if (set.empty()) wrong("vnodes", "names no vnodes");
+    return set;
+  } catch (const std::invalid_argument& error) {
+    throw Refusal("bad_argument", std::string("argument \"vnodes\": ") + error.what());
+  }
+}
+
+std::int64_t microseconds(std::chrono::nanoseconds time) {
+  return std::chrono::duration_cast<std::chrono::microseconds>(time).count();
+}
+
+}  // namespace admin
+
+void perform_admin_line(const AdminActions& actions, std::string_view line, std::function<void(std::string)> reply) {
+  const admin::Answer answer = [reply](const Outcome<admin::Json>& outcome) { reply(admin::line_of(outcome)); };
+  try {
+    admin::perform(actions, line, answer);
   } catch (const Refusal& refusal) {
-    return refused(refusal.code, refusal.what());
+    answer(refusal);
   } catch (const std::exception& error) {
-    return refused("failed", error.what());
+    answer(Refusal("failed", error.what()));
   }
 }
 

@@ -1,30 +1,33 @@
 #pragma once
 
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
+#include "router/control/ring_control.hpp"
+#include "router/heat.hpp"
+#include "router/local_call.hpp"
 #include "router/pages.hpp"
 
 namespace router {
 
 /// What the commands may do to the router; the app fills it in. Called on the admin thread.
 struct AdminActions {
-  struct Reloaded {
-    bool ok = false;
-    std::string outcome;  ///< "ok", or why it was refused
-  };
   std::function<PageState()> state;
-  /// `ring`: another place than the configuration's; `digest`: what the ring must be.
-  std::function<Reloaded(const std::string& ring, const std::string& digest)> reload;
+  RingControl* control = nullptr;
   std::function<std::string(const std::optional<std::string>& level)> log_level;  ///< the level now
+  /// Turns counting on (from zero) or off; the counts now, by worker.
+  std::function<std::vector<std::shared_ptr<Heat>>(const std::optional<bool>& on)> heat;
+  std::function<void(std::string payload, LocalCall::Done done)> call;  ///< a request of our own
   std::function<void()> drain;
 };
 
 /// Carries out one line `{"v":1,"command":…,"arguments":{…}}` and answers
-/// `{"v":1,"ok":true,"result":…}` or `{"v":1,"ok":false,"error":{"code":…,"message":…}}`. Never
-/// throws. Commands: docs/admin.md.
-std::string perform_admin_line(const AdminActions& actions, std::string_view line);
+/// `{"v":1,"ok":true,"result":…}` or `{"v":1,"ok":false,"error":{"code":…,"message":…}}`, once, on
+/// whichever thread ends the work. Never throws. Commands: docs/admin.md.
+void perform_admin_line(const AdminActions& actions, std::string_view line, std::function<void(std::string)> reply);
 
 }  // namespace router

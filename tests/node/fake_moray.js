@@ -47,7 +47,9 @@ class FakeMoray {
   handle(method, rpc) {
     const args = rpc.argv();
     this.seen.push({method, args});
-    this[method](rpc, ...args);
+    const delay = this.delay ? this.delay(method, args) : 0;  // ms; Infinity: it never answers
+    if (delay === 0) this[method](rpc, ...args);
+    else if (delay !== Infinity) setTimeout(() => this[method](rpc, ...args), delay);
   }
 
   row(bucket, key) {

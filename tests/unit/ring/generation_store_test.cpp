@@ -72,6 +72,7 @@ TEST_CASE("generations: twenty are kept, and what is pending") {
     const auto vnode = static_cast<std::uint32_t>(8 + i);
     const auto owner = current->pnode_name(current->owner(static_cast<Vnode>(vnode)));
     at.store.activate((i % 2 == 0 ? at.stage(7, at_a ? "b" : "a") : at.stage(vnode, owner == "c" ? "a" : "c")).generation);
+    at.store.forget_old();
   }
   const auto all = at.store.list();
   CHECK(all.size() == GenerationStore::kKeep + 1);

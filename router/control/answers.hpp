@@ -1,0 +1,83 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "ring/generation_store.hpp"
+#include "ring/ring_edit.hpp"
+#include "router/control/publisher.hpp"
+#include "router/gate.hpp"
+#include "router/write_leases.hpp"
+
+namespace router {
+
+/// A ring that has come into force, or was in force already.
+struct RingChange {
+  std::string digest;
+  std::uint64_t generation = 0;  ///< 0: a plain directory
+  std::uint64_t changed = 0;     ///< vnodes that an edit changed; 0: all were so already
+  Published published;
+};
+
+/// `block` as asked for.
+struct BlockRequest {
+  ring::VnodeSet vnodes;
+  GateMode mode = GateMode::hold;
+  bool wait = false;  ///< until the earlier writes to them have ended
+  std::chrono::milliseconds wait_max{60'000};
+  std::chrono::milliseconds grace{0};  ///< a write lost so long ago is taken for settled
+  std::string lease;                   ///< whose end turns hold into refuse; empty: nobody's
+};
+
+struct BlockReport {
+  std::uint64_t vnodes = 0;
+  GateMode mode = GateMode::hold;
+  Published published;
+  bool waited = false;
+  bool drained = false;               ///< no earlier write is unanswered
+  std::size_t waited_for = 0;         ///< writes
+  std::chrono::nanoseconds wait{};
+  std::vector<IndeterminateWrite> indeterminate;  ///< younger than the grace
+  std::size_t assumed_settled = 0;                ///< older
+  std::chrono::steady_clock::time_point ended;
+};
+
+struct UnblockReport {
+  std::uint64_t vnodes = 0;  ///< that were blocked before
+  Published published;
+};
+
+/// `prepare` as asked for: either an edit, or a ring from elsewhere.
+struct PrepareRequest {
+  ring::VnodeSet vnodes;
+  std::string pnode;
+  std::string ring;           ///< a directory of node-fash's; empty: an edit
+  std::string expect_digest;  ///< empty: any
+  std::string plan;           ///< for people
+  std::chrono::milliseconds lease{30'000};
+};
+
+struct PreparedRing {
+  std::string token;
+  std::uint64_t generation = 0;
+  std::string digest;
+  std::string plan;
+  std::chrono::milliseconds lease_left{};
+};
+
+/// What status pages show of all this.
+struct ControlStatus {
+  std::uint64_t reloads = 0;  ///< asked for, refused ones among them
+  std::uint64_t reloads_refused = 0;
+  std::uint64_t leases_expired = 0;
+  std::string last_reload;    ///< empty: none was tried
+  std::string ring_location;
+  std::optional<std::chrono::system_clock::time_point> blocked_since;  ///< the oldest block's
+  std::optional<PreparedRing> prepared;  ///< without its token
+  std::string left_pending;  ///< digest of a ring that was prepared before we started, and isn't in force
+};
+
+}  // namespace router

@@ -1,0 +1,35 @@
+#pragma once
+
+#include <chrono>
+#include <optional>
+#include <string>
+
+namespace router {
+
+/// A clock that goes on while the machine sleeps, where the system has one: a lease that ran out
+/// meanwhile has run out.
+std::chrono::nanoseconds lease_clock();
+
+/// One coordinator's right to change this router's ring in two phases: held under a token that
+/// only it knows, for a time counted from its own last request. Pure but for the clock, which is
+/// passed in.
+class CoordinatorLease {
+ public:
+  /// nullopt: somebody else's lease runs.
+  std::optional<std::string> take(std::chrono::nanoseconds now, std::chrono::milliseconds time);
+  /// False: not the holder, or it has run out.
+  bool renew(const std::string& token, std::chrono::nanoseconds now, std::chrono::milliseconds time);
+  void give_back() { token_.clear(); }
+
+  /// Taken and not given back, whether or not it has run out.
+  [[nodiscard]] bool out() const { return !token_.empty(); }
+  [[nodiscard]] bool held_by(const std::string& token) const { return out() && token == token_; }
+  [[nodiscard]] bool expired(std::chrono::nanoseconds now) const { return out() && now >= until_; }
+  [[nodiscard]] std::chrono::milliseconds left(std::chrono::nanoseconds now) const;
+
+ private:
+  std::string token_;
+  std::chrono::nanoseconds until_{};
+};
+
+}  // namespace router

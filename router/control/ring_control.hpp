@@ -1,0 +1,143 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/steady_timer.hpp>
+
+#include "config/config.hpp"
+#include "router/control/answers.hpp"
+#include "router/control/coordinator_lease.hpp"
+#include "router/control/publisher.hpp"
+#include "router/control/refusal.hpp"
+#include "router/control/ring_files.hpp"
+#include "router/prepare.hpp"
+
+namespace router {
+
+/// Everything that changes ring, gate or configuration while the router serves: one change at a
+/// time, all or nothing, on a thread of its own, since loading a large ring takes seconds. Calls
+/// return at once, from any thread; `done` is told on the control's thread.
+class RingControl {
+ public:
+  /// `config_file`: read again on reload; empty: the configuration stays. All else outlives it.
+  RingControl(config::Config config, std::string config_file, std::shared_ptr<ShardSources> sources,
+              std::vector<std::unique_ptr<Worker>>& workers, Log& log);
+  ~RingControl();
+  RingControl(const RingControl&) = delete;
+  RingControl& operator=(const RingControl&) = delete;
+
+  /// Loads the ring that the configuration names: what the workers begin with. Throws as `prepare`
+  /// does.
+  void load();
+  void start();
+  /// Ends the thread; what was still waiting is never told.
+  void stop();
+
+  [[nodiscard]] Publisher& publisher() { return publisher_; }
+  [[nodiscard]] std::shared_ptr<const config::Config> config() const;  ///< any thread; as last reloaded
+  [[nodiscard]] ControlStatus status() const;                         ///< any thread
+
+  /// `ring`: another place than the configuration's; `digest`: what the ring must be. Both may be
+  /// empty.
+  void reload(std::string ring, std::string digest, Done<RingChange> done);
+
+  void block(BlockRequest request, Done<BlockReport> done);
+  /// nullopt: all that are blocked.
+  void unblock(std::optional<ring::VnodeSet> vnodes, Done<UnblockReport> done);
+
+  void remap(ring::VnodeSet vnodes, std::string pnode, Done<RingChange> done);
+  void set_data(ring::VnodeSet vnodes, std::string data_json, Done<RingChange> done);
+
+  void rings(Done<std::vector<ring::Generation>> done);
+  /// nullopt: the one before the current one.
+  void rollback(std::optional<std::uint64_t> generation, Done<RingChange> done);
+  /// Each a generation's number or a directory; empty: the ring in force.
+  void diff(std::string from, std::string to, Done<ring::Difference> done);
+
+  /// Two-phase change, for a coordinator of several routers: the ring is staged on disk, loaded,
+  /// checked and its shards connected; nothing changes until `activate`.
+  void prepare_ring(PrepareRequest request, Done<PreparedRing> done);
+  void renew(std::string token, std::chrono::milliseconds lease, Done<PreparedRing> done);
+  /// One rename on disk and one publication. Blocked vnodes stay blocked.
+  void activate(std::string token, std::string expect_digest, Done<RingChange> done);
+  /// Drops what was prepared.
+  void abandon(std::string token, Done<PreparedRing> done);
+
+ private:
+  /// A ring that is staged for activation.
+  struct Staged {
+    ring::LoadedGeneration loaded;
+    Prepared prepared;
+    std::string plan;
+    std::uint64_t moved = 0;  // vnodes that change hands
+  };
+  struct Waiting;  // a block that waits for writes
+
+  template <typename Result>
+  void perform(Done<Result> done, std::function<Result()> work);
+  [[nodiscard]] const Snapshot& snapshot() const { return *publisher_.current()->snapshot; }
+  [[nodiscard]] Prepared prepare_for(const config::Config& config, RingInForce ring);
+  RingChange put_in_force(Prepared prepared, std::uint64_t changed);
+  RingChange unchanged() const;
+  RingChange reload_now(const std::string& ring, const std::string& digest);
+  config::Config read_config() const;
+  void require_no_coordinator(const char* what) const;
+  void require_pnode(const std::string& pnode) const;
+  void require_holder(const std::string& token) const;
+  ring::GenerationStore store(const char* what) const;
+  std::shared_ptr<const ring::Ring> ring_named(const std::string& name) const;
+  Published set_gate(Gate gate);
+  void await_writes(const std::shared_ptr<Waiting>& waiting);
+  void writes_ended(const std::shared_ptr<Waiting>& waiting);
+  void withdraw();
+  void watch_lease();
+  void lease_expired();
+  PreparedRing prepared_ring() const;
+  template <typename Change>
+  void update_status(Change change) {
+    const std::scoped_lock lock(mutex_);
+    change(status_);
+  }
+
+  const std::string config_file_;
+  std::shared_ptr<ShardSources> sources_;
+  std::vector<std::unique_ptr<Worker>>& workers_;
+  Log& log_;
+  Publisher publisher_;
+  boost::asio::io_context loop_{1};
+  boost::asio::executor_work_guard<boost::asio::io_context::executor_type> keep_running_;
+  boost::asio::steady_timer lease_timer_;
+  std::thread thread_;
+
+  // The control thread's alone:
+  CoordinatorLease lease_;
+  ring::VnodeSet leased_;  // blocked under the lease
+  std::optional<Staged> staged_;
+
+  mutable std::mutex mutex_;
+  std::shared_ptr<const config::Config> config_;  // guarded by mutex_; set by the control thread
+  ControlStatus status_;                          // guarded by mutex_
+};
+
+template <typename Result>
+void RingControl::perform(Done<Result> done, std::function<Result()> work) {
+  boost::asio::post(loop_, [done = std::move(done), work = std::move(work)] {
+    std::optional<Outcome<Result>> outcome;
+    try {
+      outcome.emplace(work());
+    } catch (const Refusal& refusal) {
+      outcome.emplace(refusal);
+    } catch (const std::exception& error) {
+      outcome.emplace(Refusal("refused", error.what()));
+    }
+    done(*std::move(outcome));
+  });
+}
+
+}  // namespace router

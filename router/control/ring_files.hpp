@@ -1,0 +1,37 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "ring/vnode_set.hpp"
+
+namespace router {
+
+/// A ring as its files hold it: a plain directory of node-fash's, or the current one of a store
+/// of generations (ring/generation_store.hpp).
+struct RingInForce {
+  std::shared_ptr<const ring::Ring> ring;
+  std::uint64_t generation = 0;  ///< 0: a plain directory
+};
+
+/// An edit of a ring on disk; empty vnodes: none of that kind.
+struct RingEdit {
+  ring::VnodeSet moved;
+  std::string pnode;      ///< who gets `moved`
+  ring::VnodeSet marked;
+  std::string data_json;  ///< what `marked` get
+};
+
+/// Throws ring::RingError or std::system_error.
+RingInForce load_ring(const std::string& location);
+
+/// Edits the files, which a crash leaves whole, old or new, and loads what is there afterwards: one
+/// synced batch in a plain directory, a new generation in a store. The vnodes must be those that
+/// the edit truly changes. Throws; nothing is changed then.
+RingInForce edit_ring(const std::string& location, const RingEdit& edit);
+
+/// The batch alone, in a directory of node-fash's form.
+void edit_directory(const std::string& directory, const RingEdit& edit);
+
+}  // namespace router

@@ -1,0 +1,30 @@
+'use strict';
+// `moray-router admin` as tests call it.
+const assert = require('node:assert');
+const {execFile} = require('child_process');
+
+/** Functions for the router whose admin socket `socket()` names. */
+function adminOf(socket) {
+  /** Runs a command; `input` goes to its stdin. */
+  function admin(...words) {
+    return new Promise((resolve) => {
+      execFile(process.env.MORAY_ROUTER_BIN, ['admin', '--socket', socket(), ...words], {maxBuffer: 64 << 20},
+        (error, stdout, stderr) => resolve({code: error ? error.code : 0, stdout, stderr}));
+    });
+  }
+  /** What a command that must succeed answers. */
+  async function result(...words) {
+    const {code, stdout, stderr} = await admin('--json', ...words);
+    assert.strictEqual(code, 0, stderr + stdout);
+    return JSON.parse(stdout).result;
+  }
+  /** Why a command was refused, in words. */
+  async function refusal(...words) {
+    const {code, stderr} = await admin(...words);
+    assert.strictEqual(code, 1, stderr);
+    return stderr;
+  }
+  return {admin, result, refusal};
+}
+
+module.exports = {adminOf};
