@@ -1,4 +1,5 @@
 // add-data, remap-vnode, remove-pnode.
+#include <algorithm>
 #include <iostream>
 
 #include "ring/digest.hpp"
@@ -38,6 +39,22 @@ void edit_stored(const Options& options, const Streams& streams, const std::stri
   if (options.has("output")) streams.out << ring.serialize() << '\n';
 }
 
+/// False, and nothing done: one of them can't be, which one at a time will tell.
+bool all_at_once(StoredRing& ring, const std::vector<std::int64_t>& vnodes, const std::string& pnode) {
+  std::vector<std::uint32_t> numbers(vnodes.begin(), vnodes.end());
+  std::vector<std::uint32_t> sorted = numbers;
+  std::sort(sorted.begin(), sorted.end());
+  const bool ordinary = std::adjacent_find(sorted.begin(), sorted.end()) == sorted.end() &&
+                        std::all_of(vnodes.begin(), vnodes.end(), [](std::int64_t vnode) { return vnode >= 0 && vnode < 0xffffffff; });
+  if (!ordinary) return false;
+  try {
+    ring.remap(numbers, pnode);
+    return true;
+  } catch (const Failure&) {
+    return false;
+  }
+}
+
 template <typename Edit>
 void edit_memory(const Options& options, const Streams& streams, const Source& source, Edit edit) {
   MemoryRing ring = read_memory(source, streams);
@@ -75,9 +92,14 @@ void remap_vnode(const Options& options, const Streams& streams) {
       for (const std::int64_t vnode : vnodes) ring.remap(vnode, pnode);
     });
   edit_stored(options, streams, source.location, [&](StoredRing& ring, std::string& lines) {
+    const auto say = [&](std::int64_t vnode) { lines += "{\"" + pnode + "\":\"" + std::to_string(vnode) + "\"}\n"; };
+    if (all_at_once(ring, vnodes, pnode)) {
+      for (const std::int64_t vnode : vnodes) say(vnode);
+      return;
+    }
     for (const std::int64_t vnode : vnodes) {
       ring.remap(vnode, pnode);
-      lines += "{\"" + pnode + "\":\"" + std::to_string(vnode) + "\"}\n";
+      say(vnode);
     }
   });
 }

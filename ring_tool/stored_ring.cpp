@@ -12,23 +12,12 @@
 #include "ring/version.hpp"
 #include "ring/vnode_number.hpp"
 #include "ring_tool/failure.hpp"
+#include "ring_tool/stored_keys.hpp"
 
 namespace ring_tool {
 namespace {
 
 using Json = nlohmann::ordered_json;
-
-const std::string kNotFound = ": NotFound: ";
-
-std::string list_text(const std::vector<std::uint32_t>& vnodes) {
-  std::string text = "[";
-  for (const std::uint32_t vnode : vnodes) {
-    if (text.size() > 1) text += ',';
-    char digits[16];
-    text.append(digits, std::to_chars(digits, digits + sizeof digits, vnode).ptr);
-  }
-  return text + "]";
-}
 
 /// Numbers, or texts of numbers as node-fash's deserialize wrote them. nullopt: no such list.
 std::optional<std::vector<std::uint32_t>> parse_list(const std::string& text) {
@@ -44,15 +33,12 @@ std::optional<std::vector<std::uint32_t>> parse_list(const std::string& text) {
   return vnodes;
 }
 
+}  // namespace
+
 std::string text_of(const std::string& json) {
   const Json value = Json::parse(json, nullptr, false);
   return value.is_string() ? value.get<std::string>() : "";
 }
-
-std::string vnode_key(std::int64_t vnode) { return "/VNODE/" + std::to_string(vnode); }
-std::string data_key(const std::string& pnode, std::int64_t vnode) { return "/PNODE/" + pnode + "/" + std::to_string(vnode); }
-
-}  // namespace
 
 StoredRing::StoredRing(const std::string& directory, Access access) : editing_(access == Access::edit) {
   try {
@@ -239,78 +225,6 @@ std::string StoredRing::serialize() {
     text += '}';
   }
   return text + "},\"algorithm\":" + *get("ALGORITHM") + ",\"version\":" + *get("VERSION") + "}";
-}
-
-void StoredRing::add_data(std::int64_t vnode, const std::string& data) {
-  const auto owner = get(vnode_key(vnode));
-  std::vector<std::uint32_t>* with_data = list("VNODE_DATA");
-  if (!owner || with_data == nullptr) throw Failure("unable to add data: NotFound: ");
-  put(data_key(text_of(*owner), vnode), data);
-  const auto number = static_cast<std::uint32_t>(vnode);
-  const auto listed = std::find(with_data->begin(), with_data->end(), number);
-  if ((data == "1") == (listed == with_data->end())) return;
-  if (data == "1")
-    with_data->erase(listed);
-  else
-    with_data->push_back(number);
-  changed_lists_.insert("VNODE_DATA");
-}
-
-void StoredRing::remap(std::int64_t vnode, const std::string& pnode) {
-  const std::string digits = std::to_string(vnode);
-  if (vnode < 0) throw Failure("vnode " + digits + " does not exist in the ring");
-  const std::string old = text_of(required(vnode_key(vnode), kNotFound));
-  if (old == pnode) throw Failure("vnode " + digits + " already belongs to pnode");
-  const std::string data = required(data_key(old, vnode), kNotFound);
-  const std::string old_key = "/PNODE/" + old, new_key = "/PNODE/" + pnode;
-  std::vector<std::uint32_t>* from = list(old_key);
-  if (from == nullptr) throw Failure("couldn't get path/pnode/" + old + ": NotFound: ");
-  const auto number = static_cast<std::uint32_t>(vnode);
-  const auto at = std::find(from->begin(), from->end(), number);
-  if (at == from->end()) throw Failure("vnode " + digits + " is not in the list of pnode " + old);
-  std::vector<std::string> known = names();
-  if (std::find(known.begin(), known.end(), pnode) == known.end()) {
-    known.push_back(pnode);
-    if (const auto collision = ring::key_collision(known)) throw Failure(*collision);
-    put("/PNODE", Json(known).dump());
-  }
-  from->erase(at);
-  std::vector<std::uint32_t>* to = list(new_key);
-  if (to == nullptr) to = &lists_[new_key];
-  to->push_back(number);
-  changed_lists_.insert({old_key, new_key});
-  erase(data_key(old, vnode));
-  put(data_key(pnode, vnode), data);
-  put(vnode_key(vnode), ring::json_string(pnode));
-}
-
-void StoredRing::remove_pnode(const std::string& pnode) {
-  std::vector<std::string> known = names();
-  const auto at = std::find(known.begin(), known.end(), pnode);
-  const auto* vnodes = at == known.end() ? nullptr : list("/PNODE/" + pnode);
-  if (vnodes == nullptr) throw Failure("pnode does not exist: NotFound: ");
-  if (!vnodes->empty()) throw Failure("pnode still maps to vnodes, re-assign vnodes first");
-  known.erase(at);
-  put("/PNODE", Json(known).dump());
-  erase("/PNODE/" + pnode);
-}
-
-void StoredRing::commit() {
-  leveldb::WriteBatch batch;
-  for (const auto& [key, value] : staged_) {
-    if (value)
-      batch.Put(key, *value);
-    else
-      batch.Delete(key);
-  }
-  for (const std::string& key : changed_lists_) batch.Put(key, list_text(lists_[key]));
-  leveldb::WriteOptions options;
-  options.sync = true;
-  const leveldb::Status status = db_->Write(options, &batch);
-  if (!status.ok()) throw Failure("unable to write the ring, which is as it was: " + status.ToString());
-  staged_.clear();
-  lists_.clear();
-  changed_lists_.clear();
 }
 
 }  // namespace ring_tool

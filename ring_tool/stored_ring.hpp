@@ -40,9 +40,11 @@ class StoredRing {
   /// Every pnode that owns vnodes, in order of its first one, with them ascending. O(vnodes).
   [[nodiscard]] std::vector<std::pair<std::string, std::vector<std::uint32_t>>> owners();
 
-  /// `data`: JSON text; 1 resets.
+  /// `data`: JSON text; 1 resets. Many at once: all or nothing, O(n log n).
   void add_data(std::int64_t vnode, const std::string& data);
+  void add_data(const std::vector<std::uint32_t>& vnodes, const std::string& data);
   void remap(std::int64_t vnode, const std::string& pnode);
+  void remap(const std::vector<std::uint32_t>& vnodes, const std::string& pnode);  ///< none twice
   void remove_pnode(const std::string& pnode);
   void commit();
 

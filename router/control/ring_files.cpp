@@ -1,10 +1,22 @@
 #include "router/control/ring_files.hpp"
 
+#include <vector>
+
 #include "ring/generation_store.hpp"
 #include "ring/leveldb_store.hpp"
 #include "ring_tool/stored_ring.hpp"
 
 namespace router {
+namespace {
+
+std::vector<std::uint32_t> numbers(const ring::VnodeSet& vnodes) {
+  std::vector<std::uint32_t> all;
+  all.reserve(vnodes.size());
+  vnodes.each([&](ring::Vnode vnode) { all.push_back(number(vnode)); });
+  return all;
+}
+
+}  // namespace
 
 RingInForce load_ring(const std::string& location) {
   if (!ring::GenerationStore::is_store(location)) return {ring::load_leveldb(location), 0};
@@ -14,8 +26,8 @@ RingInForce load_ring(const std::string& location) {
 
 void edit_directory(const std::string& directory, const RingEdit& edit) {
   ring_tool::StoredRing stored(directory, ring_tool::StoredRing::Access::edit);
-  edit.moved.each([&](ring::Vnode vnode) { stored.remap(number(vnode), edit.pnode); });
-  edit.marked.each([&](ring::Vnode vnode) { stored.add_data(number(vnode), edit.data_json); });
+  stored.remap(numbers(edit.moved), edit.pnode);
+  stored.add_data(numbers(edit.marked), edit.data_json);
   stored.commit();
 }
 
