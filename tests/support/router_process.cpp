@@ -48,20 +48,41 @@ RouterProcess::RouterProcess(const std::vector<std::string>& arguments) {
     const auto record = nlohmann::json::parse(line, nullptr, false);
     if (!record.is_object())
       others += line;
-    else if (record.value("msg", "") == "listening") port_ = record.at("port").get<std::uint16_t>();
+    else if (record.value("msg", "") == "listening") {
+      port_ = record.at("port").get<std::uint16_t>();
+      ring_digest_ = record.at("ringDigest").get<std::string>();
+      generation_ = record.at("generation").get<std::uint64_t>();
+    }
     line.clear();
+  }
+  reader_ = std::thread([this] { read_on(); });
+}
+
+void RouterProcess::read_on() {
+  constexpr std::size_t kTail = 1 << 20;
+  char buffer[4096];
+  for (ssize_t bytes; (bytes = read(output_, buffer, sizeof buffer)) > 0;) {
+    tail_.append(buffer, static_cast<std::size_t>(bytes));
+    if (tail_.size() > 2 * kTail) tail_.erase(0, tail_.size() - kTail);
   }
 }
 
-void RouterProcess::stop(int signal) {
-  if (process_ == 0) return;
+int RouterProcess::stop(int signal) {
+  if (process_ == 0) return 0;
   ::kill(process_, signal);
   int status = 0;
   waitpid(process_, &status, 0);
   process_ = 0;
+  if (reader_.joinable()) reader_.join();
+  return status;
 }
 
 void RouterProcess::kill() { stop(SIGKILL); }
+
+std::string RouterProcess::end() {
+  const int status = stop(SIGTERM);
+  return status == 0 ? "" : "status " + std::to_string(status) + ": " + tail_;
+}
 
 RouterProcess::~RouterProcess() {
   stop(SIGTERM);
