@@ -18,6 +18,7 @@
 #include <boost/asio/write.hpp>
 
 #include "backends/moray/moray_shard.hpp"
+#include "bench/load.hpp"
 #include "fast/encoder.hpp"
 #include "ring/key_transform.hpp"
 #include "ring/leveldb_store.hpp"
@@ -28,15 +29,14 @@
 namespace {
 
 using Clock = std::chrono::steady_clock;
+using bench::median;
+using bench::OneRequest;
+using bench::payload;
 using boost::asio::ip::tcp;
 
 constexpr const char* kPnodes[] = {"tcp://1.moray.bench:2020", "tcp://2.moray.bench:2020"};
 constexpr int kRecords = 100'000;
 constexpr std::size_t kOutstandingAtFullLoad = 4;
-
-std::string payload(const char* rpc, const std::string& arguments) {
-  return std::string("{\"m\":{\"uts\":1,\"name\":\"") + rpc + "\"},\"d\":" + arguments + "}";
-}
 
 /// Accepts connections and never answers.
 class HungServer {
@@ -54,32 +54,6 @@ class HungServer {
   }
   tcp::acceptor acceptor_;
   std::vector<tcp::socket> sockets_;
-};
-
-/// One request whose end is reported; deletes itself.
-class OneRequest final : public backends::ReplySink {
- public:
-  using Done = std::function<void(bool good)>;
-  static void send(backends::Shard& shard, backends::Rpc rpc, const std::string& text, Done done) {
-    auto* self = new OneRequest(std::move(done));
-    const std::string_view piece = text;
-    backends::Request request;
-    request.rpc = rpc;
-    request.pieces = {&piece, 1};
-    if (!shard.submit(request, *self).ticket) self->end(false);
-  }
-  void on_data(const backends::Reply&) override {}
-  void on_end(const backends::Reply&) override { end(true); }
-  void on_error(const backends::Reply&) override { end(false); }
-  void on_failure(const backends::Failure&) override { end(false); }
-
- private:
-  explicit OneRequest(Done done) : done_(std::move(done)) {}
-  void end(bool good) {
-    done_(good);
-    delete this;
-  }
-  Done done_;
 };
 
 /// The router under test, its data, and a client's connection.
@@ -245,11 +219,6 @@ class SlowReader {
  private:
   tcp::socket socket_;
 };
-
-double median(std::vector<double> values) {
-  std::sort(values.begin(), values.end());
-  return values[values.size() / 2];
-}
 
 template <typename Trouble>
 bool compare(System& system, const char* name, double rate, int pairs, std::chrono::milliseconds time) {

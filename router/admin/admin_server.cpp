@@ -99,14 +99,26 @@ struct AdminServer::Parts {
     std::string output;
   };
 
+  /// A line that fits the socket's empty buffer; then the connection ends.
+  static void refuse(stream_protocol::socket& socket, const std::string& code, const std::string& message) {
+    const std::string line = R"({"v":1,"ok":false,"error":{"code":")" + code + R"(","message":")" + message + "\"}}\n";
+    error_code ignored;
+    socket.non_blocking(true, ignored);
+    socket.write_some(boost::asio::buffer(line), ignored);
+  }
+
   void accept() {
     acceptor.async_accept([this](const error_code& error, stream_protocol::socket socket) {
       if (error) return;
       const auto user = peer_user(socket.native_handle());
-      if (!user || (*user != 0 && *user != geteuid()))
+      if (!user || (*user != 0 && *user != geteuid())) {
         log.warn("admin client refused", {{"user", user ? std::int64_t{*user} : -1}});
-      else if (*clients < kClientsMax)
+        refuse(socket, "not_allowed", "only root and the router's own user are answered here");
+      } else if (*clients >= kClientsMax) {
+        refuse(socket, "busy", std::to_string(kClientsMax) + " clients are connected already");
+      } else {
         std::make_shared<Client>(*this, std::move(socket))->read();
+      }
       accept();
     });
   }

@@ -4,6 +4,7 @@
 #include <boost/asio/post.hpp>
 
 #include "ring/generation_store.hpp"
+#include "router/control/background.hpp"
 #include "router/log.hpp"
 
 namespace router {
@@ -34,7 +35,10 @@ void RingControl::load() {
 }
 
 void RingControl::start() {
-  thread_ = std::thread([this] { loop_.run(); });
+  thread_ = std::thread([this] {
+    run_in_background();  // loading a ring takes seconds of a core that workers may need
+    loop_.run();
+  });
 }
 
 void RingControl::stop() {

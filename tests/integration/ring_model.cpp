@@ -19,6 +19,7 @@
 #include "ring/topology.hpp"
 #include "ring/vnode_set.hpp"
 #include "tests/contract/shard_client.hpp"
+#include "tests/integration/ring_ledger.hpp"
 #include "tests/support/admin_client.hpp"
 #include "tests/support/router_process.hpp"
 #include "tests/support/test_data.hpp"
@@ -35,32 +36,6 @@ constexpr std::uint32_t kVnodes = 64;
 constexpr int kKeys = 40;
 constexpr int kSteps = 400;
 const std::vector<std::string> kPnodes{"a", "b", "c"};
-constexpr int kDeleted = 0;  // what a deleted key holds; values start at 1
-
-/// What the operator has made of the router; a new one with each change.
-struct Era {
-  std::map<std::uint32_t, std::string> owner;  // by vnode
-  std::set<std::uint32_t> held, refused, marked;
-};
-
-/// A write as its client knows it.
-struct Write {
-  int value = kDeleted;
-  std::size_t sent = 0;                 // era
-  std::optional<std::string> pnode;     // where it was answered to be
-  std::set<std::string> possible;       // where it may be; empty: nowhere
-  bool certain = false;                 // answered as done
-  bool strays = false;                  // its session was lost: it may be done at any time since
-  CollectingSink sink;
-};
-
-struct Key {
-  std::string name;
-  std::uint32_t vnode = 0;
-  std::list<Write> writes;  // in the order of submission, by one session at a time
-  std::size_t open = 0;     // of those, unanswered
-};
-
 struct Read {
   Key* key = nullptr;
   std::size_t sent = 0;
@@ -82,8 +57,7 @@ class Run {
       config["shards"].push_back({{"pnode", pnode}, {"backend", "embedded"}, {"sync", false}, {"path", (directory_.path() / pnode).string()}});
     std::ofstream(directory_.path() / "config.json") << config;
     router_ = std::make_unique<RouterProcess>(std::vector<std::string>{"serve", "--config", directory_.path() / "config.json"});
-    eras_.emplace_back();
-    for (std::uint32_t vnode = 0; vnode < kVnodes; ++vnode) eras_.back().owner[vnode] = ring->pnode_name(ring->owner(static_cast<ring::Vnode>(vnode)));
+    for (std::uint32_t vnode = 0; vnode < kVnodes; ++vnode) now().owner[vnode] = ring->pnode_name(ring->owner(static_cast<ring::Vnode>(vnode)));
     for (int i = 0; i < kKeys; ++i) {
       keys_.push_back(std::make_unique<Key>());
       keys_.back()->name = "k" + std::to_string(i);
@@ -105,7 +79,7 @@ class Run {
 
  private:
   [[nodiscard]] std::string socket() const { return directory_.path() / "admin.sock"; }
-  Era& now() { return eras_.back(); }
+  Era& now() { return ledger_.now(); }
   std::size_t dice(std::size_t sides) { return random_() % sides; }
 
   std::unique_ptr<MorayShard> connect() {
@@ -145,15 +119,15 @@ class Run {
       reads_.emplace_back();
       Read& read = reads_.back();
       read.key = &key;
-      read.sent = eras_.size() - 1;
+      read.sent = ledger_.era();
       read.writes_before = key.writes.size();
-      for (const std::string& pnode : kPnodes) read.known[pnode] = last_certain(key, pnode);
+      for (const std::string& pnode : kPnodes) read.known[pnode] = Ledger::last_certain(key, pnode);
       submit(key, Rpc::get_object, "[" + name + ",{\"noCache\":true}]", read.sink);
       ++totals_.reads;
       return;
     }
     Write& write = key.writes.emplace_back();
-    write.sent = eras_.size() - 1;
+    write.sent = ledger_.era();
     write.value = kind < 30 ? kDeleted : next_value_++;
     ++key.open;
     ++totals_.writes;
@@ -165,18 +139,6 @@ class Run {
       submit(key, Rpc::batch, R"([[{"bucket":"b","key":")" + key.name + "\",\"value\":" + value + "}],{}]", write.sink);
     else
       submit(key, Rpc::put_object, "[" + name + "," + value + ",{}]", write.sink);
-  }
-
-  /// Where this vnode lay in any era from that one on.
-  std::set<std::string> owners_since(std::uint32_t vnode, std::size_t era) {
-    std::set<std::string> owners;
-    for (std::size_t i = era; i < eras_.size(); ++i) owners.insert(eras_[i].owner.at(vnode));
-    return owners;
-  }
-  bool could_be_refused(std::uint32_t vnode, std::size_t era) {
-    for (std::size_t i = era; i < eras_.size(); ++i)
-      if (eras_[i].refused.contains(vnode) || eras_[i].marked.contains(vnode)) return true;
-    return false;
   }
 
   void check_answered() {
@@ -195,25 +157,25 @@ class Run {
 
   void take_answer(Key& key, Write& write) {
     const Answer& answer = write.sink.answer;
-    if (taken_.contains(&write)) return;
-    taken_.insert(&write);
+    if (write.taken) return;
+    write.taken = true;
     --key.open;
     CAPTURE(key.name);
     if (answer.failure) {  // its session was lost
       ++totals_.lost;
-      write.possible = owners_since(key.vnode, write.sent);
+      write.possible = ledger_.owners_since(key.vnode, write.sent);
       write.strays = true;
       return;
     }
     const std::string error = answer.error_text();
     if (error.starts_with("ReadOnlyError")) {
-      CHECK(could_be_refused(key.vnode, write.sent));
+      CHECK(ledger_.could_be_refused(key.vnode, write.sent));
       ++totals_.refused;
       return;  // it is nowhere
     }
     const bool none_to_delete = write.value == kDeleted && error.starts_with("ObjectNotFoundError");
     if (!none_to_delete) REQUIRE(error == "");
-    const std::set<std::string> owners = owners_since(key.vnode, write.sent);
+    const std::set<std::string> owners = ledger_.owners_since(key.vnode, write.sent);
     write.certain = true;
     write.possible = owners;
     const auto* node = answer.values.empty() ? nullptr : answer.values[0].get("_node");
@@ -221,30 +183,6 @@ class Run {
     write.pnode = *node->get("pnode")->string();
     CHECK(owners.contains(*write.pnode));  // or it was sent where no ring said
     write.possible = {*write.pnode};
-  }
-
-  /// The number (from 1) of the last write that was certainly done on that shard; 0: none.
-  static std::size_t last_certain(const Key& key, const std::string& pnode) {
-    std::size_t last = 0, number = 0;
-    for (const Write& write : key.writes) {
-      ++number;
-      if (write.certain && write.possible.size() == 1 && write.possible.contains(pnode)) last = number;
-    }
-    return last;
-  }
-
-  /// May this be what the key holds on that shard, when writes up to `least` are surely there?
-  bool explained(const Key& key, const std::string& pnode, int value, std::size_t least) {
-    if (value == kDeleted && least == 0) return true;  // none was ever surely there
-    std::size_t number = 0;
-    for (const Write& write : key.writes) {
-      ++number;
-      if (number < least && !write.strays) continue;
-      const bool answered = taken_.contains(&write);
-      const bool there = answered ? write.possible.contains(pnode) : owners_since(key.vnode, write.sent).contains(pnode);
-      if (there && write.value == value) return true;
-    }
-    return false;
   }
 
   static int value_of(const Answer& answer) {
@@ -258,9 +196,9 @@ class Run {
     if (answer.failure) return;
     CAPTURE(read.key->name);
     const int value = value_of(answer);
-    const std::set<std::string> owners = owners_since(read.key->vnode, read.sent);
+    const std::set<std::string> owners = ledger_.owners_since(read.key->vnode, read.sent);
     bool good = false;
-    for (const std::string& pnode : owners) good = good || explained(*read.key, pnode, value, read.known.at(pnode));
+    for (const std::string& pnode : owners) good = good || ledger_.explained(*read.key, pnode, value, read.known.at(pnode));
     CHECK(good);
     if (value == kDeleted) return;
     CHECK(owners.contains(*answer.values[0].get("_node")->get("pnode")->string()));
@@ -273,8 +211,7 @@ class Run {
 
   template <typename Change>
   void next_era(Change change) {
-    eras_.push_back(eras_.back());
-    change(eras_.back());
+    change(ledger_.next_era());
   }
 
   /// Both while a change is on its way and after it, requests may see the old or the new: the era
@@ -425,7 +362,7 @@ class Run {
         CAPTURE(key->name);
         const int value = value_of(client.call(Rpc::get_object, "[\"b\",\"" + key->name + "\",{\"noCache\":true}]"));
         CAPTURE(value);
-        CHECK(explained(*key, pnode, value, last_certain(*key, pnode)));
+        CHECK(ledger_.explained(*key, pnode, value, Ledger::last_certain(*key, pnode)));
       }
     }
   }
@@ -438,8 +375,7 @@ class Run {
   std::vector<std::unique_ptr<Key>> keys_;  // sinks in them outlive the sessions
   std::list<Read> reads_;
   std::array<std::unique_ptr<MorayShard>, 3> sessions_;
-  std::vector<Era> eras_;
-  std::set<const Write*> taken_;
+  Ledger ledger_;
   std::map<std::uint64_t, std::pair<std::map<std::uint32_t, std::string>, std::set<std::uint32_t>>> rings_;  // by generation
   int next_value_ = 1;
 };

@@ -14,6 +14,7 @@ const directory = temporaryDirectory();
 const PNODES = [1, 2, 3].map((i) => `tcp://${i}.moray.example.com:2020`);
 let router, socket;
 
+const directory_of_socket = () => path.dirname(socket);
 const {admin, result} = adminOf(() => socket);
 
 /** Sends bytes and resolves with the first line of the answer; undefined where it is closed first. */
@@ -46,6 +47,17 @@ after(async () => {
 
 test('only its owner may open it', () => {
   assert.strictEqual(fs.statSync(socket).mode & 0o777, 0o600);
+});
+
+test('another user is refused, by name', {skip: process.getuid() !== 0 && 'only root can be another user'}, async () => {
+  fs.chmodSync(directory_of_socket(), 0o755);
+  fs.chmodSync(socket, 0o666);  // so that the credentials alone stand in the way
+  const answer = await new Promise((resolve) => {
+    const code = `require('net').connect(${JSON.stringify(socket)}).pipe(process.stdout)`;
+    execFile(process.execPath, ['-e', code], {uid: 65534, gid: 65534, cwd: '/'}, (error, stdout, stderr) => resolve(stdout || stderr));
+  });
+  fs.chmodSync(socket, 0o600);
+  assert.strictEqual(JSON.parse(answer).error.code, 'not_allowed');
 });
 
 test('status, shards, sessions: for people and for scripts', async () => {
