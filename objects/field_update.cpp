@@ -1,5 +1,7 @@
 #include "objects/field_update.hpp"
 
+#include <cstdio>
+
 #include "objects/convert.hpp"
 #include "objects/errors.hpp"
 
@@ -25,6 +27,12 @@ Result<FieldUpdate> field_update_of(const Bucket& bucket, const JsObject& fields
     update.emplace_back(static_cast<std::size_t>(field - bucket.fields.data()), *std::move(column));
   }
   return update;
+}
+
+std::string update_etag(std::uint64_t random) {
+  char text[9];
+  std::snprintf(text, sizeof text, "u%07x", static_cast<unsigned>(random & 0xfffffff));
+  return text;
 }
 
 }  // namespace objects

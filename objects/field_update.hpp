@@ -1,5 +1,7 @@
 #pragma once
 
+#include <cstdint>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -17,5 +19,8 @@ Failed check_not_empty(const JsObject& fields);
 
 /// Checks and converts (spec moray-rpc 10).
 Result<FieldUpdate> field_update_of(const Bucket& bucket, const JsObject& fields);
+
+/// The etag that updateObjects gives: `u` and seven hex digits, as no text's etag begins.
+std::string update_etag(std::uint64_t random);
 
 }  // namespace objects

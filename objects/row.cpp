@@ -2,6 +2,9 @@
 
 #include "json/document.hpp"
 #include "objects/convert.hpp"
+#include "objects/errors.hpp"
+#include "objects/etag.hpp"
+#include "objects/text.hpp"
 
 namespace objects {
 namespace {
@@ -66,6 +69,39 @@ JsObject reply_of(const Bucket& bucket, const Row& row, JsObject object, Count c
 
 void drop_internal_members(JsObject& object) {
   for (const char* name : {"_id", "_txn_snap", "_etag", "_key", "_mtime", "_count"}) object.erase(name);
+}
+
+Result<std::string> stored_key(const std::string& key) {
+  if (key.find('\0') != std::string::npos) return errors::database("invalid byte sequence for encoding \"UTF8\": 0x00");
+  return text::well_formed(key);
+}
+
+Result<Row> new_row(const Bucket& bucket, const std::string& key, const JsObject& value, std::int64_t now_ms) {
+  Row row;
+  row.key = key;
+  auto columns = columns_of(bucket, value);
+  if (!columns) return columns.error();
+  row.columns = *std::move(columns);
+  row.value = stringify(value);
+  row.etag = etag_of(row.value);
+  auto vnode = convert_vnode(value);
+  if (!vnode) return vnode.error();
+  row.vnode = *vnode;
+  row.mtime_ms = now_ms;
+  if (!bucket.reindex.is_null()) row.version = bucket.version;
+  return row;
+}
+
+std::optional<std::string> etag_to_delete(const JsValue& options) {
+  const JsValue* wanted = options.get("etag");
+  if (wanted == nullptr) wanted = options.get("_etag");
+  if (wanted == nullptr || wanted->string() == nullptr || !wanted->truthy()) return std::nullopt;
+  return *wanted->string();
+}
+
+Failed check_writable(const Bucket& bucket) {
+  if (bucket.triggers != Triggers::unknown) return std::nullopt;
+  return errors::unknown_trigger(bucket.name);
 }
 
 }  // namespace objects

@@ -29,6 +29,15 @@ struct Row {
 /// The columns that a value fills: one for each field, NULL where the value has no such member.
 Result<std::vector<Column>> columns_of(const Bucket& bucket, const JsObject& value);
 
+/// A key as PostgreSQL would take it; its error for what it would not.
+Result<std::string> stored_key(const std::string& key);
+/// What a put stores, but for `_id` and serial. `key` is a stored one.
+Result<Row> new_row(const Bucket& bucket, const std::string& key, const JsObject& value, std::int64_t now_ms);
+/// The etag that a delete asks for; nullopt: none that is heeded.
+std::optional<std::string> etag_to_delete(const JsValue& options);
+/// Whether a bucket's objects may be written; UnknownTriggerError where its triggers are JavaScript.
+Failed check_writable(const Bucket& bucket);
+
 /// The row's object as clients read it: the stored value overlaid with the columns of fields that
 /// are not being reindexed (spec moray-postgres 7.2).
 JsObject object_of(const Bucket& bucket, const Row& row);

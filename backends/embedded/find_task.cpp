@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <chrono>
 
-#include "backends/embedded/handled_options.hpp"
 #include "objects/errors.hpp"
+#include "objects/handled_options.hpp"
 
 namespace backends::embedded {
 namespace {
@@ -75,7 +75,7 @@ Failed FindTask::begin(leveldb::DB& db, TableCache& tables, const JsArray& argum
   table_ = *table;
   if (is_set(options, "requireIndexes") || is_set(options, "requireOnlineReindexing"))
     if (auto error = objects::check_usable_fields(table_->bucket, *parsed.filter, text)) return error;
-  if (wants_handled_options(options)) first_values_.emplace_back(kFindHandledOptions);
+  if (objects::wants_handled_options(options)) first_values_.emplace_back(objects::kFindHandledOptions);
   auto compiled = objects::compile(table_->bucket, *parsed.filter, objects::Purpose::find);
   if (!compiled) return compiled.error();
   auto selection = objects::selection_of(table_->bucket, options);

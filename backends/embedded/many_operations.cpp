@@ -1,6 +1,5 @@
 // updateObjects, deleteMany: one statement over all rows that a filter selects.
 #include <algorithm>
-#include <cstdio>
 
 #include "backends/embedded/access_path.hpp"
 #include "backends/embedded/operations.hpp"
@@ -55,13 +54,6 @@ std::vector<Row> select(const Work& work, const Table& table, const Prepared& pr
   return rows;
 }
 
-/// `u` and seven hex digits: no etag of a text begins so.
-std::string update_etag(std::uint64_t random) {
-  char text[9];
-  std::snprintf(text, sizeof text, "u%07x", static_cast<unsigned>(random & 0xfffffff));
-  return text;
-}
-
 objects::Result<objects::Filter> parse(const std::string& text) {
   auto parsed = objects::parse_filter(text);
   if (!parsed.filter) return objects::errors::invalid_query(text);
@@ -76,14 +68,14 @@ objects::Result<Updated> update(const Work& work, const std::string& bucket, con
   if (!parsed) return parsed.error();
   auto table = work.tables.find(work.transaction, bucket);
   if (!table) return table.error();
-  if (auto error = check_writable(**table)) return *error;
+  if (auto error = objects::check_writable((*table)->bucket)) return *error;
   auto changes = objects::field_update_of((*table)->bucket, fields);
   if (!changes) return changes.error();
   auto prepared = prepare(**table, *parsed, filter, options);
   if (!prepared) return prepared.error();
 
   Updated updated;
-  updated.etag = update_etag(work.random);
+  updated.etag = objects::update_etag(work.random);
   for (Row& before : select(work, **table, *prepared)) {
     Row row = before;
     for (const auto& [position, column] : *changes) row.columns[position] = column;
@@ -101,7 +93,7 @@ objects::Result<std::int64_t> erase_many(const Work& work, const std::string& bu
   if (!parsed) return parsed.error();
   auto table = work.tables.find(work.transaction, bucket);
   if (!table) return table.error();
-  if (auto error = check_writable(**table)) return *error;
+  if (auto error = objects::check_writable((*table)->bucket)) return *error;
   auto prepared = prepare(**table, *parsed, filter, options);
   if (!prepared) return prepared.error();
   const std::vector<Row> rows = select(work, **table, *prepared);

@@ -15,13 +15,6 @@ using objects::JsObject;
 using objects::JsValue;
 using objects::Row;
 
-/// A key as PostgreSQL would take it.
-objects::Result<std::string> stored_key(const std::string& key) {
-  if (key.find('\0') != std::string::npos)
-    return objects::errors::database("invalid byte sequence for encoding \"UTF8\": 0x00");
-  return objects::text::well_formed(key);
-}
-
 /// null: there must be no row; a text, even an empty one: the stored etag must equal it.
 Failed check_put_etag(const std::string& bucket, const std::string& key, const JsValue& options,
                       const std::optional<Row>& before) {
@@ -55,40 +48,18 @@ Failed run_triggers(const Work& work, const Table& table, const JsValue& options
   return log ? insert_log_row(work, *log) : Failed();
 }
 
-/// The new row but for its `_id` and serial.
-objects::Result<Row> row_of(const Work& work, const Table& table, const std::string& key, const JsObject& value) {
-  Row row;
-  row.key = key;
-  auto columns = objects::columns_of(table.bucket, value);
-  if (!columns) return columns.error();
-  row.columns = *std::move(columns);
-  row.value = objects::stringify(value);
-  row.etag = objects::etag_of(row.value);
-  auto vnode = objects::convert_vnode(value);
-  if (!vnode) return vnode.error();
-  row.vnode = *vnode;
-  row.mtime_ms = work.now_ms;
-  if (!table.bucket.reindex.is_null()) row.version = table.bucket.version;
-  return row;
-}
-
 }  // namespace
-
-Failed check_writable(const Table& table) {
-  if (table.bucket.triggers != objects::Triggers::unknown) return std::nullopt;
-  return objects::errors::unknown_trigger(table.bucket.name);
-}
 
 objects::Result<std::string> put(const Work& work, const std::string& bucket, const std::string& key,
                                  const JsObject& value, const JsValue& options) {
   auto table = work.tables.find(work.transaction, bucket);
   if (!table) return table.error();
-  if (auto error = check_writable(**table)) return *error;
-  auto stored = stored_key(key);
+  if (auto error = objects::check_writable((*table)->bucket)) return *error;
+  auto stored = objects::stored_key(key);
   if (!stored) return stored.error();
   const auto before = read_row(work.transaction, **table, *stored);
   if (auto error = check_put_etag(bucket, key, options, before)) return *error;
-  auto row = row_of(work, **table, *stored, value);
+  auto row = objects::new_row((*table)->bucket, *stored, value, work.now_ms);
   if (!row) return row.error();
   row->id = before ? before->id : next_id(work.transaction, **table);
   if ((*table)->bucket.guarantee_order) row->txn_snap = next_serial(work.transaction, **table);
@@ -100,15 +71,13 @@ objects::Result<std::string> put(const Work& work, const std::string& bucket, co
 Failed erase(const Work& work, const std::string& bucket, const std::string& key, const JsValue& options) {
   auto table = work.tables.find(work.transaction, bucket);
   if (!table) return table.error();
-  if (auto error = check_writable(**table)) return error;
-  auto stored = stored_key(key);
+  if (auto error = objects::check_writable((*table)->bucket)) return error;
+  auto stored = objects::stored_key(key);
   if (!stored) return stored.error();
   const auto before = read_row(work.transaction, **table, *stored);
   if (!before) return objects::errors::object_not_found(bucket, key);
-  const JsValue* wanted = options.get("etag");
-  if (wanted == nullptr) wanted = options.get("_etag");
-  if (wanted != nullptr && wanted->string() != nullptr && wanted->truthy() && *wanted->string() != before->etag)
-    return objects::errors::etag_conflict(bucket, key, *wanted->string(), before->etag);
+  const auto wanted = objects::etag_to_delete(options);
+  if (wanted && *wanted != before->etag) return objects::errors::etag_conflict(bucket, key, *wanted, before->etag);
   erase_row(work.transaction, **table, *before);
   return run_triggers(work, **table, options, nullptr);
 }
@@ -126,7 +95,7 @@ Values get_object(const Work& work, const JsArray& arguments) {
   const std::string& key = *arguments[1].string();
   auto table = work.tables.find(work.transaction, bucket);
   if (!table) return table.error();
-  auto stored = stored_key(key);
+  auto stored = objects::stored_key(key);
   if (!stored) return stored.error();
   const auto row = read_row(work.transaction, **table, *stored);
   if (!row) return objects::errors::object_not_found(bucket, key);

@@ -53,8 +53,4 @@ objects::Result<Updated> update(const Work& work, const std::string& bucket, con
 objects::Result<std::int64_t> erase_many(const Work& work, const std::string& bucket, const std::string& filter,
                                          const objects::JsValue& options);
 
-/// Whether a bucket's objects may be written here; UnknownTriggerError where its triggers are
-/// JavaScript.
-objects::Failed check_writable(const Table& table);
-
 }  // namespace backends::embedded

@@ -3,9 +3,9 @@
 #include <chrono>
 
 #include "backends/embedded/answer.hpp"
-#include "backends/embedded/handled_options.hpp"
 #include "backends/embedded/operations.hpp"
 #include "objects/errors.hpp"
+#include "objects/handled_options.hpp"
 
 namespace backends::embedded {
 namespace {
@@ -167,8 +167,8 @@ void Owner::serve(std::vector<Task> tasks) {
 }
 
 void Owner::answer_read(const Task& task) {
-  if (task.rpc == Rpc::get_object && wants_handled_options(task.arguments[2]))
-    send_value(task, kGetHandledOptions);
+  if (task.rpc == Rpc::get_object && objects::wants_handled_options(task.arguments[2]))
+    send_value(task, objects::kGetHandledOptions);
   try {
     const Changes nothing;
     Transaction transaction(store_.db(), nothing);

@@ -4,7 +4,7 @@
 
 #include "objects/js_value.hpp"
 
-namespace backends::embedded {
+namespace objects {
 
 /// getObject's and findObjects' record of the options that were heeded (spec moray-rpc 7, 9.2).
 inline constexpr std::string_view kGetHandledOptions =
@@ -14,10 +14,10 @@ inline constexpr std::string_view kFindHandledOptions =
     R"("timeout","requireOnlineReindexing","requireIndexes"]})";
 
 /// Whether the client asked for that record.
-inline bool wants_handled_options(const objects::JsValue& options) {
-  const objects::JsValue* internal = options.get("internalOpts");
-  const objects::JsValue* wanted = internal == nullptr ? nullptr : internal->get("sendHandledOptions");
+inline bool wants_handled_options(const JsValue& options) {
+  const JsValue* internal = options.get("internalOpts");
+  const JsValue* wanted = internal == nullptr ? nullptr : internal->get("sendHandledOptions");
   return wanted != nullptr && wanted->truthy();
 }
 
-}  // namespace backends::embedded
+}  // namespace objects
