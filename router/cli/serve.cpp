@@ -7,6 +7,7 @@
 
 #include "config/config.hpp"
 #include "ring/leveldb_store.hpp"
+#include "router/control/ring_files.hpp"
 #include "router/app.hpp"
 #include "router/cli/commands.hpp"
 #include "router/cli/service.hpp"
@@ -43,9 +44,8 @@ void apply_flags(const ServeOptions& options, config::Config& config) {
 
 /// Ring and shards too, so that `--check` finds what a start would find.
 int check(const config::Config& config) {
-  const auto ring = ring::load_leveldb(config.ring_location);
+  const auto ring = load_ring(config.ring_location).ring;
   auto resolved = config::resolve_shards(config, {ring->pnodes().begin(), ring->pnodes().end()});
-  for (auto& problem : unsupported_shards(resolved.shards)) resolved.problems.push_back(problem);
   for (const auto& warning : resolved.warnings)
     std::fprintf(stderr, "warning: %s: %s\n", warning.path.c_str(), warning.message.c_str());
   if (!resolved.problems.empty()) return fail("\n" + config::to_text(resolved.problems));

@@ -79,6 +79,9 @@ test('--check says what a start would say, and serves nothing', () => {
   const good = check({ring: {location}, shards: pnodes(3)});
   assert.strictEqual(good.status, 0, good.stderr);
   assert.match(good.stdout, /3 shards, a ring of 100 vnodes/);
+  const store = path.join(directory, 'rings');
+  spawnSync(binary, ['ring', 'store', '-l', store, location]);
+  assert.strictEqual(check({ring: {location: store}, shards: pnodes(3)}).status, 0);
   const bad = check({ring: {location}, shards: pnodes(1)});
   assert.strictEqual(bad.status, 1);
   assert.match(bad.stderr, /2\.moray.*has no shard[^]*3\.moray.*has no shard/);
