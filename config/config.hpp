@@ -65,6 +65,7 @@ struct Timeouts {
 struct Pool {
   std::uint64_t point_connections = 1;      ///< for requests that are no streams; one more for each further address
   std::uint64_t stream_connections_max = 4;
+  std::uint64_t postgres_point_connections = 4;  ///< to PostgreSQL, where one slow statement holds up its connection
   std::uint64_t idle_ms = 60'000;  ///< an unneeded connection closes after so long
   bool operator==(const Pool&) const = default;
 };

@@ -194,6 +194,7 @@ Parsed parse_own(const Json& root) {
       .member("pool", [&](const Json& value, const std::string& path) {
         ObjectReader(path, problems)
             .number("pointConnections", config.pool.point_connections, 1, 64)
+            .number("postgresPointConnections", config.pool.postgres_point_connections, 1, 64)
             .number("streamConnectionsMax", config.pool.stream_connections_max, 1, 64)
             .number("idleMs", config.pool.idle_ms, 1, kMillisecondsMost)
             .read(value, problems);

@@ -49,7 +49,6 @@ Prepared prepare(const config::Config& config, RingInForce ring, std::shared_ptr
                  ShardSources& sources, std::uint64_t sequence, Log& log) {
   const auto pnodes = ring.ring->pnodes();
   auto resolved = config::resolve_shards(config, {pnodes.begin(), pnodes.end()});
-  for (auto& problem : unsupported_shards(resolved.shards)) resolved.problems.push_back(std::move(problem));
   log_problems(log, LogLevel::warn, resolved.warnings);
   if (!resolved.problems.empty()) throw ConfigurationError(config::to_text(resolved.problems));
 

@@ -4,6 +4,7 @@
 
 #include "backends/embedded/embedded_shard.hpp"
 #include "backends/moray/moray_shard.hpp"
+#include "backends/postgres/postgres_shard.hpp"
 
 namespace router {
 namespace {
@@ -22,17 +23,18 @@ moray::MorayShardOptions moray_options(const config::Config& config, const Shard
   return options;
 }
 
-}  // namespace
-
-std::vector<config::Problem> unsupported_shards(const std::vector<config::Shard>& shards) {
-  std::vector<config::Problem> problems;
-  for (const config::Shard& shard : shards)
-    if (shard.backend == config::Backend::postgres)
-      problems.push_back({"shards", "pnode \"" + shard.pnode + "\": backend \"" +
-                                        std::string(config::to_string(shard.backend)) +
-                                        "\" is not in this build"});
-  return problems;
+backends::postgres::PostgresShardOptions postgres_options(const config::Config& config, const ShardSpec& spec) {
+  backends::postgres::PostgresShardOptions options;
+  options.pool.url = spec.url;
+  options.pool.point_connections = config.pool.postgres_point_connections;
+  options.pool.exclusive_connections = config.pool.stream_connections_max;
+  options.pool.connect_limit = std::chrono::milliseconds(config.timeouts.connect_ms);
+  options.pool.idle_limit = std::chrono::milliseconds(config.pool.idle_ms);
+  options.in_flight_max = config.limits.shard_in_flight_max;
+  return options;
 }
+
+}  // namespace
 
 ShardSources::ShardSources(config::Config config) : config_(std::move(config)), resolver_(config_.resolvers) {}
 
@@ -44,7 +46,9 @@ void ShardSources::configure(const config::Config& config) {
 ShardSources::Opened ShardSources::open(const std::vector<config::Shard>& shards) {
   Opened opened;
   for (const config::Shard& shard : shards)
-    if (shard.backend == config::Backend::embedded) opened.push_back(owners_.open({shard.path}, shard.sync));
+    if (const auto problem = shard.backend == config::Backend::postgres ? backends::postgres::problem_of_url(shard.url) : std::nullopt)
+      throw std::runtime_error("pnode \"" + shard.pnode + "\": its url is not libpq's: " + *problem);
+    else if (shard.backend == config::Backend::embedded) opened.push_back(owners_.open({shard.path}, shard.sync));
   return opened;
 }
 
@@ -59,6 +63,8 @@ std::unique_ptr<backends::Shard> ShardSources::make(const ShardSpec& spec, boost
   if (spec.backend == config::Backend::embedded)
     return std::make_unique<backends::embedded::EmbeddedShard>(
         loop, owners_.open({spec.path}, spec.sync), spec.path, config_.limits.shard_in_flight_max);
+  if (spec.backend == config::Backend::postgres)
+    return std::make_unique<backends::postgres::PostgresShard>(loop, postgres_options(config_, spec));
   const std::string host = spec.srv.empty() ? spec.address : spec.srv;
   const auto endpoint = config::parse_address(host, spec.default_port);
   if (!endpoint) throw std::runtime_error("not an address: " + host);

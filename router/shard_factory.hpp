@@ -38,7 +38,4 @@ class ShardSources {
   backends::embedded::Owners owners_;
 };
 
-/// The shards of `shards` that this build can't serve, in words.
-std::vector<config::Problem> unsupported_shards(const std::vector<config::Shard>& shards);
-
 }  // namespace router

@@ -9,8 +9,11 @@
 #include "backends/embedded/owners.hpp"
 #include "backends/fake/fake_shard.hpp"
 #include "backends/moray/moray_shard.hpp"
+#include "backends/postgres/postgres_shard.hpp"
 #include "ring/leveldb_store.hpp"
 #include "ring/topology.hpp"
+#include "tests/contract/shard_client.hpp"
+#include "tests/support/postgres_cluster.hpp"
 #include "tests/support/router_process.hpp"
 #include "tests/support/test_data.hpp"
 
@@ -68,7 +71,28 @@ class RouterMaker final : public ShardMaker {
   std::unique_ptr<RouterProcess> router_;
 };
 
+/// A database that lives as long as the maker.
+class PostgresMaker final : public ShardMaker {
+ public:
+  std::unique_ptr<Shard> make(boost::asio::io_context& loop, std::size_t in_flight_max) override {
+    backends::postgres::PostgresShardOptions options;
+    options.pool.url = cluster_.url();
+    options.in_flight_max = in_flight_max;
+    auto shard = std::make_unique<backends::postgres::PostgresShard>(loop, options);
+    run_until(loop, [&] { return shard->healthy(); });
+    return shard;
+  }
+
+ private:
+  PostgresCluster cluster_;
+};
+
 }  // namespace
+
+TEST_CASE("contract: postgres") {
+  PostgresMaker maker;
+  check_contract(maker);
+}
 
 TEST_CASE("contract: embedded") {
   EmbeddedMaker maker;

@@ -7,6 +7,7 @@ const suites = {
   'crash': () => require('./crash_suite').run(),
   'failures': () => require('./failures_suite').run(),
   'proto': () => require('./proto_suite').run(),
+  'em-postgres': () => require('./em_suite').run('postgres'),
   'em-scripted': () => require('./em_suite').run('scripted'),
 };
 

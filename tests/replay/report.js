@@ -6,12 +6,13 @@ const path = require('path');
 const listed = JSON.parse(fs.readFileSync(path.join(__dirname, 'improvements.json'), 'utf8'));
 
 class Report {
-  /** `shards`: embedded or scripted; an improvement may hold for one of them only. */
+  /** `shards`: embedded, postgres or scripted. An improvement may hold for one of them only, or for
+   *  all that keep objects themselves ("own"). */
   constructor(suite, shards) {
     this.suite = suite;
     this.name = shards ? `${suite} over ${shards} shards` : suite;
     this.improvements = new Map(listed
-      .filter((entry) => entry.suite === suite && (!entry.shards || entry.shards === shards))
+      .filter((entry) => entry.suite === suite && (!entry.shards || entry.shards === shards || (entry.shards === 'own' && shards !== 'scripted')))
       .map((entry) => [entry.case, {...entry, used: false}]));
     this.counts = {same: 0, improved: 0, 'without sql': 0, 'not recorded whole': 0, different: 0};
   }

@@ -3,6 +3,7 @@
 const fs = require('fs');
 const path = require('path');
 const {execFileSync} = require('child_process');
+const {PostgresCluster} = require('../node/postgres_cluster');
 const {RouterProcess, temporaryDirectory} = require('../node/router_process');
 const {ScriptedShard} = require('./scripted_shard');
 
@@ -31,6 +32,24 @@ class System {
     return System.start({shards, ...rest}).then((system) => Object.assign(system, {data: directory}));
   }
 
+  /** A database for each shard. */
+  static async postgres({pnodes = PNODES, ...rest} = {}) {
+    const cluster = await new PostgresCluster().start();
+    const shards = pnodes.map((pnode, i) => ({pnode, backend: 'postgres', url: cluster.makeDatabase(`shard${i + 1}`)}));
+    const system = await System.start({shards, ...rest});
+    await system.healthy();
+    return Object.assign(system, {cluster});
+  }
+
+  /** Shards that are connected to. */
+  async healthy() {
+    for (;;) {
+      const {text} = await this.router.page(this.router.statusPort, '/status');
+      if (JSON.parse(text).shards.every(({healthyWorkers}) => healthyWorkers > 0)) return;
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+  }
+
   static async scripted({pnodes = PNODES, readOnly = [], ...rest} = {}) {
     const scripted = await Promise.all(pnodes.map((pnode) => new ScriptedShard(pnode).listen()));
     const shards = scripted.map(({pnode, port}) =>
@@ -45,6 +64,7 @@ class System {
 
   async stop() {
     const result = await this.router.stop();
+    this.cluster?.stop();
     for (const shard of this.shards ?? []) await shard.close();
     for (const directory of [this.directory, this.data])
       if (directory) fs.rmSync(directory, {recursive: true, force: true});

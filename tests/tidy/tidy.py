@@ -19,8 +19,9 @@ MAY_INCLUDE = {
     "backends": ["fast", "config"],
     "backends/moray": ["backends", "fast", "config"],
     "backends/embedded": ["backends", "objects", "json", "fast"],
+    "backends/postgres": ["backends", "objects", "json", "fast"],
     "backends/fake": ["backends", "fast"],
-    "router": ["backends", "backends/moray", "backends/embedded", "config", "fast", "json", "ring", "ring_tool"],
+    "router": ["backends", "backends/moray", "backends/embedded", "backends/postgres", "config", "fast", "json", "ring", "ring_tool"],
 }
 
 

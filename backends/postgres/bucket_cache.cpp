@@ -1,0 +1,28 @@
+#include "backends/postgres/bucket_cache.hpp"
+
+#include "backends/postgres/failure.hpp"
+#include "objects/errors.hpp"
+
+namespace backends::postgres {
+
+std::shared_ptr<const BucketTable> BucketCache::peek(const std::string& bucket) const {
+  const auto found = entries_.find(bucket);
+  if (found == entries_.end() || Clock::now() - found->second.read > kLife) return nullptr;
+  return found->second.table;
+}
+
+Task<std::shared_ptr<const BucketTable>> BucketCache::load(Connection& connection, std::string bucket) {
+  // A name with a zero byte is no bucket's, and PostgreSQL's texts hold none.
+  if (bucket.find('\0') != std::string::npos) throw RpcError{objects::errors::bucket_not_found(bucket)};
+  const Rows rows = rows_of(co_await connection.run(kLoadBucket, load_parameters(bucket)));
+  if (rows.count() == 0) {
+    drop(bucket);
+    throw RpcError{objects::errors::bucket_not_found(bucket)};
+  }
+  auto table = bucket_table(rows, 0);
+  if (entries_.size() >= kBucketsMax) entries_.clear();
+  entries_[bucket] = {table, Clock::now()};
+  co_return table;
+}
+
+}  // namespace backends::postgres

@@ -1,0 +1,110 @@
+#pragma once
+
+#include <chrono>
+#include <coroutine>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <string>
+#include <unordered_set>
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/posix/stream_descriptor.hpp>
+#include <boost/asio/steady_timer.hpp>
+
+#include "backends/postgres/query.hpp"
+
+namespace backends::postgres {
+
+/// One connection to a PostgreSQL server, never blocking. In pipeline mode statements are sent as
+/// they come, each with a Sync of its own, so that one's error is nobody else's; otherwise one at a
+/// time, as transactions and streams need it. Lives on one worker.
+class Connection {
+ public:
+  enum class Mode : std::uint8_t { pipeline, single };
+  enum class State : std::uint8_t { connecting, up, closed };
+
+  /// `url`: libpq's, a URI or `key=value` pairs. `changed` is told of each change of state, never
+  /// from inside a call; it may destroy the connection.
+  Connection(boost::asio::io_context& loop, const std::string& url, Mode mode, std::chrono::milliseconds connect_limit,
+             std::function<void()> changed);
+  ~Connection();
+  Connection(const Connection&) = delete;
+  Connection& operator=(const Connection&) = delete;
+
+  [[nodiscard]] State state() const { return state_; }
+  [[nodiscard]] const std::string& problem() const { return problem_; }
+  [[nodiscard]] std::size_t in_flight() const { return queue_.size(); }
+  [[nodiscard]] std::string address() const;
+
+  /// Receives rows of a streamed statement as they come; true: hold the rest up until `resume`.
+  using RowTaker = std::function<bool(const Rows& rows)>;
+
+  /// `co_await connection.run(…)` gives the QueryResult. Where the connection is not up it is an
+  /// error without sqlstate.
+  class Run;
+  Run run(const Statement& statement, Parameters parameters);
+  /// Mode single only: rows one at a time.
+  Run stream(const Statement& statement, Parameters parameters, RowTaker taker);
+  /// Mode single only: the simple protocol, any number of statements, rows one at a time.
+  Run run_script(std::string sql, RowTaker taker);
+
+  /// A stream that its taker held up goes on.
+  void resume();
+  /// Ends the connection; what was in flight fails as lost.
+  void close(const std::string& why);
+
+ private:
+  struct Pending {
+    QueryResult result;
+    std::coroutine_handle<> waiting;
+    RowTaker taker;
+    std::string preparing;      // name that the first of two results is for; empty: none
+    bool ended = false;
+  };
+
+  void poll_connect();
+  void after_connect();
+  void wait_readable();
+  void wait_writable();
+  void want_flush();
+  void flush();
+  void read();
+  void take_results();
+  void take(PGresult* result);
+  void finish_front();
+  void fail_all();
+  void assign_socket();
+  bool send(const Statement& statement, const Parameters& parameters, Pending& pending);
+  [[nodiscard]] std::string error_text() const;
+
+  boost::asio::io_context& loop_;
+  Mode mode_;
+  std::function<void()> changed_;
+  State state_ = State::connecting;
+  std::string problem_;
+  PGconn* connection_ = nullptr;
+  boost::asio::posix::stream_descriptor socket_;
+  boost::asio::steady_timer limit_;
+  std::deque<std::unique_ptr<Pending>> queue_;
+  std::unordered_set<std::string> prepared_;
+  bool reading_ = false, writing_ = false, flush_posted_ = false, held_ = false;
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+};
+
+/// What `co_await` takes.
+class Connection::Run {
+ public:
+  bool await_ready() const noexcept { return pending_ == nullptr; }
+  void await_suspend(std::coroutine_handle<> waiting) noexcept { pending_->waiting = waiting; }
+  QueryResult await_resume() { return pending_ == nullptr ? std::move(failed_) : std::move(pending_->result); }
+
+ private:
+  friend class Connection;
+  explicit Run(Pending* pending) : pending_(pending) {}
+  explicit Run(QueryError error) { failed_.error = std::move(error); }
+  Pending* pending_ = nullptr;
+  QueryResult failed_;
+};
+
+}  // namespace backends::postgres

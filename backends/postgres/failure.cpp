@@ -1,0 +1,41 @@
+#include "backends/postgres/failure.hpp"
+
+#include "objects/errors.hpp"
+
+namespace backends::postgres {
+namespace {
+
+/// `Key (col)=(value) already exists.`
+objects::Error unique_violation(const QueryError& error) {
+  const std::string& detail = error.detail;
+  const std::size_t begin = detail.find("Key (");
+  const std::size_t middle = detail.find(")=(", begin);
+  const std::size_t end = detail.rfind(") already exists");
+  if (begin == std::string::npos || middle == std::string::npos || end == std::string::npos || end < middle) return objects::errors::database(error.message);
+  return objects::errors::unique_attribute(detail.substr(begin + 5, middle - begin - 5), detail.substr(middle + 3, end - middle - 3));
+}
+
+}  // namespace
+
+Rows rows_of(QueryResult result) {
+  if (result.error) throw StatementFailed{*std::move(result.error)};
+  return std::move(result.rows);
+}
+
+objects::Error error_of(const QueryError& error) {
+  if (error.sqlstate == "23505") return unique_violation(error);
+  if (error.sqlstate == "42601" || error.sqlstate == "42701") return objects::errors::invalid_sql(error.message);
+  if (error.sqlstate.starts_with("57P")) {  // the server is ending: what it did not answer it has not done
+    objects::Error lost;
+    lost.name = "VError";
+    lost.message = "Postgres client failed: " + error.message;
+    return lost;
+  }
+  return objects::errors::database(error.message);
+}
+
+bool schema_changed(const QueryError& error) {
+  return error.sqlstate == "42703" || error.sqlstate == "42P01" || error.sqlstate == "0A000" || error.sqlstate == "26000";
+}
+
+}  // namespace backends::postgres

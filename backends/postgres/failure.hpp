@@ -1,0 +1,35 @@
+#pragma once
+
+#include <string>
+
+#include "backends/postgres/query.hpp"
+#include "objects/result.hpp"
+
+namespace backends::postgres {
+
+/// What ends an RPC with an error of moray's own. Thrown by operations.
+struct RpcError {
+  objects::Error error;
+};
+
+/// What a statement failed with. Thrown by operations.
+struct StatementFailed {
+  QueryError error;
+};
+
+/// No connection can be had: nothing was sent. Thrown by operations.
+struct NoConnection {
+  std::string message;
+};
+
+/// The rows, or StatementFailed.
+Rows rows_of(QueryResult result);
+
+/// What a client is told of PostgreSQL's verdict (spec moray-rpc 4).
+objects::Error error_of(const QueryError& error);
+
+/// Whether the table is not what the statement was made for: another process has changed it, or
+/// the statement's plan is gone. Reading the bucket again helps.
+bool schema_changed(const QueryError& error);
+
+}  // namespace backends::postgres

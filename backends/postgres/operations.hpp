@@ -1,0 +1,127 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+
+#include "backends/postgres/bucket_cache.hpp"
+#include "backends/postgres/failure.hpp"
+#include "backends/postgres/pool.hpp"
+#include "backends/postgres/task.hpp"
+#include "objects/js_value.hpp"
+
+/// Each RPC of a PostgreSQL shard as a coroutine. Arguments have been checked
+/// (objects::check_arguments). They throw RpcError, StatementFailed and NoConnection.
+namespace backends::postgres {
+
+/// What an RPC works with; outlives it.
+struct Work {
+  Work(Pool& pool_, BucketCache& buckets_) : pool(pool_), buckets(buckets_) {}
+
+  Pool& pool;
+  BucketCache& buckets;
+  std::uint32_t affinity = 0;
+  std::int64_t now_ms = 0;     ///< since 1970
+  std::uint64_t random = 0;    ///< fresh for each RPC
+  /// Sends a value, as JSON, before the operation's end. True: no more until the client has taken it.
+  std::function<bool(std::string value)> emit;
+  /// The connection whose rows are held up while the client is slow; null: none.
+  Connection** streaming = nullptr;
+};
+
+using Values = Task<objects::JsArray>;
+
+Values get_object(Work& work, const objects::JsArray& arguments);
+Values put_object(Work& work, const objects::JsArray& arguments);
+Values del_object(Work& work, const objects::JsArray& arguments);
+Values find_objects(Work& work, const objects::JsArray& arguments);
+Values update_objects(Work& work, const objects::JsArray& arguments);
+Values delete_many(Work& work, const objects::JsArray& arguments);
+Values batch(Work& work, const objects::JsArray& arguments);
+Values create_bucket(Work& work, const objects::JsArray& arguments);
+Values get_bucket(Work& work, const objects::JsArray& arguments);
+Values list_buckets(Work& work);
+Values update_bucket(Work& work, const objects::JsArray& arguments);
+Values del_bucket(Work& work, const objects::JsArray& arguments);
+Values reindex_objects(Work& work, const objects::JsArray& arguments);
+Values sql(Work& work, const objects::JsArray& arguments);
+Values ping(Work& work, const objects::JsArray& arguments);
+
+// What batch shares with the RPCs: each on a connection of its choosing.
+
+Task<std::shared_ptr<const BucketTable>> bucket(Work& work, Connection& connection, const std::string& name, const objects::JsValue& options);
+/// The new etag.
+Task<std::string> put(Work& work, Connection& connection, const BucketTable& table, const std::string& key, const objects::JsObject& value,
+                      const objects::JsValue& options);
+Task<bool> erase(Work& work, Connection& connection, const BucketTable& table, const std::string& key, const objects::JsValue& options);
+struct Updated {
+  std::int64_t count = 0;
+  std::string etag;  ///< of all rows updated
+};
+Task<Updated> update(Work& work, Connection& connection, const BucketTable& table, const objects::JsObject& fields, const std::string& filter,
+                     const objects::JsValue& options);
+Task<std::int64_t> erase_many(Work& work, Connection& connection, const BucketTable& table, const std::string& filter, const objects::JsValue& options);
+
+/// An RPC's only value.
+inline objects::JsArray one_value(objects::JsObject value) { return objects::JsArray(1, objects::JsValue(std::move(value))); }
+
+/// Whether a put or delete of such a bucket takes several statements.
+bool needs_transaction(const BucketTable& table);
+
+/// An exclusive connection, or NoConnection.
+Task<Pool::Lease> claim(Work& work);
+/// One that points go over, or NoConnection.
+Connection& point(Work& work);
+
+/// A transaction: rolled back, or its connection closed, unless it was committed.
+class Transaction {
+ public:
+  static Task<Transaction> begin(Work& work, const char* isolation = "READ COMMITTED");
+  Transaction(Transaction&& other) noexcept : lease_(std::move(other.lease_)), open_(std::exchange(other.open_, false)) {}
+  ~Transaction();
+  Connection& operator*() const { return *lease_; }
+  Task<bool> commit();
+  /// After an error: the connection can be used again.
+  Task<bool> roll_back();
+
+ private:
+  explicit Transaction(Pool::Lease lease) : lease_(std::move(lease)), open_(true) {}
+  Pool::Lease lease_;
+  bool open_ = false;
+};
+
+/// Runs `work_in` in a transaction, commits or rolls back, and gives its result.
+template <typename Result>
+Task<Result> in_transaction(Work& work, std::function<Task<Result>(Connection&)> work_in) {
+  Transaction transaction = co_await Transaction::begin(work);
+  std::optional<Result> result;
+  std::exception_ptr failure;
+  try {
+    result.emplace(co_await work_in(*transaction));
+  } catch (...) {
+    failure = std::current_exception();
+  }
+  if (failure) {
+    co_await transaction.roll_back();
+    std::rethrow_exception(failure);
+  }
+  co_await transaction.commit();
+  co_return *std::move(result);
+}
+
+/// Runs an operation on a bucket once more, with the bucket read anew, where another process has
+/// changed the table meanwhile. `attempt` must not have sent anything to the client.
+template <typename Result>
+Task<Result> with_bucket(Work& work, const std::string& name, std::function<Task<Result>()> attempt) {
+  bool changed = false;
+  try {
+    co_return co_await attempt();
+  } catch (const StatementFailed& failed) {
+    if (!schema_changed(failed.error) || work.buckets.peek(name) == nullptr) throw;
+    changed = true;
+  }
+  if (changed) work.buckets.drop(name);
+  co_return co_await attempt();
+}
+
+}  // namespace backends::postgres

@@ -1,0 +1,175 @@
+#include "backends/postgres/pool.hpp"
+
+#include <algorithm>
+
+#include <boost/asio/post.hpp>
+
+namespace backends::postgres {
+
+using State = Connection::State;
+
+Pool::Pool(boost::asio::io_context& loop, PoolOptions options)
+    : loop_(loop), options_(std::move(options)), idle_timer_(loop), random_(reinterpret_cast<std::uintptr_t>(this) | 1u) {
+  for (std::size_t i = 0; i < options_.point_connections; ++i) points_.push_back(std::make_unique<Slot>());
+  for (std::size_t i = 0; i < options_.exclusive_connections; ++i) exclusives_.push_back(std::make_unique<Slot>());
+  for (const auto& slot : points_) connect(*slot, Connection::Mode::pipeline);
+  watch_idle();
+}
+
+/// Whoever waits is told before the connections go.
+Pool::~Pool() {
+  retired_ = true;
+  fail_waiting();
+  for (const auto& slot : points_) slot->connection.reset();
+  for (const auto& slot : exclusives_) slot->connection.reset();
+}
+
+void Pool::connect(Slot& slot, Connection::Mode mode) {
+  const auto changed = [this, &slot, mode] {
+    if (mode == Connection::Mode::pipeline)
+      point_changed(slot);
+    else
+      exclusive_changed();
+  };
+  slot.connection = std::make_unique<Connection>(loop_, options_.url, mode, options_.connect_limit, changed);
+}
+
+/// Tried again after a pause that doubles, give or take a quarter.
+void Pool::point_changed(Slot& slot) {
+  if (slot.connection->state() == State::up) {
+    slot.pause = std::chrono::milliseconds(0);
+    problem_.clear();
+    return;
+  }
+  if (slot.connection->state() != State::closed || retired_) return;
+  problem_ = slot.connection->problem();
+  slot.pause = std::min(options_.retry_max, std::max(options_.retry_min, slot.pause * 2));
+  random_ = random_ * 6364136223846793005u + 1442695040888963407u;
+  const auto pause = slot.pause * (75 + static_cast<int>(random_ >> 33) % 50) / 100;
+  slot.retry = std::make_unique<boost::asio::steady_timer>(loop_, pause);
+  slot.retry->async_wait([this, &slot](const boost::system::error_code& error) {
+    if (!error && !retired_) connect(slot, Connection::Mode::pipeline);
+  });
+}
+
+Connection* Pool::point(std::uint32_t affinity) {
+  // The slot itself, or the next that is up: order matters only while connections live.
+  for (std::size_t i = 0; i < points_.size(); ++i) {
+    Slot& slot = *points_[(affinity + i) % points_.size()];
+    if (slot.connection->state() == State::up) return slot.connection.get();
+  }
+  return nullptr;
+}
+
+bool Pool::healthy() const {
+  return !retired_ && std::any_of(points_.begin(), points_.end(), [](const auto& slot) { return slot->connection->state() == State::up; });
+}
+
+std::size_t Pool::up() const {
+  std::size_t count = 0;
+  for (const auto* slots : {&points_, &exclusives_})
+    for (const auto& slot : *slots)
+      if (slot->connection != nullptr && slot->connection->state() == State::up) ++count;
+  return count;
+}
+
+std::string Pool::address() const { return points_.front()->connection->address(); }
+
+Pool::Lease::~Lease() {
+  if (pool_ != nullptr) pool_->give_back(slot_);
+}
+
+Connection& Pool::Lease::operator*() const { return *pool_->exclusives_[slot_]->connection; }
+
+Pool::Claim Pool::exclusive() { return Claim(*this); }
+
+bool Pool::Claim::await_ready() {
+  for (std::size_t i = 0; i < pool_.exclusives_.size(); ++i) {
+    Slot& slot = *pool_.exclusives_[i];
+    if (slot.leased || slot.connection == nullptr || slot.connection->state() != State::up) continue;
+    slot.leased = true;
+    waiting_.lease = Lease(&pool_, i);
+    return true;
+  }
+  return pool_.retired_ || pool_.waiting_.size() >= pool_.options_.waiting_max;
+}
+
+void Pool::Claim::await_suspend(std::coroutine_handle<> waiting) {
+  waiting_.handle = waiting;
+  pool_.waiting_.push_back(&waiting_);
+  pool_.want_exclusive();
+}
+
+/// One more connection is made for whoever waits, if there is a place.
+void Pool::want_exclusive() {
+  std::size_t connecting = 0;
+  for (const auto& slot : exclusives_)
+    if (slot->connection != nullptr && slot->connection->state() == State::connecting) ++connecting;
+  for (const auto& slot : exclusives_) {
+    if (connecting >= waiting_.size()) return;
+    if (slot->leased || (slot->connection != nullptr && slot->connection->state() != State::closed)) continue;
+    connect(*slot, Connection::Mode::single);
+    ++connecting;
+  }
+}
+
+void Pool::exclusive_changed() {
+  serve_waiting();
+  const bool hope = std::any_of(exclusives_.begin(), exclusives_.end(), [](const auto& slot) {
+    return slot->leased || (slot->connection != nullptr && slot->connection->state() != State::closed);
+  });
+  if (hope) return;
+  for (const auto& slot : exclusives_)
+    if (slot->connection != nullptr) problem_ = slot->connection->problem();
+  fail_waiting();
+}
+
+void Pool::serve_waiting() {
+  for (std::size_t i = 0; i < exclusives_.size() && !waiting_.empty(); ++i) {
+    Slot& slot = *exclusives_[i];
+    if (slot.leased || slot.connection == nullptr || slot.connection->state() != State::up) continue;
+    slot.leased = true;
+    Waiting* next = waiting_.front();
+    waiting_.pop_front();
+    next->lease = Lease(this, i);
+    next->handle.resume();
+  }
+}
+
+void Pool::fail_waiting() {
+  std::deque<Waiting*> failed;
+  failed.swap(waiting_);
+  for (Waiting* each : failed) each->handle.resume();
+}
+
+/// By way of the loop: the lease may end inside what the connection itself is calling.
+void Pool::give_back(std::size_t number) {
+  Slot& slot = *exclusives_[number];
+  slot.leased = false;
+  slot.idle_since = std::chrono::steady_clock::now();
+  if (retired_) return;
+  boost::asio::post(loop_, [this, alive = std::weak_ptr<bool>(alive_)] {
+    if (alive.expired()) return;
+    serve_waiting();
+    want_exclusive();
+  });
+}
+
+void Pool::watch_idle() {
+  idle_timer_.expires_after(options_.idle_limit / 4);
+  idle_timer_.async_wait([this](const boost::system::error_code& error) {
+    if (error) return;
+    const auto now = std::chrono::steady_clock::now();
+    for (const auto& slot : exclusives_)
+      if (!slot->leased && slot->connection != nullptr && slot->connection->state() == State::up && now - slot->idle_since > options_.idle_limit)
+        slot->connection.reset();
+    watch_idle();
+  });
+}
+
+void Pool::retire() {
+  retired_ = true;
+  fail_waiting();
+}
+
+}  // namespace backends::postgres

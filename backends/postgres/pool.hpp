@@ -1,0 +1,117 @@
+#pragma once
+
+#include <chrono>
+#include <coroutine>
+#include <deque>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/steady_timer.hpp>
+
+#include "backends/postgres/connection.hpp"
+
+namespace backends::postgres {
+
+struct PoolOptions {
+  std::string url;
+  std::size_t point_connections = 4;       ///< pipelined, for statements that stand alone
+  std::size_t exclusive_connections = 4;   ///< at most; for transactions and streams
+  std::size_t waiting_max = 1'000;         ///< that wait for an exclusive one
+  std::chrono::milliseconds connect_limit{3'000};
+  std::chrono::milliseconds retry_min{50};
+  std::chrono::milliseconds retry_max{10'000};
+  std::chrono::milliseconds idle_limit{60'000};  ///< an exclusive one that is not needed closes
+};
+
+/// One worker's connections to one shard's server. Those for points are always kept up; those for
+/// exclusive use are made when wanted. Lives on that worker.
+class Pool {
+ public:
+  Pool(boost::asio::io_context& loop, PoolOptions options);
+  ~Pool();
+
+  /// The connection for that affinity: always the same while it is up, so that requests of one
+  /// vnode keep their order. Null: none is up.
+  Connection* point(std::uint32_t affinity);
+
+  /// Returned at the end of its life. A connection that may be in the middle of a transaction is
+  /// closed by whoever holds the lease.
+  class Lease {
+   public:
+    Lease() = default;
+    Lease(Pool* pool, std::size_t slot) : pool_(pool), slot_(slot) {}
+    Lease(Lease&& other) noexcept : pool_(std::exchange(other.pool_, nullptr)), slot_(other.slot_) {}
+    Lease& operator=(Lease&& other) noexcept {
+      std::swap(pool_, other.pool_);
+      std::swap(slot_, other.slot_);
+      return *this;
+    }
+    ~Lease();
+    explicit operator bool() const { return pool_ != nullptr; }
+    Connection& operator*() const;
+    Connection* operator->() const { return &**this; }
+
+   private:
+    Pool* pool_ = nullptr;
+    std::size_t slot_ = 0;
+  };
+
+  /// `co_await pool.exclusive()`: a lease of a connection that is up; empty: none can be had.
+  class Claim;
+  Claim exclusive();
+
+  [[nodiscard]] bool healthy() const;
+  [[nodiscard]] std::size_t up() const;
+  [[nodiscard]] std::string address() const;
+  [[nodiscard]] const std::string& problem() const { return problem_; }
+  void retire();
+
+ private:
+  struct Slot {
+    std::unique_ptr<Connection> connection;
+    std::unique_ptr<boost::asio::steady_timer> retry;
+    std::chrono::milliseconds pause{0};
+    bool leased = false;
+    std::chrono::steady_clock::time_point idle_since;
+  };
+  struct Waiting {
+    std::coroutine_handle<> handle;
+    Lease lease;
+  };
+
+  void connect(Slot& slot, Connection::Mode mode);
+  void point_changed(Slot& slot);
+  void exclusive_changed();
+  void give_back(std::size_t slot);
+  void serve_waiting();
+  void want_exclusive();
+  void fail_waiting();
+  void watch_idle();
+
+  boost::asio::io_context& loop_;
+  PoolOptions options_;
+  std::vector<std::unique_ptr<Slot>> points_;
+  std::vector<std::unique_ptr<Slot>> exclusives_;
+  std::deque<Waiting*> waiting_;
+  boost::asio::steady_timer idle_timer_;
+  std::string problem_;
+  std::uint64_t random_ = 1;
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+  bool retired_ = false;
+};
+
+class Pool::Claim {
+ public:
+  explicit Claim(Pool& pool) : pool_(pool) {}
+  bool await_ready();
+  void await_suspend(std::coroutine_handle<> waiting);
+  Lease await_resume() { return std::move(waiting_.lease); }
+
+ private:
+  Pool& pool_;
+  Waiting waiting_;
+};
+
+}  // namespace backends::postgres

@@ -1,0 +1,280 @@
+#include "backends/postgres/postgres_shard.hpp"
+
+#include <random>
+
+#include <boost/asio/post.hpp>
+
+#include "backends/postgres/operations.hpp"
+#include "fast/error_payload.hpp"
+#include "json/document.hpp"
+#include "objects/arguments.hpp"
+#include "objects/errors.hpp"
+#include "objects/text.hpp"
+
+namespace backends::postgres {
+namespace {
+
+using objects::JsArray;
+using objects::JsObject;
+
+constexpr std::chrono::milliseconds kReadyAgain{250};
+
+std::int64_t now_us() {
+  return std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::system_clock::now().time_since_epoch()).count();
+}
+
+JsArray arguments_of(const Request& request) {
+  std::string text;
+  for (const std::string_view piece : request.pieces) text += piece;
+  json::Document document;
+  if (document.parse(text)) return {};
+  const auto d = document.root().find("d");
+  return d && d->is(json::Type::array) ? *objects::parse_value(*d).array() : JsArray{};
+}
+
+bool needs_database(Rpc rpc) { return rpc != Rpc::version && rpc != Rpc::listen && rpc != Rpc::unlisten && rpc != Rpc::get_tokens; }
+
+Values perform(Rpc rpc, Work& work, const JsArray& arguments) {
+  switch (rpc) {
+    case Rpc::create_bucket: return create_bucket(work, arguments);
+    case Rpc::get_bucket: return get_bucket(work, arguments);
+    case Rpc::list_buckets: return list_buckets(work);
+    case Rpc::update_bucket: return update_bucket(work, arguments);
+    case Rpc::del_bucket: return del_bucket(work, arguments);
+    case Rpc::put_object: return put_object(work, arguments);
+    case Rpc::get_object: return get_object(work, arguments);
+    case Rpc::del_object: return del_object(work, arguments);
+    case Rpc::find_objects: return find_objects(work, arguments);
+    case Rpc::update_objects: return update_objects(work, arguments);
+    case Rpc::delete_many: return delete_many(work, arguments);
+    case Rpc::batch: return batch(work, arguments);
+    case Rpc::reindex_objects: return reindex_objects(work, arguments);
+    case Rpc::sql: return sql(work, arguments);
+    default: return ping(work, arguments);
+  }
+}
+
+objects::Result<JsArray> without_database(Rpc rpc) {
+  if (rpc == Rpc::unlisten) return JsArray{};
+  if (rpc != Rpc::version) return objects::errors::operation_not_supported();
+  JsObject version;
+  version.set("version", 2);
+  return JsArray{std::move(version)};
+}
+
+}  // namespace
+
+std::optional<std::string> problem_of_url(const std::string& url) {
+  char* said = nullptr;
+  PQconninfoOption* options = PQconninfoParse(url.c_str(), &said);
+  if (options != nullptr) {
+    PQconninfoFree(options);
+    return std::nullopt;
+  }
+  std::string problem = said == nullptr ? "out of memory" : said;
+  PQfreemem(said);
+  // libpq quotes what it can't read, which may be a password.
+  problem.erase(std::min(problem.find(": \""), problem.size()));
+  while (!problem.empty() && problem.back() == '\n') problem.pop_back();
+  return problem;
+}
+
+/// One RPC. Its messages wait here while its client is slow; the connection that they come from is
+/// held up then, so that few do.
+struct PostgresShard::Operation {
+  enum class End : std::uint8_t { none, end, error, failure };
+
+  Operation(Pool& pool, BucketCache& buckets) : work(pool, buckets) {}
+
+  std::uint64_t number = 0;
+  Rpc rpc = Rpc::ping;
+  JsArray arguments;
+  Work work;
+  ReplySink* sink = nullptr;  // null: cancelled
+  Connection* streaming = nullptr;
+  std::deque<std::string> data;  // payloads, in order
+  End ended = End::none;
+  std::string last;   // payload of an END or ERROR
+  Failure failure;
+  bool paused = false;
+  bool starting = true;  // inside submit
+};
+
+PostgresShard::PostgresShard(boost::asio::io_context& loop, PostgresShardOptions options)
+    : loop_(loop), options_(std::move(options)), pool_(std::make_unique<Pool>(loop, options_.pool)), ready_timer_(loop), random_(std::random_device{}()) {
+  make_ready();
+}
+
+/// Operations end as their connections do; nobody is told any more.
+PostgresShard::~PostgresShard() {
+  *alive_ = false;
+  for (auto& [number, operation] : operations_) operation->sink = nullptr;
+  pool_.reset();
+}
+
+/// A database that no moray has used lacks the table of buckets. Whatever the server says to its
+/// making (two that make it at once may both fail; a role may lack the right), requests will show
+/// whether it is there. Where the server can't be reached, it is tried again.
+Detached PostgresShard::make_ready() {
+  static const Statement kMake = once(
+      "CREATE TABLE IF NOT EXISTS buckets_config (name TEXT PRIMARY KEY, index TEXT NOT NULL, pre TEXT NOT NULL, post TEXT NOT NULL, "
+      "options TEXT, mtime TIMESTAMP WITHOUT TIME ZONE DEFAULT now() NOT NULL, reindex_active TEXT)");
+  const auto alive = alive_;
+  bool lost = true;
+  if (const Pool::Lease lease = co_await pool_->exclusive()) {
+    const QueryResult result = co_await lease->run(kMake, Parameters());
+    lost = result.error && result.error->lost();
+  }
+  if (!*alive || retired_) co_return;
+  ready_ = !lost;
+  if (ready_) co_return;
+  ready_timer_.expires_after(kReadyAgain);
+  ready_timer_.async_wait([this](const boost::system::error_code& error) {
+    if (!error) make_ready();
+  });
+}
+
+Submitted PostgresShard::submit(const Request& request, ReplySink& sink) {
+  if (retired_) return {std::nullopt, {FailureKind::no_connections, "no connections available"}};
+  if (operations_.size() >= options_.in_flight_max)
+    return {std::nullopt, {FailureKind::overloaded, "too many requests in flight to the database"}};
+  if (!healthy() && needs_database(request.rpc)) return {std::nullopt, {FailureKind::no_connections, "no connections available"}};
+  auto operation = std::make_shared<Operation>(*pool_, buckets_);
+  operation->number = next_number_++;
+  operation->rpc = request.rpc;
+  operation->arguments = arguments_of(request);
+  operation->sink = &sink;
+  Work& work = operation->work;
+  work.affinity = request.affinity;
+  work.now_ms = now_us() / 1000;
+  work.random = random_ = random_ * 6364136223846793005u + 1442695040888963407u;
+  work.streaming = &operation->streaming;
+  work.emit = [this, weak = std::weak_ptr<Operation>(operation)](std::string value) {
+    const auto self = weak.lock();
+    if (self == nullptr || self->sink == nullptr) return false;
+    emit(*self, std::move(value));
+    deliver(self);
+    return self->paused;
+  };
+  operations_.emplace(operation->number, operation);
+  run(operation);
+  operation->starting = false;
+  if (!operation->data.empty() || operation->ended != Operation::End::none)
+    boost::asio::post(loop_, [this, operation, alive = alive_] {
+      if (*alive) deliver(operation);
+    });
+  return {Ticket{operation->number}, {}};
+}
+
+void PostgresShard::emit(Operation& operation, std::string value) {
+  std::string payload;
+  fast::append_values_payload(payload, to_string(operation.rpc), now_us(), value);
+  operation.data.push_back(std::move(payload));
+}
+
+Detached PostgresShard::run(std::shared_ptr<Operation> operation) {
+  using End = Operation::End;
+  const auto alive = alive_;
+  objects::Result<JsArray> values = JsArray{};
+  try {
+    if (auto error = objects::check_arguments(to_string(operation->rpc), operation->arguments))
+      values = *std::move(error);
+    else if (needs_database(operation->rpc))
+      values = co_await perform(operation->rpc, operation->work, operation->arguments);
+    else
+      values = without_database(operation->rpc);
+  } catch (const RpcError& failed) {
+    values = failed.error;
+  } catch (const StatementFailed& failed) {
+    if (failed.error.lost()) {
+      operation->failure = {FailureKind::connection_lost, "connection to the database was lost: " + failed.error.message};
+      operation->ended = End::failure;
+    } else {
+      values = error_of(failed.error);
+    }
+  } catch (const NoConnection& none) {
+    operation->failure = {FailureKind::no_connections, "no connections available"};
+    operation->ended = End::failure;
+  }
+  if (!*alive) co_return;
+  if (operation->ended == End::none) {
+    if (values) {
+      for (const objects::JsValue& value : *values) emit(*operation, objects::stringify(value));
+      fast::append_values_payload(operation->last, to_string(operation->rpc), now_us(), "");
+      operation->ended = End::end;
+    } else {
+      const objects::Error& error = values.error();
+      fast::append_error_payload(operation->last, to_string(operation->rpc), now_us(),
+                                 {objects::text::well_formed(error.name), objects::text::well_formed(error.message), error.context, error.info, {}});
+      operation->ended = End::error;
+    }
+  }
+  deliver(operation);
+}
+
+/// Hands over what waits, as far as the client takes it. A sink may pause or cancel meanwhile.
+void PostgresShard::deliver(const std::shared_ptr<Operation>& operation) {
+  using End = Operation::End;
+  if (operation->starting) return;  // not from inside submit
+  while (operation->sink != nullptr && !operation->paused && !operation->data.empty()) {
+    const std::string payload = std::move(operation->data.front());
+    operation->data.pop_front();
+    operation->sink->on_data({payload, std::nullopt, fast::Version::v2});
+  }
+  if (operation->ended == End::none) return;
+  if (operation->sink != nullptr && (operation->paused || !operation->data.empty())) return;
+  if (operations_.erase(operation->number) == 0) return;  // told already
+  ReplySink* sink = std::exchange(operation->sink, nullptr);
+  if (sink == nullptr) return;
+  const Reply reply{operation->last, std::nullopt, fast::Version::v2};
+  if (operation->ended == End::end) return sink->on_end(reply);
+  if (operation->ended == End::error) return sink->on_error(reply);
+  sink->on_failure(operation->failure);
+}
+
+bool PostgresShard::cancel(Ticket ticket) {
+  const auto found = operations_.find(ticket.number);
+  if (found == operations_.end() || found->second->rpc != Rpc::find_objects) return false;
+  const auto operation = found->second;
+  operation->sink = nullptr;
+  operation->data.clear();
+  operations_.erase(found);
+  if (operation->streaming == nullptr) return true;  // it ends by itself, unheard
+  // By way of the loop: the connection may be calling us.
+  boost::asio::post(loop_, [operation, alive = alive_] {
+    if (*alive && operation->streaming != nullptr) operation->streaming->close("a find was given up");
+  });
+  return true;
+}
+
+void PostgresShard::pause(Ticket ticket) {
+  if (const auto found = operations_.find(ticket.number); found != operations_.end()) found->second->paused = true;
+}
+
+void PostgresShard::resume(Ticket ticket) {
+  const auto found = operations_.find(ticket.number);
+  if (found == operations_.end() || !found->second->paused) return;
+  found->second->paused = false;
+  boost::asio::post(loop_, [this, operation = found->second, alive = alive_] {
+    if (!*alive || operation->paused) return;
+    deliver(operation);
+    if (operation->streaming != nullptr && !operation->paused) operation->streaming->resume();
+  });
+}
+
+void PostgresShard::retire() {
+  retired_ = true;
+  pool_->retire();
+}
+
+ShardStatus PostgresShard::status() const {
+  ShardStatus status;
+  status.healthy = healthy();
+  status.connections = pool_->up();
+  status.in_flight = operations_.size();
+  status.address = pool_->address();
+  status.last_problem = pool_->problem();
+  return status;
+}
+
+}  // namespace backends::postgres

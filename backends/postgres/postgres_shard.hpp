@@ -1,0 +1,66 @@
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <optional>
+#include <string>
+#include <unordered_map>
+
+#include <boost/asio/io_context.hpp>
+
+#include "backends/postgres/bucket_cache.hpp"
+#include "backends/postgres/pool.hpp"
+#include "backends/postgres/task.hpp"
+#include "backends/shard.hpp"
+
+namespace backends::postgres {
+
+struct PostgresShardOptions {
+  PoolOptions pool;
+  std::size_t in_flight_max = 10'000;
+};
+
+/// What is wrong with a shard's URL, in libpq's words; nullopt: nothing. No password is repeated.
+std::optional<std::string> problem_of_url(const std::string& url);
+
+/// A shard in a PostgreSQL database, in moray's schema, beside morays that use it too: moray's RPCs
+/// with no moray. Lives on: one worker.
+class PostgresShard final : public Shard {
+ public:
+  PostgresShard(boost::asio::io_context& loop, PostgresShardOptions options);
+  ~PostgresShard();
+
+  Submitted submit(const Request& request, ReplySink& sink) override;
+  /// True for a find, whose connection is closed; everything else runs on.
+  bool cancel(Ticket ticket) override;
+  void pause(Ticket ticket) override;
+  void resume(Ticket ticket) override;
+  void retire() override;
+  [[nodiscard]] bool idle() const override { return retired_ && operations_.empty(); }
+  [[nodiscard]] bool healthy() const override { return ready_ && !retired_ && pool_->healthy(); }
+  [[nodiscard]] ShardStatus status() const override;
+
+ private:
+  struct Operation;
+
+  Detached run(std::shared_ptr<Operation> operation);
+  Detached make_ready();
+  void emit(Operation& operation, std::string value);
+  void end(const std::shared_ptr<Operation>& operation);
+  void deliver(const std::shared_ptr<Operation>& operation);
+
+  boost::asio::io_context& loop_;
+  PostgresShardOptions options_;
+  std::unique_ptr<Pool> pool_;
+  BucketCache buckets_;
+  std::unordered_map<std::uint64_t, std::shared_ptr<Operation>> operations_;
+  boost::asio::steady_timer ready_timer_;
+  bool ready_ = false;  // the table of buckets is there
+  std::uint64_t next_number_ = 1;
+  std::uint64_t random_;
+  bool retired_ = false;
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+};
+
+}  // namespace backends::postgres

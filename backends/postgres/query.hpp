@@ -1,0 +1,77 @@
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <libpq-fe.h>
+
+namespace backends::postgres {
+
+/// A statement's text; prepared once on each connection where it has a name. Names are unique to
+/// their texts.
+struct Statement {
+  std::string name;  ///< empty: not worth preparing
+  std::string sql;
+};
+
+/// A statement that is not prepared.
+inline Statement once(std::string sql) { return {"", std::move(sql)}; }
+
+/// Values in PostgreSQL's text form; nullopt: NULL.
+using Parameters = std::vector<std::optional<std::string>>;
+
+/// Made by a function and not by a list: g++ 12 breaks lists inside coroutines.
+template <typename... Values>
+Parameters parameters_of(Values... values) {
+  Parameters parameters;
+  (parameters.emplace_back(std::move(values)), ...);
+  return parameters;
+}
+
+/// What the server, or the connection, made of a statement instead of rows.
+struct QueryError {
+  std::string sqlstate;  ///< empty: the connection was lost, and nobody knows what became of it
+  std::string message;
+  std::string detail;
+  [[nodiscard]] bool lost() const { return sqlstate.empty(); }
+};
+
+/// Rows as they came. Movable; frees libpq's memory.
+class Rows {
+ public:
+  Rows() = default;
+  explicit Rows(PGresult* result) : result_(result) {}
+
+  [[nodiscard]] int count() const { return result_ ? PQntuples(result_.get()) : 0; }
+  [[nodiscard]] int columns() const { return result_ ? PQnfields(result_.get()) : 0; }
+  [[nodiscard]] bool null(int row, int column) const { return PQgetisnull(result_.get(), row, column) != 0; }
+  [[nodiscard]] std::string_view text(int row, int column) const {
+    return {PQgetvalue(result_.get(), row, column), static_cast<std::size_t>(PQgetlength(result_.get(), row, column))};
+  }
+  [[nodiscard]] std::optional<std::string> value(int row, int column) const {
+    if (null(row, column)) return std::nullopt;
+    return std::string(text(row, column));
+  }
+  [[nodiscard]] std::string_view name(int column) const { return PQfname(result_.get(), column); }
+  [[nodiscard]] Oid type(int column) const { return PQftype(result_.get(), column); }
+  /// Rows that an INSERT, UPDATE or DELETE touched.
+  [[nodiscard]] std::string_view affected() const { return result_ ? PQcmdTuples(result_.get()) : ""; }
+
+ private:
+  struct Clear {
+    void operator()(PGresult* result) const { PQclear(result); }
+  };
+  std::unique_ptr<PGresult, Clear> result_;
+};
+
+/// A statement's end.
+struct QueryResult {
+  Rows rows;  ///< the last result's; empty where rows were streamed
+  std::optional<QueryError> error;
+  explicit operator bool() const { return !error.has_value(); }
+};
+
+}  // namespace backends::postgres
