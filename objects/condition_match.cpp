@@ -118,7 +118,12 @@ Truth decide_leaf(const Condition& condition, const Row& row) {
   if (condition.kind == Kind::present) return truth(!is_null(column));
   if (is_null(column)) return null_verdict(condition);
   if (const auto* element = std::get_if<Element>(&column)) return truth(element_matches(condition, *element));
-  return truth(any_element(condition, std::get<Elements>(column)));
+  const Elements& elements = std::get<Elements>(column);
+  if (any_element(condition, elements)) return Truth::yes;
+  // ANY() is NULL where only a NULL could have matched; equality is @>, which never is.
+  const bool by_any = condition.kind != Kind::equal && condition.kind != Kind::equal_ignoring_case;
+  const bool any_null = std::any_of(elements.begin(), elements.end(), [](const auto& element) { return !element.has_value(); });
+  return by_any && any_null ? Truth::null : Truth::no;
 }
 
 /// SQL's AND (`absorbing` = no) and OR (`absorbing` = yes) over `verdict` of each child.

@@ -153,7 +153,8 @@ Task<std::int64_t> erase_many(Work&, Connection& connection, const BucketTable& 
   refuse(objects::check_writable(table.bucket));
   refuse(objects::check_usable_fields(table.bucket, filter, text));
   Selected selected = select(table, filter, options, objects::Purpose::write);
-  const Rows rows = rows_of(co_await connection.run(once(selecting(table, selected) + "DELETE FROM " + table.table + selected_ids(table)), selected.parameters));
+  const Statement statement = once(selecting(table, selected) + "DELETE FROM " + table.table + selected_ids(table));
+  const Rows rows = rows_of(co_await connection.run(statement, selected.parameters));
   co_return whole_number(rows.affected());
 }
 

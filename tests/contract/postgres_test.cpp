@@ -162,7 +162,8 @@ TEST_CASE("postgres: tables that old morays made") {
   {
     Client client(loop, cluster.url());
     client.sql(R"(DROP TABLE buckets_config;
-      CREATE TABLE buckets_config (name TEXT PRIMARY KEY, index TEXT NOT NULL, pre TEXT NOT NULL, post TEXT NOT NULL, options TEXT, mtime TIMESTAMP NOT NULL DEFAULT now());
+      CREATE TABLE buckets_config (name TEXT PRIMARY KEY, index TEXT NOT NULL, pre TEXT NOT NULL, post TEXT NOT NULL, options TEXT,
+        mtime TIMESTAMP NOT NULL DEFAULT now());
       INSERT INTO buckets_config (name, index, pre, post) VALUES ('old', '{"s":{"type":"string"}}', '[]', '[]');
       CREATE SEQUENCE old_serial;
       CREATE TABLE old (_id INTEGER DEFAULT nextval('old_serial'), _txn_snap INTEGER, _key TEXT PRIMARY KEY, _value TEXT NOT NULL,
