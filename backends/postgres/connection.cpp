@@ -21,14 +21,17 @@ std::string field(const PGresult* result, int code) {
 }
 
 /// The settings on which texts of values depend, besides what the operator's `options` say.
-std::string session_options(const std::string& url) {
+/// A pipeline's statements name rows by their keys. Prepared while a table was small, they would
+/// keep a plan that reads all of it: there they may not.
+std::string session_options(const std::string& url, Connection::Mode mode) {
   std::string options;
   if (PQconninfoOption* given = PQconninfoParse(url.c_str(), nullptr)) {
     for (const PQconninfoOption* each = given; each->keyword != nullptr; ++each)
       if (std::string_view(each->keyword) == "options" && each->val != nullptr) options = std::string(each->val) + " ";
     PQconninfoFree(given);
   }
-  return options + "-c TimeZone=UTC -c DateStyle=ISO -c IntervalStyle=postgres -c extra_float_digits=1 -c bytea_output=hex";
+  return options + "-c TimeZone=UTC -c DateStyle=ISO -c IntervalStyle=postgres -c extra_float_digits=1 -c bytea_output=hex" +
+         (mode == Connection::Mode::pipeline ? " -c enable_seqscan=off" : "");
 }
 
 }  // namespace
@@ -36,7 +39,7 @@ std::string session_options(const std::string& url) {
 Connection::Connection(boost::asio::io_context& loop, const std::string& url, Mode mode,
                        std::chrono::milliseconds connect_limit, std::function<void()> changed)
     : loop_(loop), mode_(mode), changed_(std::move(changed)), socket_(loop), limit_(loop) {
-  const std::string options = session_options(url);
+  const std::string options = session_options(url, mode);
   // What stands before the URL it may override, what stands behind it not.
   const char* keywords[] = {"fallback_application_name", "target_session_attrs", "dbname", "client_encoding", "options", nullptr};
   const char* values[] = {"moray-router", "read-write", url.c_str(), "UTF8", options.c_str(), nullptr};
