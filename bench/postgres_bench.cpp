@@ -57,7 +57,6 @@ class System {
     const std::string pnode = "tcp://1.moray.bench:2020";
     ring::create_leveldb(directory_.path() / "ring", *ring::create_ring(ring::Algorithm::sha256, 1024, {pnode}));
     const nlohmann::json config{{"listen", {{"port", 0}}}, {"monitor", {{"port", 0}}}, {"status", {{"port", 0}}}, {"workers", 1},
-                                {"pool", {{"postgresPointConnections", 8}}},
                                 {"admin", {{"socket", directory_.path() / "admin.sock"}}}, {"ring", {{"location", directory_.path() / "ring"}}},
                                 {"shards", {{{"pnode", pnode}, {"backend", "postgres"}, {"url", cluster.url()}}}}};
     std::ofstream(directory_.path() / "config.json") << config;
@@ -132,7 +131,8 @@ Result through_router(System& system, bool gets, int outstanding_wanted, std::ch
     const std::string key = "\"k" + std::to_string(n) + "\"";
     ++outstanding;
     OneRequest::send(*system.sessions[sent++ % kSessions], gets ? Rpc::get_object : Rpc::put_object,
-                     gets ? payload("getObject", "[\"b\"," + key + ",{\"noCache\":true}]") : payload("putObject", "[\"b\"," + key + "," + System::value(n) + ",{}]"),
+                     gets ? payload("getObject", "[\"b\"," + key + ",{\"noCache\":true}]")
+                          : payload("putObject", "[\"b\"," + key + "," + System::value(n) + ",{}]"),
                      [&, began](bool good) {
                        if (!good) ++result.failed;
                        latencies.push_back(std::chrono::duration<double, std::micro>(Clock::now() - began).count());
@@ -186,7 +186,8 @@ void compare(System& system, const char* name, bool gets, const std::string& scr
                 direct.first, routed.rate, ratios.back(), cpu.back(), one_theirs.back(), one_ours.back());
   }
   std::printf("%s: median pgbench %.0f/s, router %.0f/s, ratio %.2f, processor time %.1f us, one client: added %.0f us; failed %zu\n", name,
-              bench::median(theirs), bench::median(ours), bench::median(ratios), bench::median(cpu), bench::median(one_ours) - bench::median(one_theirs), failed);
+              bench::median(theirs), bench::median(ours), bench::median(ratios), bench::median(cpu),
+              bench::median(one_ours) - bench::median(one_theirs), failed);
 }
 
 }  // namespace
@@ -200,8 +201,9 @@ int main(int argc, char** argv) {
   const std::string get = directory.path() / "get.sql", put = directory.path() / "put.sql";
   const std::string key = "\\set n random(0, " + std::to_string(kRows - 1) + ")\n";
   std::ofstream(get) << key << "SELECT _key, _value, _etag, _id, _mtime, _vnode, _txn_snap, NULL::integer, n FROM b WHERE _key = 'k' || :n;\n";
-  std::ofstream(put) << key << "WITH u AS (UPDATE b SET _value = '" << System::value(7) << "', _etag = 'ABCDEF01', _mtime = 1, _vnode = 1, _txn_snap = NULL, n = :n "
-                     << "WHERE _key = 'k' || :n RETURNING 1) INSERT INTO b (_key, _value, _etag, _mtime, _vnode, n) SELECT 'k' || :n, '" << System::value(7)
+  std::ofstream(put) << key << "WITH u AS (UPDATE b SET _value = '" << System::value(7) << "', _etag = 'ABCDEF01', _mtime = 1, _vnode = 1, "
+                     << "_txn_snap = NULL, n = :n WHERE _key = 'k' || :n RETURNING 1) "
+                     << "INSERT INTO b (_key, _value, _etag, _mtime, _vnode, n) SELECT 'k' || :n, '" << System::value(7)
                      << "', 'ABCDEF01', 1, 1, :n WHERE NOT EXISTS (SELECT 1 FROM u);\n";
   compare(system, "get", true, get, pairs, time);
   compare(system, "put", false, put, pairs, time);
