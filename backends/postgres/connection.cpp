@@ -41,8 +41,10 @@ Connection::Connection(boost::asio::io_context& loop, const std::string& url, Mo
     : loop_(loop), mode_(mode), changed_(std::move(changed)), socket_(loop), limit_(loop) {
   const std::string options = session_options(url, mode);
   // What stands before the URL it may override, what stands behind it not.
-  const char* keywords[] = {"fallback_application_name", "target_session_attrs", "dbname", "client_encoding", "options", nullptr};
-  const char* values[] = {"moray-router", "read-write", url.c_str(), "UTF8", options.c_str(), nullptr};
+  // A server that is gone without a word is noticed within a minute.
+  const char* keywords[] = {"fallback_application_name", "target_session_attrs", "keepalives_idle", "keepalives_interval", "keepalives_count",
+                            "tcp_user_timeout", "dbname", "client_encoding", "options", nullptr};
+  const char* values[] = {"moray-router", "read-write", "30", "10", "3", "60000", url.c_str(), "UTF8", options.c_str(), nullptr};
   connection_ = PQconnectStartParams(keywords, values, 1);
   if (connection_ != nullptr) PQsetNoticeProcessor(connection_, [](void*, const char*) {}, nullptr);
   limit_.expires_after(connect_limit);

@@ -125,9 +125,11 @@ Detached PostgresShard::make_ready() {
     const QueryResult result = co_await lease->run(kMake, Parameters());
     lost = result.error && result.error->lost();
   }
-  if (!*alive || retired_) co_return;
+  if (!*alive) co_return;
   ready_ = !lost;
-  if (ready_) co_return;
+  starting_ = false;
+  for (const auto& operation : std::exchange(first_, {})) run(operation);
+  if (ready_ || retired_) co_return;
   ready_timer_.expires_after(kReadyAgain);
   ready_timer_.async_wait([this](const boost::system::error_code& error) {
     if (!error) make_ready();
@@ -138,7 +140,8 @@ Submitted PostgresShard::submit(const Request& request, ReplySink& sink) {
   if (retired_) return {std::nullopt, {FailureKind::no_connections, "no connections available"}};
   if (operations_.size() >= options_.in_flight_max)
     return {std::nullopt, {FailureKind::overloaded, "too many requests in flight to the database"}};
-  if (!healthy() && needs_database(request.rpc)) return {std::nullopt, {FailureKind::no_connections, "no connections available"}};
+  const bool wait = starting_ && needs_database(request.rpc);  // for the outcome of the first attempt alone
+  if (!wait && !healthy() && needs_database(request.rpc)) return {std::nullopt, {FailureKind::no_connections, "no connections available"}};
   auto operation = std::make_shared<Operation>(*pool_, buckets_);
   operation->number = next_number_++;
   operation->rpc = request.rpc;
@@ -157,7 +160,10 @@ Submitted PostgresShard::submit(const Request& request, ReplySink& sink) {
     return self->paused;
   };
   operations_.emplace(operation->number, operation);
-  run(operation);
+  if (wait)
+    first_.push_back(operation);
+  else
+    run(operation);
   operation->starting = false;
   if (!operation->data.empty() || operation->ended != Operation::End::none)
     boost::asio::post(loop_, [this, operation, alive = alive_] {

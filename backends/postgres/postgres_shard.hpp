@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 #include <unordered_map>
+#include <vector>
 
 #include <boost/asio/io_context.hpp>
 
@@ -56,7 +57,9 @@ class PostgresShard final : public Shard {
   BucketCache buckets_;
   std::unordered_map<std::uint64_t, std::shared_ptr<Operation>> operations_;
   boost::asio::steady_timer ready_timer_;
-  bool ready_ = false;  // the table of buckets is there
+  bool ready_ = false;     // the table of buckets is there
+  bool starting_ = true;   // the first attempt to reach the server is not over
+  std::vector<std::shared_ptr<Operation>> first_;  // that wait for it
   std::uint64_t next_number_ = 1;
   std::uint64_t random_;
   bool retired_ = false;

@@ -223,6 +223,24 @@ TEST_CASE("postgres: a batch is done whole or not at all") {
   }
 }
 
+TEST_CASE("postgres: requests wait for the first connection, and for no other") {
+  boost::asio::io_context loop;
+  backends::postgres::PostgresShardOptions options;
+  {
+    PostgresCluster cluster;
+    options.pool.url = cluster.url();
+    PostgresShard shard(loop, options);
+    ShardClient client(shard, loop);
+    CHECK(client.call(Rpc::ping, R"([{"deep":true}])").error_text() == "");
+  }
+  PostgresShard shard(loop, options);  // nobody is there any more
+  ShardClient client(shard, loop);
+  CHECK(client.call(Rpc::ping, R"([{"deep":true}])").failure.has_value());
+  CHECK(client.call(Rpc::get_object, R"(["b","k",{}])").failure.has_value());
+  CHECK_FALSE(shard.healthy());
+  CHECK(shard.status().last_problem.find("refused") != std::string::npos);
+}
+
 TEST_CASE("postgres: a server that dies loses no acknowledged put, and no request hangs") {
   PostgresCluster cluster;
   boost::asio::io_context loop;
