@@ -104,8 +104,17 @@ class Writer {
       const std::string id = comparison(condition, "_id");
       return "(" + id + " OR " + comparison(condition, "_idx") + ")";
     }
+    const bool compared = condition.kind == Kind::equal || condition.kind == Kind::greater_or_equal || condition.kind == Kind::less_or_equal;
+    if (condition.target.internal == Target::Internal::etag && compared) return etag_comparison(condition);
     const bool internal = condition.target.internal != Target::Internal::none;
     return comparison(condition, internal ? name_of(condition.target.internal) : identifier(table_.bucket.fields[condition.target.field].column));
+  }
+
+  /// In the column's own type, or its index would be of no use; blanks at the end count all the same.
+  std::string etag_comparison(const Condition& condition) {
+    const std::string operand = parameter(std::get<std::string>(*condition.value), "text");
+    const char* operation = condition.kind == Kind::equal ? " = " : condition.kind == Kind::greater_or_equal ? " >= " : " <= ";
+    return "(_etag" + std::string(operation) + operand + "::bpchar AND _etag::text" + operation + operand + " AND _etag IS NOT NULL)";
   }
 
   std::string comparison(const Condition& condition, const std::string& column) {

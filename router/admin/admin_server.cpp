@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <chrono>
 #include <filesystem>
 #include <memory>
 #include <set>
@@ -15,6 +16,7 @@
 #include <boost/asio/local/stream_protocol.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/read_until.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <boost/asio/write.hpp>
 
 #include "router/admin/peer.hpp"
@@ -28,6 +30,7 @@ using boost::system::error_code;
 
 constexpr std::size_t kLineBytesMax = 16 << 20;  // a list of a million vnodes
 constexpr std::size_t kClientsMax = 32;
+constexpr std::chrono::milliseconds kLastAnswers{500};  // for a client that does not read its own
 
 /// Only a socket that nobody listens on is in nobody's way.
 void remove_stale(const std::string& path) {
@@ -87,7 +90,10 @@ struct AdminServer::Parts {
       };
     }
     void write() {
+      ++parts.writing;
       boost::asio::async_write(socket, boost::asio::buffer(output), [self = shared_from_this()](const error_code& error, std::size_t) {
+        --self->parts.writing;
+        if (self->parts.ending) return self->parts.end();
         if (!error) self->read();
       });
     }
@@ -105,6 +111,17 @@ struct AdminServer::Parts {
     error_code ignored;
     socket.non_blocking(true, ignored);
     socket.write_some(boost::asio::buffer(line), ignored);
+  }
+
+  /// Ends the loop when what has been answered is written: whoever asked for the router's end waits
+  /// for that.
+  void end() {
+    ending = true;
+    if (writing == 0) return loop->stop();
+    last_moment.expires_after(kLastAnswers);
+    last_moment.async_wait([this](const error_code& error) {
+      if (!error) loop->stop();
+    });
   }
 
   void accept() {
@@ -129,6 +146,9 @@ struct AdminServer::Parts {
   std::shared_ptr<std::atomic<std::size_t>> clients = std::make_shared<std::atomic<std::size_t>>(0);
   std::shared_ptr<boost::asio::io_context> loop = std::make_shared<boost::asio::io_context>(1);
   stream_protocol::acceptor acceptor;
+  boost::asio::steady_timer last_moment{*loop};
+  std::size_t writing = 0;
+  bool ending = false;
   std::set<std::shared_ptr<Client>> answering;  // whose line is being worked on
   std::thread thread;
 };
@@ -140,7 +160,7 @@ AdminServer::AdminServer(const std::string& path, Handler handler, Log& log)
 }
 
 AdminServer::~AdminServer() {
-  parts_->loop->stop();
+  boost::asio::post(*parts_->loop, [parts = parts_.get()] { parts->end(); });
   parts_->thread.join();
   unlink(parts_->path.c_str());
 }

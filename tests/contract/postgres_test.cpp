@@ -118,9 +118,10 @@ TEST_CASE("postgres: of conditional puts by eight clients, each has exactly one 
     loop.run_one();
   }
   CHECK(conflicts > 100);
-  // Values never repeat, so every etag is another; the sequence is drawn by inserts alone.
+  // Values never repeat, so every etag is another. The sequence is drawn by inserts alone: one for each
+  // key, and one for each client that lost the race for a key's first.
   const auto serial = clients[0]->sql("SELECT last_value::int AS last FROM b_serial");
-  CHECK(text_of(serial[0], "last") == "4");
+  CHECK(std::stoi(text_of(serial[0], "last")) <= 4 + 8);
   run_until(loop, [&] { return std::all_of(running.begin(), running.end(), [](const auto& put) { return put == nullptr || put->sink.answer.done; }); });
 }
 
