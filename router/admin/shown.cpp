@@ -104,8 +104,8 @@ void heat(const AdminActions& actions, const Json& arguments, const Answer& answ
 }
 
 void drain(const AdminActions& actions, const Json&, const Answer& answer) {
+  answer(Json::object());  // first: what is answered by then is written before the end
   actions.drain();
-  answer(Json::object());
 }
 
 }  // namespace
