@@ -9,4 +9,4 @@ launcher=()
 if command -v ccache >/dev/null; then launcher=(-DCMAKE_CXX_COMPILER_LAUNCHER=ccache); fi
 cmake --preset release -DMORAY_ROUTER_TESTS=OFF -DMORAY_ROUTER_BENCH=OFF -B build/run "${launcher[@]}" >/dev/null
 cmake --build build/run -j2 --target moray-router
-exec build/run/moray-router dev --dir build/dev --port 2020 "$@"
+exec build/run/moray-router dev --dir build/dev "$@"

@@ -11,6 +11,7 @@
 #include <boost/asio/read_until.hpp>
 #include <boost/asio/streambuf.hpp>
 #include <boost/asio/write.hpp>
+#include <boost/system/system_error.hpp>
 
 #include "ring/vnode_set.hpp"
 
@@ -65,6 +66,9 @@ AdminExit tell_router(const std::string& socket, bool json, const std::string& c
     else
       std::fprintf(stderr, "moray-router: %s\n", answer.at("error").at("message").get<std::string>().c_str());
     return ok ? exit_of(answer.at("result")) : AdminExit::refused;
+  } catch (const boost::system::system_error& error) {
+    std::fprintf(stderr, "moray-router: admin socket %s: %s\n", socket.c_str(), error.code().message().c_str());
+    return AdminExit::refused;
   } catch (const std::exception& error) {
     std::fprintf(stderr, "moray-router: admin socket %s: %s\n", socket.c_str(), error.what());
     return AdminExit::refused;
