@@ -133,9 +133,7 @@ test('block --wait: not before a slow earlier write has ended; others of the sha
   await start();
   const [slow, other] = keys[0];
   servers[0].delay = (method, args) => method === 'putObject' ? (args[1] === slow.key ? 2000 : args[1] === other.key ? 6000 : 0) : 0;
-  const before = Date.now();
-  let ended = 0;
-  const write = put(slow.key).then(() => { ended = Date.now(); });
+  const write = put(slow.key);
   const unrelated = put(other.key);
   await until(async () => (await result('status')).gate.writesInFlight === 2);
   const slowBlock = result('block', '--vnodes', slow.vnode, '--wait');
@@ -143,9 +141,9 @@ test('block --wait: not before a slow earlier write has ended; others of the sha
   const quick = await result('block', '--vnodes', keys[0][2].vnode, '--wait');
   assert.deepStrictEqual([quick.drained, quick.waitedFor], [true, 0]);
   const blocked = await slowBlock;
-  const took = Date.now() - before;
+  // Done at the shard by then; the other write, which takes three times as long, is not.
+  assert.deepStrictEqual([slow, other].map(({key}) => servers[0].objects.has('b/' + key)), [true, false]);
   await write;
-  assert.ok(took >= 1990 && took < 5500, `${took} ms`);
   assert.deepStrictEqual([blocked.drained, blocked.waitedFor], [true, 1]);
   await unrelated;
 });
@@ -181,10 +179,8 @@ test('a connection cut with a write in flight: indeterminate, exit code 3; --gra
   assert.deepStrictEqual(indeterminate.map(({vnode: each, shard}) => [String(each), shard]), [[vnode, PNODES[0]]]);
   assert.strictEqual((await admin('block', '--vnodes', vnode, '--wait')).code, 3);  // it stays so
   assert.strictEqual((await admin('block', '--vnodes', keys[0][1].vnode, '--wait')).code, 0);
-  const before = Date.now();
   const settled = await result('block', '--vnodes', vnode, '--wait', '--grace', '1.5');
   assert.deepStrictEqual([settled.indeterminate, settled.assumedSettled], [[], 1]);
-  assert.ok(Date.now() - before < 1600);
   assert.strictEqual(await metric('router_writes_lost_total'), 1);
 });
 

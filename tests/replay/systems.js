@@ -37,17 +37,7 @@ class System {
     const cluster = await new PostgresCluster().start();
     const shards = pnodes.map((pnode, i) => ({pnode, backend: 'postgres', url: cluster.makeDatabase(`shard${i + 1}`)}));
     const system = await System.start({shards, ...rest});
-    await system.healthy();
     return Object.assign(system, {cluster});
-  }
-
-  /** Shards that are connected to. */
-  async healthy() {
-    for (;;) {
-      const {text} = await this.router.page(this.router.statusPort, '/status');
-      if (JSON.parse(text).shards.every(({healthyWorkers}) => healthyWorkers > 0)) return;
-      await new Promise((resolve) => setTimeout(resolve, 10));
-    }
   }
 
   static async scripted({pnodes = PNODES, readOnly = [], ...rest} = {}) {
