@@ -79,6 +79,10 @@ Error not_nullable(const std::string& field, const std::string& type) {
 Error invalid_argument(std::string message) { return make("InvalidArgumentError", std::move(message)); }
 Error plain(std::string message) { return make("Error", std::move(message)); }
 Error database(std::string message) { return make("error", std::move(message)); }
+Error query_timeout(std::string sql) {
+  std::erase(sql, '\n');
+  return make("QueryTimeoutError", "query timeout: " + sql);
+}
 Error invalid_sql(const std::string& what) { return make("InternalError", "Invalid SQL: " + what); }
 Error operation_not_supported() { return plain("Operation not supported"); }
 Error unknown_trigger(const std::string& bucket) {

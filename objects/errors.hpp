@@ -31,6 +31,7 @@ Error not_nullable(const std::string& field, const std::string& type);
 Error invalid_argument(std::string message);
 Error plain(std::string message);           ///< name "Error"
 Error database(std::string message);        ///< name "error": PostgreSQL's own words
+Error query_timeout(std::string sql);
 Error invalid_sql(const std::string& what);  ///< name "InternalError"
 Error operation_not_supported();
 /// A write to a bucket whose trigger only JavaScript could run.

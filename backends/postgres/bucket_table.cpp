@@ -5,7 +5,6 @@
 #include "backends/postgres/column_text.hpp"
 #include "backends/postgres/identifier.hpp"
 #include "json/document.hpp"
-#include "objects/etag.hpp"
 
 namespace backends::postgres {
 namespace {
@@ -24,49 +23,6 @@ std::int64_t whole_number(std::string_view text) {
   std::int64_t number = 0;
   std::from_chars(text.data(), text.data() + text.size(), number);
   return number;
-}
-
-/// A statement named by its text: two shapes of a bucket never share a name.
-Statement named(std::string sql) {
-  const std::string name = "s" + objects::etag_of(sql) + objects::etag_of("b" + sql + "e") + std::to_string(sql.size());
-  return {name, std::move(sql)};
-}
-
-/// Columns of a put after `_key`, with the types that their parameters are cast to.
-std::vector<std::pair<std::string, std::string>> put_columns(const BucketTable& table) {
-  std::vector<std::pair<std::string, std::string>> columns{
-      {"_value", "text"}, {"_etag", "bpchar"}, {"_mtime", "bigint"}, {"_vnode", "bigint"}, {"_txn_snap", "integer"}};
-  if (table.has_version) columns.emplace_back("_rver", "integer");
-  for (const objects::IndexField& field : table.bucket.fields) columns.emplace_back(identifier(field.column), sql_type(field.type));
-  return columns;
-}
-
-/// Update first: an upsert alone would draw a sequence value for every update.
-void make_puts(BucketTable& table) {
-  const auto columns = put_columns(table);
-  std::string names = "_key", values = "$1::text", sets, excluded;
-  int number = 2;
-  for (const auto& [name, type] : columns) {
-    const std::string parameter = "$" + std::to_string(number++) + "::" + type;
-    names += ", " + name;
-    values += ", " + parameter;
-    sets += (sets.empty() ? "" : ", ") + name + " = " + parameter;
-    excluded += (excluded.empty() ? "" : ", ") + name + " = excluded." + name;
-  }
-  const std::string& at = table.table;
-  table.put = named("WITH u AS (UPDATE " + at + " SET " + sets + " WHERE _key = $1::text RETURNING 1) INSERT INTO " + at + " (" + names +
-                    ") SELECT " + values + " WHERE NOT EXISTS (SELECT 1 FROM u) ON CONFLICT (_key) DO UPDATE SET " + excluded);
-  // The row is locked before its etag is compared: without that, what is read and what is compared differ.
-  const std::string current = "WITH cur AS (SELECT _etag::text FROM " + at + " WHERE _key = $1::text FOR UPDATE), ";
-  table.put_new = named(current + "i AS (INSERT INTO " + at + " (" + names + ") SELECT " + values +
-                        " WHERE NOT EXISTS (SELECT 1 FROM cur) ON CONFLICT (_key) DO NOTHING RETURNING 1)"
-                        " SELECT (SELECT _etag FROM cur), (SELECT count(*) FROM i)");
-  table.put_known = named(current + "u AS (UPDATE " + at + " t SET " + sets + " FROM cur WHERE t._key = $1::text AND cur._etag = $" +
-                          std::to_string(number) + "::text RETURNING 1) SELECT (SELECT _etag FROM cur), (SELECT count(*) FROM u)");
-  const std::string erase = "d AS (DELETE FROM " + at + " t USING cur WHERE t._key = $1::text";
-  const std::string answer = " RETURNING 1) SELECT (SELECT _etag FROM cur), (SELECT count(*) FROM d)";
-  table.erase = named(current + erase + answer);
-  table.erase_known = named(current + erase + " AND cur._etag = $2::text" + answer);
 }
 
 }  // namespace
@@ -117,7 +73,9 @@ std::shared_ptr<const BucketTable> bucket_table(const Rows& rows, int row) {
   table->has_version = columns.find(" _rver ") != std::string::npos;
   table->extended_id = columns.find(" _idx ") != std::string::npos && rows.text(row, 9) == "t";
   table->get = named("SELECT " + table->row_columns() + " FROM " + table->table + " WHERE _key = $1::text");
-  make_puts(*table);
+  table->writes[0] = write_shapes(*table, Log::none);
+  if (table->bucket.triggers == objects::Triggers::record_delete_log)
+    for (const Log log : {Log::delete_log, Log::fastdelete_queue}) table->writes[static_cast<std::size_t>(log)] = write_shapes(*table, log);
   return table;
 }
 

@@ -1,10 +1,12 @@
 #pragma once
 
+#include <array>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "backends/postgres/query.hpp"
+#include "backends/postgres/write_shapes.hpp"
 #include "objects/bucket.hpp"
 #include "objects/row.hpp"
 
@@ -19,12 +21,9 @@ struct BucketTable {
   bool has_version = false;   ///< `_rver` is there
 
   Statement get;
-  Statement put;              ///< under no condition
-  Statement put_new;          ///< there must be no row
-  Statement put_known;        ///< the last parameter is the etag that it must have
-  Statement erase;
-  Statement erase_known;      ///< $2 is the etag that it must have
+  std::array<WriteShapes, 3> writes;  ///< by Log; those of logs only where the bucket has Manta's trigger
 
+  [[nodiscard]] const WriteShapes& shapes(Log log) const { return writes[static_cast<std::size_t>(log)]; }
   /// What selects a row for `row_of`, in its order.
   [[nodiscard]] std::string row_columns() const;
   /// A row of `row_columns()`, beginning at `column`.
@@ -42,7 +41,7 @@ std::shared_ptr<const BucketTable> bucket_table(const Rows& rows, int row);
 extern const char* const kBucketColumns;
 objects::Bucket bucket_of(const Rows& rows, int row);
 
-/// $1 to $n of every put statement.
+/// $1 to $n of every put statement (WriteShapes).
 Parameters put_parameters(const BucketTable& table, const objects::Row& row);
 
 }  // namespace backends::postgres

@@ -20,6 +20,19 @@ std::string field(const PGresult* result, int code) {
   return text == nullptr ? "" : text;
 }
 
+QueryError error_of_result(const PGresult* result) {
+  QueryError error{field(result, PG_DIAG_SQLSTATE), field(result, PG_DIAG_MESSAGE_PRIMARY), field(result, PG_DIAG_MESSAGE_DETAIL)};
+  if (error.lost() && error.message.empty()) error.message = trimmed(PQresultErrorMessage(result));
+  return error;
+}
+
+std::vector<const char*> pointers_to(const Parameters& parameters) {
+  std::vector<const char*> values;
+  values.reserve(parameters.size());
+  for (const auto& parameter : parameters) values.push_back(parameter ? parameter->c_str() : nullptr);
+  return values;
+}
+
 /// The settings on which texts of values depend, besides what the operator's `options` say.
 /// A pipeline's statements name rows by their keys. Prepared while a table was small, they would
 /// keep a plan that reads all of it: there they may not.
@@ -37,8 +50,8 @@ std::string session_options(const std::string& url, Connection::Mode mode) {
 }  // namespace
 
 Connection::Connection(boost::asio::io_context& loop, const std::string& url, Mode mode,
-                       std::chrono::milliseconds connect_limit, std::function<void()> changed)
-    : loop_(loop), mode_(mode), changed_(std::move(changed)), socket_(loop), limit_(loop) {
+                       std::chrono::milliseconds connect_limit, std::uint64_t& round_trips, std::function<void()> changed)
+    : loop_(loop), mode_(mode), round_trips_(round_trips), changed_(std::move(changed)), socket_(loop), limit_(loop) {
   const std::string options = session_options(url, mode);
   // What stands before the URL it may override, what stands behind it not.
   // A server that is gone without a word is noticed within a minute.
@@ -127,6 +140,9 @@ void Connection::fail_all() {
     pending->result.rows = Rows();
     // Where the server had given its verdict, that is the answer.
     if (!pending->result.error || pending->result.error->lost()) pending->result.error = QueryError{"", problem_, ""};
+    // Of several, some may have their results: without the last word of the server they count for nothing.
+    for (QueryResult& each : pending->results)
+      if (!each.error || each.error->lost()) each = QueryResult{Rows(), QueryError{"", problem_, ""}};
     if (pending->waiting) pending->waiting.resume();
   }
 }
@@ -193,6 +209,8 @@ void Connection::take_results() {
     nothing = result == nullptr;
     if (result != nullptr) {
       take(result);
+    } else if (queue_.front()->many) {
+      end_of_command();
     } else if (mode_ == Mode::single) {
       finish_front();
     }  // in a pipeline: the end of one statement's results; its Sync follows
@@ -202,9 +220,11 @@ void Connection::take_results() {
 
 void Connection::take(PGresult* result) {
   Pending& front = *queue_.front();
+  if (front.many && PQresultStatus(result) != PGRES_PIPELINE_SYNC) return take_step(front, result);
   switch (PQresultStatus(result)) {
     case PGRES_PIPELINE_SYNC:
       PQclear(result);
+      if (mode_ == Mode::single) PQexitPipelineMode(connection_);
       return finish_front();
     case PGRES_SINGLE_TUPLE: {
       const Rows rows(result);
@@ -230,13 +250,35 @@ void Connection::take(PGresult* result) {
     case PGRES_PIPELINE_ABORTED: PQclear(result); return;
     default:
       if (!front.preparing.empty()) prepared_.erase(std::exchange(front.preparing, ""));
-      if (!front.result.error)
-        front.result.error = QueryError{field(result, PG_DIAG_SQLSTATE), field(result, PG_DIAG_MESSAGE_PRIMARY),
-                                        field(result, PG_DIAG_MESSAGE_DETAIL)};
-      if (front.result.error->sqlstate.empty() && front.result.error->message.empty())
-        front.result.error->message = trimmed(PQresultErrorMessage(result));
+      if (!front.result.error) front.result.error = error_of_result(result);
       PQclear(result);
   }
+}
+
+void Connection::take_step(Pending& front, PGresult* result) {
+  Rows rows(result);
+  QueryResult& step = front.results[std::min(front.step, front.results.size() - 1)];
+  const bool preparing = !front.commands.empty() && !front.commands.front().empty();
+  switch (PQresultStatus(result)) {
+    case PGRES_COMMAND_OK:
+    case PGRES_TUPLES_OK:
+    case PGRES_SINGLE_TUPLE:  // a pipeline's first command is still in the mode of what was streamed before it
+      if (!preparing && step.rows.count() == 0) step.rows = std::move(rows);
+      return;
+    case PGRES_PIPELINE_ABORTED:
+      if (!step.error) step.error = QueryError{"25P02", "an earlier statement failed", ""};
+      break;
+    default:
+      if (!step.error) step.error = error_of_result(result);
+  }
+  if (preparing) prepared_.erase(front.commands.front());
+}
+
+void Connection::end_of_command() {
+  Pending& front = *queue_.front();
+  if (front.commands.empty()) return;
+  if (front.commands.front().empty()) ++front.step;
+  front.commands.pop_front();
 }
 
 void Connection::finish_front() {
@@ -257,20 +299,46 @@ void Connection::resume() {
 }
 
 bool Connection::send(const Statement& statement, const Parameters& parameters, Pending& pending) {
-  std::vector<const char*> values;
-  values.reserve(parameters.size());
-  for (const auto& parameter : parameters) values.push_back(parameter ? parameter->c_str() : nullptr);
+  if (mode_ == Mode::pipeline) return send_step(statement, parameters, pending.preparing) && PQpipelineSync(connection_) != 0;
+  const auto values = pointers_to(parameters);
+  return PQsendQueryParams(connection_, statement.sql.c_str(), static_cast<int>(values.size()), nullptr, values.data(), nullptr, nullptr, 0) != 0;
+}
+
+/// In pipeline mode; `preparing`: the name, where it has to be prepared before.
+bool Connection::send_step(const Statement& statement, const Parameters& parameters, std::string& preparing) {
+  const auto values = pointers_to(parameters);
   const int count = static_cast<int>(values.size());
-  if (mode_ == Mode::single || statement.name.empty()) {
-    if (PQsendQueryParams(connection_, statement.sql.c_str(), count, nullptr, values.data(), nullptr, nullptr, 0) == 0) return false;
-  } else {
-    if (prepared_.insert(statement.name).second) {
-      if (PQsendPrepare(connection_, statement.name.c_str(), statement.sql.c_str(), 0, nullptr) == 0) return false;
-      pending.preparing = statement.name;
-    }
-    if (PQsendQueryPrepared(connection_, statement.name.c_str(), count, values.data(), nullptr, nullptr, 0) == 0) return false;
+  if (statement.name.empty())
+    return PQsendQueryParams(connection_, statement.sql.c_str(), count, nullptr, values.data(), nullptr, nullptr, 0) != 0;
+  if (prepared_.insert(statement.name).second) {
+    if (PQsendPrepare(connection_, statement.name.c_str(), statement.sql.c_str(), 0, nullptr) == 0) return false;
+    preparing = statement.name;
   }
-  return mode_ == Mode::single || PQpipelineSync(connection_) != 0;
+  return PQsendQueryPrepared(connection_, statement.name.c_str(), count, values.data(), nullptr, nullptr, 0) != 0;
+}
+
+Connection::RunAll Connection::run_all(std::vector<Step> steps) {
+  if (state_ != State::up) return RunAll(QueryError{"", problem_, ""}, steps.size());
+  if (mode_ == Mode::single) PQenterPipelineMode(connection_);
+  auto pending = std::make_unique<Pending>();
+  pending->many = true;
+  pending->results.resize(steps.size());
+  bool sent = true;
+  for (const Step& step : steps) {
+    std::string preparing;
+    sent = sent && send_step(step.statement, step.parameters, preparing);
+    if (!preparing.empty()) pending->commands.push_back(std::move(preparing));
+    pending->commands.emplace_back();
+  }
+  if (!sent || PQpipelineSync(connection_) == 0) {
+    QueryError error{"", error_text(), ""};
+    close(error.message);  // half of them may be on their way; without a Sync nothing is kept
+    return RunAll(std::move(error), steps.size());
+  }
+  queue_.push_back(std::move(pending));
+  ++round_trips_;
+  want_flush();
+  return RunAll(queue_.back().get());
 }
 
 Connection::Run Connection::run(const Statement& statement, Parameters parameters) {
@@ -284,6 +352,7 @@ Connection::Run Connection::stream(const Statement& statement, Parameters parame
   if (!send(statement, parameters, *pending)) return Run(QueryError{"", error_text(), ""});
   if (pending->taker) PQsetSingleRowMode(connection_);
   queue_.push_back(std::move(pending));
+  ++round_trips_;
   want_flush();
   return Run(queue_.back().get());
 }
@@ -293,8 +362,9 @@ Connection::Run Connection::run_script(std::string sql, RowTaker taker) {
   if (PQsendQuery(connection_, sql.c_str()) == 0) return Run(QueryError{"", error_text(), ""});
   auto pending = std::make_unique<Pending>();
   pending->taker = std::move(taker);
-  PQsetSingleRowMode(connection_);
+  if (pending->taker) PQsetSingleRowMode(connection_);
   queue_.push_back(std::move(pending));
+  ++round_trips_;
   want_flush();
   return Run(queue_.back().get());
 }

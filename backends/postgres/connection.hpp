@@ -7,6 +7,7 @@
 #include <memory>
 #include <string>
 #include <unordered_set>
+#include <vector>
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
@@ -25,9 +26,9 @@ class Connection {
   enum class State : std::uint8_t { connecting, up, closed };
 
   /// `url`: libpq's, a URI or `key=value` pairs. `changed` is told of each change of state, never
-  /// from inside a call; it may destroy the connection.
+  /// from inside a call; it may destroy the connection. `round_trips` is counted up; it outlives us.
   Connection(boost::asio::io_context& loop, const std::string& url, Mode mode, std::chrono::milliseconds connect_limit,
-             std::function<void()> changed);
+             std::uint64_t& round_trips, std::function<void()> changed);
   ~Connection();
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
@@ -36,6 +37,8 @@ class Connection {
   [[nodiscard]] const std::string& problem() const { return problem_; }
   [[nodiscard]] std::size_t in_flight() const { return queue_.size(); }
   [[nodiscard]] std::string address() const;
+  /// The server's process; 0: none.
+  [[nodiscard]] int backend() const { return connection_ == nullptr ? 0 : PQbackendPID(connection_); }
 
   /// Receives rows of a streamed statement as they come; true: hold the rest up until `resume`.
   using RowTaker = std::function<bool(const Rows& rows)>;
@@ -49,6 +52,11 @@ class Connection {
   /// Mode single only: the simple protocol, any number of statements, rows one at a time.
   Run run_script(std::string sql, RowTaker taker);
 
+  /// All of them in one round trip, up to the first that fails; the others' errors say `skipped`. Where
+  /// they don't begin a transaction themselves they are one (which ends with them). Not empty.
+  class RunAll;
+  RunAll run_all(std::vector<Step> steps);
+
   /// A stream that its taker held up goes on.
   void resume();
   /// Ends the connection; what was in flight fails as lost.
@@ -60,7 +68,11 @@ class Connection {
     std::coroutine_handle<> waiting;
     RowTaker taker;
     std::string preparing;      // name that the first of two results is for; empty: none
-    bool ended = false;
+    // Of run_all: the commands that are left, each the name that it prepares or, if it is a step, empty.
+    std::deque<std::string> commands;
+    std::vector<QueryResult> results;
+    std::size_t step = 0;
+    bool many = false;
   };
 
   void poll_connect();
@@ -72,14 +84,18 @@ class Connection {
   void read();
   void take_results();
   void take(PGresult* result);
+  void take_step(Pending& front, PGresult* result);
+  void end_of_command();
   void finish_front();
   void fail_all();
   void assign_socket();
   bool send(const Statement& statement, const Parameters& parameters, Pending& pending);
+  bool send_step(const Statement& statement, const Parameters& parameters, std::string& preparing);
   [[nodiscard]] std::string error_text() const;
 
   boost::asio::io_context& loop_;
   Mode mode_;
+  std::uint64_t& round_trips_;
   std::function<void()> changed_;
   State state_ = State::connecting;
   std::string problem_;
@@ -105,6 +121,23 @@ class Connection::Run {
   explicit Run(QueryError error) { failed_.error = std::move(error); }
   Pending* pending_ = nullptr;
   QueryResult failed_;
+};
+
+/// Gives a QueryResult for each step.
+class Connection::RunAll {
+ public:
+  bool await_ready() const noexcept { return pending_ == nullptr; }
+  void await_suspend(std::coroutine_handle<> waiting) noexcept { pending_->waiting = waiting; }
+  std::vector<QueryResult> await_resume() { return pending_ == nullptr ? std::move(failed_) : std::move(pending_->results); }
+
+ private:
+  friend class Connection;
+  explicit RunAll(Pending* pending) : pending_(pending) {}
+  RunAll(QueryError error, std::size_t steps) : failed_(steps) {
+    for (QueryResult& each : failed_) each.error = error;
+  }
+  Pending* pending_ = nullptr;
+  std::vector<QueryResult> failed_;
 };
 
 }  // namespace backends::postgres

@@ -24,6 +24,7 @@ Rows rows_of(QueryResult result) {
 
 objects::Error error_of(const QueryError& error) {
   if (error.sqlstate == "23505") return unique_violation(error);
+  if (timed_out(error)) return objects::errors::query_timeout(error.message);
   if (error.sqlstate == "42601" || error.sqlstate == "42701") return objects::errors::invalid_sql(error.message);
   if (error.sqlstate.starts_with("57P")) {  // the server is ending: what it did not answer it has not done
     objects::Error lost;
@@ -34,8 +35,11 @@ objects::Error error_of(const QueryError& error) {
   return objects::errors::database(error.message);
 }
 
+/// An operator's cancel has the same state.
+bool timed_out(const QueryError& error) { return error.sqlstate == "57014" && error.message.find("statement timeout") != std::string::npos; }
+
 bool schema_changed(const QueryError& error) {
-  return error.sqlstate == "42703" || error.sqlstate == "42P01" || error.sqlstate == "0A000" || error.sqlstate == "26000";
+  return error.sqlstate == "42703" || error.sqlstate == "42P01" || error.sqlstate == "42702" || error.sqlstate == "0A000" || error.sqlstate == "26000";
 }
 
 }  // namespace backends::postgres

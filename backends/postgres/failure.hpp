@@ -17,6 +17,10 @@ struct StatementFailed {
   QueryError error;
 };
 
+/// A row was written for a newer version of its bucket than the one that is known here. Thrown by
+/// operations; nothing was written.
+struct NewerRow {};
+
 /// No connection can be had: nothing was sent. Thrown by operations.
 struct NoConnection {
   std::string message;
@@ -27,6 +31,9 @@ Rows rows_of(QueryResult result);
 
 /// What a client is told of PostgreSQL's verdict (spec moray-rpc 4).
 objects::Error error_of(const QueryError& error);
+
+/// Whether the server ended the statement because it took too long.
+bool timed_out(const QueryError& error);
 
 /// Whether the table is not what the statement was made for: another process has changed it, or
 /// the statement's plan is gone. Reading the bucket again helps.

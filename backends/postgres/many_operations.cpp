@@ -4,6 +4,7 @@
 #include "backends/postgres/condition_sql.hpp"
 #include "backends/postgres/identifier.hpp"
 #include "backends/postgres/column_text.hpp"
+#include "backends/postgres/first_row_limit.hpp"
 #include "backends/postgres/operations.hpp"
 #include "objects/errors.hpp"
 #include "objects/field_update.hpp"
@@ -73,9 +74,30 @@ JsArray statement_only(const Selected& selected, const std::string& query, const
   if (counting) value.set("count", count);
   value.set("query", query);
   JsArray args;
-  for (const auto& parameter : selected.parameters) args.emplace_back(parameter ? JsValue(*parameter) : JsValue());
+  for (const auto& parameter : selected.parameters) {
+    args.emplace_back();
+    if (parameter) args.back() = JsValue(*parameter);
+  }
   value.set("args", std::move(args));
   return JsArray{std::move(value)};
+}
+
+void check_limit(const FirstRowLimit& limit, const std::string& query) {
+  if (limit.passed()) throw RpcError{objects::errors::query_timeout(query)};
+}
+
+/// True: the client has enough for now. Where counting, the first column is the number of matches.
+bool emit_rows(Work& work, const BucketTable& table, const Selected& selected, const Rows& rows, bool counting) {
+  bool full = false;
+  for (int i = 0; i < rows.count(); ++i) {
+    const objects::Row row = table.row_of(rows, i, counting ? 1 : 0);
+    JsObject object = objects::object_of(table.bucket, row);
+    if (!objects::holds(selected.condition, row, object)) continue;  // as moray: a stored NaN, for one
+    objects::drop_internal_members(object);
+    const objects::Count matches = counting ? objects::Count(whole_number(rows.text(i, 0))) : objects::Count(objects::NoCount{});
+    full = work.emit(objects::stringify(objects::reply_of(table.bucket, row, std::move(object), matches)));
+  }
+  return full;
 }
 
 }  // namespace
@@ -99,63 +121,69 @@ Values find_objects(Work& work, const JsArray& arguments) {
     const std::string query = "SELECT " + (counting ? "(" + count + "), " : std::string()) + table->row_columns() + from + selected.order;
     if (is_set(options, "sql_only")) co_return statement_only(selected, query, count, counting);
 
-    const int first = counting ? 1 : 0;
     Connection& connection = *lease;
+    FirstRowLimit limit(work, connection);
     const auto take = [&, table](const Rows& rows) {
-      bool full = false;
-      for (int i = 0; i < rows.count(); ++i) {
-        sent = true;
-        const objects::Row row = table->row_of(rows, i, first);
-        JsObject object = objects::object_of(table->bucket, row);
-        if (!objects::holds(selected.condition, row, object)) continue;  // as moray: a stored NaN, for one
-        objects::drop_internal_members(object);
-        const objects::Count matches = counting ? objects::Count(whole_number(rows.text(i, 0))) : objects::Count(objects::NoCount{});
-        full = work.emit(objects::stringify(objects::reply_of(table->bucket, row, std::move(object), matches)));
-      }
-      return full;
+      limit.met();
+      sent = sent || rows.count() > 0;
+      return emit_rows(work, *table, selected, rows, counting);
     };
     *work.streaming = &connection;
     const QueryResult result = co_await connection.stream(once(query), selected.parameters, take);
     *work.streaming = nullptr;
+    limit.met();
+    check_limit(limit, query);
     if (result) co_return JsArray();
     if (sent || attempt > 0 || !schema_changed(*result.error)) throw StatementFailed{*result.error};
     work.buckets.drop(name);
   }
 }
 
-Task<Updated> update(Work& work, Connection& connection, const BucketTable& table, const JsObject& fields, const std::string& text, const JsValue& options) {
+UpdateStep update_step(Work& work, const BucketTable& table, const JsObject& fields, const std::string& text, const JsValue& options) {
   const objects::Filter filter = parse(text);
   refuse(objects::check_writable(table.bucket));
   auto changes = objects::field_update_of(table.bucket, fields);
   if (!changes) throw RpcError{changes.error()};
   refuse(objects::check_usable_fields(table.bucket, filter, text));
   Selected selected = select(table, filter, options, objects::Purpose::write);
-  Updated updated;
-  updated.etag = objects::update_etag(work.random);
+  UpdateStep update;
+  update.etag = objects::update_etag(work.random);
   const auto parameter = [&](std::string value, const std::string& type) {
     selected.parameters.emplace_back(std::move(value));
     return "$" + std::to_string(selected.parameters.size()) + "::" + type;
   };
-  std::string sets = "_etag = " + parameter(updated.etag, "bpchar");
+  std::string sets = "_etag = " + parameter(update.etag, "bpchar");
   sets += ", _mtime = " + parameter(std::to_string(work.now_ms), "bigint");
   for (const auto& [position, column] : *changes) {
     const objects::IndexField& field = table.bucket.fields[position];
     sets += ", " + identifier(field.column) + " = " + parameter(objects::to_postgres(column, field.type), sql_type(field.type));
   }
-  const Rows rows = rows_of(co_await connection.run(
-      once(selecting(table, selected) + "UPDATE " + table.table + " SET " + sets + selected_ids(table)), selected.parameters));
-  updated.count = whole_number(rows.affected());
-  co_return updated;
+  update.step.statement = once(selecting(table, selected) + "UPDATE " + table.table + " SET " + sets + selected_ids(table));
+  update.step.parameters = std::move(selected.parameters);
+  return update;
 }
 
-Task<std::int64_t> erase_many(Work&, Connection& connection, const BucketTable& table, const std::string& text, const JsValue& options) {
+Step erase_many_step(const BucketTable& table, const std::string& text, const JsValue& options) {
   const objects::Filter filter = parse(text);
   refuse(objects::check_writable(table.bucket));
   refuse(objects::check_usable_fields(table.bucket, filter, text));
   Selected selected = select(table, filter, options, objects::Purpose::write);
-  const Statement statement = once(selecting(table, selected) + "DELETE FROM " + table.table + selected_ids(table));
-  const Rows rows = rows_of(co_await connection.run(statement, selected.parameters));
-  co_return whole_number(rows.affected());
+  return {once(selecting(table, selected) + "DELETE FROM " + table.table + selected_ids(table)), std::move(selected.parameters)};
+}
+
+std::int64_t changed_rows(const Rows& rows) { return whole_number(rows.affected()); }
+
+Task<Updated> update(Work& work, Connection& connection, const BucketTable& table, const JsObject& fields, const std::string& text, const JsValue& options) {
+  const UpdateStep planned = update_step(work, table, fields, text, options);
+  Updated updated;
+  updated.count = changed_rows(rows_of(co_await run_limited(work, connection, planned.step)));
+  updated.etag = planned.etag;
+  co_return updated;
+}
+
+Task<std::int64_t> erase_many(Work& work, Connection& connection, const BucketTable& table, const std::string& text, const JsValue& options) {
+  const Step step = erase_many_step(table, text, options);
+  co_return changed_rows(rows_of(co_await run_limited(work, connection, step)));
 }
 
 Values update_objects(Work& work, const JsArray& arguments) {

@@ -1,8 +1,10 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <functional>
 #include <string>
+#include <vector>
 
 #include "backends/postgres/bucket_cache.hpp"
 #include "backends/postgres/failure.hpp"
@@ -23,6 +25,8 @@ struct Work {
   std::uint32_t affinity = 0;
   std::int64_t now_ms = 0;     ///< since 1970
   std::uint64_t random = 0;    ///< fresh for each RPC
+  std::optional<std::uint32_t> statement_limit_ms;  ///< options.timeout; 0: none
+  bool any_version = false;    ///< rows of newer versions of the bucket are overwritten too
   /// Sends a value, as JSON, before the operation's end. True: no more until the client has taken it.
   std::function<bool(std::string value)> emit;
   /// The connection whose rows are held up while the client is slow; null: none.
@@ -47,6 +51,11 @@ Values reindex_objects(Work& work, const objects::JsArray& arguments);
 Values sql(Work& work, const objects::JsArray& arguments);
 Values ping(Work& work, const objects::JsArray& arguments);
 
+/// Runs one statement within the RPC's `statement_limit_ms`. `step` must outlive the call.
+Task<QueryResult> run_limited(Work& work, Connection& connection, const Step& step);
+/// Many in one round trip; the results without that of the limit.
+Task<std::vector<QueryResult>> run_all_limited(Work& work, Connection& connection, std::vector<Step> steps);
+
 // What batch shares with the RPCs: each on a connection of its choosing.
 
 Task<std::shared_ptr<const BucketTable>> bucket(Work& work, Connection& connection, const std::string& name, const objects::JsValue& options);
@@ -62,10 +71,18 @@ Task<Updated> update(Work& work, Connection& connection, const BucketTable& tabl
                      const objects::JsValue& options);
 Task<std::int64_t> erase_many(Work& work, Connection& connection, const BucketTable& table, const std::string& filter, const objects::JsValue& options);
 
+struct UpdateStep {
+  Step step;
+  std::string etag;
+};
+UpdateStep update_step(Work& work, const BucketTable& table, const objects::JsObject& fields, const std::string& filter, const objects::JsValue& options);
+Step erase_many_step(const BucketTable& table, const std::string& filter, const objects::JsValue& options);
+std::int64_t changed_rows(const Rows& rows);
+
 /// An RPC's only value.
 inline objects::JsArray one_value(objects::JsObject value) { return objects::JsArray(1, objects::JsValue(std::move(value))); }
 
-/// Whether a put or delete of such a bucket takes several statements.
+/// Whether a put of such a bucket takes several statements.
 bool needs_transaction(const BucketTable& table);
 
 /// An exclusive connection, or NoConnection.
@@ -76,7 +93,9 @@ Connection& point(Work& work);
 /// A transaction: rolled back, or its connection closed, unless it was committed.
 class Transaction {
  public:
-  static Task<Transaction> begin(Work& work, const char* isolation = "READ COMMITTED");
+  static Task<Transaction> begin(Work& work);
+  /// With statements that name rows by keys, in the same round trip. `results`: theirs.
+  static Task<Transaction> begin_with(Work& work, std::vector<Step> steps, std::vector<QueryResult>& results);
   Transaction(Transaction&& other) noexcept : lease_(std::move(other.lease_)), open_(std::exchange(other.open_, false)) {}
   ~Transaction();
   Connection& operator*() const { return *lease_; }
@@ -109,19 +128,24 @@ Task<Result> in_transaction(Work& work, std::function<Task<Result>(Connection&)>
   co_return *std::move(result);
 }
 
-/// Runs an operation on a bucket once more, with the bucket read anew, where another process has
-/// changed the table meanwhile. `attempt` must not have sent anything to the client.
+/// Runs an operation on buckets once more, with them read anew, where another process has changed a
+/// table meanwhile. `attempt` must not have sent anything to the client.
 template <typename Result>
-Task<Result> with_bucket(Work& work, const std::string& name, std::function<Task<Result>()> attempt) {
-  bool changed = false;
+Task<Result> with_buckets(Work& work, std::vector<std::string> names, std::function<Task<Result>()> attempt) {
   try {
     co_return co_await attempt();
   } catch (const StatementFailed& failed) {
-    if (!schema_changed(failed.error) || work.buckets.peek(name) == nullptr) throw;
-    changed = true;
+    const bool known = std::any_of(names.begin(), names.end(), [&](const std::string& name) { return work.buckets.peek(name) != nullptr; });
+    if (!schema_changed(failed.error) || !known) throw;
+  } catch (const NewerRow&) {
+    work.any_version = true;  // as moray: what is known then holds
   }
-  if (changed) work.buckets.drop(name);
+  for (const std::string& name : names) work.buckets.drop(name);
   co_return co_await attempt();
+}
+template <typename Result>
+Task<Result> with_bucket(Work& work, const std::string& name, std::function<Task<Result>()> attempt) {
+  return with_buckets<Result>(work, std::vector<std::string>(1, name), std::move(attempt));
 }
 
 }  // namespace backends::postgres

@@ -31,7 +31,7 @@ void Pool::connect(Slot& slot, Connection::Mode mode) {
     else
       exclusive_changed();
   };
-  slot.connection = std::make_unique<Connection>(loop_, options_.url, mode, options_.connect_limit, changed);
+  slot.connection = std::make_unique<Connection>(loop_, options_.url, mode, options_.connect_limit, round_trips_, changed);
 }
 
 /// Tried again after a pause that doubles, give or take a quarter.
@@ -59,6 +59,13 @@ Connection* Pool::point(std::uint32_t affinity) {
     if (slot.connection->state() == State::up) return slot.connection.get();
   }
   return nullptr;
+}
+
+Detached Pool::cancel_statement(int backend) {
+  static const Statement kCancel{"cancel", "SELECT pg_cancel_backend($1::integer)"};
+  Connection* connection = backend == 0 ? nullptr : point(0);
+  if (connection == nullptr) co_return;
+  co_await connection->run(kCancel, parameters_of(std::to_string(backend)));
 }
 
 bool Pool::healthy() const {

@@ -11,6 +11,7 @@
 #include <boost/asio/steady_timer.hpp>
 
 #include "backends/postgres/connection.hpp"
+#include "backends/postgres/task.hpp"
 
 namespace backends::postgres {
 
@@ -62,10 +63,16 @@ class Pool {
   class Claim;
   Claim exclusive();
 
+  /// Asks the server to end what one of its processes is doing; as well as it can.
+  Detached cancel_statement(int backend);
+
+  [[nodiscard]] boost::asio::io_context& loop() { return loop_; }
   [[nodiscard]] bool healthy() const;
   [[nodiscard]] std::size_t up() const;
   [[nodiscard]] std::string address() const;
   [[nodiscard]] const std::string& problem() const { return problem_; }
+  /// Asked of the server so far, whatever became of it.
+  [[nodiscard]] std::uint64_t round_trips() const { return round_trips_; }
   void retire();
 
  private:
@@ -98,6 +105,7 @@ class Pool {
   boost::asio::steady_timer idle_timer_;
   std::string problem_;
   std::uint64_t random_ = 1;
+  std::uint64_t round_trips_ = 0;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
   bool retired_ = false;
 };

@@ -32,6 +32,16 @@ JsArray arguments_of(const Request& request) {
   return d && d->is(json::Type::array) ? *objects::parse_value(*d).array() : JsArray{};
 }
 
+/// options.timeout. Checked as arguments are; a limit that PostgreSQL can't count is none.
+std::optional<std::uint32_t> statement_limit(Rpc rpc, const JsArray& arguments) {
+  if (arguments.empty()) return std::nullopt;
+  const objects::JsValue& options = rpc == Rpc::get_bucket ? arguments.front() : arguments.back();
+  const objects::JsValue* timeout = options.get("timeout");
+  const double* number = timeout == nullptr ? nullptr : timeout->number();
+  if (number == nullptr || *number < 0) return std::nullopt;
+  return *number > 2e9 ? 0 : static_cast<std::uint32_t>(*number);
+}
+
 bool needs_database(Rpc rpc) { return rpc != Rpc::version && rpc != Rpc::listen && rpc != Rpc::unlisten && rpc != Rpc::get_tokens; }
 
 Values perform(Rpc rpc, Work& work, const JsArray& arguments) {
@@ -152,6 +162,7 @@ Submitted PostgresShard::submit(const Request& request, ReplySink& sink) {
   work.now_ms = now_us() / 1000;
   work.random = random_ = random_ * 6364136223846793005u + 1442695040888963407u;
   work.streaming = &operation->streaming;
+  work.statement_limit_ms = statement_limit(request.rpc, operation->arguments);
   work.emit = [this, weak = std::weak_ptr<Operation>(operation)](std::string value) {
     const auto self = weak.lock();
     if (self == nullptr || self->sink == nullptr) return false;
@@ -248,7 +259,9 @@ bool PostgresShard::cancel(Ticket ticket) {
   if (operation->streaming == nullptr) return true;  // it ends by itself, unheard
   // By way of the loop: the connection may be calling us.
   boost::asio::post(loop_, [operation, alive = alive_] {
-    if (*alive && operation->streaming != nullptr) operation->streaming->close("a find was given up");
+    if (!*alive || operation->streaming == nullptr) return;
+    operation->work.pool.cancel_statement(operation->streaming->backend());
+    operation->streaming->close("a find was given up");
   });
   return true;
 }

@@ -41,6 +41,8 @@ class PostgresShard final : public Shard {
   [[nodiscard]] bool idle() const override { return retired_ && operations_.empty(); }
   [[nodiscard]] bool healthy() const override { return ready_ && !retired_ && pool_->healthy(); }
   [[nodiscard]] ShardStatus status() const override;
+  /// Of all requests so far, to the database.
+  [[nodiscard]] std::uint64_t round_trips() const { return pool_->round_trips(); }
 
  private:
   struct Operation;

@@ -31,12 +31,28 @@ Parameters parameters_of(Values... values) {
   return parameters;
 }
 
+/// A statement and its values, as one of several.
+struct Step {
+  Statement statement;
+  Parameters parameters;
+};
+
+/// Made by a function for the same reason.
+inline Step step_of(Statement statement, Parameters parameters) {
+  Step step;
+  step.statement = std::move(statement);
+  step.parameters = std::move(parameters);
+  return step;
+}
+
 /// What the server, or the connection, made of a statement instead of rows.
 struct QueryError {
   std::string sqlstate;  ///< empty: the connection was lost, and nobody knows what became of it
   std::string message;
   std::string detail;
   [[nodiscard]] bool lost() const { return sqlstate.empty(); }
+  /// Not run, because a statement before it in its transaction failed.
+  [[nodiscard]] bool skipped() const { return sqlstate == "25P02"; }
 };
 
 /// Rows as they came. Movable; frees libpq's memory.

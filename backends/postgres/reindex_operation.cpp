@@ -19,7 +19,9 @@ Task<bool> reindex_row(Connection& connection, const BucketTable& table, objects
   row.columns = *std::move(columns);
   row.value = objects::stringify(object);
   row.version = table.bucket.version;
-  rows_of(co_await connection.run(table.put, put_parameters(table, row)));
+  Parameters parameters = put_parameters(table, row);
+  if (table.has_version) parameters.emplace_back(objects::number_text(table.bucket.version));
+  rows_of(co_await connection.run(table.shapes(Log::none).put, std::move(parameters)));
   co_return true;
 }
 

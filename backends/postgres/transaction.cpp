@@ -14,9 +14,24 @@ Task<Pool::Lease> claim(Work& work) {
   co_return std::move(lease);
 }
 
-Task<Transaction> Transaction::begin(Work& work, const char* isolation) {
+Task<Transaction> Transaction::begin(Work& work) {
   Transaction transaction(co_await claim(work));
-  rows_of(co_await (*transaction).run(once(std::string("BEGIN ISOLATION LEVEL ") + isolation), Parameters()));
+  std::string limit;
+  if (work.statement_limit_ms) limit = "; SET LOCAL statement_timeout = " + std::to_string(*work.statement_limit_ms);
+  const QueryResult begun = co_await (*transaction).run_script("BEGIN ISOLATION LEVEL READ COMMITTED" + limit, nullptr);
+  if (begun.error) throw StatementFailed{*begun.error};
+  co_return std::move(transaction);
+}
+
+Task<Transaction> Transaction::begin_with(Work& work, std::vector<Step> steps, std::vector<QueryResult>& results) {
+  Transaction transaction(co_await claim(work));
+  std::string settings = "SELECT set_config('enable_seqscan', 'off', true)";
+  if (work.statement_limit_ms) settings += ", set_config('statement_timeout', '" + std::to_string(*work.statement_limit_ms) + "', true)";
+  steps.insert(steps.begin(), 2, step_of(Statement(), Parameters()));
+  steps[0].statement = once("BEGIN ISOLATION LEVEL READ COMMITTED");
+  steps[1].statement = once(std::move(settings));
+  results = co_await (*transaction).run_all(std::move(steps));
+  results.erase(results.begin(), results.begin() + 2);
   co_return std::move(transaction);
 }
 

@@ -9,44 +9,16 @@
 #include <random>
 #include <set>
 
-#include "backends/postgres/postgres_shard.hpp"
-#include "tests/contract/shard_client.hpp"
+#include "tests/contract/postgres_client.hpp"
 #include "tests/support/postgres_cluster.hpp"
 
 using namespace test_support;
 using backends::Rpc;
 using backends::postgres::PostgresShard;
+using Client = test_support::PostgresClient;
 using objects::JsValue;
 
 namespace {
-
-/// A shard of its own, as another worker or router would have it.
-struct Client {
-  Client(boost::asio::io_context& loop, const std::string& url, std::size_t connections = 2) {
-    backends::postgres::PostgresShardOptions options;
-    options.pool.url = url;
-    options.pool.point_connections = connections;
-    options.pool.exclusive_connections = 2;
-    options.pool.retry_max = std::chrono::milliseconds(200);
-    shard = std::make_unique<PostgresShard>(loop, options);
-    client = std::make_unique<ShardClient>(*shard, loop);
-    run_until(loop, [&] { return shard->healthy(); });
-  }
-  Answer call(Rpc rpc, const std::string& arguments) { return client->call(rpc, arguments); }
-  Answer good(Rpc rpc, const std::string& arguments) {
-    Answer answer = call(rpc, arguments);
-    CAPTURE(arguments);
-    CHECK(answer.error_text() == "");
-    return answer;
-  }
-  /// The rows of a statement.
-  std::vector<JsValue> sql(const std::string& statement) {
-    return good(Rpc::sql, objects::stringify(objects::JsArray{statement, objects::JsArray{}, objects::JsObject()})).values;
-  }
-
-  std::unique_ptr<PostgresShard> shard;
-  std::unique_ptr<ShardClient> client;
-};
 
 struct Put {
   std::string key;
@@ -65,11 +37,6 @@ void submit(Client& client, Put& put, bool conditional) {
   request.pieces = {&piece, 1};
   request.affinity = static_cast<std::uint32_t>(put.key.back());
   REQUIRE(client.shard->submit(request, put.sink).ticket);
-}
-
-std::string text_of(const JsValue& row, const char* name) {
-  const JsValue* value = row.get(name);
-  return value == nullptr || value->is_null() ? "" : objects::to_text(*value);
 }
 
 }  // namespace
