@@ -70,6 +70,13 @@ struct Pool {
   bool operator==(const Pool&) const = default;
 };
 
+/// What a bucket's rows belong to. All that are not named here are routed: to their keys' vnodes.
+struct Buckets {
+  std::vector<std::string> local{"manta_delete_log", "manta_fastdelete_queue"};  ///< to the shard that they are in
+  std::vector<std::string> derived{"manta_directory_counts"};  ///< to other rows: the database makes them
+  bool operator==(const Buckets&) const = default;
+};
+
 struct LogSettings {
   std::string level = "info";  ///< trace, debug, info, warn, error, fatal
   std::string name = "moray-router";
@@ -92,6 +99,7 @@ struct Config {
   Limits limits;
   Timeouts timeouts;
   Pool pool;
+  Buckets buckets;
   LogSettings log;
   std::string datacenter;
   std::string server_uuid;

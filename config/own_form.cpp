@@ -116,6 +116,26 @@ void read_resolvers(const Json& value, const std::string& path, Config& config, 
     problems.push_back({path, "must be a list of addresses like \"10.0.0.1\" or \"10.0.0.1:53\""});
 }
 
+void read_names(const Json& value, const std::string& path, std::vector<std::string>& into, Problems& problems) {
+  const bool names = value.is_array() && std::all_of(value.begin(), value.end(), [](const Json& item) {
+    return item.is_string() && !item.get_ref<const std::string&>().empty();
+  });
+  if (names)
+    into = value.get<std::vector<std::string>>();
+  else
+    problems.push_back({path, "must be a list of bucket names"});
+}
+
+void read_buckets(const Json& value, const std::string& path, Buckets& into, Problems& problems) {
+  ObjectReader(path, problems)
+      .member("local", [&](const Json& list, const std::string& at) { read_names(list, at, into.local, problems); })
+      .member("derived", [&](const Json& list, const std::string& at) { read_names(list, at, into.derived, problems); })
+      .read(value, problems);
+  for (const std::string& name : into.local)
+    if (std::find(into.derived.begin(), into.derived.end(), name) != into.derived.end())
+      problems.push_back({path, "\"" + name + "\" can't be local and derived"});
+}
+
 void read_limits(const Json& value, const std::string& path, Limits& into, Problems& problems) {
   ObjectReader(path, problems)
       .number("frameBytesMax", into.frame_bytes_max, 1024, kBytesMost)
@@ -198,6 +218,9 @@ Parsed parse_own(const Json& root) {
             .number("streamConnectionsMax", config.pool.stream_connections_max, 1, 64)
             .number("idleMs", config.pool.idle_ms, 1, kMillisecondsMost)
             .read(value, problems);
+      })
+      .member("buckets", [&](const Json& value, const std::string& path) {
+        read_buckets(value, path, config.buckets, problems);
       })
       .member("log", [&](const Json& value, const std::string& path) {
         read_log(value, path, config.log, problems);

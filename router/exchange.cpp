@@ -31,6 +31,7 @@ void Exchange::arm_deadline() {
 }
 
 void Exchange::arm_idle_limit() {
+  if (endless()) return;  // nobody knows when the next notification comes
   context_.wheel->arm(*this, Clock::now() + context_.limits.stream_idle);
 }
 

@@ -52,6 +52,8 @@ class Exchange : public DeadlineWheel::Entry, public HeldHook {
   virtual void resume() = 0;
 
   [[nodiscard]] std::uint32_t message_id() const { return origin_.message_id; }
+  /// It ends only when its client says so: a listen.
+  [[nodiscard]] bool endless() const { return origin_.method->rpc == backends::Rpc::listen; }
 
  protected:
   explicit Exchange(DispatchContext& context) : context_(context) {}

@@ -86,7 +86,7 @@ Decision plan_by_key(const Method& method, std::string_view payload, const Snaps
   if (method.write)
     if (auto decision = stopped(judge_write(snapshot, *location))) return *std::move(decision);
 
-  if (method.rpc == Rpc::put_object && scratch.arguments[2].is(json::Type::object))
+  if (method.rpc == Rpc::put_object && scratch.arguments[2].is(json::Type::object) && snapshot.routed(bucket))
     append_vnode(scratch.edits, payload, scratch.arguments[2], location->vnode);
   edit_options(method, payload, scratch.arguments.back(), scratch.edits);
   return ToShard{location->pnode, location->vnode};
@@ -140,6 +140,23 @@ Decision plan_all(const Method& method, const Snapshot& snapshot, const PlanScra
   return ToAll{};
 }
 
+/// What is notified through the router is notified on every shard: to hear it once, one listens on
+/// one, always the same. `token` names another, for what a database notifies by itself.
+Decision plan_listen(const Snapshot& snapshot, const PlanScratch& scratch) {
+  const auto token = option(scratch.arguments.back(), "token");
+  std::optional<ring::PnodeIndex> named;
+  if (token && truthy(*token)) {
+    const std::string name = text_of(*token);
+    named = token->is(json::Type::string) ? snapshot.ring->pnode_named(name) : std::nullopt;
+    if (!named) return reject(errors::plain("Invalid Token " + name));
+  }
+  for (std::size_t i = 0; i < snapshot.pnodes.size(); ++i) {
+    const auto pnode = static_cast<ring::PnodeIndex>(i);
+    if (snapshot.pnodes[i].listens && (!named || *named == pnode)) return ToShard{pnode, std::nullopt};
+  }
+  return reject(errors::operation_not_supported());
+}
+
 Decision plan_here(const Method& method, const Snapshot& snapshot, const PlanScratch& scratch) {
   switch (method.rpc) {
     case Rpc::get_tokens: return AnswerHere{snapshot.tokens_json};
@@ -149,7 +166,7 @@ Decision plan_here(const Method& method, const Snapshot& snapshot, const PlanScr
       if (deep && deep->is_true()) return ToAll{};
       return AnswerHere{};
     }
-    default: return reject(errors::operation_not_supported());  // listen, unlisten
+    default: return plan_listen(snapshot, scratch);  // listen, unlisten
   }
 }
 

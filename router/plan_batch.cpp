@@ -107,7 +107,7 @@ Decision plan_batch(std::string_view payload, json::Value requests, const Snapsh
   const std::string_view vnode(text, static_cast<std::size_t>(end - text));
   for (const json::Value request : requests.elements()) {
     if (!is_put(request, scratch.other)) continue;
-    append_member(scratch.edits, payload, *request.find("value"), vnode);
+    if (snapshot.routed(request.find("bucket")->string(scratch.other))) append_member(scratch.edits, payload, *request.find("value"), vnode);
     // A moray takes an absent operation for a put, but refuses null.
     if (const auto operation = request.find("operation"); operation && operation->is(json::Type::null))
       scratch.edits.replace(begin_of(payload, *operation), end_of(payload, *operation), "\"put\"");

@@ -52,9 +52,11 @@ Prepared prepare(const config::Config& config, RingInForce ring, std::shared_ptr
   log_problems(log, LogLevel::warn, resolved.warnings);
   if (!resolved.problems.empty()) throw ConfigurationError(config::to_text(resolved.problems));
 
-  std::vector<bool> read_only;
-  for (const config::Shard& shard : resolved.shards) read_only.push_back(shard.read_only);
-  auto snapshot = std::make_shared<Snapshot>(Snapshot::make(std::move(ring.ring), read_only, std::move(gate)));
+  RoutingSettings settings;
+  settings.local_buckets = config.buckets.local;
+  for (const config::Shard& shard : resolved.shards)
+    settings.pnodes.push_back({shard.read_only, shard.backend == config::Backend::postgres});
+  auto snapshot = std::make_shared<Snapshot>(Snapshot::make(std::move(ring.ring), std::move(settings), std::move(gate)));
   snapshot->sequence = sequence;
   snapshot->generation = ring.generation;
   auto opened = sources.open(resolved.shards);

@@ -186,10 +186,22 @@ void Session::take_end_of_stream() {
   end_of_stream_ = true;
   if (decoder_.mid_frame()) host_.protocol_error(*this, "end_inside_frame");
   take_frames();
+  abandon_endless();
 }
 
 void Session::drain() {
   draining_ = true;
+  abandon_endless();
+}
+
+void Session::abandon_endless() {
+  std::vector<Exchange*> endless;
+  for (const auto& [message_id, exchange] : in_flight_)
+    if (exchange->endless()) endless.push_back(exchange);
+  for (Exchange* exchange : endless) {
+    in_flight_.erase(exchange->message_id());
+    exchange->abandon();
+  }
   close_when_done();
 }
 

@@ -103,6 +103,8 @@ class Session final : public ClientPort,
   void wait_writable();
   void output_drained();
   void resume_streams();
+  /// Nothing more will come from the client, or be taken: what has no end of its own ends.
+  void abandon_endless();
   void close_when_done();
   void discard_input();
   void reserve_large_frame();

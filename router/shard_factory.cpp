@@ -23,7 +23,8 @@ moray::MorayShardOptions moray_options(const config::Config& config, const Shard
   return options;
 }
 
-backends::postgres::PostgresShardOptions postgres_options(const config::Config& config, const ShardSpec& spec) {
+backends::postgres::PostgresShardOptions postgres_options(const config::Config& config, const ShardSpec& spec,
+                                                        std::shared_ptr<backends::postgres::Listeners> listeners) {
   backends::postgres::PostgresShardOptions options;
   options.pool.url = spec.url;
   options.pool.point_connections = config.pool.postgres_point_connections;
@@ -31,6 +32,7 @@ backends::postgres::PostgresShardOptions postgres_options(const config::Config& 
   options.pool.connect_limit = std::chrono::milliseconds(config.timeouts.connect_ms);
   options.pool.idle_limit = std::chrono::milliseconds(config.pool.idle_ms);
   options.in_flight_max = config.limits.shard_in_flight_max;
+  options.listeners = std::move(listeners);
   return options;
 }
 
@@ -64,7 +66,7 @@ std::unique_ptr<backends::Shard> ShardSources::make(const ShardSpec& spec, boost
     return std::make_unique<backends::embedded::EmbeddedShard>(
         loop, owners_.open({spec.path}, spec.sync), spec.path, config_.limits.shard_in_flight_max);
   if (spec.backend == config::Backend::postgres)
-    return std::make_unique<backends::postgres::PostgresShard>(loop, postgres_options(config_, spec));
+    return std::make_unique<backends::postgres::PostgresShard>(loop, postgres_options(config_, spec, listeners_));
   const std::string host = spec.srv.empty() ? spec.address : spec.srv;
   const auto endpoint = config::parse_address(host, spec.default_port);
   if (!endpoint) throw std::runtime_error("not an address: " + host);

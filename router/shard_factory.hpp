@@ -6,6 +6,7 @@
 
 #include "backends/embedded/owners.hpp"
 #include "backends/moray/resolver.hpp"
+#include "backends/postgres/listeners.hpp"
 #include "config/config.hpp"
 #include "router/shard_set.hpp"
 
@@ -36,6 +37,7 @@ class ShardSources {
   config::Config config_;  // guarded by mutex_
   backends::moray::Resolver resolver_;
   backends::embedded::Owners owners_;
+  std::shared_ptr<backends::postgres::Listeners> listeners_ = std::make_shared<backends::postgres::Listeners>();
 };
 
 }  // namespace router

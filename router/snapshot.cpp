@@ -1,10 +1,12 @@
 #include "router/snapshot.hpp"
 
+#include <algorithm>
+
 #include "fast/error_payload.hpp"
 
 namespace router {
 
-Snapshot Snapshot::make(std::shared_ptr<const ring::Ring> ring, const std::vector<bool>& read_only,
+Snapshot Snapshot::make(std::shared_ptr<const ring::Ring> ring, RoutingSettings settings,
                         std::shared_ptr<const Gate> gate) {
   Snapshot snapshot;
   snapshot.gate = gate != nullptr ? std::move(gate) : std::make_shared<const Gate>();
@@ -13,7 +15,10 @@ Snapshot Snapshot::make(std::shared_ptr<const ring::Ring> ring, const std::vecto
     PnodeState pnode;
     pnode.name = ring->pnodes()[i];
     fast::append_json_string(pnode.quoted_name, pnode.name);
-    pnode.read_only = i < read_only.size() && read_only[i];
+    if (i < settings.pnodes.size()) {
+      pnode.read_only = settings.pnodes[i].read_only;
+      pnode.listens = settings.pnodes[i].listens;
+    }
     if (pnode.read_only) {
       if (!snapshot.read_only_pnode_names.empty()) snapshot.read_only_pnode_names += ", ";
       snapshot.read_only_pnode_names += pnode.name;
@@ -30,7 +35,12 @@ Snapshot Snapshot::make(std::shared_ptr<const ring::Ring> ring, const std::vecto
   snapshot.gate->held.each([&](ring::Vnode vnode) { owner(vnode).gate = GateMode::hold; });
   snapshot.gate->refused.each([&](ring::Vnode vnode) { owner(vnode).gate = GateMode::refuse; });
   snapshot.ring = std::move(ring);
+  snapshot.settings = std::move(settings);
   return snapshot;
+}
+
+bool Snapshot::routed(std::string_view bucket) const {
+  return std::find(settings.local_buckets.begin(), settings.local_buckets.end(), bucket) == settings.local_buckets.end();
 }
 
 }  // namespace router

@@ -22,6 +22,19 @@ struct PnodeState {
   bool operator==(const PnodeState&) const = default;
 };
 
+/// What the configuration says, as far as plans need it.
+struct RoutingSettings {
+  struct Pnode {
+    bool read_only = false;
+    bool listens = false;
+    bool operator==(const Pnode&) const = default;
+  };
+  std::vector<Pnode> pnodes;               ///< in ring order; those that are missing: the defaults
+  std::vector<std::string> local_buckets;  ///< their rows belong to the shard that they are in, not to a vnode
+
+  bool operator==(const RoutingSettings&) const = default;
+};
+
 /// A ring with the state of its shards: what requests are planned on. Immutable; replaced whole.
 /// Any thread.
 struct Snapshot {
@@ -33,9 +46,14 @@ struct Snapshot {
   std::uint64_t generation = 0;           ///< 0: a plain directory without generations
   std::uint64_t sequence = 0;             ///< counts publications of this process, from 1
 
-  /// Derives everything but `generation` and `sequence`. `read_only`: by pnode, in ring order.
-  /// `gate`: vnodes of this ring; null: all open. O(pnodes + vnodes with data + blocked vnodes).
-  static Snapshot make(std::shared_ptr<const ring::Ring> ring, const std::vector<bool>& read_only,
+  RoutingSettings settings;               ///< what it was made of
+
+  /// Whether rows of that bucket get their vnode. O(local buckets).
+  [[nodiscard]] bool routed(std::string_view bucket) const;
+
+  /// Derives everything but `generation` and `sequence`. `gate`: vnodes of this ring; null: all
+  /// open. O(pnodes + vnodes with data + blocked vnodes).
+  static Snapshot make(std::shared_ptr<const ring::Ring> ring, RoutingSettings settings,
                        std::shared_ptr<const Gate> gate = nullptr);
 };
 

@@ -197,6 +197,7 @@ void Connection::read() {
     return;
   }
   take_results();
+  if (!alive.expired() && notified_) take_notifications();
   if (!alive.expired() && state_ == State::up && PQstatus(connection_) == CONNECTION_BAD) close(error_text());
 }
 
@@ -216,6 +217,18 @@ void Connection::take_results() {
     }  // in a pipeline: the end of one statement's results; its Sync follows
   }
   if (!alive.expired() && state_ == State::up) flush();
+}
+
+void Connection::take_notifications() {
+  const std::weak_ptr<bool> alive = alive_;
+  while (!alive.expired() && state_ == State::up && !held_) {
+    PGnotify* notification = PQnotifies(connection_);
+    if (notification == nullptr) return;
+    const std::string channel = notification->relname, payload = notification->extra == nullptr ? "" : notification->extra;
+    PQfreemem(notification);
+    const bool full = notified_(channel, payload);  // which may end us
+    if (!alive.expired()) held_ = full;
+  }
 }
 
 void Connection::take(PGresult* result) {
@@ -294,6 +307,7 @@ void Connection::resume() {
   boost::asio::post(loop_, [this, alive = std::weak_ptr<bool>(alive_)] {
     if (alive.expired() || state_ != State::up) return;
     take_results();
+    if (!alive.expired() && notified_) take_notifications();
     if (!alive.expired()) wait_readable();
   });
 }

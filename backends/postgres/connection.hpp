@@ -57,6 +57,10 @@ class Connection {
   class RunAll;
   RunAll run_all(std::vector<Step> steps);
 
+  /// Mode single only: what is notified, once its LISTEN has been answered. True: no more until `resume`.
+  using NotificationTaker = std::function<bool(const std::string& channel, const std::string& payload)>;
+  void on_notification(NotificationTaker taker) { notified_ = std::move(taker); }
+
   /// A stream that its taker held up goes on.
   void resume();
   /// Ends the connection; what was in flight fails as lost.
@@ -83,6 +87,7 @@ class Connection {
   void flush();
   void read();
   void take_results();
+  void take_notifications();
   void take(PGresult* result);
   void take_step(Pending& front, PGresult* result);
   void end_of_command();
@@ -97,6 +102,7 @@ class Connection {
   Mode mode_;
   std::uint64_t& round_trips_;
   std::function<void()> changed_;
+  NotificationTaker notified_;
   State state_ = State::connecting;
   std::string problem_;
   PGconn* connection_ = nullptr;

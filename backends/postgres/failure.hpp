@@ -26,6 +26,11 @@ struct NoConnection {
   std::string message;
 };
 
+/// A bound of this shard is reached: nothing was sent. Thrown by operations.
+struct TooMany {
+  std::string message;
+};
+
 /// The rows, or StatementFailed.
 Rows rows_of(QueryResult result);
 

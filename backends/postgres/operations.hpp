@@ -8,6 +8,7 @@
 
 #include "backends/postgres/bucket_cache.hpp"
 #include "backends/postgres/failure.hpp"
+#include "backends/postgres/listeners.hpp"
 #include "backends/postgres/pool.hpp"
 #include "backends/postgres/task.hpp"
 #include "objects/js_value.hpp"
@@ -31,6 +32,10 @@ struct Work {
   std::function<bool(std::string value)> emit;
   /// The connection whose rows are held up while the client is slow; null: none.
   Connection** streaming = nullptr;
+  /// Set by an operation without an end of its own: ends it, as a failure. May be called at any time
+  /// on the worker, but not from inside the operation.
+  std::function<void()>* stop = nullptr;
+  Listeners* listeners = nullptr;
 };
 
 using Values = Task<objects::JsArray>;
@@ -50,6 +55,8 @@ Values del_bucket(Work& work, const objects::JsArray& arguments);
 Values reindex_objects(Work& work, const objects::JsArray& arguments);
 Values sql(Work& work, const objects::JsArray& arguments);
 Values ping(Work& work, const objects::JsArray& arguments);
+Values listen(Work& work, const objects::JsArray& arguments);
+Values unlisten(Work& work, const objects::JsArray& arguments);
 
 /// Runs one statement within the RPC's `statement_limit_ms`. `step` must outlive the call.
 Task<QueryResult> run_limited(Work& work, Connection& connection, const Step& step);

@@ -24,6 +24,7 @@ struct PoolOptions {
   std::chrono::milliseconds retry_min{50};
   std::chrono::milliseconds retry_max{10'000};
   std::chrono::milliseconds idle_limit{60'000};  ///< an exclusive one that is not needed closes
+  std::size_t listeners_max = 64;          ///< each has a connection besides
 };
 
 /// One worker's connections to one shard's server. Those for points are always kept up; those for
@@ -67,6 +68,10 @@ class Pool {
   Detached cancel_statement(int backend);
 
   [[nodiscard]] boost::asio::io_context& loop() { return loop_; }
+  [[nodiscard]] const PoolOptions& options() const { return options_; }
+  /// For connections that are not the pool's: how many listen, and where their round trips count.
+  [[nodiscard]] std::size_t& listening() { return listening_; }
+  [[nodiscard]] std::uint64_t& counted() { return round_trips_; }
   [[nodiscard]] bool healthy() const;
   [[nodiscard]] std::size_t up() const;
   [[nodiscard]] std::string address() const;
@@ -106,6 +111,7 @@ class Pool {
   std::string problem_;
   std::uint64_t random_ = 1;
   std::uint64_t round_trips_ = 0;
+  std::size_t listening_ = 0;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
   bool retired_ = false;
 };

@@ -42,7 +42,9 @@ std::optional<std::uint32_t> statement_limit(Rpc rpc, const JsArray& arguments) 
   return *number > 2e9 ? 0 : static_cast<std::uint32_t>(*number);
 }
 
-bool needs_database(Rpc rpc) { return rpc != Rpc::version && rpc != Rpc::listen && rpc != Rpc::unlisten && rpc != Rpc::get_tokens; }
+bool needs_database(Rpc rpc) { return rpc != Rpc::version && rpc != Rpc::get_tokens; }
+/// An unlisten works, and a listen tells its own error, whatever the state of the database.
+bool waits_for_database(Rpc rpc) { return needs_database(rpc) && rpc != Rpc::listen && rpc != Rpc::unlisten; }
 
 Values perform(Rpc rpc, Work& work, const JsArray& arguments) {
   switch (rpc) {
@@ -60,12 +62,13 @@ Values perform(Rpc rpc, Work& work, const JsArray& arguments) {
     case Rpc::batch: return batch(work, arguments);
     case Rpc::reindex_objects: return reindex_objects(work, arguments);
     case Rpc::sql: return sql(work, arguments);
+    case Rpc::listen: return listen(work, arguments);
+    case Rpc::unlisten: return unlisten(work, arguments);
     default: return ping(work, arguments);
   }
 }
 
 objects::Result<JsArray> without_database(Rpc rpc) {
-  if (rpc == Rpc::unlisten) return JsArray{};
   if (rpc != Rpc::version) return objects::errors::operation_not_supported();
   JsObject version;
   version.set("version", 2);
@@ -102,6 +105,7 @@ struct PostgresShard::Operation {
   Work work;
   ReplySink* sink = nullptr;  // null: cancelled
   Connection* streaming = nullptr;
+  std::function<void()> stop;
   std::deque<std::string> data;  // payloads, in order
   End ended = End::none;
   std::string last;   // payload of an END or ERROR
@@ -119,6 +123,7 @@ PostgresShard::PostgresShard(boost::asio::io_context& loop, PostgresShardOptions
 PostgresShard::~PostgresShard() {
   *alive_ = false;
   for (auto& [number, operation] : operations_) operation->sink = nullptr;
+  stop_listeners();
   pool_.reset();
 }
 
@@ -150,8 +155,8 @@ Submitted PostgresShard::submit(const Request& request, ReplySink& sink) {
   if (retired_) return {std::nullopt, {FailureKind::no_connections, "no connections available"}};
   if (operations_.size() >= options_.in_flight_max)
     return {std::nullopt, {FailureKind::overloaded, "too many requests in flight to the database"}};
-  const bool wait = starting_ && needs_database(request.rpc);  // for the outcome of the first attempt alone
-  if (!wait && !healthy() && needs_database(request.rpc)) return {std::nullopt, {FailureKind::no_connections, "no connections available"}};
+  const bool wait = starting_ && waits_for_database(request.rpc);  // for the outcome of the first attempt alone
+  if (!wait && !healthy() && waits_for_database(request.rpc)) return {std::nullopt, {FailureKind::no_connections, "no connections available"}};
   auto operation = std::make_shared<Operation>(*pool_, buckets_);
   operation->number = next_number_++;
   operation->rpc = request.rpc;
@@ -162,6 +167,8 @@ Submitted PostgresShard::submit(const Request& request, ReplySink& sink) {
   work.now_ms = now_us() / 1000;
   work.random = random_ = random_ * 6364136223846793005u + 1442695040888963407u;
   work.streaming = &operation->streaming;
+  work.stop = &operation->stop;
+  work.listeners = options_.listeners.get();
   work.statement_limit_ms = statement_limit(request.rpc, operation->arguments);
   work.emit = [this, weak = std::weak_ptr<Operation>(operation)](std::string value) {
     const auto self = weak.lock();
@@ -209,11 +216,15 @@ Detached PostgresShard::run(std::shared_ptr<Operation> operation) {
     } else {
       values = error_of(failed.error);
     }
+  } catch (const TooMany& many) {
+    operation->failure = {FailureKind::overloaded, many.message};
+    operation->ended = End::failure;
   } catch (const NoConnection& none) {
     operation->failure = {FailureKind::no_connections, "no connections available"};
     operation->ended = End::failure;
   }
   if (!*alive) co_return;
+  operation->streaming = nullptr;
   if (operation->ended == End::none) {
     if (values) {
       for (const objects::JsValue& value : *values) emit(*operation, objects::stringify(value));
@@ -249,14 +260,26 @@ void PostgresShard::deliver(const std::shared_ptr<Operation>& operation) {
   sink->on_failure(operation->failure);
 }
 
+/// They have no end of their own.
+void PostgresShard::stop_listeners() {
+  std::vector<std::shared_ptr<Operation>> listening;
+  for (const auto& [number, operation] : operations_)
+    if (operation->stop && operation->ended == Operation::End::none) listening.push_back(operation);
+  for (const auto& operation : listening) operation->stop();
+}
+
 bool PostgresShard::cancel(Ticket ticket) {
   const auto found = operations_.find(ticket.number);
-  if (found == operations_.end() || found->second->rpc != Rpc::find_objects) return false;
+  if (found == operations_.end() || (found->second->rpc != Rpc::find_objects && found->second->rpc != Rpc::listen)) return false;
   const auto operation = found->second;
   operation->sink = nullptr;
   operation->data.clear();
   operations_.erase(found);
-  if (operation->streaming == nullptr) return true;  // it ends by itself, unheard
+  if (operation->stop)
+    boost::asio::post(loop_, [operation, alive = alive_] {
+      if (*alive && operation->ended == Operation::End::none) operation->stop();
+    });
+  if (operation->stop || operation->streaming == nullptr) return true;  // it ends by itself, unheard
   // By way of the loop: the connection may be calling us.
   boost::asio::post(loop_, [operation, alive = alive_] {
     if (!*alive || operation->streaming == nullptr) return;
@@ -283,6 +306,9 @@ void PostgresShard::resume(Ticket ticket) {
 
 void PostgresShard::retire() {
   retired_ = true;
+  boost::asio::post(loop_, [this, alive = alive_] {
+    if (*alive) stop_listeners();
+  });
   pool_->retire();
 }
 

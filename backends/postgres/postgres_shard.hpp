@@ -11,6 +11,7 @@
 #include <boost/asio/io_context.hpp>
 
 #include "backends/postgres/bucket_cache.hpp"
+#include "backends/postgres/listeners.hpp"
 #include "backends/postgres/pool.hpp"
 #include "backends/postgres/task.hpp"
 #include "backends/shard.hpp"
@@ -20,6 +21,7 @@ namespace backends::postgres {
 struct PostgresShardOptions {
   PoolOptions pool;
   std::size_t in_flight_max = 10'000;
+  std::shared_ptr<Listeners> listeners = std::make_shared<Listeners>();  ///< shared by a process's shards
 };
 
 /// What is wrong with a shard's URL, in libpq's words; nullopt: nothing. No password is repeated.
@@ -33,7 +35,7 @@ class PostgresShard final : public Shard {
   ~PostgresShard();
 
   Submitted submit(const Request& request, ReplySink& sink) override;
-  /// True for a find, whose connection is closed; everything else runs on.
+  /// True for a find or listen, whose connection is closed; everything else runs on.
   bool cancel(Ticket ticket) override;
   void pause(Ticket ticket) override;
   void resume(Ticket ticket) override;
@@ -49,8 +51,8 @@ class PostgresShard final : public Shard {
 
   Detached run(std::shared_ptr<Operation> operation);
   Detached make_ready();
+  void stop_listeners();
   void emit(Operation& operation, std::string value);
-  void end(const std::shared_ptr<Operation>& operation);
   void deliver(const std::shared_ptr<Operation>& operation);
 
   boost::asio::io_context& loop_;

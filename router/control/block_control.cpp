@@ -32,9 +32,7 @@ struct RingControl::Waiting {
 /// A new gate for the ring in force.
 Published RingControl::set_gate(Gate gate) {
   const Snapshot& now = snapshot();
-  std::vector<bool> read_only;
-  for (const PnodeState& pnode : now.pnodes) read_only.push_back(pnode.read_only);
-  auto next = std::make_shared<Snapshot>(Snapshot::make(now.ring, read_only, std::make_shared<const Gate>(std::move(gate))));
+  auto next = std::make_shared<Snapshot>(Snapshot::make(now.ring, now.settings, std::make_shared<const Gate>(std::move(gate))));
   next->generation = now.generation;
   next->sequence = now.sequence + 1;
   const bool any = next->gate->any();

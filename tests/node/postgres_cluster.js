@@ -51,6 +51,11 @@ class PostgresCluster {
     return `postgresql://moray@127.0.0.1:${this.port}/${name}`;
   }
 
+  /** What psql prints of a statement's rows: columns parted by `|`. */
+  query(database, statement) {
+    return execFileSync(path.join(this.bin, 'psql'), ['-X', '-A', '-t', '-q', '-d', database, '-c', statement], {encoding: 'utf8'}).trimEnd();
+  }
+
   stop() {
     this.asOwner('pg_ctl', '-D', this.data, '-w', '-t', '60', '-m', 'fast', 'stop');
     fs.rmSync(this.directory, {recursive: true, force: true});

@@ -16,6 +16,12 @@ std::shared_ptr<const ring::Ring> lab_ring() {
                            {"tcp://1.moray.lab:2020", "tcp://2.moray.lab:2020"});
 }
 
+RoutingSettings with_pnodes(std::vector<RoutingSettings::Pnode> pnodes) {
+  RoutingSettings settings;
+  settings.pnodes = std::move(pnodes);
+  return settings;
+}
+
 struct Planned {
   Decision decision;
   std::string payload;  ///< as the shard sees it
@@ -144,7 +150,7 @@ TEST_CASE("plan: a batch is checked in electric-moray's order and each put gets 
 }
 
 TEST_CASE("plan: read-only shards and vnodes refuse writes, and only writes") {
-  const Snapshot shard_two = Snapshot::make(lab_ring(), {false, true});
+  const Snapshot shard_two = Snapshot::make(lab_ring(), with_pnodes({{}, {.read_only = true}}));
   const std::string pnode = "ReadOnlyError: pnode \"tcp://2.moray.lab:2020\" is in read-only mode";
   CHECK(error_of(run("putObject", R"(["cap_b","k3",{},{}])", shard_two)) == pnode);
   CHECK(error_of(run("putObject", R"(["cap_b","k1",{},{}])", shard_two)) == "");
@@ -176,4 +182,29 @@ TEST_CASE("plan: what the router answers itself") {
   CHECK(run("ping", "[{}]").decision == Decision(AnswerHere{}));
   CHECK(std::holds_alternative<ToAll>(run("ping", R"([{"deep":true}])").decision));
   CHECK(error_of(run("listen", R"(["c",{}])")) == "Error: Operation not supported");
+}
+
+TEST_CASE("plan: rows of local buckets get no vnode") {
+  RoutingSettings settings;
+  settings.local_buckets = {"manta_delete_log"};
+  const Snapshot snapshot = Snapshot::make(lab_ring(), settings);
+  CHECK(run("putObject", R"(["manta_delete_log","/1/2",{"a":1},{}])", snapshot).payload == R"(["manta_delete_log","/1/2",{"a":1},{}])");
+  CHECK(run("putObject", R"(["cap_b","/1/2",{"a":1},{}])", snapshot).payload.find("\"vnode\":") != std::string::npos);
+  const std::string both = run("batch", R"([[{"bucket":"manta_delete_log","key":"k","value":{}},{"bucket":"b","key":"k","value":{}}],{}])", snapshot).payload;
+  CHECK(both.find(R"("key":"k","value":{}})") != std::string::npos);
+  CHECK(both.find(R"("value":{"vnode":)") != std::string::npos);
+}
+
+TEST_CASE("plan: listen and unlisten go to the first shard that can, or the one that a token names") {
+  CHECK(error_of(run("listen", R"(["c",{}])")) == "Error: Operation not supported");
+  CHECK(error_of(run("unlisten", R"(["c",{}])")) == "Error: Operation not supported");
+  const Snapshot second = Snapshot::make(lab_ring(), with_pnodes({{}, {.listens = true}}));
+  const auto pnode = [&](const Planned& planned) { return number(std::get<ToShard>(planned.decision).pnode); };
+  CHECK(pnode(run("listen", R"(["c",{}])", second)) == 1);
+  CHECK(pnode(run("unlisten", R"(["c",{}])", second)) == 1);
+  CHECK(error_of(run("listen", R"(["c",{"token":"tcp://1.moray.lab:2020"}])", second)) == "Error: Operation not supported");
+  CHECK(error_of(run("listen", R"(["c",{"token":"nobody"}])", second)) == "Error: Invalid Token nobody");
+  const Snapshot both = Snapshot::make(lab_ring(), with_pnodes({{.listens = true}, {.listens = true}}));
+  CHECK(pnode(run("listen", R"(["c",{}])", both)) == 0);
+  CHECK(pnode(run("listen", R"(["c",{"token":"tcp://2.moray.lab:2020"}])", both)) == 1);
 }
