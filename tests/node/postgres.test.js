@@ -124,6 +124,7 @@ test('a hundred thousand notifications arrive in order', async () => {
   cluster.query(databases[0], "SELECT count(pg_notify('many', i::text)) FROM generate_series(1, 100000) i");
   await until(() => count === 100000);
   assert.strictEqual(wrong, 0);
+  await new Promise((resolve, reject) => stream.unlisten((error) => error ? reject(error) : resolve()));
 });
 
 test('_vnode: of all rows of routed buckets, also by batch; of none of local ones', async () => {
