@@ -1,5 +1,6 @@
 #include "router/shard_factory.hpp"
 
+#include <algorithm>
 #include <stdexcept>
 
 #include "backends/embedded/embedded_shard.hpp"
@@ -31,6 +32,9 @@ backends::postgres::PostgresShardOptions postgres_options(const config::Config& 
   options.pool.exclusive_connections = config.pool.stream_connections_max;
   options.pool.connect_limit = std::chrono::milliseconds(config.timeouts.connect_ms);
   options.pool.idle_limit = std::chrono::milliseconds(config.pool.idle_ms);
+  // The server's verdict, "not done", comes before the router's own deadline, which knows nothing.
+  const auto deadline = config.timeouts.object_ms;
+  options.pool.point_limit = std::chrono::milliseconds(deadline - std::min<std::uint64_t>(1'000, deadline / 10));
   options.in_flight_max = config.limits.shard_in_flight_max;
   options.listeners = std::move(listeners);
   return options;

@@ -5,6 +5,7 @@
 #include <deque>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <unordered_set>
 #include <vector>
@@ -13,6 +14,7 @@
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/steady_timer.hpp>
 
+#include "backends/postgres/hosts.hpp"
 #include "backends/postgres/query.hpp"
 
 namespace backends::postgres {
@@ -25,17 +27,29 @@ class Connection {
   enum class Mode : std::uint8_t { pipeline, single };
   enum class State : std::uint8_t { connecting, up, closed };
 
-  /// `url`: libpq's, a URI or `key=value` pairs. `changed` is told of each change of state, never
-  /// from inside a call; it may destroy the connection. `round_trips` is counted up; it outlives us.
-  Connection(boost::asio::io_context& loop, const std::string& url, Mode mode, std::chrono::milliseconds connect_limit,
-             std::uint64_t& round_trips, std::function<void()> changed);
+  struct Options {
+    std::string url;  ///< libpq's, a URI or `key=value` pairs
+    Mode mode = Mode::single;
+    std::chrono::milliseconds connect_limit{3'000};
+    std::chrono::milliseconds statement_limit{0};  ///< 0: what the server says
+  };
+
+  /// `changed` is told of each change of state, never from inside a call; it may destroy the
+  /// connection. `round_trips` is counted up; it outlives us.
+  Connection(boost::asio::io_context& loop, Options options, std::uint64_t& round_trips, std::function<void()> changed);
   ~Connection();
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
 
   [[nodiscard]] State state() const { return state_; }
   [[nodiscard]] const std::string& problem() const { return problem_; }
-  [[nodiscard]] std::size_t in_flight() const { return queue_.size(); }
+  /// Nothing has come for so long although something is due: a statement waits for a lock, say.
+  static constexpr std::chrono::milliseconds kStall{50};
+  [[nodiscard]] bool stalled() const { return !queue_.empty() && std::chrono::steady_clock::now() - progress_ > kStall; }
+  /// Of which vnode the next statement is.
+  void tag(std::uint32_t affinity) { next_affinity_ = affinity; }
+  /// Whether a statement of that vnode is in flight. O(those in flight).
+  [[nodiscard]] bool carries(std::uint32_t affinity) const;
   [[nodiscard]] std::string address() const;
   /// The server's process; 0: none.
   [[nodiscard]] int backend() const { return connection_ == nullptr ? 0 : PQbackendPID(connection_); }
@@ -77,8 +91,10 @@ class Connection {
     std::vector<QueryResult> results;
     std::size_t step = 0;
     bool many = false;
+    std::optional<std::uint32_t> affinity;
   };
 
+  void connect(const std::vector<Host>& hosts);
   void poll_connect();
   void after_connect();
   void wait_readable();
@@ -91,7 +107,9 @@ class Connection {
   void take(PGresult* result);
   void take_step(Pending& front, PGresult* result);
   void end_of_command();
+  void forget_stale_plans(const QueryError& error);
   void finish_front();
+  Pending* enqueue(std::unique_ptr<Pending> pending);
   void fail_all();
   void assign_socket();
   bool send(const Statement& statement, const Parameters& parameters, Pending& pending);
@@ -99,17 +117,21 @@ class Connection {
   [[nodiscard]] std::string error_text() const;
 
   boost::asio::io_context& loop_;
-  Mode mode_;
+  Options options_;
   std::uint64_t& round_trips_;
   std::function<void()> changed_;
   NotificationTaker notified_;
   State state_ = State::connecting;
   std::string problem_;
+  std::unique_ptr<HostLookup> lookup_;
   PGconn* connection_ = nullptr;
   boost::asio::posix::stream_descriptor socket_;
   boost::asio::steady_timer limit_;
   std::deque<std::unique_ptr<Pending>> queue_;
   std::unordered_set<std::string> prepared_;
+  unsigned epoch_ = 0;  // of prepared statements: older ones are forgotten, under their own names
+  std::optional<std::uint32_t> next_affinity_;
+  std::chrono::steady_clock::time_point progress_;
   bool reading_ = false, writing_ = false, flush_posted_ = false, held_ = false;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };

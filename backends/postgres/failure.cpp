@@ -38,6 +38,8 @@ objects::Error error_of(const QueryError& error) {
 /// An operator's cancel has the same state.
 bool timed_out(const QueryError& error) { return error.sqlstate == "57014" && error.message.find("statement timeout") != std::string::npos; }
 
+bool read_only_server(const QueryError& error) { return error.sqlstate == "25006"; }
+
 bool schema_changed(const QueryError& error) {
   return error.sqlstate == "42703" || error.sqlstate == "42P01" || error.sqlstate == "42702" || error.sqlstate == "0A000" || error.sqlstate == "26000";
 }

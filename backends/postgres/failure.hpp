@@ -40,6 +40,9 @@ objects::Error error_of(const QueryError& error);
 /// Whether the server ended the statement because it took too long.
 bool timed_out(const QueryError& error);
 
+/// Whether the server takes no writes: it was the primary and is a standby now.
+bool read_only_server(const QueryError& error);
+
 /// Whether the table is not what the statement was made for: another process has changed it, or
 /// the statement's plan is gone. Reading the bucket again helps.
 bool schema_changed(const QueryError& error);

@@ -31,7 +31,16 @@ void Pool::connect(Slot& slot, Connection::Mode mode) {
     else
       exclusive_changed();
   };
-  slot.connection = std::make_unique<Connection>(loop_, options_.url, mode, options_.connect_limit, round_trips_, changed);
+  slot.connection = std::make_unique<Connection>(loop_, connection_options(mode), round_trips_, changed);
+}
+
+Connection::Options Pool::connection_options(Connection::Mode mode) const {
+  Connection::Options options;
+  options.url = options_.url;
+  options.mode = mode;
+  options.connect_limit = options_.connect_limit;
+  if (mode == Connection::Mode::pipeline) options.statement_limit = options_.point_limit;
+  return options;
 }
 
 /// Tried again after a pause that doubles, give or take a quarter.
@@ -53,12 +62,26 @@ void Pool::point_changed(Slot& slot) {
 }
 
 Connection* Pool::point(std::uint32_t affinity) {
-  // The slot itself, or the next that is up: order matters only while connections live.
+  // The slot itself, or the next that is up. One where a statement waits for another's lock is passed
+  // by, unless it carries requests of this vnode already: theirs stay in order, nobody else waits.
+  Connection* stalled = nullptr;
   for (std::size_t i = 0; i < points_.size(); ++i) {
-    Slot& slot = *points_[(affinity + i) % points_.size()];
-    if (slot.connection->state() == State::up) return slot.connection.get();
+    Connection& connection = *points_[(affinity + i) % points_.size()]->connection;
+    if (connection.state() != State::up) continue;
+    if (!connection.stalled() || connection.carries(affinity)) return &connection;
+    if (stalled == nullptr) stalled = &connection;
   }
-  return nullptr;
+  return stalled;
+}
+
+/// By way of the loop: one of the connections may be calling us.
+void Pool::renew(const std::string& why) {
+  boost::asio::post(loop_, [this, why, alive = std::weak_ptr<bool>(alive_)] {
+    if (alive.expired() || retired_) return;
+    for (const auto& slot : points_) slot->connection->close(why);
+    for (const auto& slot : exclusives_)
+      if (!slot->leased && slot->connection != nullptr) slot->connection->close(why);
+  });
 }
 
 Detached Pool::cancel_statement(int backend) {

@@ -21,6 +21,7 @@ struct PoolOptions {
   std::size_t exclusive_connections = 4;   ///< at most; for transactions and streams
   std::size_t waiting_max = 1'000;         ///< that wait for an exclusive one
   std::chrono::milliseconds connect_limit{3'000};
+  std::chrono::milliseconds point_limit{0};  ///< of a pipelined statement without an options.timeout; 0: none
   std::chrono::milliseconds retry_min{50};
   std::chrono::milliseconds retry_max{10'000};
   std::chrono::milliseconds idle_limit{60'000};  ///< an exclusive one that is not needed closes
@@ -34,7 +35,7 @@ class Pool {
   Pool(boost::asio::io_context& loop, PoolOptions options);
   ~Pool();
 
-  /// The connection for that affinity: always the same while it is up, so that requests of one
+  /// The connection for that affinity: the same while it is up and moves, so that requests of one
   /// vnode keep their order. Null: none is up.
   Connection* point(std::uint32_t affinity);
 
@@ -64,6 +65,8 @@ class Pool {
   class Claim;
   Claim exclusive();
 
+  /// All connections that nobody uses exclusively are made anew, to whichever host takes writes now.
+  void renew(const std::string& why);
   /// Asks the server to end what one of its processes is doing; as well as it can.
   Detached cancel_statement(int backend);
 
@@ -72,6 +75,7 @@ class Pool {
   /// For connections that are not the pool's: how many listen, and where their round trips count.
   [[nodiscard]] std::size_t& listening() { return listening_; }
   [[nodiscard]] std::uint64_t& counted() { return round_trips_; }
+  [[nodiscard]] Connection::Options connection_options(Connection::Mode mode) const;
   [[nodiscard]] bool healthy() const;
   [[nodiscard]] std::size_t up() const;
   [[nodiscard]] std::string address() const;

@@ -136,9 +136,17 @@ Detached PostgresShard::make_ready() {
       "options TEXT, mtime TIMESTAMP WITHOUT TIME ZONE DEFAULT now() NOT NULL, reindex_active TEXT)");
   const auto alive = alive_;
   bool lost = true;
-  if (const Pool::Lease lease = co_await pool_->exclusive()) {
-    const QueryResult result = co_await lease->run(kMake, Parameters());
-    lost = result.error && result.error->lost();
+  {
+    const Pool::Lease lease = co_await pool_->exclusive();
+    Connection* connection = nullptr;
+    if (lease)
+      connection = &*lease;
+    else if (*alive)
+      connection = pool_->point(0);  // the server may have had room for that one, and none for more
+    if (connection != nullptr) {
+      const QueryResult result = co_await connection->run(kMake, Parameters());
+      lost = result.error && result.error->lost();
+    }
   }
   if (!*alive) co_return;
   ready_ = !lost;
@@ -214,6 +222,7 @@ Detached PostgresShard::run(std::shared_ptr<Operation> operation) {
       operation->failure = {FailureKind::connection_lost, "connection to the database was lost: " + failed.error.message};
       operation->ended = End::failure;
     } else {
+      if (read_only_server(failed.error) && *alive) pool_->renew(failed.error.message);
       values = error_of(failed.error);
     }
   } catch (const TooMany& many) {

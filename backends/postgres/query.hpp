@@ -55,6 +55,9 @@ struct QueryError {
   [[nodiscard]] bool skipped() const { return sqlstate == "25P02"; }
 };
 
+/// libpq's messages end with line feeds, and have some inside.
+std::string one_line(const char* text);
+
 /// Rows as they came. Movable; frees libpq's memory.
 class Rows {
  public:

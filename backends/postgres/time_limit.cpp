@@ -14,6 +14,7 @@ Step limit_step(std::uint32_t limit_ms) { return {kLimit, parameters_of(std::to_
 }  // namespace
 
 Task<QueryResult> run_limited(Work& work, Connection& connection, const Step& step) {
+  connection.tag(work.affinity);
   if (!work.statement_limit_ms) co_return co_await connection.run(step.statement, step.parameters);
   std::vector<Step> steps;
   steps.push_back(limit_step(*work.statement_limit_ms));
@@ -25,6 +26,7 @@ Task<QueryResult> run_limited(Work& work, Connection& connection, const Step& st
 }
 
 Task<std::vector<QueryResult>> run_all_limited(Work& work, Connection& connection, std::vector<Step> steps) {
+  connection.tag(work.affinity);
   if (!work.statement_limit_ms) co_return co_await connection.run_all(std::move(steps));
   steps.insert(steps.begin(), limit_step(*work.statement_limit_ms));
   std::vector<QueryResult> results = co_await connection.run_all(std::move(steps));

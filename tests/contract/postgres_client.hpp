@@ -7,6 +7,8 @@
 #include <string>
 #include <vector>
 
+#include <libpq-fe.h>
+
 #include "backends/postgres/postgres_shard.hpp"
 #include "tests/contract/shard_client.hpp"
 #include "tests/support/postgres_cluster.hpp"
@@ -39,6 +41,21 @@ struct PostgresClient {
 
   std::unique_ptr<backends::postgres::PostgresShard> shard;
   std::unique_ptr<ShardClient> client;
+};
+
+/// Another user of the database, who blocks.
+class PostgresSession {
+ public:
+  explicit PostgresSession(const std::string& url) : connection_(PQconnectdb(url.c_str()), PQfinish) { REQUIRE(PQstatus(connection_.get()) == CONNECTION_OK); }
+  void run(const std::string& sql) {
+    PGresult* result = PQexec(connection_.get(), sql.c_str());
+    CAPTURE(std::string(PQerrorMessage(connection_.get())));
+    CHECK((PQresultStatus(result) == PGRES_COMMAND_OK || PQresultStatus(result) == PGRES_TUPLES_OK));
+    PQclear(result);
+  }
+
+ private:
+  std::unique_ptr<PGconn, void (*)(PGconn*)> connection_;
 };
 
 /// A member of a row as text; empty: none, or null.

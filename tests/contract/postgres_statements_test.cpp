@@ -2,9 +2,6 @@
 // bucket does: nothing.
 #include <doctest/doctest.h>
 
-#include <libpq-fe.h>
-
-#include <memory>
 #include <string>
 
 #include "tests/contract/postgres_client.hpp"
@@ -15,21 +12,6 @@ using objects::JsValue;
 using Client = test_support::PostgresClient;
 
 namespace {
-
-/// Another user of the database, who blocks.
-class Session {
- public:
-  explicit Session(const std::string& url) : connection_(PQconnectdb(url.c_str()), PQfinish) { REQUIRE(PQstatus(connection_.get()) == CONNECTION_OK); }
-  void run(const std::string& sql) {
-    PGresult* result = PQexec(connection_.get(), sql.c_str());
-    CAPTURE(std::string(PQerrorMessage(connection_.get())));
-    CHECK((PQresultStatus(result) == PGRES_COMMAND_OK || PQresultStatus(result) == PGRES_TUPLES_OK));
-    PQclear(result);
-  }
-
- private:
-  std::unique_ptr<PGconn, void (*)(PGconn*)> connection_;
-};
 
 constexpr const char* kManta = R"(["manta",{"index":{"objectId":{"type":"string"}},"post":["function recordDeleteLog(req, cb) { cb(); }"]},{}])";
 
@@ -110,7 +92,7 @@ TEST_CASE("postgres: a statement ends at options.timeout, not applied, and those
   Client client(loop, cluster.url(), 1);
   client.good(Rpc::create_bucket, R"(["b",{"index":{"n":{"type":"number"}}},{}])");
   client.good(Rpc::put_object, R"(["b","k",{"n":1},{}])");
-  Session other(cluster.url());
+  PostgresSession other(cluster.url());
   other.run("BEGIN; SELECT 1 FROM b WHERE _key = 'k' FOR UPDATE");
   const auto name = [&](Rpc rpc, const std::string& arguments) {
     const std::string text = client.call(rpc, arguments).error_text();

@@ -71,10 +71,10 @@ void PostgresCluster::run(const std::string& command) const {
   if (status != 0) throw std::runtime_error(command + ": " + said);
 }
 
-void PostgresCluster::start() {
+void PostgresCluster::start(const std::string& settings) {
   const std::string data = (directory_.path() / "data").string();
   run(as_owner(programs_ + "/pg_ctl -D " + data + " -l " + data + "/log -w -t 60 start -o \"-p " + std::to_string(port_) +
-               " -c listen_addresses=127.0.0.1 -c unix_socket_directories='' -c fsync=off -c full_page_writes=off -c max_connections=100\""));
+               " -c listen_addresses=127.0.0.1 -c unix_socket_directories='' -c fsync=off -c full_page_writes=off -c max_connections=100 " + settings + "\""));
   running_ = true;
 }
 
@@ -84,6 +84,14 @@ void PostgresCluster::shut_down(int signal) {
   running_ = false;
   const std::string data = (directory_.path() / "data").string();
   run(as_owner(programs_ + "/pg_ctl -D " + data + " -w -t 60 -m " + (signal == SIGINT ? "fast" : "immediate") + " stop"));
+}
+
+void PostgresCluster::stop() { shut_down(SIGINT); }
+
+void PostgresCluster::limit_file_size(const std::string& bytes) const {
+  std::string postmaster;
+  std::ifstream(directory_.path() / "data" / "postmaster.pid") >> postmaster;
+  run(as_owner("prlimit --pid=" + postmaster + " --fsize=" + bytes + ":unlimited"));
 }
 
 void PostgresCluster::stop_at_once() { shut_down(SIGQUIT); }

@@ -1,7 +1,5 @@
 #pragma once
 
-#include <sys/types.h>
-
 #include <cstdint>
 #include <string>
 
@@ -27,7 +25,11 @@ class PostgresCluster {
   std::string make_database(const std::string& name);
 
   void stop_at_once();  ///< as kill -9
-  void start();
+  void stop();          ///< as an operator does: sessions are ended, nothing is left to recover
+  /// `settings`: more of the server's, as on its command line (`-c name=value`).
+  void start(const std::string& settings = "");
+  /// Files of sessions that begin from now on end at so many bytes; "unlimited": nowhere.
+  void limit_file_size(const std::string& bytes) const;
 
  private:
   void shut_down(int signal);
