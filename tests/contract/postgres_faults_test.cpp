@@ -202,3 +202,25 @@ TEST_CASE("postgres: a table changed by another client in between") {
   other.run("BEGIN; CREATE TABLE c (LIKE b INCLUDING ALL); INSERT INTO c SELECT * FROM b; DROP TABLE b; ALTER TABLE c RENAME TO b; COMMIT");
   works();
 }
+
+TEST_CASE("postgres: host names are looked up for each connection, and a URL keeps its own meaning") {
+  using backends::postgres::Host;
+  using backends::postgres::named_hosts;
+  CHECK(named_hosts("postgresql://moray@10.0.0.1,[::1]:5/moray").empty());
+  CHECK(named_hosts("host=/var/run/postgresql dbname=moray").empty());
+  CHECK(named_hosts("host=a hostaddr=10.0.0.1").empty());
+  CHECK(named_hosts("service=moray").empty());
+  CHECK(named_hosts("postgresql://moray@a:1,10.0.0.2,b:3/moray") == std::vector<Host>{{"a", "1", ""}, {"10.0.0.2", "", "10.0.0.2"}, {"b", "3", ""}});
+  CHECK(named_hosts("host=a,b port=7") == std::vector<Host>{{"a", "7", ""}, {"b", "7", ""}});
+  PostgresCluster cluster;
+  boost::asio::io_context loop;
+  std::string url = cluster.url();
+  url.replace(url.find("127.0.0.1"), 9, "localhost");
+  Client client(loop, url);
+  client.good(Rpc::ping, R"([{"deep":true}])");
+  backends::postgres::PostgresShardOptions options;
+  options.pool.url = "postgresql://moray@no-such-host.invalid/moray";
+  backends::postgres::PostgresShard shard(loop, options);
+  run_until(loop, [&] { return !shard.status().last_problem.empty(); });
+  CHECK(shard.status().last_problem.find("host name \"no-such-host.invalid\"") != std::string::npos);
+}

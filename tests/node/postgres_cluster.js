@@ -26,17 +26,55 @@ function freePort() {
   });
 }
 
+const settings = "-c listen_addresses=127.0.0.1 -c unix_socket_directories='' -c fsync=off -c full_page_writes=off";
+
 class PostgresCluster {
   async start() {
+    await this.reserve();
+    this.asOwner('initdb', '-D', this.data, '-U', 'moray', '-A', 'trust', '-E', 'UTF8', '--locale=C', '--no-sync');
+    return this.launch();
+  }
+
+  async reserve() {
     this.bin = programs();
     this.directory = temporaryDirectory();
     this.port = await freePort();
     if (process.getuid() === 0) execFileSync('chown', ['postgres', this.directory]);
     this.data = path.join(this.directory, 'data');
-    this.asOwner('initdb', '-D', this.data, '-U', 'moray', '-A', 'trust', '-E', 'UTF8', '--locale=C', '--no-sync');
-    this.asOwner('pg_ctl', '-D', this.data, '-l', path.join(this.data, 'log'), '-w', '-t', '60', 'start', '-o',
-      `-p ${this.port} -c listen_addresses=127.0.0.1 -c unix_socket_directories='' -c fsync=off -c full_page_writes=off`);
+  }
+
+  launch() {
+    this.asOwner('pg_ctl', '-D', this.data, '-l', path.join(this.directory, 'log'), '-w', '-t', '60', 'start', '-o', `-p ${this.port} ${settings}`);
     return this;
+  }
+
+  /** Becomes a synchronous standby of `primary`, made of nothing, on the port that it had before if any. */
+  async follow(primary) {
+    if (!this.port) await this.reserve();
+    fs.rmSync(this.data, {recursive: true, force: true});
+    this.asOwner('pg_basebackup', '-D', this.data, '-h', '127.0.0.1', '-p', String(primary.port), '-U', 'moray', '-R', '-c', 'fast', '-X', 'stream', '--no-sync');
+    this.launch();
+    const url = primary.url('postgres');
+    primary.query(url, "ALTER SYSTEM SET synchronous_standby_names = '*'");
+    primary.query(url, 'SELECT pg_reload_conf()');
+    while (primary.query(url, "SELECT count(*) FROM pg_stat_replication WHERE sync_state = 'sync'") !== '1') {}
+    return this;
+  }
+
+  /** A standby becomes the primary; nobody follows it yet. */
+  promote() {
+    this.asOwner('pg_ctl', '-D', this.data, '-w', '-t', '60', 'promote');
+    this.query(this.url('postgres'), 'ALTER SYSTEM RESET synchronous_standby_names');
+    this.query(this.url('postgres'), 'SELECT pg_reload_conf()');
+  }
+
+  /** As kill -9 of all of its processes. */
+  kill() {
+    this.asOwner('pg_ctl', '-D', this.data, '-w', '-t', '60', '-m', 'immediate', 'stop');
+  }
+
+  url(database) {
+    return `postgresql://moray@127.0.0.1:${this.port}/${database}`;
   }
 
   asOwner(program, ...words) {
@@ -48,7 +86,7 @@ class PostgresCluster {
   /** A fresh database, and its URL. */
   makeDatabase(name) {
     execFileSync(path.join(this.bin, 'createdb'), ['-h', '127.0.0.1', '-p', String(this.port), '-U', 'moray', '-T', 'template0', '-E', 'UTF8', '--locale=C', name]);
-    return `postgresql://moray@127.0.0.1:${this.port}/${name}`;
+    return this.url(name);
   }
 
   /** What psql prints of a statement's rows: columns parted by `|`. */
@@ -62,4 +100,4 @@ class PostgresCluster {
   }
 }
 
-module.exports = {PostgresCluster};
+module.exports = {PostgresCluster, freePort};
