@@ -1,12 +1,18 @@
 #!/usr/bin/env bash
 # Installs what is missing, builds, and serves a first system on port 2020: a ring over two
-# embedded shards in build/dev. Arguments go to `moray-router dev`, e.g. --port 2021.
+# embedded shards in build/dev; with --postgres [N], over N PostgreSQL databases of its own (2) in
+# build/dev-postgres. Arguments go to `moray-router dev`, e.g. --port 2021.
 set -euo pipefail
 cd "$(dirname "$0")"
 . scripts/packages.sh
-scripts/install_packages.sh "${build_packages[@]}"
+packages=("${build_packages[@]}")
+directory=build/dev
+for argument in "$@"; do
+  case $argument in --postgres*) packages+=("${postgres_packages[@]}"); directory=build/dev-postgres ;; esac
+done
+scripts/install_packages.sh "${packages[@]}"
 launcher=()
 if command -v ccache >/dev/null; then launcher=(-DCMAKE_CXX_COMPILER_LAUNCHER=ccache); fi
 cmake --preset release -DMORAY_ROUTER_TESTS=OFF -DMORAY_ROUTER_BENCH=OFF -B build/run "${launcher[@]}" >/dev/null
 cmake --build build/run -j2 --target moray-router
-exec build/run/moray-router dev --dir build/dev "$@"
+exec build/run/moray-router dev --dir "$directory" "$@"

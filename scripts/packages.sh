@@ -4,5 +4,6 @@ build_packages=(
   libboost1.81-dev libleveldb-dev libsnappy-dev nlohmann-json3-dev prometheus-cpp-dev
   libspdlog-dev libssl-dev libsimdjson-dev libpq-dev libc-ares-dev libcli11-dev
 )
+postgres_packages=(postgresql-15)  # ./run.sh --postgres, and tests
 fuzz_packages=(clang libclang-rt-14-dev)  # ./test.sh --all only
-test_packages=(doctest-dev libbenchmark-dev dnsmasq-base postgresql-15 xz-utils python3 curl)
+test_packages=(doctest-dev libbenchmark-dev dnsmasq-base "${postgres_packages[@]}" xz-utils python3 curl)

@@ -2,7 +2,7 @@
 // `moray-router dev`, as a newcomer meets it: node-moray's own command-line tools.
 const assert = require('node:assert');
 const {after, before, test} = require('node:test');
-const {execFile} = require('child_process');
+const {execFile, execFileSync} = require('child_process');
 const fs = require('fs');
 const path = require('path');
 
@@ -92,4 +92,33 @@ test('a second one in the same directory, or on the same port, is told what is i
   const other = temporaryDirectory();
   await assert.rejects(new DevProcess(other, router.port).start(), new RegExp(`${router.port}.*in use`));
   fs.rmSync(other, {recursive: true, force: true});
+});
+
+test('over PostgreSQL databases of its own, which are there again the next time', async () => {
+  const own = temporaryDirectory();
+  fs.chmodSync(own, 0o755);
+  const usual = router;
+  router = await new DevProcess(own, 0, ['--postgres', '--no-sync']).start();
+  try {
+    await succeeds('putbucket', '-i', 'name:string', 'people');
+    for (let i = 0; i < 20; ++i) await succeeds('putobject', '-d', '{"name":"Ada"}', 'people', `ada${i}`);
+    assert.match(router.errors, /2 PostgreSQL databases/);
+    const urls = [...router.errors.matchAll(/is psql (\S+)/g)].map(([, url]) => url);
+    assert.strictEqual(urls.length, 2);
+    const counts = urls.map((url) => Number(execFileSync('psql', ['-X', '-A', '-t', '-d', url, '-c', 'SELECT count(*) FROM people'], {encoding: 'utf8'})));
+    assert.strictEqual(counts[0] + counts[1], 20);
+    assert.ok(counts[0] > 0 && counts[1] > 0);
+    router.child.kill('SIGKILL');  // its databases go on without it
+    await router.exited;
+    router = await new DevProcess(own, 0, ['--postgres', '2', '--no-sync']).start();
+    assert.strictEqual(JSON.parse(await succeeds('getobject', 'people', 'ada7')).value.name, 'Ada');
+    assert.strictEqual((await router.stop()).code, 0, router.errors);
+    await assert.rejects(new DevProcess(own, 0, ['--postgres', '3']).start(), /has 2 shards, not 3: give another --dir/);
+    await assert.rejects(new DevProcess(own, 0, ['--postgres', '0']).start(), /--postgres/);
+    for (const number of [1, 2]) assert.ok(!fs.existsSync(path.join(own, `postgres-${number}`, 'postmaster.pid')), 'a server was left running');
+  } finally {
+    router.child.kill('SIGKILL');
+    router = usual;
+    fs.rmSync(own, {recursive: true, force: true});
+  }
 });
