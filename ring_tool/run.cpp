@@ -20,6 +20,7 @@ std::string general_help() {
   std::string text = "moray-router ring: makes, shows and edits rings, as node-fash's `fash` does\n\n";
   for (const Command& command : commands())
     text += "  " + command.name + std::string(26 - command.name.size(), ' ') + command.summary + "\n";
+  text += "  backfill-vnodes           gives rows in PostgreSQL shards their vnodes; its --help tells more\n";
   return text + "\nmoray-router ring help COMMAND tells more.\n";
 }
 

@@ -8,7 +8,8 @@ namespace router::cli {
 
 /// Each adds its sub-command; the sub-command's callback stores its exit code in `exit_code`.
 void add_admin(CLI::App& program, int& exit_code);
-void add_ring(CLI::App& program, int& exit_code);
+/// Gives the command, so that others can add theirs to it.
+CLI::App& add_ring(CLI::App& program, int& exit_code);
 void add_serve(CLI::App& program, int& exit_code);
 void add_dev(CLI::App& program, int& exit_code);
 

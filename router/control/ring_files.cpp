@@ -19,9 +19,7 @@ std::vector<std::uint32_t> numbers(const ring::VnodeSet& vnodes) {
 }  // namespace
 
 RingInForce load_ring(const std::string& location) {
-  if (!ring::GenerationStore::is_store(location)) return {ring::load_leveldb(location), 0};
-  auto loaded = ring::GenerationStore::load(ring::GenerationStore(location).current());
-  return {std::move(loaded.ring), loaded.generation.number};
+  return ring::load_location(location);
 }
 
 void edit_directory(const std::string& directory, const RingEdit& edit) {

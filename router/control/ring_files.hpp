@@ -4,16 +4,12 @@
 #include <memory>
 #include <string>
 
+#include "ring/location.hpp"
 #include "ring/vnode_set.hpp"
 
 namespace router {
 
-/// A ring as its files hold it: a plain directory of node-fash's, or the current one of a store
-/// of generations (ring/generation_store.hpp).
-struct RingInForce {
-  std::shared_ptr<const ring::Ring> ring;
-  std::uint64_t generation = 0;  ///< 0: a plain directory
-};
+using RingInForce = ring::LocatedRing;
 
 /// An edit of a ring on disk; empty vnodes: none of that kind.
 struct RingEdit {

@@ -22,6 +22,8 @@ MAY_INCLUDE = {
     "backends/postgres": ["backends", "objects", "json", "fast"],
     "backends/fake": ["backends", "fast"],
     "router": ["backends", "backends/moray", "backends/embedded", "backends/postgres", "config", "fast", "json", "ring", "ring_tool"],
+    "reshard": ["backends/postgres", "config", "json", "objects", "ring"],
+    "program": ["reshard", "router"],
 }
 
 

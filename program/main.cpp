@@ -2,6 +2,7 @@
 
 #include <CLI/CLI.hpp>
 
+#include "reshard/cli/commands.hpp"
 #include "router/cli/commands.hpp"
 
 int main(int argc, char** argv) {
@@ -10,7 +11,7 @@ int main(int argc, char** argv) {
   program.require_subcommand(1);
   int exit_code = 0;
   router::cli::add_admin(program, exit_code);
-  router::cli::add_ring(program, exit_code);
+  reshard::cli::add_backfill_vnodes(router::cli::add_ring(program, exit_code), exit_code);
   router::cli::add_serve(program, exit_code);
   router::cli::add_dev(program, exit_code);
   try {

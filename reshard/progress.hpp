@@ -1,0 +1,35 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+
+namespace reshard {
+
+/// A line that tells how far something is: redrawn in place on a terminal, elsewhere a line each ten
+/// seconds. Written to stderr. Lives on one thread.
+class Progress {
+ public:
+  /// `what`: what is counted, e.g. "rows". `total`: as well as it is known; 0: not at all.
+  Progress(std::string name, std::string what, std::uint64_t total);
+  ~Progress();
+  Progress(const Progress&) = delete;
+  Progress& operator=(const Progress&) = delete;
+
+  void add(std::uint64_t count);
+  [[nodiscard]] std::uint64_t done() const { return done_; }
+
+  /// The line, as it would be after so many seconds; for tests.
+  [[nodiscard]] std::string line(double seconds) const;
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  void show(bool last);
+
+  std::string name_, what_;
+  std::uint64_t total_, done_ = 0;
+  bool terminal_;
+  Clock::time_point began_, shown_;
+};
+
+}  // namespace reshard
