@@ -1,6 +1,6 @@
 // Gets and puts through the router to a PostgreSQL shard, against pgbench with the same statements
 // on the same cluster, in interleaved pairs.
-//   bench_postgres [pairs] [seconds per run]
+//   bench_postgres [pairs] [seconds per run] [pipelined connections]
 #include <algorithm>
 #include <array>
 #include <chrono>
@@ -53,11 +53,11 @@ double cpu_seconds(pid_t process) {
 
 class System {
  public:
-  System() {
+  explicit System(int connections) {
     const std::string pnode = "tcp://1.moray.bench:2020";
     ring::create_leveldb(directory_.path() / "ring", *ring::create_ring(ring::Algorithm::sha256, 1024, {pnode}));
     const nlohmann::json config{{"listen", {{"port", 0}}}, {"monitor", {{"port", 0}}}, {"status", {{"port", 0}}}, {"workers", 1},
-                                {"admin", {{"socket", directory_.path() / "admin.sock"}}}, {"ring", {{"location", directory_.path() / "ring"}}},
+                                {"admin", {{"socket", directory_.path() / "admin.sock"}}}, {"pool", {{"postgresPointConnections", connections}}}, {"ring", {{"location", directory_.path() / "ring"}}},
                                 {"shards", {{{"pnode", pnode}, {"backend", "postgres"}, {"url", cluster.url()}}}}};
     std::ofstream(directory_.path() / "config.json") << config;
     router = std::make_unique<test_support::RouterProcess>(std::vector<std::string>{"serve", "--config", directory_.path() / "config.json"});
@@ -196,7 +196,7 @@ int main(int argc, char** argv) {
   std::setvbuf(stdout, nullptr, _IOLBF, 0);
   const int pairs = argc > 1 ? std::atoi(argv[1]) : 7;
   const std::chrono::milliseconds time(argc > 2 ? static_cast<int>(1000 * std::atof(argv[2])) : 4000);
-  System system;
+  System system(argc > 3 ? std::atoi(argv[3]) : 4);
   const test_support::TemporaryDirectory directory;
   const std::string get = directory.path() / "get.sql", put = directory.path() / "put.sql";
   const std::string key = "\\set n random(0, " + std::to_string(kRows - 1) + ")\n";

@@ -94,7 +94,8 @@ Values listen(Work& work, const JsArray& arguments) {
   if (work.pool.listening() >= work.pool.options().listeners_max) throw TooMany{"too many listeners"};
   const Place place(work.pool.listening());
   Event event;
-  Connection connection(work.pool.loop(), work.pool.connection_options(Connection::Mode::single), work.pool.counted(), [&event] { event.tell(Event::Kind::changed); });
+  Connection connection(work.pool.loop(), work.pool.connection_options(Connection::Mode::single), work.pool.counted(),
+                        [&event] { event.tell(Event::Kind::changed); });
   *work.stop = [&event] { event.tell(Event::Kind::given_up); };
   while (connection.state() == Connection::State::connecting) {
     const Event::Kind kind = co_await event;

@@ -134,7 +134,8 @@ int backfill(Options options) {
 
 void add_backfill_vnodes(CLI::App& ring, int& exit_code) {
   auto options = std::make_shared<Options>();
-  CLI::App* command = ring.add_subcommand("backfill-vnodes", "Gives rows of routed buckets that have no _vnode theirs, in the PostgreSQL shards of a configuration");
+  CLI::App* command = ring.add_subcommand("backfill-vnodes",
+                                          "Gives rows of routed buckets that have no _vnode theirs, in the PostgreSQL shards of a configuration");
   command->set_help_flag("-h,--help", "Print this help message and exit");
   command->add_option("-c,--config", options->config, "The router's configuration: ring, shards, buckets")->required();
   command->add_option("--pnode", options->pnodes, "Only this shard; may be repeated");
