@@ -31,7 +31,37 @@ JsValue number_or_null(const std::optional<std::int64_t>& number) {
   return number ? JsValue(*number) : JsValue();
 }
 
+/// Whether the column's value is what the stored member says already.
+bool agrees(const std::optional<json::Value>& stored, const IndexField& field, const Column& column) {
+  if (is_null(column)) return !stored || stored->is(json::Type::null);
+  if (!stored) return false;
+  if (stored->is(json::Type::array) && !field.type.array) return true;  // kept as it is
+  return stringify(to_value(column, field.type)) == stored->text();
+}
+
 }  // namespace
+
+std::optional<std::string> stored_reply(const Bucket& bucket, const Row& row) {
+  thread_local json::Document document;  // its memory is reused
+  if (document.parse(row.value) || !document.root().is(json::Type::object)) return std::nullopt;
+  const json::Value root = document.root();
+  for (std::size_t i = 0; i < bucket.fields.size(); ++i) {
+    const IndexField& field = bucket.fields[i];
+    if (!bucket.reindexing(field.name) && !agrees(root.find(field.name), field, row.columns[i])) return std::nullopt;
+  }
+  std::string reply = "{\"bucket\":";
+  reply.reserve(row.value.size() + row.key.size() + 256);
+  stringify(reply, JsValue(bucket.name));
+  reply += ",\"key\":";
+  stringify(reply, JsValue(row.key));
+  reply += ",\"value\":";
+  reply += row.value;
+  reply += ",\"_id\":" + std::to_string(row.id) + ",\"_etag\":";
+  stringify(reply, JsValue(row.etag));
+  reply += ",\"_mtime\":" + std::to_string(row.mtime_ms) + ",\"_txn_snap\":";
+  reply += row.txn_snap ? std::to_string(*row.txn_snap) : "null";
+  return reply + ",\"_count\":null}";
+}
 
 Result<std::vector<Column>> columns_of(const Bucket& bucket, const JsObject& value) {
   std::vector<Column> columns(bucket.fields.size());

@@ -48,6 +48,11 @@ struct NullCount {};
 using Count = std::variant<NoCount, NullCount, std::int64_t>;
 JsObject reply_of(const Bucket& bucket, const Row& row, JsObject object, Count count);
 
+/// getObject's value as JSON, made of the stored text itself; nullopt where the columns change
+/// something of it (or it is no object). Equal to what `reply_of` gives, but for white space and
+/// escapes where the row's writer was neither a moray nor a router.
+std::optional<std::string> stored_reply(const Bucket& bucket, const Row& row);
+
 /// findObjects drops members of a value that are named like its own.
 void drop_internal_members(JsObject& object);
 

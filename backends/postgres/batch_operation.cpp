@@ -78,7 +78,7 @@ JsObject entry_of(const Planned& planned, const Rows& rows) {
 JsArray entries_of(const std::vector<Planned>& all, std::vector<QueryResult> results) {
   JsArray entries;
   for (std::size_t i = 0; i < all.size(); ++i) {
-    if (results[i].error && timed_out(*results[i].error)) throw RpcError{objects::errors::query_timeout(all[i].step.statement.sql)};
+    if (results[i].error && timed_out(*results[i].error)) throw RpcError{objects::errors::query_timeout(all[i].step.statement().sql)};
     if (results[i].error && results[i].error->skipped())  // what refused them came before all of them
       throw StatementFailed{*results[i].error};
     entries.emplace_back(entry_of(all[i], rows_of(std::move(results[i]))));

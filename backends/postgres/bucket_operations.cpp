@@ -142,13 +142,13 @@ Values create_bucket(Work& work, const JsArray& arguments) {
 Values get_bucket(Work& work, const JsArray& arguments) {
   const std::string& name = *arguments[1].string();
   if (name.find('\0') != std::string::npos) throw RpcError{objects::errors::bucket_not_found(name)};
-  const Rows rows = rows_of(co_await run_limited(work, point(work), step_of(select_buckets(" WHERE c.name = $1::text"), parameters_of(name))));
+  const Rows rows = rows_of(co_await run_limited(work, point(work), Step(select_buckets(" WHERE c.name = $1::text"), parameters_of(name))));
   if (rows.count() == 0) throw RpcError{objects::errors::bucket_not_found(name)};
   co_return one_value(shown(rows, 0));
 }
 
 Values list_buckets(Work& work) {
-  const Rows rows = rows_of(co_await run_limited(work, point(work), step_of(select_buckets(""), Parameters())));
+  const Rows rows = rows_of(co_await run_limited(work, point(work), Step(select_buckets(""), Parameters())));
   JsArray all;
   for (int i = 0; i < rows.count(); ++i) all.emplace_back(shown(rows, i));
   co_return all;

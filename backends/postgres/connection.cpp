@@ -180,7 +180,11 @@ void Connection::want_flush() {
   boost::asio::post(loop_, [this, alive = std::weak_ptr<bool>(alive_)] {
     if (alive.expired()) return;
     flush_posted_ = false;
-    if (state_ == State::up) flush();
+    if (state_ != State::up) return;
+    sync_reads();
+    sent_in_turn_ = 0;
+    flush();
+    if (state_ == State::up) let_go();
   });
 }
 

@@ -60,9 +60,13 @@ class Connection {
   /// `co_await connection.run(…)` gives the QueryResult. Where the connection is not up it is an
   /// error without sqlstate.
   class Run;
-  Run run(const Statement& statement, Parameters parameters);
+  Run run(const Statement& statement, const Parameters& parameters);
+  /// Mode pipeline only, for statements that change nothing: those of one turn of the loop share a
+  /// Sync, which saves both sides a system call each. Where another of them fails, this one's error says
+  /// `skipped`; it should be run alone then.
+  Run run_read(const Statement& statement, const Parameters& parameters);
   /// Mode single only: rows one at a time.
-  Run stream(const Statement& statement, Parameters parameters, RowTaker taker);
+  Run stream(const Statement& statement, const Parameters& parameters, RowTaker taker);
   /// Mode single only: the simple protocol, any number of statements, rows one at a time.
   Run run_script(std::string sql, RowTaker taker);
 
@@ -86,6 +90,9 @@ class Connection {
     std::coroutine_handle<> waiting;
     RowTaker taker;
     std::string preparing;      // name that the first of two results is for; empty: none
+    enum class Sync : std::uint8_t { own, shared, alone };  // alone: nothing but the Sync of those before
+    Sync sync = Sync::own;
+    std::size_t ends = 1;       // of commands that are due before a shared one is over
     // Of run_all: the commands that are left, each the name that it prepares or, if it is a step, empty.
     std::deque<std::string> commands;
     std::vector<QueryResult> results;
@@ -105,6 +112,9 @@ class Connection {
   void take_results();
   void take_notifications();
   void take(PGresult* result);
+  void sync_reads();
+  void hold_back();
+  void let_go();
   void take_step(Pending& front, PGresult* result);
   void end_of_command();
   void forget_stale_plans(const QueryError& error);
@@ -132,6 +142,9 @@ class Connection {
   unsigned epoch_ = 0;  // of prepared statements: older ones are forgotten, under their own names
   std::optional<std::uint32_t> next_affinity_;
   std::chrono::steady_clock::time_point progress_;
+  bool sync_due_ = false;     // of reads
+  unsigned sent_in_turn_ = 0;
+  bool corked_ = false;
   bool reading_ = false, writing_ = false, flush_posted_ = false, held_ = false;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };

@@ -1,4 +1,8 @@
 // What is asked of a server, and what it answers.
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+
 #include <algorithm>
 
 #include <boost/asio/post.hpp>
@@ -12,6 +16,8 @@ std::string field(const PGresult* result, int code) {
   const char* text = PQresultErrorField(result, code);
   return text == nullptr ? "" : text;
 }
+
+QueryError skipped() { return {"25P02", "an earlier statement failed", ""}; }
 
 QueryError error_of_result(const PGresult* result) {
   QueryError error{field(result, PG_DIAG_SQLSTATE), field(result, PG_DIAG_MESSAGE_PRIMARY), field(result, PG_DIAG_MESSAGE_DETAIL)};
@@ -47,6 +53,8 @@ void Connection::take_results() {
       take(result);
     } else if (queue_.front()->many) {
       end_of_command();
+    } else if (queue_.front()->sync == Pending::Sync::shared) {
+      if (--queue_.front()->ends == 0) finish_front();  // what it said holds, whatever becomes of those behind
     } else if (options_.mode == Mode::single) {
       finish_front();
     }  // in a pipeline: the end of one statement's results; its Sync follows
@@ -95,7 +103,11 @@ void Connection::take(PGresult* result) {
         front.result.rows = std::move(rows);
       return;
     }
-    case PGRES_PIPELINE_ABORTED: PQclear(result); return;
+    case PGRES_PIPELINE_ABORTED:
+      PQclear(result);
+      if (!front.preparing.empty()) prepared_.erase(std::exchange(front.preparing, ""));
+      if (!front.result.error) front.result.error = skipped();
+      return;
     default:
       if (!front.preparing.empty()) prepared_.erase(std::exchange(front.preparing, ""));
       if (!front.result.error) {
@@ -117,7 +129,7 @@ void Connection::take_step(Pending& front, PGresult* result) {
       if (!preparing && step.rows.count() == 0) step.rows = std::move(rows);
       return;
     case PGRES_PIPELINE_ABORTED:
-      if (!step.error) step.error = QueryError{"25P02", "an earlier statement failed", ""};
+      if (!step.error) step.error = skipped();
       break;
     default:
       if (!step.error) {
@@ -163,7 +175,10 @@ void Connection::resume() {
 }
 
 bool Connection::send(const Statement& statement, const Parameters& parameters, Pending& pending) {
-  if (options_.mode == Mode::pipeline) return send_step(statement, parameters, pending.preparing) && PQpipelineSync(connection_) != 0;
+  if (options_.mode == Mode::pipeline) {
+    hold_back();
+    return send_step(statement, parameters, pending.preparing) && PQpipelineSync(connection_) != 0;
+  }
   const auto values = pointers_to(parameters);
   return PQsendQueryParams(connection_, statement.sql.c_str(), static_cast<int>(values.size()), nullptr, values.data(), nullptr, nullptr, 0) != 0;
 }
@@ -187,13 +202,15 @@ bool Connection::send_step(const Statement& statement, const Parameters& paramet
 Connection::RunAll Connection::run_all(std::vector<Step> steps) {
   if (state_ != State::up) return RunAll(QueryError{"", problem_, ""}, steps.size());
   if (options_.mode == Mode::single) PQenterPipelineMode(connection_);
+  sync_reads();
+  hold_back();
   auto pending = std::make_unique<Pending>();
   pending->many = true;
   pending->results.resize(steps.size());
   bool sent = true;
   for (const Step& step : steps) {
     std::string preparing;
-    sent = sent && send_step(step.statement, step.parameters, preparing);
+    sent = sent && send_step(step.statement(), step.parameters, preparing);
     if (!preparing.empty()) pending->commands.push_back(std::move(preparing));
     pending->commands.emplace_back();
   }
@@ -218,12 +235,47 @@ bool Connection::carries(std::uint32_t affinity) const {
   return std::any_of(queue_.begin(), queue_.end(), [&](const auto& pending) { return pending->affinity == affinity; });
 }
 
-Connection::Run Connection::run(const Statement& statement, Parameters parameters) {
-  return stream(statement, std::move(parameters), nullptr);
+/// A Sync sends what there is. The first of a turn goes at once, those behind it wait in the kernel for
+/// the end of the turn, and go together.
+void Connection::hold_back() {
+  if (++sent_in_turn_ != 2) return;
+  const int on = 1;
+  corked_ = setsockopt(PQsocket(connection_), IPPROTO_TCP, TCP_CORK, &on, sizeof on) == 0;
 }
 
-Connection::Run Connection::stream(const Statement& statement, Parameters parameters, RowTaker taker) {
+void Connection::let_go() {
+  if (!std::exchange(corked_, false)) return;
+  const int off = 0;
+  setsockopt(PQsocket(connection_), IPPROTO_TCP, TCP_CORK, &off, sizeof off);
+}
+
+/// Ends the reads that were sent since the last one, as one transaction that changes nothing.
+void Connection::sync_reads() {
+  if (!std::exchange(sync_due_, false)) return;
+  hold_back();
+  if (PQpipelineSync(connection_) == 0) return;  // the connection is gone, and reading will say so
+  auto marker = std::make_unique<Pending>();
+  marker->sync = Pending::Sync::alone;
+  queue_.push_back(std::move(marker));
+}
+
+Connection::Run Connection::run_read(const Statement& statement, const Parameters& parameters) {
   if (state_ != State::up) return Run(QueryError{"", problem_, ""});
+  auto pending = std::make_unique<Pending>();
+  pending->sync = Pending::Sync::shared;
+  if (!send_step(statement, parameters, pending->preparing)) return Run(QueryError{"", error_text(), ""});
+  if (!pending->preparing.empty()) pending->ends = 2;
+  sync_due_ = true;
+  return Run(enqueue(std::move(pending)));
+}
+
+Connection::Run Connection::run(const Statement& statement, const Parameters& parameters) {
+  return stream(statement, parameters, nullptr);
+}
+
+Connection::Run Connection::stream(const Statement& statement, const Parameters& parameters, RowTaker taker) {
+  if (state_ != State::up) return Run(QueryError{"", problem_, ""});
+  sync_reads();
   auto pending = std::make_unique<Pending>();
   pending->taker = std::move(taker);
   if (!send(statement, parameters, *pending)) return Run(QueryError{"", error_text(), ""});

@@ -158,8 +158,7 @@ UpdateStep update_step(Work& work, const BucketTable& table, const JsObject& fie
     const objects::IndexField& field = table.bucket.fields[position];
     sets += ", " + identifier(field.column) + " = " + parameter(objects::to_postgres(column, field.type), sql_type(field.type));
   }
-  update.step.statement = once(selecting(table, selected) + "UPDATE " + table.table + " SET " + sets + selected_ids(table));
-  update.step.parameters = std::move(selected.parameters);
+  update.step = Step(once(selecting(table, selected) + "UPDATE " + table.table + " SET " + sets + selected_ids(table)), std::move(selected.parameters));
   return update;
 }
 
@@ -168,7 +167,7 @@ Step erase_many_step(const BucketTable& table, const std::string& text, const Js
   refuse(objects::check_writable(table.bucket));
   refuse(objects::check_usable_fields(table.bucket, filter, text));
   Selected selected = select(table, filter, options, objects::Purpose::write);
-  return {once(selecting(table, selected) + "DELETE FROM " + table.table + selected_ids(table)), std::move(selected.parameters)};
+  return Step(once(selecting(table, selected) + "DELETE FROM " + table.table + selected_ids(table)), std::move(selected.parameters));
 }
 
 std::int64_t changed_rows(const Rows& rows) { return whole_number(rows.affected()); }

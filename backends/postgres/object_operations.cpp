@@ -58,6 +58,11 @@ Task<bool> run_write(Work& work, Connection& connection, const BucketTable& tabl
   throw RpcError{objects::errors::unique_attribute("_key", write.stored)};
 }
 
+std::string reply_to_get(const objects::Bucket& bucket, const objects::Row& row) {
+  if (auto stored = objects::stored_reply(bucket, row)) return *std::move(stored);
+  return objects::stringify(objects::reply_of(bucket, row, objects::object_of(bucket, row), objects::NullCount{}));
+}
+
 }  // namespace
 
 bool needs_transaction(const BucketTable& table) {
@@ -121,16 +126,16 @@ Values get_object(Work& work, const JsArray& arguments) {
   const std::string& name = *arguments[0].string();
   const std::string& key = *arguments[1].string();
   if (objects::wants_handled_options(arguments[2])) work.emit(std::string(objects::kGetHandledOptions));
-  const auto attempt = [&]() -> Task<JsObject> {
+  const auto attempt = [&]() -> Task<std::string> {
     Connection& connection = point(work);
     const auto table = co_await bucket(work, connection, name, arguments[2]);
     const std::string stored = value_of(objects::stored_key(key));
-    const Rows rows = rows_of(co_await run_limited(work, connection, step_of(table->get, parameters_of(stored))));
+    const Rows rows = rows_of(co_await read_limited(work, connection, Step(table->get, parameters_of(stored))));
     if (rows.count() == 0) throw RpcError{objects::errors::object_not_found(name, key)};
-    const objects::Row row = table->row_of(rows, 0);
-    co_return objects::reply_of(table->bucket, row, objects::object_of(table->bucket, row), objects::NullCount{});
+    co_return reply_to_get(table->bucket, table->row_of(rows, 0));
   };
-  co_return one_value(co_await with_bucket<JsObject>(work, name, attempt));
+  work.emit(co_await with_bucket<std::string>(work, name, attempt));
+  co_return JsArray();
 }
 
 }  // namespace backends::postgres

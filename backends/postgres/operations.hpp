@@ -60,6 +60,8 @@ Values unlisten(Work& work, const objects::JsArray& arguments);
 
 /// Runs one statement within the RPC's `statement_limit_ms`. `step` must outlive the call.
 Task<QueryResult> run_limited(Work& work, Connection& connection, const Step& step);
+/// The same for one that changes nothing, over a pipelined connection.
+Task<QueryResult> read_limited(Work& work, Connection& connection, const Step& step);
 /// Many in one round trip; the results without that of the limit.
 Task<std::vector<QueryResult>> run_all_limited(Work& work, Connection& connection, std::vector<Step> steps);
 

@@ -31,19 +31,22 @@ Parameters parameters_of(Values... values) {
   return parameters;
 }
 
-/// A statement and its values, as one of several.
-struct Step {
-  Statement statement;
-  Parameters parameters;
-};
+/// A statement and its values. The statement is somebody else's, who keeps it as long (a bucket's
+/// shapes: their texts are long, and never copied), or this step's own.
+class Step {
+ public:
+  Step() = default;
+  Step(const Statement& shape, Parameters values) : parameters(std::move(values)), shape_(&shape) {}
+  Step(Statement&& made, Parameters values) : parameters(std::move(values)), made_(std::make_shared<const Statement>(std::move(made))) {}
+  [[nodiscard]] const Statement& statement() const { return shape_ != nullptr ? *shape_ : *made_; }
+  void use(const Statement& shape) { shape_ = &shape; }
 
-/// Made by a function for the same reason.
-inline Step step_of(Statement statement, Parameters parameters) {
-  Step step;
-  step.statement = std::move(statement);
-  step.parameters = std::move(parameters);
-  return step;
-}
+  Parameters parameters;
+
+ private:
+  const Statement* shape_ = nullptr;
+  std::shared_ptr<const Statement> made_;
+};
 
 /// What the server, or the connection, made of a statement instead of rows.
 struct QueryError {

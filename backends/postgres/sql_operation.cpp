@@ -45,7 +45,7 @@ Values sql(Work& work, const JsArray& arguments) {
 Values ping(Work& work, const JsArray& arguments) {
   const JsValue* deep = arguments[0].get("deep");
   if (deep != nullptr && deep->truthy())
-    rows_of(co_await run_limited(work, point(work), step_of(kPing, Parameters())));
+    rows_of(co_await run_limited(work, point(work), Step(kPing, Parameters())));
   co_return JsArray();
 }
 

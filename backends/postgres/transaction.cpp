@@ -27,9 +27,8 @@ Task<Transaction> Transaction::begin_with(Work& work, std::vector<Step> steps, s
   Transaction transaction(co_await claim(work));
   std::string settings = "SELECT set_config('enable_seqscan', 'off', true)";
   if (work.statement_limit_ms) settings += ", set_config('statement_timeout', '" + std::to_string(*work.statement_limit_ms) + "', true)";
-  steps.insert(steps.begin(), 2, step_of(Statement(), Parameters()));
-  steps[0].statement = once("BEGIN ISOLATION LEVEL READ COMMITTED");
-  steps[1].statement = once(std::move(settings));
+  steps.insert(steps.begin(), Step(once(std::move(settings)), Parameters()));
+  steps.insert(steps.begin(), Step(once("BEGIN ISOLATION LEVEL READ COMMITTED"), Parameters()));
   results = co_await (*transaction).run_all(std::move(steps));
   results.erase(results.begin(), results.begin() + 2);
   co_return std::move(transaction);

@@ -55,13 +55,13 @@ Write put_write(Work& work, const BucketTable& table, const std::string& key, co
   write.step.parameters = put_parameters(table, row);
   if (table.has_version) write.step.parameters.emplace_back(newest_version(work, table));
   if (wanted == nullptr) {
-    write.step.statement = shapes.put;
+    write.step.use(shapes.put);
   } else if (wanted->is_null()) {
-    write.step.statement = shapes.put_new;
+    write.step.use(shapes.put_new);
     write.expected = "null";
     write.expects_none = true;
   } else {
-    write.step.statement = shapes.put_known;
+    write.step.use(shapes.put_known);
     write.expected = *wanted->string();
     write.step.parameters.emplace_back(write.expected);
   }
@@ -80,7 +80,7 @@ Write erase_write(Work& work, const BucketTable& table, const std::string& key, 
   write.key = key;
   write.stored = *stored;
   write.expected = objects::etag_to_delete(options);
-  write.step.statement = write.expected ? shapes.erase_known : shapes.erase;
+  write.step.use(write.expected ? shapes.erase_known : shapes.erase);
   write.step.parameters = parameters_of(*stored);
   if (write.expected) write.step.parameters.emplace_back(write.expected);
   add_log(write.step.parameters, log, std::to_string(work.now_ms));

@@ -2,7 +2,10 @@
 // bucket does: nothing.
 #include <doctest/doctest.h>
 
+#include <algorithm>
+#include <memory>
 #include <string>
+#include <vector>
 
 #include "tests/contract/postgres_client.hpp"
 
@@ -148,4 +151,40 @@ TEST_CASE("postgres: a row of a newer version of its bucket is never written by 
     for (const std::string of : {"p", "k", "n"})
       CHECK(third.good(Rpc::find_objects, "[\"b\",\"(" + field + "=" + of + ")\",{}]").values.size() == 1);
   }
+}
+
+TEST_CASE("postgres: gets that are sent together fail one by one") {
+  PostgresCluster cluster;
+  boost::asio::io_context loop;
+  Client client(loop, cluster.url(), 1);
+  for (const char* bucket : {"good", "gone"}) {
+    client.good(Rpc::create_bucket, std::string("[\"") + bucket + R"(",{"index":{"n":{"type":"number"}}},{}])");
+    client.good(Rpc::put_object, std::string("[\"") + bucket + R"(","k",{"n":1},{}])");
+    client.good(Rpc::get_object, std::string("[\"") + bucket + R"(","k",{}])");  // known, and prepared
+  }
+  PostgresSession other(cluster.url());
+  other.run("DROP TABLE gone");
+  const std::uint64_t before = client.shard->round_trips();
+  std::vector<std::unique_ptr<CollectingSink>> sinks;
+  for (int i = 0; i < 30; ++i) {
+    const std::string bucket = i % 10 == 4 ? "gone" : "good";
+    const std::string text = i % 10 == 7 ? ShardClient::payload(Rpc::put_object, "[\"good\",\"p" + std::to_string(i) + "\",{\"n\":2},{}]")
+                                         : ShardClient::payload(Rpc::get_object, "[\"" + bucket + "\",\"k\",{}]");
+    const std::string_view piece = text;
+    backends::Request request;
+    request.rpc = i % 10 == 7 ? Rpc::put_object : Rpc::get_object;
+    request.pieces = {&piece, 1};
+    sinks.push_back(std::make_unique<CollectingSink>());
+    REQUIRE(client.shard->submit(request, *sinks.back()).ticket);
+  }
+  run_until(loop, [&] { return std::all_of(sinks.begin(), sinks.end(), [](const auto& sink) { return sink->answer.done; }); });
+  for (int i = 0; i < 30; ++i) {
+    CAPTURE(i);
+    const std::string error = sinks[static_cast<std::size_t>(i)]->answer.error_text();
+    if (i % 10 == 4)
+      CHECK(error == "error: relation \"gone\" does not exist");
+    else
+      CHECK(error == "");
+  }
+  CHECK(client.shard->round_trips() - before > 30);  // some were skipped, and asked for again
 }
