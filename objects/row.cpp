@@ -42,8 +42,9 @@ bool agrees(const std::optional<json::Value>& stored, const IndexField& field, c
 }  // namespace
 
 std::optional<std::string> stored_reply(const Bucket& bucket, const Row& row) {
-  thread_local json::Document document;  // its memory is reused
-  if (document.parse(row.value) || !document.root().is(json::Type::object)) return std::nullopt;
+  constexpr std::size_t kBytesMost = 1 << 20;  // what is larger is rare, and its memory is not kept
+  thread_local json::Document document;
+  if (row.value.size() > kBytesMost || document.parse(row.value) || !document.root().is(json::Type::object)) return std::nullopt;
   const json::Value root = document.root();
   for (std::size_t i = 0; i < bucket.fields.size(); ++i) {
     const IndexField& field = bucket.fields[i];

@@ -2,7 +2,7 @@
 build_packages=(
   build-essential cmake ninja-build pkg-config
   libboost1.81-dev libleveldb-dev libsnappy-dev nlohmann-json3-dev prometheus-cpp-dev
-  libspdlog-dev libssl-dev libsimdjson-dev libpq-dev libc-ares-dev libcli11-dev
+  libspdlog-dev libssl-dev libsimdjson-dev libpq-dev zlib1g-dev libc-ares-dev libcli11-dev
 )
 postgres_packages=(postgresql-15)  # ./run.sh --postgres, and tests
 fuzz_packages=(clang libclang-rt-14-dev)  # ./test.sh --all only
