@@ -25,6 +25,7 @@ class OneRequest final : public backends::ReplySink {
     backends::Request request;
     request.rpc = rpc;
     request.pieces = {&piece, 1};
+    request.stream = rpc == backends::Rpc::find_objects;
     if (!shard.submit(request, *self).ticket) self->end(false);
   }
   void on_data(const backends::Reply&) override {}

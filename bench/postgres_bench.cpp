@@ -1,6 +1,6 @@
 // Gets and puts through the router to a PostgreSQL shard, against pgbench with the same statements
 // on the same cluster, in interleaved pairs.
-//   bench_postgres [pairs] [seconds per run] [pipelined connections] [get or put alone]
+//   bench_postgres [pairs] [seconds per run] [pipelined connections] [get, put or find alone]
 #include <algorithm>
 #include <array>
 #include <chrono>
@@ -116,7 +116,19 @@ struct Result {
   std::size_t failed = 0;
 };
 
-Result through_router(System& system, bool gets, int outstanding_wanted, std::chrono::milliseconds time) {
+constexpr int kFound = 1000;  // records of a find
+
+/// A random request of that kind.
+std::string request_text(Rpc rpc, int n) {
+  const std::string key = "\"k" + std::to_string(n) + "\"";
+  if (rpc == Rpc::get_object) return payload("getObject", "[\"b\"," + key + ",{\"noCache\":true}]");
+  if (rpc == Rpc::put_object) return payload("putObject", "[\"b\"," + key + "," + System::value(n) + ",{}]");
+  const int from = std::min(n, kRows - kFound);
+  return payload("findObjects", "[\"b\",\"(&(n>=" + std::to_string(from) + ")(n<=" + std::to_string(from + kFound - 1) +
+                                    "))\",{\"hashkey\":\"k\",\"no_count\":true,\"noCache\":true}]");
+}
+
+Result through_router(System& system, Rpc rpc, int outstanding_wanted, std::chrono::milliseconds time) {
   std::vector<double> latencies;
   Result result;
   std::size_t sent = 0;
@@ -129,11 +141,8 @@ Result through_router(System& system, bool gets, int outstanding_wanted, std::ch
     if (began >= end) return;
     random = random * 6364136223846793005u + 1442695040888963407u;
     const auto n = static_cast<int>((random >> 33) % kRows);
-    const std::string key = "\"k" + std::to_string(n) + "\"";
     ++outstanding;
-    OneRequest::send(*system.sessions[sent++ % kSessions], gets ? Rpc::get_object : Rpc::put_object,
-                     gets ? payload("getObject", "[\"b\"," + key + ",{\"noCache\":true}]")
-                          : payload("putObject", "[\"b\"," + key + "," + System::value(n) + ",{}]"),
+    OneRequest::send(*system.sessions[sent++ % kSessions], rpc, request_text(rpc, n),
                      [&, began](bool good) {
                        if (!good) ++result.failed;
                        latencies.push_back(std::chrono::duration<double, std::micro>(Clock::now() - began).count());
@@ -170,19 +179,38 @@ std::pair<double, double> by_pgbench(System& system, const std::string& script, 
   return {rate, latency * 1000};
 }
 
-void compare(System& system, const char* name, bool gets, const std::string& script, int pairs, std::chrono::milliseconds time) {
+/// Resident memory in MiB.
+double resident(pid_t process) {
+  std::ifstream file("/proc/" + std::to_string(process) + "/statm");
+  std::size_t whole = 0, there = 0;
+  file >> whole >> there;
+  return static_cast<double>(there) * static_cast<double>(sysconf(_SC_PAGESIZE)) / (1 << 20);
+}
+
+/// Finds of a thousand records, streamed.
+void finds(System& system, std::chrono::milliseconds time) {
+  const pid_t process = system.router->process();
+  for (const int outstanding : {1, 4, 16}) {
+    const double before = resident(process);
+    const Result result = through_router(system, Rpc::find_objects, outstanding, time);
+    std::printf("find, %d at once: %.0f records/s, router's processor time %.2f us a record, p50 %.1f ms, memory %.1f MiB before, %.1f after; failed %zu\n",
+                outstanding, result.rate * kFound, result.cpu_us / kFound, result.p50_us / 1000, before, resident(process), result.failed);
+  }
+}
+
+void compare(System& system, const char* name, Rpc rpc, const std::string& script, int pairs, std::chrono::milliseconds time) {
   std::vector<double> ratios, cpu, ours, theirs, one_ours, one_theirs;
   std::size_t failed = 0;
   for (int i = 0; i < pairs; ++i) {
     const auto direct = by_pgbench(system, script, kSessions, time);
-    const Result routed = through_router(system, gets, kOutstanding, time);
+    const Result routed = through_router(system, rpc, kOutstanding, time);
     failed += routed.failed;
     ratios.push_back(routed.rate / direct.first);
     cpu.push_back(routed.cpu_us);
     ours.push_back(routed.rate);
     theirs.push_back(direct.first);
     one_theirs.push_back(by_pgbench(system, script, 1, std::chrono::milliseconds(1000)).second);
-    one_ours.push_back(through_router(system, gets, 1, std::chrono::milliseconds(1000)).p50_us);
+    one_ours.push_back(through_router(system, rpc, 1, std::chrono::milliseconds(1000)).p50_us);
     std::printf("%s %d: pgbench %.0f/s, router %.0f/s: %.2f; router's processor time %.1f us; one client: pgbench %.0f us, router %.0f\n", name, i + 1,
                 direct.first, routed.rate, ratios.back(), cpu.back(), one_theirs.back(), one_ours.back());
   }
@@ -207,6 +235,7 @@ int main(int argc, char** argv) {
                      << "INSERT INTO b (_key, _value, _etag, _mtime, _vnode, n) SELECT 'k' || :n, '" << System::value(7)
                      << "', 'ABCDEF01', 1, 1, :n WHERE NOT EXISTS (SELECT 1 FROM u);\n";
   const std::string only = argc > 4 ? argv[4] : "";
-  if (only != "put") compare(system, "get", true, get, pairs, time);
-  if (only != "get") compare(system, "put", false, put, pairs, time);
+  if (only.empty() || only == "get") compare(system, "get", Rpc::get_object, get, pairs, time);
+  if (only.empty() || only == "find") finds(system, time);
+  if (only.empty() || only == "put") compare(system, "put", Rpc::put_object, put, pairs, time);
 }
