@@ -26,7 +26,8 @@ struct Planned {
   std::optional<Write> write;        // of a put or delete
   std::optional<std::string> etag;   // of what is put or updated
   bool counted = false;
-  [[nodiscard]] bool conditional() const { return write && (!write->puts || write->expected); }
+  /// What the server answers decides whether it may be kept.
+  [[nodiscard]] bool conditional() const { return write && (!write->puts || write->expected || table->has_version); }
 };
 
 Write plan_put(Work& work, const BucketTable& table, const JsValue& request, const JsValue& options) {

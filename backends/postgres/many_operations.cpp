@@ -121,6 +121,7 @@ Values find_objects(Work& work, const JsArray& arguments) {
     const std::string query = "SELECT " + (counting ? "(" + count + "), " : std::string()) + table->row_columns() + from + selected.order;
     if (is_set(options, "sql_only")) co_return statement_only(selected, query, count, counting);
 
+    if (*work.given_up) co_return JsArray();
     Connection& connection = *lease;
     FirstRowLimit limit(work, connection);
     const auto take = [&, table](const Rows& rows) {

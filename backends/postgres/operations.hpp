@@ -36,6 +36,7 @@ struct Work {
   /// on the worker, but not from inside the operation.
   std::function<void()>* stop = nullptr;
   Listeners* listeners = nullptr;
+  const bool* given_up = nullptr;  ///< nobody waits for the answer
 };
 
 using Values = Task<objects::JsArray>;

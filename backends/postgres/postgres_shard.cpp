@@ -123,6 +123,7 @@ struct PostgresShard::Operation {
   std::string last;   // payload of an END or ERROR
   Failure failure;
   bool paused = false;
+  bool given_up = false;
   bool starting = true;  // inside submit
 };
 
@@ -188,6 +189,7 @@ Submitted PostgresShard::submit(const Request& request, ReplySink& sink) {
   work.random = random_ = random_ * 6364136223846793005u + 1442695040888963407u;
   work.streaming = &operation->streaming;
   work.stop = &operation->stop;
+  work.given_up = &operation->given_up;
   work.listeners = options_.listeners.get();
   work.statement_limit_ms = statement_limit(request.rpc, operation->arguments);
   work.emit = [this, weak = std::weak_ptr<Operation>(operation)](std::string value) {
@@ -295,15 +297,16 @@ bool PostgresShard::cancel(Ticket ticket) {
   const auto operation = found->second;
   operation->sink = nullptr;
   operation->data.clear();
-  operations_.erase(found);
-  if (operation->stop)
-    boost::asio::post(loop_, [operation, alive = alive_] {
-      if (*alive && operation->ended == Operation::End::none) operation->stop();
-    });
-  if (operation->stop || operation->streaming == nullptr) return true;  // it ends by itself, unheard
-  // By way of the loop: the connection may be calling us.
+  if (operation->ended != Operation::End::none) {
+    operations_.erase(found);
+    return true;
+  }
+  // By way of the loop: the connection may be calling us. Until its end we keep it, unheard.
+  operation->given_up = true;
   boost::asio::post(loop_, [operation, alive = alive_] {
-    if (!*alive || operation->streaming == nullptr) return;
+    if (!*alive || operation->ended != Operation::End::none) return;
+    if (operation->stop) return operation->stop();
+    if (operation->streaming == nullptr) return;
     operation->work.pool.cancel_statement(operation->streaming->backend());
     operation->streaming->close("a find was given up");
   });
