@@ -58,9 +58,48 @@ Task<bool> run_write(Work& work, Connection& connection, const BucketTable& tabl
   throw RpcError{objects::errors::unique_attribute("_key", write.stored)};
 }
 
-std::string reply_to_get(const objects::Bucket& bucket, const objects::Row& row) {
+std::string reply_to_get(const BucketTable& table, const Rows& rows, const std::string& key) {
+  const objects::Bucket& bucket = table.bucket;
+  if (rows.count() == 0) throw RpcError{objects::errors::object_not_found(bucket.name, key)};
+  const objects::Row row = table.row_of(rows, 0);
   if (auto stored = objects::stored_reply(bucket, row)) return *std::move(stored);
   return objects::stringify(objects::reply_of(bucket, row, objects::object_of(bucket, row), objects::NullCount{}));
+}
+
+/// The bucket, where nothing has to be asked or limited: then the usual way of a get or put is a single
+/// coroutine. Null: it is not known, or this is no usual request.
+std::shared_ptr<const BucketTable> known_bucket(Work& work, const std::string& name, const JsValue& options) {
+  const JsValue* fresh = options.get("noBucketCache");
+  if (work.statement_limit_ms || (fresh != nullptr && fresh->truthy())) return nullptr;
+  return work.buckets.peek(name);
+}
+
+/// The put's statement, where it is one and nothing speaks against sending it.
+std::optional<Write> usual_put(Work& work, const BucketTable& table, const JsArray& arguments) {
+  if (needs_transaction(table) || objects::check_writable(table.bucket)) return std::nullopt;
+  const std::string& key = *arguments[1].string();
+  const auto stored = objects::stored_key(key);
+  if (!stored) return std::nullopt;
+  const auto row = objects::new_row(table.bucket, *stored, *arguments[2].object(), work.now_ms);
+  if (!row) return std::nullopt;
+  return put_write(work, table, key, *arguments[2].object(), *row, arguments[3]);
+}
+
+/// Whether it was written. False: nothing was, and the longer way will say why, or do it.
+bool was_written(const BucketTable& table, const Write& write, QueryResult result) {
+  if (result.error && schema_changed(*result.error)) return false;
+  const Rows rows = rows_of(std::move(result));
+  try {
+    return written(table, write, rows);
+  } catch (const NewerRow&) {
+    return false;
+  }
+}
+
+JsArray etag_alone(const std::string& etag) {
+  JsObject value;
+  value.set("etag", etag);
+  return one_value(std::move(value));
 }
 
 }  // namespace
@@ -99,6 +138,15 @@ Task<bool> erase(Work& work, Connection& connection, const BucketTable& table, c
 
 Values put_object(Work& work, const JsArray& arguments) {
   const std::string& name = *arguments[0].string();
+  if (const auto table = known_bucket(work, name, arguments[3])) {
+    if (const auto write = usual_put(work, *table, arguments)) {
+      Connection& connection = point(work);
+      connection.tag(work.affinity);
+      QueryResult result = co_await connection.run(write->step.statement(), write->step.parameters);
+      if (was_written(*table, *write, std::move(result))) co_return etag_alone(write->etag);
+      work.buckets.drop(name);
+    }
+  }
   const auto attempt = [&]() -> Task<std::string> {
     Connection& connection = point(work);
     const auto table = co_await bucket(work, connection, name, arguments[3]);
@@ -106,9 +154,7 @@ Values put_object(Work& work, const JsArray& arguments) {
     if (!needs_transaction(*table)) co_return co_await write(connection);
     co_return co_await in_transaction<std::string>(work, write);
   };
-  JsObject value;
-  value.set("etag", co_await with_bucket<std::string>(work, name, attempt));
-  co_return one_value(std::move(value));
+  co_return etag_alone(co_await with_bucket<std::string>(work, name, attempt));
 }
 
 Values del_object(Work& work, const JsArray& arguments) {
@@ -126,13 +172,23 @@ Values get_object(Work& work, const JsArray& arguments) {
   const std::string& name = *arguments[0].string();
   const std::string& key = *arguments[1].string();
   if (objects::wants_handled_options(arguments[2])) work.emit(std::string(objects::kGetHandledOptions));
+  if (const auto table = known_bucket(work, name, arguments[2])) {
+    Connection& connection = point(work);
+    connection.tag(work.affinity);
+    const Parameters parameters = parameters_of(value_of(objects::stored_key(key)));
+    const QueryResult result = co_await connection.run_read(table->get, parameters);
+    if (result.error && result.error->lost()) throw StatementFailed{*result.error};
+    if (!result.error) {
+      work.emit(reply_to_get(*table, result.rows, key));
+      co_return JsArray();
+    }  // else the table has changed, or another get's failure was its own too: the longer way
+  }
   const auto attempt = [&]() -> Task<std::string> {
     Connection& connection = point(work);
     const auto table = co_await bucket(work, connection, name, arguments[2]);
     const std::string stored = value_of(objects::stored_key(key));
     const Rows rows = rows_of(co_await read_limited(work, connection, Step(table->get, parameters_of(stored))));
-    if (rows.count() == 0) throw RpcError{objects::errors::object_not_found(name, key)};
-    co_return reply_to_get(table->bucket, table->row_of(rows, 0));
+    co_return reply_to_get(*table, rows, key);
   };
   work.emit(co_await with_bucket<std::string>(work, name, attempt));
   co_return JsArray();
