@@ -224,3 +224,25 @@ TEST_CASE("postgres: host names are looked up for each connection, and a URL kee
   run_until(loop, [&] { return !shard.status().last_problem.empty(); });
   CHECK(shard.status().last_problem.find("host name \"no-such-host.invalid\"") != std::string::npos);
 }
+
+TEST_CASE("postgres: a server that takes no writes any more is left, and taken again when it does") {
+  PostgresCluster cluster;
+  boost::asio::io_context loop;
+  Client client(loop, cluster.url(), 2);
+  client.good(Rpc::create_bucket, R"(["b",{},{}])");
+  client.good(Rpc::put_object, R"(["b","k",{"n":1},{}])");
+  PostgresSession other(cluster.url());
+  other.run("SET default_transaction_read_only = off");
+  other.run("ALTER SYSTEM SET default_transaction_read_only = on");
+  other.run("SELECT pg_reload_conf()");
+  std::string said;
+  run_until(loop, [&] { return !(said = client.call(Rpc::put_object, R"(["b","k",{"n":2},{}])").error_text()).empty(); });
+  CHECK(said == "error: cannot execute INSERT in a read-only transaction");
+  run_until(loop, [&] { return !client.shard->healthy() && client.shard->status().last_problem.find("read-only") != std::string::npos; });
+  CHECK(client.call(Rpc::put_object, R"(["b","k",{"n":3},{}])").failure.has_value());
+  other.run("ALTER SYSTEM RESET default_transaction_read_only");
+  other.run("SELECT pg_reload_conf()");
+  run_until(loop, [&] { return client.shard->healthy(); });
+  client.good(Rpc::put_object, R"(["b","k",{"n":4},{}])");
+  CHECK(text_of(*client.good(Rpc::get_object, R"(["b","k",{}])").values[0].get("value"), "n") == "4");
+}
