@@ -40,7 +40,7 @@ std::string Progress::line(double seconds) const {
   std::string text = name_ + ": ";
   const std::uint64_t total = std::max(total_, done_);  // an estimate may have been too low
   if (total_ > 0) {
-    const auto percent = static_cast<unsigned>(total == 0 ? 100 : done_ * 100 / total);
+    const auto percent = static_cast<unsigned>(done_ * 100 / total);
     const std::size_t filled = percent / 5;
     text += "[" + std::string(filled, '#') + std::string(20 - filled, '.') + "] " + std::to_string(percent) + " %, ";
   }

@@ -15,6 +15,24 @@
 
 namespace test_support {
 
+/// A database of its own, for tests that leave the server alone: they share one.
+class FreshDatabase {
+ public:
+  FreshDatabase() : url_(server().make_database("fresh" + std::to_string(++number()))) {}
+  [[nodiscard]] const std::string& url() const { return url_; }
+
+ private:
+  static PostgresCluster& server() {
+    static PostgresCluster cluster;
+    return cluster;
+  }
+  static int& number() {
+    static int made = 0;
+    return made;
+  }
+  std::string url_;
+};
+
 /// A shard of its own, as another worker or router would have it.
 struct PostgresClient {
   PostgresClient(boost::asio::io_context& loop, const std::string& url, std::size_t connections = 2) {

@@ -39,7 +39,7 @@ std::string random_text(std::size_t size) {
 }  // namespace
 
 TEST_CASE("postgres: a statement that waits for a lock holds up its own vnode, and nobody else for long") {
-  PostgresCluster cluster;
+  FreshDatabase cluster;
   boost::asio::io_context loop;
   Client client(loop, cluster.url(), 2);
   client.good(Rpc::create_bucket, R"(["b",{},{}])");
@@ -64,7 +64,7 @@ TEST_CASE("postgres: a statement that waits for a lock holds up its own vnode, a
 }
 
 TEST_CASE("postgres: without an options.timeout a lock is waited for as long as the pool says, and no longer") {
-  PostgresCluster cluster;
+  FreshDatabase cluster;
   boost::asio::io_context loop;
   backends::postgres::PostgresShardOptions options;
   options.pool.url = cluster.url();
@@ -156,7 +156,7 @@ TEST_CASE("postgres: a server without room refuses what it cannot keep, and keep
 }
 
 TEST_CASE("postgres: an index of `_idx` that is still being built, or whose building failed, is not used") {
-  PostgresCluster cluster;
+  FreshDatabase cluster;
   boost::asio::io_context loop;
   Client client(loop, cluster.url());
   client.good(Rpc::create_bucket, R"(["b",{},{}])");
@@ -176,7 +176,7 @@ TEST_CASE("postgres: an index of `_idx` that is still being built, or whose buil
 }
 
 TEST_CASE("postgres: a table changed by another client in between") {
-  PostgresCluster cluster;
+  FreshDatabase cluster;
   boost::asio::io_context loop;
   Client client(loop, cluster.url());
   client.good(Rpc::create_bucket, R"(["b",{"index":{"n":{"type":"number"}}},{}])");

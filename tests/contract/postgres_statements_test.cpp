@@ -25,7 +25,7 @@ std::string with_previous(const std::string& id, const std::string& more = "") {
 }  // namespace
 
 TEST_CASE("postgres: round trips of each RPC") {
-  PostgresCluster cluster;
+  FreshDatabase cluster;
   boost::asio::io_context loop;
   Client client(loop, cluster.url());
   client.good(Rpc::create_bucket, R"(["manta_delete_log",{"index":{"objectId":{"type":"string"}}},{}])");
@@ -59,7 +59,7 @@ TEST_CASE("postgres: round trips of each RPC") {
 }
 
 TEST_CASE("postgres: Manta's delete log, under every condition") {
-  PostgresCluster cluster;
+  FreshDatabase cluster;
   boost::asio::io_context loop;
   Client client(loop, cluster.url());
   client.good(Rpc::create_bucket, R"(["manta_delete_log",{"index":{"objectId":{"type":"string"}}},{}])");
@@ -90,7 +90,7 @@ TEST_CASE("postgres: Manta's delete log, under every condition") {
 }
 
 TEST_CASE("postgres: a statement ends at options.timeout, not applied, and those behind it go on") {
-  PostgresCluster cluster;
+  FreshDatabase cluster;
   boost::asio::io_context loop;
   Client client(loop, cluster.url(), 1);
   client.good(Rpc::create_bucket, R"(["b",{"index":{"n":{"type":"number"}}},{}])");
@@ -127,7 +127,7 @@ TEST_CASE("postgres: a statement ends at options.timeout, not applied, and those
 }
 
 TEST_CASE("postgres: a row of a newer version of its bucket is never written by an older idea of it") {
-  PostgresCluster cluster;
+  FreshDatabase cluster;
   boost::asio::io_context loop;
   // First where the table has no `_rver` yet, then where it has one.
   for (const int version : {1, 2}) {
@@ -155,7 +155,7 @@ TEST_CASE("postgres: a row of a newer version of its bucket is never written by 
 }
 
 TEST_CASE("postgres: gets that are sent together fail one by one") {
-  PostgresCluster cluster;
+  FreshDatabase cluster;
   boost::asio::io_context loop;
   Client client(loop, cluster.url(), 1);
   for (const char* bucket : {"good", "gone"}) {

@@ -42,7 +42,7 @@ void submit(Client& client, Put& put, bool conditional) {
 }  // namespace
 
 TEST_CASE("postgres: of conditional puts by eight clients, each has exactly one predecessor") {
-  PostgresCluster cluster;
+  FreshDatabase cluster;
   boost::asio::io_context loop;
   std::vector<std::unique_ptr<Client>> clients;
   for (int i = 0; i < 8; ++i) clients.push_back(std::make_unique<Client>(loop, cluster.url(), 1));
@@ -93,7 +93,7 @@ TEST_CASE("postgres: of conditional puts by eight clients, each has exactly one 
 }
 
 TEST_CASE("postgres: a put without a condition keeps the id, and draws no number for an update") {
-  PostgresCluster cluster;
+  FreshDatabase cluster;
   boost::asio::io_context loop;
   Client client(loop, cluster.url());
   client.good(Rpc::create_bucket, R"(["b",{"index":{"u":{"type":"string","unique":true}}},{}])");
@@ -108,7 +108,7 @@ TEST_CASE("postgres: a put without a condition keeps the id, and draws no number
 }
 
 TEST_CASE("postgres: what another client makes of a bucket is seen") {
-  PostgresCluster cluster;
+  FreshDatabase cluster;
   boost::asio::io_context loop;
   Client one(loop, cluster.url()), other(loop, cluster.url());
   one.good(Rpc::create_bucket, R"(["b",{"index":{"a":{"type":"string"}},"options":{"version":1}},{}])");
@@ -125,7 +125,7 @@ TEST_CASE("postgres: what another client makes of a bucket is seen") {
 }
 
 TEST_CASE("postgres: tables that old morays made") {
-  PostgresCluster cluster;
+  FreshDatabase cluster;
   boost::asio::io_context loop;
   {
     Client client(loop, cluster.url());
@@ -155,7 +155,7 @@ TEST_CASE("postgres: tables that old morays made") {
 }
 
 TEST_CASE("postgres: a bucket whose trigger only JavaScript can run is read, not written") {
-  PostgresCluster cluster;
+  FreshDatabase cluster;
   boost::asio::io_context loop;
   Client client(loop, cluster.url());
   client.good(Rpc::create_bucket, R"(["b",{"pre":["function (req, cb) { cb(); }"]},{}])");
@@ -165,7 +165,7 @@ TEST_CASE("postgres: a bucket whose trigger only JavaScript can run is read, not
 }
 
 TEST_CASE("postgres: Manta's delete log is written in the same transaction") {
-  PostgresCluster cluster;
+  FreshDatabase cluster;
   boost::asio::io_context loop;
   Client client(loop, cluster.url());
   client.good(Rpc::create_bucket, R"(["manta_delete_log",{"index":{"objectId":{"type":"string"}}},{}])");
@@ -178,7 +178,7 @@ TEST_CASE("postgres: Manta's delete log is written in the same transaction") {
 }
 
 TEST_CASE("postgres: a batch is done whole or not at all") {
-  PostgresCluster cluster;
+  FreshDatabase cluster;
   boost::asio::io_context loop;
   Client client(loop, cluster.url());
   client.good(Rpc::create_bucket, R"(["b",{"index":{"u":{"type":"string","unique":true}}},{}])");

@@ -55,7 +55,7 @@ void check_keyed(backends::postgres::Session& session, const BucketTable& table)
 }  // namespace
 
 TEST_CASE("postgres: gets, puts and deletes of every shape go by the primary key") {
-  PostgresCluster cluster;
+  FreshDatabase cluster;
   boost::asio::io_context loop;
   Client client(loop, cluster.url());
   client.good(Rpc::create_bucket, R"(["manta_delete_log",{"index":{"objectId":{"type":"string"}}},{}])");
@@ -78,7 +78,7 @@ TEST_CASE("postgres: gets, puts and deletes of every shape go by the primary key
 }
 
 TEST_CASE("postgres: updateObjects and deleteMany find their rows by the filter's index, and write them by id") {
-  PostgresCluster cluster;
+  FreshDatabase cluster;
   boost::asio::io_context loop;
   Client client(loop, cluster.url());
   client.good(Rpc::create_bucket, R"(["b",{"index":{"n":{"type":"number"},"s":{"type":"string"}}},{}])");

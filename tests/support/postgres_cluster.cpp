@@ -43,9 +43,16 @@ std::uint16_t free_port() {
 }  // namespace
 
 PostgresCluster::PostgresCluster() : programs_(find_programs()), port_(free_port()) {
-  const std::string data = (directory_.path() / "data").string();
   if (geteuid() == 0) run("chown postgres '" + directory_.path().string() + "'");
-  run(as_owner(programs_ + "/initdb -D " + data + " -U moray -A trust -E UTF8 --locale=C --no-sync"));
+  // A process makes one, and copies it: that takes a tenth of the time.
+  static const TemporaryDirectory fresh;
+  static const bool made = [this] {
+    if (geteuid() == 0) run("chown postgres '" + fresh.path().string() + "'");
+    run(as_owner(programs_ + "/initdb -D " + (fresh.path() / "data").string() + " -U moray -A trust -E UTF8 --locale=C --no-sync --wal-segsize=1"));
+    return true;
+  }();
+  (void)made;
+  run("cp -a '" + (fresh.path() / "data").string() + "' '" + (directory_.path() / "data").string() + "'");
   start();
   make_database("moray");
 }
