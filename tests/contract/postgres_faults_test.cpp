@@ -113,12 +113,14 @@ TEST_CASE("postgres: a server that restarts in good order") {
   run_for(loop, std::chrono::milliseconds(50));
   cluster.stop();
   run_until(loop, [&] { return waiting.done(); });
-  CHECK(waiting.sink.answer.error_text().find("VError: Postgres client failed: ") == 0);  // the server's verdict: not done
+  // The server ends the session that holds the lock too: should that come first, the put may still be done.
+  const std::string verdict = waiting.sink.answer.error_text();
+  CHECK((verdict.empty() || verdict.find("VError: Postgres client failed: ") == 0));
   run_until(loop, [&] { return !client.shard->healthy(); });
   CHECK(client.call(Rpc::put_object, R"(["b","k",{"n":3},{}])").failure.has_value());
   cluster.start();
   run_until(loop, [&] { return client.shard->healthy(); });
-  CHECK(text_of(*client.good(Rpc::get_object, R"(["b","k",{}])").values[0].get("value"), "n") == "1");
+  CHECK(text_of(*client.good(Rpc::get_object, R"(["b","k",{}])").values[0].get("value"), "n") == (verdict.empty() ? "2" : "1"));
 }
 
 TEST_CASE("postgres: a server without room refuses what it cannot keep, and keeps what it took") {
