@@ -44,6 +44,7 @@ TEST_CASE("postgres: a statement that waits for a lock holds up its own vnode, a
   Client client(loop, cluster.url(), 2);
   client.good(Rpc::create_bucket, R"(["b",{},{}])");
   for (const char* key : {"locked", "free"}) client.good(Rpc::put_object, std::string("[\"b\",\"") + key + R"(",{"n":0},{}])");
+  run_until(loop, [&] { return client.shard->status().connections >= 3; });  // both pipelines, and the one that made the bucket
   PostgresSession other(cluster.url());
   other.run("BEGIN; SELECT 1 FROM b WHERE _key = 'locked' FOR UPDATE");
   Sent first(client, Rpc::put_object, R"(["b","locked",{"n":1},{}])", 0);
