@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string_view>
 
@@ -12,6 +13,10 @@ namespace fast::crc16 {
 std::uint16_t arc_tables(std::string_view bytes, std::uint16_t crc);
 std::uint16_t xmodem_tables(std::string_view bytes, std::uint16_t crc);
 std::uint16_t xmodem_byte(std::uint8_t byte, std::uint16_t crc);
+
+/// The sum of a text to whose end `bytes` zero bytes were added, or from which they were taken.
+std::uint16_t arc_with_zeros(std::uint16_t crc, std::size_t bytes);
+std::uint16_t arc_without_zeros(std::uint16_t crc, std::size_t bytes);
 
 /// Folding by carry-less multiplication (PCLMULQDQ), 64 bytes a step. Only where
 /// folding_available(). Source: Gopal et al., "Fast CRC Computation for Generic Polynomials Using

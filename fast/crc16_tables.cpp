@@ -49,6 +49,14 @@ constexpr Tables make_xmodem() {
 constexpr Tables kArc = make_arc();
 constexpr Tables kXmodem = make_xmodem();
 
+/// A zero byte takes a sum's low byte b away and adds kArc[0][b], all of whose high bytes differ: from
+/// the high byte of what came out, which b went in.
+constexpr std::array<std::uint8_t, 256> kArcLowByte = [] {
+  std::array<std::uint8_t, 256> low{};
+  for (unsigned b = 0; b < 256; ++b) low[kArc[0][b] >> 8] = static_cast<std::uint8_t>(b);
+  return low;
+}();
+
 std::uint16_t rest(const Tables& tables, const unsigned char* at) {
   return static_cast<std::uint16_t>(tables[5][at[2]] ^ tables[4][at[3]] ^ tables[3][at[4]] ^
                                     tables[2][at[5]] ^ tables[1][at[6]] ^ tables[0][at[7]]);
@@ -64,6 +72,19 @@ std::uint16_t arc_tables(std::string_view bytes, std::uint16_t crc) {
                                      rest(kArc, at));
   for (; left > 0; --left, ++at)
     crc = static_cast<std::uint16_t>((crc >> 8) ^ kArc[0][(crc ^ *at) & 0xff]);
+  return crc;
+}
+
+std::uint16_t arc_with_zeros(std::uint16_t crc, std::size_t bytes) {
+  for (; bytes > 0; --bytes) crc = static_cast<std::uint16_t>((crc >> 8) ^ kArc[0][crc & 0xff]);
+  return crc;
+}
+
+std::uint16_t arc_without_zeros(std::uint16_t crc, std::size_t bytes) {
+  for (; bytes > 0; --bytes) {
+    const std::uint8_t low = kArcLowByte[crc >> 8];
+    crc = static_cast<std::uint16_t>((crc ^ kArc[0][low]) << 8 | low);
+  }
   return crc;
 }
 

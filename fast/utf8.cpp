@@ -80,10 +80,11 @@ Character decode(std::string_view text) {
 
 std::size_t ascii_prefix(std::string_view text) {
   std::size_t done = 0;
-  for (; done + 32 <= text.size(); done += 32) {
-    std::uint64_t words[4];
+  for (; done + 64 <= text.size(); done += 64) {
+    std::uint64_t words[8];
     std::memcpy(words, text.data() + done, sizeof words);
-    if (((words[0] | words[1] | words[2] | words[3]) & kHighBits) != 0) break;
+    const std::uint64_t all = (words[0] | words[1] | words[2] | words[3]) | (words[4] | words[5] | words[6] | words[7]);
+    if ((all & kHighBits) != 0) break;
   }
   for (; done + kWordBytes <= text.size(); done += kWordBytes) {
     const std::size_t ascii = ascii_bytes(load_word(text.data() + done));

@@ -19,7 +19,7 @@ std::optional<Problem> Document::parse(std::string_view text) {
 
 Value Document::root() const {
   assert(index_->tokens.count > 0);
-  return Value(this, 0);
+  return Value(&index_->tokens, 0);
 }
 
 void Document::shrink(std::size_t bytes_max) {

@@ -78,6 +78,17 @@ TEST_CASE("checksum: a text in pieces sums to the same") {
   }
 }
 
+TEST_CASE("checksum: a text's end is replaced by a longer, an equal and a shorter one") {
+  std::mt19937 random(3);
+  for (int round = 0; round < 500; ++round) {
+    const std::string beginning = random_bytes(random, random() % 300);
+    const std::string old_end = random_bytes(random, random() % 100);
+    const std::string first = random_bytes(random, random() % 60), second = random_bytes(random, random() % 60);
+    const std::string_view new_end[] = {first, second};
+    CHECK(checksum_v2_of_new_end(checksum_v2(beginning + old_end), old_end, new_end) == checksum_v2(beginning + first + second));
+  }
+}
+
 TEST_CASE("checksum: version 1 refuses what is not UTF-8") {
   for (const char* bytes : {"\xff", "\xc0\x80", "\xe2\x82", "\xed\xa0\x80", "\xf4\x90\x80\x80", "a\x80"})
     CHECK(checksum_v1(bytes) == std::nullopt);
