@@ -18,11 +18,14 @@ struct Request {
   Rpc rpc = Rpc::ping;
   /// The payload `{"m":…,"d":[…]}`, in pieces that follow each other. Grammar already checked.
   std::span<const std::string_view> pieces;
-  /// Where the pieces are a client's payload unchanged: its checksum and the version it is of.
+  /// Where the pieces' checksum is known: it, and the version it is of.
   std::optional<std::uint16_t> checksum;
   fast::Version checksum_version = fast::Version::v2;
   /// Requests of equal affinity (a vnode) go over one connection, in the order of submission.
   std::uint32_t affinity = 0;
+  /// The digest of the ring by which it was routed; empty: none. Where vnodes move, finds and writes by filter
+  /// have to do with the rows that are this shard's by that ring.
+  std::string_view ring;
   /// findObjects, sql, listen: asks for a connection of its own, which `pause` can hold up.
   bool stream = false;
 };

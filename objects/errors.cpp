@@ -14,6 +14,7 @@ Error make(std::string name, std::string message) {
 
 }  // namespace
 
+Error read_only(std::string message) { return make("ReadOnlyError", std::move(message)); }
 Error invocation(std::string message) { return make("InvocationError", std::move(message)); }
 Error bucket_not_found(const std::string& bucket) {
   return make("BucketNotFoundError", bucket + " does not exist");

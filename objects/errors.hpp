@@ -34,6 +34,8 @@ Error database(std::string message);        ///< name "error": PostgreSQL's own 
 Error query_timeout(std::string sql);
 Error invalid_sql(const std::string& what);  ///< name "InternalError"
 Error operation_not_supported();
+/// A write to what a shard gives away, or has not got yet.
+Error read_only(std::string message);
 /// A write to a bucket whose trigger only JavaScript could run.
 Error unknown_trigger(const std::string& bucket);
 

@@ -3,12 +3,14 @@
 #include <array>
 #include <atomic>
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <mutex>
+#include <span>
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include "backends/rpc.hpp"
 
@@ -48,9 +50,12 @@ struct GateCells {
   Cell overflowed;     ///< refused: no room to hold it
 };
 
+inline constexpr std::size_t kCacheLineBytes = 64;
+
 /// One worker's counts. Written by that worker only; read by any thread, which may see a request
-/// in one cell and not yet in another.
-class alignas(64) WorkerCells {
+/// in one cell and not yet in another. All of it lies in cache lines that nothing else lies in, so
+/// that no worker waits for a line that another one writes.
+class alignas(kCacheLineBytes) WorkerCells {
  public:
   void request_completed(backends::Rpc rpc, std::chrono::nanoseconds taken, bool failed) {
     auto& cells = rpcs_[static_cast<std::size_t>(rpc)];
@@ -58,15 +63,17 @@ class alignas(64) WorkerCells {
     if (failed) cells.failed.add();
   }
   void shard_request(std::size_t pnode) {
-    if (pnode < kShardsCounted) shards_[pnode].requests.add();
+    if (pnode < kShardsCounted) shards_->cells[pnode].requests.add();
   }
   void shard_error(std::size_t pnode) {
-    if (pnode < kShardsCounted) shards_[pnode].errors.add();
+    if (pnode < kShardsCounted) shards_->cells[pnode].errors.add();
   }
   GateCells& gate() { return gate_; }
   [[nodiscard]] const GateCells& gate() const { return gate_; }
   void write_lost() { writes_lost_.add(); }
   [[nodiscard]] std::uint64_t writes_lost() const { return writes_lost_.get(); }
+  void write_fenced() { writes_fenced_.add(); }
+  [[nodiscard]] std::uint64_t writes_fenced() const { return writes_fenced_.get(); }
   void write_refused() { writes_refused_.add(); }
   [[nodiscard]] std::uint64_t writes_refused() const { return writes_refused_.get(); }
   /// Rare: takes a lock.
@@ -83,15 +90,23 @@ class alignas(64) WorkerCells {
   static constexpr std::size_t kShardsCounted = 1024;
 
   [[nodiscard]] const RpcCells& rpc(std::size_t index) const { return rpcs_[index]; }
-  [[nodiscard]] const ShardCells& shard(std::size_t pnode) const { return shards_[pnode]; }
+  [[nodiscard]] const ShardCells& shard(std::size_t pnode) const { return shards_->cells[pnode]; }
   [[nodiscard]] std::map<std::string, std::uint64_t> protocol_errors() const;
+  /// The memory that requests write to.
+  [[nodiscard]] std::array<std::span<const std::byte>, 2> memory() const {
+    return {std::as_bytes(std::span(this, 1)), std::as_bytes(std::span(shards_.get(), 1))};
+  }
 
  private:
+  struct alignas(kCacheLineBytes) AllShards {
+    std::array<ShardCells, kShardsCounted> cells;
+  };
   std::array<RpcCells, backends::kRpcCount> rpcs_;
   GateCells gate_;
   Cell writes_lost_;     // connection lost before the answer
+  Cell writes_fenced_;   // by a plan of resharding, at their shard
   Cell writes_refused_;  // as read-only, by data, configuration or gate
-  std::vector<ShardCells> shards_ = std::vector<ShardCells>(kShardsCounted);
+  std::unique_ptr<AllShards> shards_ = std::make_unique<AllShards>();
   mutable std::mutex errors_mutex_;
   std::map<std::string, std::uint64_t> errors_;
 };

@@ -3,6 +3,7 @@
 #include <chrono>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "json/document.hpp"
@@ -41,6 +42,7 @@ struct DispatchContext {
   Edits reply_edits;
   HeldWrites held;
   WriteLeases leases;
+  std::optional<DeadlineWheel::Clock::time_point> batch_time;  ///< when the requests being taken had arrived
   std::shared_ptr<Heat> heat;      ///< null: nothing is counted
   std::uint64_t random_state = 1;  ///< for choosing among healthy shards
 

@@ -83,7 +83,8 @@ Dispatched Dispatcher::take(const fast::Frame& frame, ClientPort& client) {
   origin.version = frame.version;
   origin.method = &method_of(*rpc);
   origin.ring = context_.ring;
-  origin.started = Exchange::Clock::now();
+  if (!context_.batch_time) context_.batch_time = Exchange::Clock::now();
+  origin.started = *context_.batch_time;
   const Decision decision =
       plan(*origin.method, frame.payload, *d, *origin.ring->snapshot, context_.plan_scratch);
   if (!std::holds_alternative<Reject>(decision))

@@ -20,6 +20,9 @@ class Dispatcher {
  public:
   explicit Dispatcher(DispatchContext& context) : context_(context) {}
 
+  /// Frames that were read together follow: they count as having arrived at one time.
+  void begin_batch() { context_.batch_time.reset(); }
+
   /// A DATA frame of a client. Its bytes are not needed afterwards.
   Dispatched take(const fast::Frame& frame, ClientPort& client);
 

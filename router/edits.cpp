@@ -2,11 +2,14 @@
 
 #include <algorithm>
 
+#include "fast/checksum.hpp"
+
 namespace router {
 
 void Edits::clear() {
   edits_.clear();
   inserted_.clear();
+  pieces_.clear();
 }
 
 void Edits::insert(std::size_t position, std::string_view text) {
@@ -15,9 +18,25 @@ void Edits::insert(std::size_t position, std::string_view text) {
 
 void Edits::erase(std::size_t begin, std::size_t end) { replace(begin, end, {}); }
 
+void Edits::insert(std::size_t position, std::initializer_list<std::string_view> texts) {
+  const std::size_t before = inserted_.size();
+  for (const std::string_view text : texts) inserted_.append(text);
+  note(position, position, inserted_.size() - before);
+}
+
 void Edits::replace(std::size_t begin, std::size_t end, std::string_view text) {
-  edits_.push_back({begin, end, inserted_.size(), text.size()});
   inserted_.append(text);
+  note(begin, end, text.size());
+}
+
+void Edits::note(std::size_t begin, std::size_t end, std::size_t text_bytes) {
+  pieces_.clear();
+  if (!edits_.empty() && edits_.back().end == begin) {  // behind the last one: one piece fewer
+    edits_.back().end = end;
+    edits_.back().text_bytes += text_bytes;
+    return;
+  }
+  edits_.push_back({begin, end, inserted_.size() - text_bytes, text_bytes});
 }
 
 std::span<const std::string_view> Edits::pieces(std::string_view text) {
@@ -35,6 +54,16 @@ std::span<const std::string_view> Edits::pieces(std::string_view text) {
   }
   if (done < text.size()) pieces_.push_back(text.substr(done));
   return pieces_;
+}
+
+std::optional<std::uint16_t> Edits::checksum(std::string_view text, std::uint16_t checksum) const {
+  if (edits_.empty()) return checksum;
+  if (pieces_.empty()) return std::nullopt;
+  constexpr std::size_t kWorthwhileBytes = 2048;  // short texts are summed faster than thought about
+  const std::size_t begin = edits_.front().begin;
+  const std::size_t old_end = text.size() - begin;
+  if (text.size() < kWorthwhileBytes || old_end > text.size() / 4 || inserted_.size() > text.size() / 4) return std::nullopt;
+  return fast::checksum_v2_of_new_end(checksum, text.substr(begin), std::span(pieces_).subspan(begin > 0 ? 1 : 0));
 }
 
 }  // namespace router

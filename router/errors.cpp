@@ -90,6 +90,8 @@ fast::Error read_only_vnodes() {
   return make("ReadOnlyError", "some vnodes are in read-only mode");
 }
 
+fast::Error read_only(std::string message) { return make("ReadOnlyError", std::move(message)); }
+
 fast::Error read_only_pnodes(std::string_view names) {
   return make("ReadOnlyError", "pnode \"" + std::string(names) + "\" is in read-only mode");
 }

@@ -25,6 +25,7 @@ fast::Error invocation(std::string message);
 fast::Error plain(std::string message);
 fast::Error operation_not_supported();
 fast::Error read_only_vnodes();
+fast::Error read_only(std::string message);
 fast::Error read_only_pnodes(std::string_view names);
 fast::Error shutting_down();
 fast::Error overloaded(std::string message);

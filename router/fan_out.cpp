@@ -71,6 +71,7 @@ void FanOut::start(std::string_view payload, std::optional<std::uint16_t> checks
   arm_deadline();
   const std::string_view pieces[] = {payload};
   backends::Request request;
+  request.ring = origin().ring->snapshot->ring->digest();
   request.rpc = origin().method->rpc;
   request.pieces = pieces;
   request.checksum = checksum;

@@ -14,6 +14,7 @@ void LocalCall::make(Dispatcher& dispatcher, const std::string& payload, Done do
   frame.message_id = 1;
   frame.payload = payload;
   frame.checksum = fast::checksum(fast::Version::v2, payload);
+  dispatcher.begin_batch();
   dispatcher.take(frame, *call);
   call->starting_ = false;
   if (!call->pending_) call->end();

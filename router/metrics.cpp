@@ -178,6 +178,8 @@ void add_gate(std::vector<MetricFamily>& all, const Cells& cells, const MetricsS
   single("router_writes_in_flight", "writes that their shards have not answered", MetricType::Gauge, leases);
   single("router_writes_refused_total", "writes refused as read-only on arrival", MetricType::Counter,
          sum([](const WorkerCells& worker) { return worker.writes_refused(); }));
+  single("router_writes_fenced_total", "writes that a plan of resharding refused at their shard: sent by an older ring", MetricType::Counter,
+         sum([](const WorkerCells& worker) { return worker.writes_fenced(); }));
   single("router_writes_lost_total", "writes whose connection was lost before the answer: their outcome is unknown", MetricType::Counter,
          sum([](const WorkerCells& worker) { return worker.writes_lost(); }));
   single("router_leases_expired_total", "coordinators' leases that ran out", MetricType::Counter, static_cast<double>(state.page->control.leases_expired));

@@ -1,29 +1,35 @@
 #include "router/reply_edit.hpp"
 
-#include <string>
+#include <algorithm>
+#include <charconv>
 
 #include "router/json_edits.hpp"
 
 namespace router {
 namespace {
 
-void erase_vnode(Edits& edits, std::string_view payload, json::Value row, std::string_view name) {
-  for (const json::Member member : row.members())
-    if (member.named(name) && member.value.is(json::Type::object))
-      erase_members(edits, payload, member.value, "vnode");
-}
-
 void append_node(Edits& edits, std::string_view payload, json::Value row, const ReplyOrigin& origin) {
   if (!origin.vnode) return;
   const ring::Vnode vnode = *origin.vnode;
-  std::string node = "\"_node\":{\"pnode\":";
-  node += origin.snapshot->pnodes[number(origin.pnode)].quoted_name;
-  node += ",\"vnode\":";
-  node += std::to_string(number(vnode));
-  node += ",\"data\":";
-  node += origin.snapshot->ring->data_json(vnode);
-  node += '}';
-  append_member(edits, payload, row, node);
+  char digits[16];
+  const auto end = std::to_chars(digits, digits + sizeof digits, number(vnode)).ptr;
+  edits.insert(end_of(payload, row) - 1,
+               {row.empty() ? "" : ",", origin.snapshot->pnodes[number(origin.pnode)].node_prefix,
+                {digits, static_cast<std::size_t>(end - digits)}, ",\"data\":", origin.snapshot->ring->data_json(vnode), "}"});
+}
+
+/// Takes a routed row's vnode out of its value. Of members of one name, the last is the one that
+/// clients see. False: the row is not a record.
+bool erase_vnode(Edits& edits, std::string_view payload, json::Value row) {
+  std::optional<json::Value> value, underscored;
+  for (const json::Member member : row.members()) {
+    if (member.named("value")) value = member.value;
+    else if (member.named("_value")) underscored = member.value;
+    else if (member.named("_handledOptions")) return false;
+  }
+  for (const auto& each : {value, underscored})
+    if (each && each->is(json::Type::object)) erase_members(edits, payload, *each, "vnode");
+  return true;
 }
 
 void edit_value(ReplyEdit kind, std::string_view payload, json::Value value, const ReplyOrigin& origin,
@@ -35,10 +41,7 @@ void edit_value(ReplyEdit kind, std::string_view payload, json::Value value, con
     case ReplyEdit::add_node: append_node(edits, payload, value, origin); return;
     case ReplyEdit::object:
     case ReplyEdit::record:
-      if (value.find("_handledOptions")) return;
-      erase_vnode(edits, payload, value, "value");
-      erase_vnode(edits, payload, value, "_value");
-      if (kind == ReplyEdit::object) append_node(edits, payload, value, origin);
+      if (erase_vnode(edits, payload, value) && kind == ReplyEdit::object) append_node(edits, payload, value, origin);
       return;
   }
 }
@@ -77,6 +80,20 @@ class NullEraser {
 
 }  // namespace
 
+bool is_plain_end(std::string_view payload, std::string_view rpc) {
+  constexpr std::string_view kBegin = "{\"m\":{\"uts\":";
+  constexpr std::size_t kDigits = 16;  // microseconds since 1970, until the year 2286
+  constexpr std::string_view kName = ",\"name\":\"";
+  constexpr std::string_view kEnd = "\"},\"d\":[]}";
+  constexpr std::size_t kRest = kBegin.size() + kDigits;
+  if (payload.size() != kRest + kName.size() + rpc.size() + kEnd.size()) return false;
+  const std::string_view number = payload.substr(kBegin.size(), kDigits);
+  return payload.starts_with(kBegin) && number[0] != '0' &&
+         std::all_of(number.begin(), number.end(), [](char c) { return c >= '0' && c <= '9'; }) &&
+         payload.substr(kRest, kName.size()) == kName && payload.substr(kRest + kName.size(), rpc.size()) == rpc &&
+         payload.ends_with(kEnd);
+}
+
 std::optional<ReplyValues> edit_reply(const Method& method, std::string_view payload,
                                       json::Value root, const ReplyOrigin& origin, Edits& edits) {
   if (!root.is(json::Type::object)) return std::nullopt;
@@ -102,6 +119,13 @@ bool valid_error(json::Value root) {
   const auto name = d->find("name");
   const auto message = d->find("message");
   return name && name->is(json::Type::string) && message && message->is(json::Type::string);
+}
+
+std::optional<std::string> fence_refusal(json::Value root) {
+  std::string scratch;
+  const std::string_view message = root.find("d")->find("message")->string(scratch);
+  if (!message.starts_with("moray-router: ") || message.find(" is fenced by plan ") == std::string_view::npos) return std::nullopt;
+  return std::string(message);
 }
 
 }  // namespace router

@@ -4,6 +4,7 @@
 #include <utility>
 #include <vector>
 
+#include <netinet/tcp.h>
 #include <sys/socket.h>
 
 #include "router/dispatcher.hpp"
@@ -85,9 +86,20 @@ void Session::on_readable() {
   if (direct.empty()) decoder_.feed({buffer.data(), static_cast<std::size_t>(received)});
   take_frames();
   if (closed_) return;
+  if (held_ > 0) acknowledge();
   decoder_.settle();  // the buffer serves another session next
   reserve_large_frame();
   wait_readable();
+}
+
+/// No answer to a held write carries the acknowledgement of what was read: a client whose socket waits for it
+/// before it sends more (node-moray's does, by Nagle's algorithm) would have its other requests wait, too, for
+/// as long as 40 ms.
+void Session::acknowledge() {
+#ifdef TCP_QUICKACK
+  boost::system::error_code ignored;
+  socket_.set_option(boost::asio::detail::socket_option::boolean<IPPROTO_TCP, TCP_QUICKACK>(true), ignored);
+#endif
 }
 
 /// Before more of a large frame is read, its memory is reserved.
@@ -119,6 +131,7 @@ void Session::large_frame_stalled() {
 void Session::take_frames() {
   if (taking_) return;
   taking_ = true;
+  dispatcher_.begin_batch();
   while (!closed_ && !draining_ && may_start()) {
     const fast::Decoded decoded = decoder_.next();
     if (const auto* frame = std::get_if<fast::Frame>(&decoded)) {
@@ -130,6 +143,7 @@ void Session::take_frames() {
       break;
     }
   }
+  behind_limit_ = !may_start();
   taking_ = false;
   close_when_done();
 }
@@ -169,7 +183,7 @@ void Session::take_failure(const fast::DecodeFailure& failure) {
     close();
     return;
   }
-  write_error_frame(output_, failure.version, failure.message_id, {}, errors::protocol(failure));
+  write_error_frame(output(), failure.version, failure.message_id, {}, errors::protocol(failure));
   output_grew();
   stop_after_error(fast::to_string(failure.error));
 }

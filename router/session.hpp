@@ -43,6 +43,10 @@ class SessionHost {
  public:
   /// A buffer lent for one read; whatever is not used must be copied before the call returns.
   virtual std::span<char> read_buffer() = 0;
+  /// Gives an empty string the memory of another; and takes it back when its bytes are out, so that
+  /// idle clients hold none, and busy ones use what is still in the processor's cache.
+  virtual void lend_buffer(std::string& empty) = 0;
+  virtual void take_back_buffer(std::string& used) = 0;
   /// `flush` is called once at the end of this turn of the loop.
   virtual void wants_flush(std::shared_ptr<Session> session) = 0;
   virtual LargeFrames& large_frames() = 0;
@@ -74,7 +78,10 @@ class Session final : public ClientPort,
   /// Closes at once; requests in flight are abandoned.
   void close();
 
-  std::string& output() override { return output_; }
+  std::string& output() override {
+    if (output_.empty()) host_.lend_buffer(output_);
+    return output_;
+  }
   void output_grew() override;
   [[nodiscard]] bool output_full() const override;
   void stream_paused() override { streams_paused_ = true; }
@@ -94,6 +101,7 @@ class Session final : public ClientPort,
 
  private:
   void wait_readable();
+  void acknowledge();
   void on_readable();
   void take_frames();
   void take_frame(const fast::Frame& frame);
@@ -130,6 +138,7 @@ class Session final : public ClientPort,
   bool writing_ = false;         // a wait for output is outstanding
   bool flush_wanted_ = false;
   bool taking_ = false;          // inside take_frames
+  bool behind_limit_ = false;    // frames that were read may wait for may_start
   bool end_of_stream_ = false;   // the client sends no more
   bool streams_paused_ = false;  // some of in_flight_ wait for output_drained
   bool draining_ = false;        // no further request is taken

@@ -10,7 +10,7 @@
 namespace router {
 namespace {
 
-constexpr std::size_t kOutputBytesKept = 64 << 10;
+constexpr std::size_t kBytesWrittenKept = 64 << 10;  // fewer are not worth moving the others
 
 }  // namespace
 
@@ -60,18 +60,19 @@ void Session::wait_writable() {
 /// After a write: memory is given back, and what waited for room goes on.
 void Session::output_drained() {
   if (written_ == output_.size()) {
-    output_.clear();
+    host_.take_back_buffer(output_);
     written_ = 0;
-    if (output_.capacity() > kOutputBytesKept) output_.shrink_to_fit();
-  } else if (written_ > kOutputBytesKept && written_ > output_.size() / 2) {
+  } else if (written_ > kBytesWrittenKept && written_ > output_.size() / 2) {
     output_.erase(0, written_);
     written_ = 0;
   }
   if (!output_full()) {
     if (streams_paused_) resume_streams();
-    take_frames();
-    if (closed_) return;
-    decoder_.settle();
+    if (behind_limit_) {
+      take_frames();
+      if (closed_) return;
+      decoder_.settle();
+    }
     wait_readable();
   }
   close_when_done();

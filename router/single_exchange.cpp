@@ -32,14 +32,14 @@ void SingleExchange::start(std::optional<ToShard> target, std::string_view paylo
   if (target) target_ = *target;
   Edits& edits = context_.plan_scratch.edits;
   backends::Request request;
+  request.ring = origin().ring->snapshot->ring->digest();
   request.rpc = origin().method->rpc;
   request.stream = origin().method->stream;
   request.affinity = target && target->vnode ? number(*target->vnode) : 0;
-  if (edits.empty()) {
-    request.checksum = checksum;
-    request.checksum_version = checksum_version;
-  }
   request.pieces = edits.pieces(payload);
+  request.checksum_version = checksum_version;
+  if (edits.empty()) request.checksum = checksum;
+  else if (checksum_version == fast::Version::v2) request.checksum = edits.checksum(payload, checksum);
   if (origin().method->retryable)
     for (const std::string_view piece : request.pieces) retained_.append(piece);
   arm_deadline();
@@ -100,6 +100,7 @@ void SingleExchange::send_held(const Decision& decision) {
 
 void SingleExchange::send_again() {
   backends::Request request;
+  request.ring = origin().ring->snapshot->ring->digest();
   request.rpc = origin().method->rpc;
   request.stream = origin().method->stream;
   request.affinity = target_.vnode ? number(*target_.vnode) : 0;
@@ -108,8 +109,13 @@ void SingleExchange::send_again() {
 }
 
 std::size_t SingleExchange::relay_values(fast::Status status, const backends::Reply& reply) {
-  context_.reply_edits.clear();
   const Origin& from = origin();
+  if (status == fast::Status::end && is_plain_end(reply.payload, from.method->name)) {
+    const std::string_view pieces[] = {reply.payload};
+    write_frame(status, pieces, reply.version == from.version ? reply.checksum : std::nullopt);
+    return 0;
+  }
+  context_.reply_edits.clear();
   const auto values =
       context_.reply.parse(reply.payload)
           ? std::nullopt
@@ -128,9 +134,13 @@ std::size_t SingleExchange::relay_values(fast::Status status, const backends::Re
   }
   // Values in an END frame are delivered as DATA before an END of our own.
   const fast::Status relayed = values->count > 0 ? fast::Status::data : status;
-  const bool untouched = context_.reply_edits.empty() && reply.version == from.version;
-  write_frame(relayed, context_.reply_edits.pieces(reply.payload),
-              untouched ? reply.checksum : std::nullopt);
+  const auto pieces = context_.reply_edits.pieces(reply.payload);
+  std::optional<std::uint16_t> checksum;
+  if (reply.checksum && reply.version == from.version) {
+    if (context_.reply_edits.empty()) checksum = reply.checksum;
+    else if (reply.version == fast::Version::v2) checksum = context_.reply_edits.checksum(reply.payload, *reply.checksum);
+  }
+  write_frame(relayed, pieces, checksum);
   if (relayed != status) write_end();
   return values->count;
 }
@@ -180,6 +190,9 @@ void SingleExchange::on_error(const backends::Reply& reply) {
   if (!answered()) {
     if (context_.reply.parse(reply.payload) || !valid_error(context_.reply.root())) {
       write_error(errors::bad_payload("shard sent a malformed error"));
+    } else if (const auto refusal = fence_refusal(context_.reply.root())) {
+      if (context_.cells != nullptr) context_.cells->write_fenced();
+      write_error(errors::read_only(*refusal));
     } else {
       const std::string_view pieces[] = {reply.payload};
       write_frame(fast::Status::error, pieces,

@@ -15,6 +15,7 @@ Snapshot Snapshot::make(std::shared_ptr<const ring::Ring> ring, RoutingSettings 
     PnodeState pnode;
     pnode.name = ring->pnodes()[i];
     fast::append_json_string(pnode.quoted_name, pnode.name);
+    pnode.node_prefix = "\"_node\":{\"pnode\":" + pnode.quoted_name + ",\"vnode\":";
     if (i < settings.pnodes.size()) {
       pnode.read_only = settings.pnodes[i].read_only;
       pnode.listens = settings.pnodes[i].listens;

@@ -14,6 +14,7 @@ namespace router {
 struct PnodeState {
   std::string name;
   std::string quoted_name;  ///< as a JSON string
+  std::string node_prefix;  ///< a reply's `_node` up to the vnode's number
   bool read_only = false;   ///< by the configuration
   bool any_read_only_vnode = false;  ///< owns a vnode whose data is "ro"
   GateMode gate = GateMode::open;    ///< the strictest among its vnodes

@@ -9,6 +9,11 @@
 #include "router/single_exchange.hpp"
 
 namespace router {
+namespace {
+
+constexpr std::size_t kSpareBytesMax = 2 << 20;  // of memory that waits for sessions with output
+
+}  // namespace
 
 Worker::Worker(std::size_t index, WorkerOptions options, ShardFactory factory, WorkerCells* cells,
                Log& log)
@@ -142,6 +147,23 @@ void Worker::tick() {
     if (drained_) check_drained();
     tick();
   });
+}
+
+void Worker::lend_buffer(std::string& empty) {
+  if (spare_buffers_.empty() || empty.capacity() > std::string().capacity()) return;
+  spare_bytes_ -= spare_buffers_.back().capacity();
+  empty.swap(spare_buffers_.back());
+  spare_buffers_.pop_back();
+}
+
+void Worker::take_back_buffer(std::string& used) {
+  used.clear();
+  if (spare_bytes_ + used.capacity() > kSpareBytesMax) {
+    std::string().swap(used);
+    return;
+  }
+  spare_bytes_ += used.capacity();
+  spare_buffers_.emplace_back().swap(used);
 }
 
 void Worker::wants_flush(std::shared_ptr<Session> session) {

@@ -15,6 +15,7 @@
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/steady_timer.hpp>
 
+#include "router/cells.hpp"
 #include "router/dispatch_context.hpp"
 #include "router/dispatcher.hpp"
 #include "router/local_call.hpp"
@@ -68,7 +69,11 @@ struct LeasesEnded {
 
 /// One core's world: a thread and its loop, its sessions, its shard connections, its pointer to
 /// the current ring. Owned by main; every other call only posts to the thread.
-class Worker final : private SessionHost {
+///
+/// What requests write is the worker's alone: its sockets, tables, buffers and counters; of the ring
+/// and the configuration they only read, through pointers that the worker counts by itself
+/// (active_ring.hpp). So a second worker costs the first nothing but the machine's own limits.
+class alignas(kCacheLineBytes) Worker final : private SessionHost {
  public:
   Worker(std::size_t index, WorkerOptions options, ShardFactory factory, WorkerCells* cells,
          Log& log);
@@ -112,6 +117,8 @@ class Worker final : private SessionHost {
 
  private:
   std::span<char> read_buffer() override { return read_buffer_; }
+  void lend_buffer(std::string& empty) override;
+  void take_back_buffer(std::string& used) override;
   void wants_flush(std::shared_ptr<Session> session) override;
   LargeFrames& large_frames() override { return large_frames_; }
   void protocol_error(const Session& session, std::string_view reason) override;
@@ -137,6 +144,8 @@ class Worker final : private SessionHost {
   DispatchContext context_;
   Dispatcher dispatcher_;
   std::vector<char> read_buffer_;
+  std::vector<std::string> spare_buffers_;  // empty, lent to sessions that have output
+  std::size_t spare_bytes_ = 0;             // that they hold
   std::unordered_map<std::uint64_t, std::shared_ptr<Session>> sessions_;
   std::vector<std::shared_ptr<Session>> to_flush_;
   std::vector<std::shared_ptr<Session>> flushing_;

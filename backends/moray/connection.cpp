@@ -96,7 +96,7 @@ std::uint32_t Connection::send(const Request& request, ReplySink& sink) {
     last_message_id_ = last_message_id_ == fast::kMessageIdMax ? 1 : last_message_id_ + 1;
   } while (in_flight_.contains(last_message_id_));
   in_flight_.emplace(last_message_id_, &sink);
-  last_used_ = std::chrono::steady_clock::now();
+  used_ = true;
   if (request.checksum && request.checksum_version == options_.version)
     fast::append_frame_with_checksum(output_, options_.version, fast::Status::data,
                                      last_message_id_, *request.checksum, request.pieces);

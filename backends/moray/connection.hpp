@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <utility>
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
@@ -65,7 +66,11 @@ class Connection final : public std::enable_shared_from_this<Connection> {
   [[nodiscard]] std::uint64_t id() const { return id_; }
   [[nodiscard]] std::size_t in_flight() const { return in_flight_.size(); }
   [[nodiscard]] const boost::asio::ip::tcp::endpoint& address() const { return address_; }
-  [[nodiscard]] std::chrono::steady_clock::time_point last_used() const { return last_used_; }
+  /// When something was sent last, give or take the time between two of these calls.
+  [[nodiscard]] std::chrono::steady_clock::time_point last_used(std::chrono::steady_clock::time_point now) {
+    if (std::exchange(used_, false)) last_used_ = now;
+    return last_used_;
+  }
 
  private:
   void established();
@@ -100,6 +105,7 @@ class Connection final : public std::enable_shared_from_this<Connection> {
   bool has_answered_ = false;
   std::chrono::steady_clock::time_point established_at_{};
   std::chrono::steady_clock::time_point last_used_;
+  bool used_ = false;  // since last_used_ was set
 };
 
 }  // namespace backends::moray

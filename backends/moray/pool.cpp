@@ -223,12 +223,12 @@ void Pool::housekeeping() {
   housekeeping_timer_.expires_after(kHousekeeping);
   housekeeping_timer_.async_wait([this](const boost::system::error_code& error) {
     if (error) return;
-    const auto long_ago = std::chrono::steady_clock::now() - options_.idle_limit;
+    const auto now = std::chrono::steady_clock::now();
+    const auto long_ago = now - options_.idle_limit;
     for (auto stream = streams_.begin(); stream != streams_.end();) {
       const ConnectionPointer connection = *stream;
-      const bool idle = connection->state() == Connection::State::up && connection->in_flight() == 0 &&
-                        connection->last_used() < long_ago;
-      if (!idle) {
+      const bool used = connection->last_used(now) >= long_ago;
+      if (used || connection->state() != Connection::State::up || connection->in_flight() > 0) {
         ++stream;
         continue;
       }

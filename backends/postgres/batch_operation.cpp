@@ -59,7 +59,7 @@ Planned plan(Work& work, std::shared_ptr<const BucketTable> table, const JsValue
       planned.step = std::move(update.step);
       planned.etag = std::move(update.etag);
     } else {
-      planned.step = erase_many_step(*table, filter, merged);
+      planned.step = erase_many_step(work, *table, filter, merged);
     }
   }
   if (planned.write) planned.step = std::move(planned.write->step);
@@ -113,19 +113,8 @@ Task<JsArray> run_together(Work& work, const std::vector<Planned>& all) {
   }
   std::vector<QueryResult> results;
   Transaction transaction = co_await Transaction::begin_with(work, steps_of(all), results);
-  std::exception_ptr failure;
-  JsArray entries;
-  try {
-    entries = entries_of(all, std::move(results));
-  } catch (...) {
-    failure = std::current_exception();
-  }
-  if (failure) {
-    co_await transaction.roll_back();
-    std::rethrow_exception(failure);
-  }
-  co_await transaction.commit();
-  co_return entries;
+  const auto judge = [&](Connection&) -> Task<JsArray> { co_return entries_of(all, std::move(results)); };
+  co_return co_await finish_transaction<JsArray>(std::move(transaction), judge);
 }
 
 Task<JsObject> run_one(Work& work, Connection& connection, const JsValue& request, const JsValue& options) {

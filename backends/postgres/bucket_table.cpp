@@ -36,6 +36,7 @@ const Statement kLoadBucket{
     std::string("SELECT ") + kBucketColumns +
         ", (SELECT string_agg(a.attname, ' ') FROM pg_attribute a WHERE a.attrelid = to_regclass($2::text) AND a.attnum > 0 AND NOT a.attisdropped)"
         ", (SELECT i.indisvalid FROM pg_index i JOIN pg_class x ON x.oid = i.indexrelid WHERE i.indrelid = to_regclass($2::text) AND x.relname = $3::text)"
+        ", to_regclass('moray_router.reshard_side') IS NOT NULL"
         " FROM buckets_config c WHERE c.name = $1::text"};
 
 Parameters load_parameters(const std::string& bucket) {
@@ -72,6 +73,7 @@ std::shared_ptr<const BucketTable> bucket_table(const Rows& rows, int row) {
   const std::string columns = " " + std::string(rows.text(row, 8)) + " ";
   table->has_version = columns.find(" _rver ") != std::string::npos;
   table->extended_id = columns.find(" _idx ") != std::string::npos && rows.text(row, 9) == "t";
+  table->hides = rows.text(row, 10) == "t";
   table->get = named("SELECT " + table->row_columns() + " FROM " + table->table + " WHERE _key = $1::text");
   table->writes[0] = write_shapes(*table, Log::none);
   if (table->bucket.triggers == objects::Triggers::record_delete_log)

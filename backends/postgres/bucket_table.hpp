@@ -19,6 +19,7 @@ struct BucketTable {
   std::string table;          ///< its quoted name
   bool extended_id = false;   ///< `_idx` and its index are there
   bool has_version = false;   ///< `_rver` is there
+  bool hides = false;         ///< vnodes have moved, or do: rows that another shard owns may be here (docs/resharding.md)
 
   Statement get;
   std::array<WriteShapes, 3> writes;  ///< by Log; those of logs only where the bucket has Manta's trigger

@@ -3,19 +3,14 @@
 #include "objects/errors.hpp"
 
 namespace backends::postgres {
-namespace {
 
-/// `Key (col)=(value) already exists.`
-objects::Error unique_violation(const QueryError& error) {
-  const std::string& detail = error.detail;
+std::optional<TakenValue> taken_value(const std::string& detail) {
   const std::size_t begin = detail.find("Key (");
   const std::size_t middle = detail.find(")=(", begin);
   const std::size_t end = detail.rfind(") already exists");
-  if (begin == std::string::npos || middle == std::string::npos || end == std::string::npos || end < middle) return objects::errors::database(error.message);
-  return objects::errors::unique_attribute(detail.substr(begin + 5, middle - begin - 5), detail.substr(middle + 3, end - middle - 3));
+  if (begin == std::string::npos || middle == std::string::npos || end == std::string::npos || end < middle) return std::nullopt;
+  return TakenValue{detail.substr(begin + 5, middle - begin - 5), detail.substr(middle + 3, end - middle - 3)};
 }
-
-}  // namespace
 
 Rows rows_of(QueryResult result) {
   if (result.error) throw StatementFailed{*std::move(result.error)};
@@ -23,8 +18,12 @@ Rows rows_of(QueryResult result) {
 }
 
 objects::Error error_of(const QueryError& error) {
-  if (error.sqlstate == "23505") return unique_violation(error);
+  if (error.sqlstate == "23505") {
+    const auto taken = taken_value(error.detail);
+    return taken ? objects::errors::unique_attribute(taken->column, taken->value) : objects::errors::database(error.message);
+  }
   if (timed_out(error)) return objects::errors::query_timeout(error.message);
+  if (error.sqlstate == "MR001") return objects::errors::read_only(error.message);  // a plan's fence (docs/resharding.md)
   if (error.sqlstate == "42601" || error.sqlstate == "42701") return objects::errors::invalid_sql(error.message);
   if (error.sqlstate.starts_with("57P")) {  // the server is ending: what it did not answer it has not done
     objects::Error lost;

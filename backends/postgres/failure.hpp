@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <string>
 
 #include "backends/postgres/query.hpp"
@@ -33,6 +34,13 @@ struct TooMany {
 
 /// The rows, or StatementFailed.
 Rows rows_of(QueryResult result);
+
+/// What a unique index (SQLSTATE 23505) has already.
+struct TakenValue {
+  std::string column, value;
+};
+/// By an error's detail, `Key (column)=(value) already exists.`; nullopt: it is not of that form.
+std::optional<TakenValue> taken_value(const std::string& detail);
 
 /// What a client is told of PostgreSQL's verdict (spec moray-rpc 4).
 objects::Error error_of(const QueryError& error);

@@ -39,7 +39,15 @@ struct Selected {
   Parameters parameters;
 };
 
-Selected select(const BucketTable& table, const objects::Filter& filter, const JsValue& options, objects::Purpose purpose) {
+/// Rows of vnodes that are another shard's by the ring that the request went by: so that a find sees each
+/// once, before its router takes the next ring and after. By another plan's ring: as the plan's row says.
+std::string not_elsewhere(const BucketTable& table, const std::string& ring, Parameters& parameters) {
+  parameters.emplace_back(ring);
+  return " AND NOT EXISTS (SELECT 1 FROM moray_router.reshard_side s WHERE s.vnode = " + table.table + "._vnode AND CASE $" +
+         std::to_string(parameters.size()) + "::text WHEN s.base_digest THEN s.role = 'target' WHEN s.ring_digest THEN s.role = 'source' ELSE s.hidden END)";
+}
+
+Selected select(const Work& work, const BucketTable& table, const objects::Filter& filter, const JsValue& options, objects::Purpose purpose) {
   auto compiled = objects::compile(table.bucket, filter, purpose);
   if (!compiled) throw RpcError{compiled.error()};
   auto selection = objects::selection_of(table.bucket, options);
@@ -47,6 +55,7 @@ Selected select(const BucketTable& table, const objects::Filter& filter, const J
   refuse(compiled->at_execution);
   Selected selected;
   selected.where = where_clause(table, compiled->condition, selected.parameters);
+  if (table.hides) selected.where = "(" + selected.where + ")" + not_elsewhere(table, work.ring, selected.parameters);
   selected.order = order_clause(table, *selection);
   selected.condition = std::move(compiled->condition);
   return selected;
@@ -113,7 +122,7 @@ Values find_objects(Work& work, const JsArray& arguments) {
     const auto table = co_await bucket(work, *lease, name, options);
     if (is_set(options, "requireIndexes") || is_set(options, "requireOnlineReindexing")) refuse(objects::check_usable_fields(table->bucket, filter, text));
     if (objects::wants_handled_options(options) && attempt == 0) work.emit(std::string(objects::kFindHandledOptions));
-    Selected selected = select(*table, filter, options, objects::Purpose::find);
+    Selected selected = select(work, *table, filter, options, objects::Purpose::find);
     const bool counting = !is_set(options, "no_count");
     const std::string from = " FROM " + table->table + " WHERE " + selected.where;
     const std::string count = "SELECT count(*)" + from;
@@ -146,7 +155,7 @@ UpdateStep update_step(Work& work, const BucketTable& table, const JsObject& fie
   auto changes = objects::field_update_of(table.bucket, fields);
   if (!changes) throw RpcError{changes.error()};
   refuse(objects::check_usable_fields(table.bucket, filter, text));
-  Selected selected = select(table, filter, options, objects::Purpose::write);
+  Selected selected = select(work, table, filter, options, objects::Purpose::write);
   UpdateStep update;
   update.etag = objects::update_etag(work.random);
   const auto parameter = [&](std::string value, const std::string& type) {
@@ -163,11 +172,11 @@ UpdateStep update_step(Work& work, const BucketTable& table, const JsObject& fie
   return update;
 }
 
-Step erase_many_step(const BucketTable& table, const std::string& text, const JsValue& options) {
+Step erase_many_step(const Work& work, const BucketTable& table, const std::string& text, const JsValue& options) {
   const objects::Filter filter = parse(text);
   refuse(objects::check_writable(table.bucket));
   refuse(objects::check_usable_fields(table.bucket, filter, text));
-  Selected selected = select(table, filter, options, objects::Purpose::write);
+  Selected selected = select(work, table, filter, options, objects::Purpose::write);
   return Step(once(selecting(table, selected) + "DELETE FROM " + table.table + selected_ids(table)), std::move(selected.parameters));
 }
 
@@ -182,7 +191,7 @@ Task<Updated> update(Work& work, Connection& connection, const BucketTable& tabl
 }
 
 Task<std::int64_t> erase_many(Work& work, Connection& connection, const BucketTable& table, const std::string& text, const JsValue& options) {
-  const Step step = erase_many_step(table, text, options);
+  const Step step = erase_many_step(work, table, text, options);
   co_return changed_rows(rows_of(co_await run_limited(work, connection, step)));
 }
 

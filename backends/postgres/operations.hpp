@@ -24,6 +24,7 @@ struct Work {
   Pool& pool;
   BucketCache& buckets;
   std::uint32_t affinity = 0;
+  std::string ring;            ///< its digest, for what goes by a filter
   std::int64_t now_ms = 0;     ///< since 1970
   std::uint64_t random = 0;    ///< fresh for each RPC
   std::optional<std::uint32_t> statement_limit_ms;  ///< options.timeout; 0: none
@@ -81,12 +82,15 @@ Task<Updated> update(Work& work, Connection& connection, const BucketTable& tabl
                      const objects::JsValue& options);
 Task<std::int64_t> erase_many(Work& work, Connection& connection, const BucketTable& table, const std::string& filter, const objects::JsValue& options);
 
+/// updateObjects' statement; the etag that all of its rows get. Throws RpcError.
 struct UpdateStep {
   Step step;
   std::string etag;
 };
 UpdateStep update_step(Work& work, const BucketTable& table, const objects::JsObject& fields, const std::string& filter, const objects::JsValue& options);
-Step erase_many_step(const BucketTable& table, const std::string& filter, const objects::JsValue& options);
+/// deleteMany's statement. Throws RpcError.
+Step erase_many_step(const Work& work, const BucketTable& table, const std::string& filter, const objects::JsValue& options);
+/// How many rows either has changed, from its result.
 std::int64_t changed_rows(const Rows& rows);
 
 /// An RPC's only value.
@@ -119,10 +123,9 @@ class Transaction {
   bool open_ = false;
 };
 
-/// Runs `work_in` in a transaction, commits or rolls back, and gives its result.
+/// Runs `work_in` in a transaction that has begun, commits or rolls back, and gives its result.
 template <typename Result>
-Task<Result> in_transaction(Work& work, std::function<Task<Result>(Connection&)> work_in) {
-  Transaction transaction = co_await Transaction::begin(work);
+Task<Result> finish_transaction(Transaction transaction, std::function<Task<Result>(Connection&)> work_in) {
   std::optional<Result> result;
   std::exception_ptr failure;
   try {
@@ -136,6 +139,12 @@ Task<Result> in_transaction(Work& work, std::function<Task<Result>(Connection&)>
   }
   co_await transaction.commit();
   co_return *std::move(result);
+}
+/// The same in a new one.
+template <typename Result>
+Task<Result> in_transaction(Work& work, std::function<Task<Result>(Connection&)> work_in) {
+  Transaction transaction = co_await Transaction::begin(work);
+  co_return co_await finish_transaction<Result>(std::move(transaction), std::move(work_in));
 }
 
 /// Runs an operation on buckets once more, with them read anew, where another process has changed a

@@ -54,6 +54,9 @@ std::optional<std::uint32_t> statement_limit(Rpc rpc, const JsArray& arguments) 
   return *number > 2e9 ? 0 : static_cast<std::uint32_t>(*number);
 }
 
+/// Perhaps, as a part of it.
+bool goes_by_filter(Rpc rpc) { return rpc == Rpc::find_objects || rpc == Rpc::update_objects || rpc == Rpc::delete_many || rpc == Rpc::batch; }
+
 bool needs_database(Rpc rpc) { return rpc != Rpc::version && rpc != Rpc::get_tokens; }
 /// An unlisten works, and a listen tells its own error, whatever the state of the database.
 bool waits_for_database(Rpc rpc) { return needs_database(rpc) && rpc != Rpc::listen && rpc != Rpc::unlisten; }
@@ -185,6 +188,7 @@ Submitted PostgresShard::submit(const Request& request, ReplySink& sink) {
   operation->sink = &sink;
   Work& work = operation->work;
   work.affinity = request.affinity;
+  if (goes_by_filter(request.rpc)) work.ring = request.ring;
   work.now_ms = now_us() / 1000;
   work.random = random_ = random_ * 6364136223846793005u + 1442695040888963407u;
   work.streaming = &operation->streaming;

@@ -79,10 +79,11 @@ struct AdminServer::Parts {
     /// until then, and everything else happens on its thread.
     Reply reply() {
       parts.answering.insert(shared_from_this());
-      return [weak = weak_from_this(), loop = parts.loop](std::string text) {
+      return [weak = weak_from_this(), loop = parts.loop, unwritten = parts.unwritten](std::string text) {
+        ++*unwritten;
         boost::asio::post(*loop, [weak, text = std::move(text)]() mutable {
           const auto self = weak.lock();
-          if (self == nullptr) return;
+          if (self == nullptr) return;  // so are `parts`
           self->parts.answering.erase(self);
           self->output = std::move(text) + "\n";
           self->write();
@@ -90,9 +91,8 @@ struct AdminServer::Parts {
       };
     }
     void write() {
-      ++parts.writing;
       boost::asio::async_write(socket, boost::asio::buffer(output), [self = shared_from_this()](const error_code& error, std::size_t) {
-        --self->parts.writing;
+        --*self->parts.unwritten;
         if (self->parts.ending) return self->parts.end();
         if (!error) self->read();
       });
@@ -114,10 +114,11 @@ struct AdminServer::Parts {
   }
 
   /// Ends the loop when what has been answered is written: whoever asked for the router's end waits
-  /// for that.
+  /// for that. An answer counts from the moment it is given: what a handler posts to its own loop is
+  /// queued only when the handler returns, so that this call may overtake it.
   void end() {
     ending = true;
-    if (writing == 0) return loop->stop();
+    if (*unwritten == 0) return loop->stop();
     last_moment.expires_after(kLastAnswers);
     last_moment.async_wait([this](const error_code& error) {
       if (!error) loop->stop();
@@ -147,7 +148,7 @@ struct AdminServer::Parts {
   std::shared_ptr<boost::asio::io_context> loop = std::make_shared<boost::asio::io_context>(1);
   stream_protocol::acceptor acceptor;
   boost::asio::steady_timer last_moment{*loop};
-  std::size_t writing = 0;
+  std::shared_ptr<std::atomic<std::size_t>> unwritten = std::make_shared<std::atomic<std::size_t>>(0);  // answers
   bool ending = false;
   std::set<std::shared_ptr<Client>> answering;  // whose line is being worked on
   std::thread thread;

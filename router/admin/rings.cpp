@@ -96,7 +96,10 @@ void prepare_ring(const AdminActions& actions, const Json& arguments, const Answ
     throw Refusal("bad_argument", "either \"ring\", or \"vnodes\" and \"pnode\"");
   }
   request.expect_digest = text(arguments, "expectDigest");
+  request.base_digest = text(arguments, "baseDigest");
+  request.holder = text(arguments, "holder");
   request.plan = text(arguments, "plan");
+  request.from = text(arguments, "from");
   request.lease = std::chrono::milliseconds(number(arguments, "leaseMs", kLeaseMs));
   actions.control->prepare_ring(std::move(request), answer_with<PreparedRing>(answer, json_of_prepared));
 }
@@ -123,7 +126,7 @@ void add_rings(Commands& all) {
   all["rings"] = {rings, {}};
   all["rollback"] = {rollback, {"generation"}};
   all["diff"] = {diff, {"from", "to"}};
-  all["prepare"] = {prepare_ring, {"vnodes", "pnode", "ring", "expectDigest", "plan", "leaseMs"}};
+  all["prepare"] = {prepare_ring, {"vnodes", "pnode", "ring", "expectDigest", "baseDigest", "holder", "plan", "from", "leaseMs"}};
   all["renew"] = {renew, {"lease", "leaseMs"}};
   all["activate"] = {activate, {"lease", "expectDigest"}};
   all["abandon"] = {abandon, {"lease"}};

@@ -10,8 +10,13 @@
 
 #include <CLI/CLI.hpp>
 
+#include <nlohmann/json.hpp>
+
 #include "config/config.hpp"
+#include "ring/durable_file.hpp"
+#include "ring/generation_store.hpp"
 #include "ring/leveldb_store.hpp"
+#include "ring/location.hpp"
 #include "ring/topology.hpp"
 #include "router/app.hpp"
 #include "router/cli/commands.hpp"
@@ -42,6 +47,12 @@ std::uint16_t beside(std::uint16_t port, std::uint16_t distance) {
   return static_cast<std::uint16_t>(port + distance);
 }
 
+/// Over databases a store of generations: their vnodes can be moved. A ring of an older start stays as it is.
+fs::path ring_location(const DevOptions& options) {
+  const fs::path directory = fs::absolute(options.directory);
+  return options.postgres == 0 || fs::exists(directory / "ring") ? directory / "ring" : directory / "rings";
+}
+
 /// `databases`: empty where shards are embedded.
 config::Config config_of(const DevOptions& options, const std::vector<std::string>& databases) {
   const fs::path directory = fs::absolute(options.directory);
@@ -51,7 +62,7 @@ config::Config config_of(const DevOptions& options, const std::vector<std::strin
   config.status = {options.host, beside(options.port, 2000)};
   config.admin_socket = directory / "admin.sock";
   if (config.admin_socket.size() >= sizeof sockaddr_un::sun_path) config.admin_socket.clear();  // too deep for a socket
-  config.ring_location = directory / "ring";
+  config.ring_location = ring_location(options);
   for (std::size_t i = 1; i <= options.shards(); ++i) {
     config::Shard shard;
     shard.pnode = pnode(i);
@@ -73,7 +84,7 @@ void make_ring(const fs::path& location, const DevOptions& options) {
   std::vector<std::string> pnodes;
   for (std::size_t i = 1; i <= options.shards(); ++i) pnodes.push_back(pnode(i));
   if (fs::exists(location)) {
-    const auto known = ring::load_leveldb(location);
+    const auto known = ring::load_location(location).ring;
     const auto there = known->pnodes();
     if (!std::is_permutation(there.begin(), there.end(), pnodes.begin(), pnodes.end()))
       throw std::runtime_error("the ring in " + location.string() + " has " + std::to_string(there.size()) + " shards, not " +
@@ -81,10 +92,26 @@ void make_ring(const fs::path& location, const DevOptions& options) {
     return;
   }
   fs::create_directories(location.parent_path());
+  if (options.postgres > 0) {
+    ring::GenerationStore rings(location);
+    rings.activate(rings.stage_ring(*ring::create_ring(ring::Algorithm::sha256, kVnodes, pnodes)).generation);
+    return;
+  }
   const fs::path unfinished = location.string() + ".unfinished";
   fs::remove_all(unfinished);
   ring::create_leveldb(unfinished, *ring::create_ring(ring::Algorithm::sha256, kVnodes, pnodes));
   fs::rename(unfinished, location);
+}
+
+/// What `moray-router reshard` needs to know of this system; rewritten at each start.
+void write_config(const fs::path& directory, const config::Config& config) {
+  nlohmann::ordered_json shards = nlohmann::ordered_json::array();
+  for (const config::Shard& shard : config.shards) shards.push_back({{"pnode", shard.pnode}, {"backend", "postgres"}, {"url", shard.url}});
+  const nlohmann::ordered_json text{{"listen", {{"host", config.listen.host}, {"port", config.listen.port}}},
+                                    {"admin", {{"socket", config.admin_socket}}},
+                                    {"ring", {{"location", config.ring_location}}},
+                                    {"shards", shards}};
+  ring::durable::write(directory / "config.json", text.dump(2) + "\n");
 }
 
 void print_hint(const config::Config& config, const AppPorts& ports) {
@@ -111,10 +138,11 @@ void print_hint(const config::Config& config, const AppPorts& ports) {
 int dev(const DevOptions& options) {
   try {
     const fs::path directory = fs::absolute(options.directory);
-    make_ring(directory / "ring", options);
+    make_ring(ring_location(options), options);
     std::optional<DevClusters> clusters;
     if (options.postgres > 0) clusters.emplace(directory, options.postgres, options.sync);
     const config::Config config = config_of(options, clusters ? clusters->urls() : std::vector<std::string>());
+    if (clusters) write_config(directory, config);
     App app(config, "", STDOUT_FILENO, App::Signals::ours);
     print_hint(config, app.ports());
     app.run();

@@ -56,7 +56,10 @@ struct PrepareRequest {
   std::string pnode;
   std::string ring;           ///< a directory of node-fash's; empty: an edit
   std::string expect_digest;  ///< empty: any
-  std::string plan;           ///< for people
+  std::string base_digest;    ///< what the ring in force must be, or nothing is prepared; empty: any
+  std::string holder;         ///< the lease's token, as the coordinator has chosen it; empty: one is made
+  std::string plan;           ///< its number, or a name for people
+  std::string from;           ///< the pnode whose database has the plan's row; empty: there is none
   std::chrono::milliseconds lease{30'000};
 };
 

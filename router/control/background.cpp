@@ -1,5 +1,7 @@
 #include "router/control/background.hpp"
 
+#include <future>
+
 #ifdef __linux__
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -14,6 +16,13 @@ void run_in_background() {
   constexpr int kNice = 10;
   setpriority(PRIO_PROCESS, static_cast<id_t>(syscall(SYS_gettid)), kNice);
 #endif
+}
+
+void in_background(const std::function<void()>& work) {
+  std::async(std::launch::async, [&work] {
+    run_in_background();
+    work();
+  }).get();
 }
 
 }  // namespace router

@@ -17,8 +17,13 @@ std::chrono::nanoseconds lease_clock() {
   return std::chrono::seconds(now.tv_sec) + std::chrono::nanoseconds(now.tv_nsec);
 }
 
-std::optional<std::string> CoordinatorLease::take(std::chrono::nanoseconds now, std::chrono::milliseconds time) {
-  if (out() && !expired(now)) return std::nullopt;
+std::optional<std::string> CoordinatorLease::take(std::chrono::nanoseconds now, std::chrono::milliseconds time, const std::string& holder) {
+  if (out() && !expired(now) && (holder.empty() || holder != token_)) return std::nullopt;
+  if (!holder.empty()) {
+    token_ = holder;
+    until_ = now + time;
+    return token_;
+  }
   std::random_device random;
   token_.clear();
   for (int i = 0; i < 4; ++i) {

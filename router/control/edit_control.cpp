@@ -38,7 +38,7 @@ ring::GenerationStore RingControl::store(const char* what) const {
 
 /// The edit is made in memory first: whatever is wrong with it is found before a file is touched.
 void RingControl::remap(ring::VnodeSet vnodes, std::string pnode, Done<RingChange> done) {
-  perform<RingChange>(std::move(done), [this, vnodes = std::move(vnodes), pnode = std::move(pnode)] {
+  perform_in_background<RingChange>(std::move(done), [this, vnodes = std::move(vnodes), pnode = std::move(pnode)] {
     require_no_coordinator("remap");
     if (vnodes.empty()) throw Refusal("bad_argument", "no vnodes are named");
     const ring::Ring& now = *snapshot().ring;
@@ -54,7 +54,7 @@ void RingControl::remap(ring::VnodeSet vnodes, std::string pnode, Done<RingChang
 }
 
 void RingControl::set_data(ring::VnodeSet vnodes, std::string data_json, Done<RingChange> done) {
-  perform<RingChange>(std::move(done), [this, vnodes = std::move(vnodes), data_json = std::move(data_json)] {
+  perform_in_background<RingChange>(std::move(done), [this, vnodes = std::move(vnodes), data_json = std::move(data_json)] {
     require_no_coordinator("set-data");
     if (vnodes.empty()) throw Refusal("bad_argument", "no vnodes are named");
     const ring::Ring& now = *snapshot().ring;
@@ -73,7 +73,7 @@ void RingControl::rings(Done<std::vector<ring::Generation>> done) {
 }
 
 void RingControl::rollback(std::optional<std::uint64_t> generation, Done<RingChange> done) {
-  perform<RingChange>(std::move(done), [this, generation] {
+  perform_in_background<RingChange>(std::move(done), [this, generation] {
     require_no_coordinator("rollback");
     ring::GenerationStore rings = store("rollback");
     const auto all = rings.list();
@@ -102,7 +102,7 @@ std::shared_ptr<const ring::Ring> RingControl::ring_named(const std::string& nam
 }
 
 void RingControl::diff(std::string from, std::string to, Done<ring::Difference> done) {
-  perform<ring::Difference>(std::move(done), [this, from = std::move(from), to = std::move(to)] {
+  perform_in_background<ring::Difference>(std::move(done), [this, from = std::move(from), to = std::move(to)] {
     return difference(*ring_named(from), *ring_named(to));
   });
 }

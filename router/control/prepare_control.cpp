@@ -1,6 +1,7 @@
 // A change of ring in two phases, under a coordinator's lease.
 #include <algorithm>
 
+#include <boost/asio/post.hpp>
 #include <nlohmann/json.hpp>
 
 #include "ring/generation_store.hpp"
@@ -48,12 +49,15 @@ PreparedRing RingControl::prepared_ring() const {
 }
 
 void RingControl::prepare_ring(PrepareRequest request, Done<PreparedRing> done) {
-  perform<PreparedRing>(std::move(done), [this, request = std::move(request)] {
-    require_no_coordinator("prepare");
+  perform_in_background<PreparedRing>(std::move(done), [this, request = std::move(request)] {
+    if (request.holder.empty() || !lease_.held_by(request.holder)) require_no_coordinator("prepare");
     checked(request.lease);
     ring::GenerationStore rings = store("prepare");
-    if (staged_) withdraw();  // its lease has run out
+    if (staged_) withdraw();  // its lease has run out, or it is the same coordinator's
     const ring::Ring& now = *snapshot().ring;
+    // A router on another ring would serve by that under the new lease.
+    if (!request.base_digest.empty() && now.digest() != request.base_digest)
+      throw Refusal("refused", "the ring in force is " + now.digest() + ", not " + request.base_digest);
     std::shared_ptr<const ring::Ring> wanted;
     RingEdit edit;
     if (request.ring.empty()) {
@@ -75,7 +79,18 @@ void RingControl::prepare_ring(PrepareRequest request, Done<PreparedRing> done) 
                       ? rings.stage_edit([&](const std::filesystem::path& directory) { edit_directory(directory.string(), edit); })
                       : rings.stage_ring(*wanted);
     Prepared prepared = prepare_for(*config_, {loaded.ring, loaded.generation.number});
-    const nlohmann::ordered_json record{{"generation", loaded.generation.number}, {"digest", loaded.generation.digest}, {"plan", request.plan}};
+    followed_.reset();
+    if (!request.from.empty()) {
+      const ring::VnodeSet moved = request.ring.empty() ? edit.moved : ring::VnodeSet();
+      followed_ = PlanFollowed{request.plan, request.holder, request.from, request.pnode, loaded.generation.digest, loaded.generation.number, moved};
+    }
+    nlohmann::ordered_json record{{"generation", loaded.generation.number}, {"digest", loaded.generation.digest}, {"plan", request.plan}};
+    if (followed_) {
+      record["token"] = followed_->token;
+      record["from"] = followed_->from;
+      record["to"] = followed_->to;
+      record["vnodes"] = followed_->vnodes.to_text();
+    }
     rings.set_pending(record.dump());
 
     Publication warm = *publisher_.current();
@@ -86,7 +101,7 @@ void RingControl::prepare_ring(PrepareRequest request, Done<PreparedRing> done) 
     const std::uint64_t moved = moved_between(now, *loaded.ring);
     staged_ = Staged{std::move(loaded), std::move(prepared), request.plan, moved};
 
-    const auto token = lease_.take(lease_clock(), request.lease);
+    const auto token = lease_.take(lease_clock(), request.lease, request.holder);
     PreparedRing result = prepared_ring();
     update_status([&](ControlStatus& status) {
       status.prepared = result;
@@ -117,15 +132,27 @@ void RingControl::activate(std::string token, std::string expect_digest, Done<Ri
     ring::GenerationStore rings = store("activate");
     Prepared prepared = prepare_for(*config_, {staged_->loaded.ring, generation.number});  // with today's gate
     rings.activate(generation);
-    rings.set_pending("");
     const RingChange change = put_in_force(std::move(prepared), staged_->moved);
-    rings.forget_old();
+    boost::asio::post(loop_, [this] { tidy_store(); });  // nobody waits for that
     staged_.reset();
+    followed_.reset();
     lease_.give_back();
     leased_ = {};  // they stay blocked, as any other
     update_status([](ControlStatus& status) { status.prepared.reset(); });
     return change;
   });
+}
+
+/// What a commit leaves behind in the store. A record that is left by a crash names the ring in force, which
+/// harms nothing.
+void RingControl::tidy_store() {
+  try {
+    ring::GenerationStore rings = store("activate");
+    if (!staged_ && !followed_) rings.set_pending("");
+    rings.forget_old();
+  } catch (const std::exception& error) {
+    log_.warn("the store of rings is not tidied", {{"reason", error.what()}});
+  }
 }
 
 void RingControl::abandon(std::string token, Done<PreparedRing> done) {
@@ -149,6 +176,7 @@ void RingControl::withdraw() {
     if (rings.list().back().number == staged_->loaded.generation.number) rings.drop(staged_->loaded.generation);
   }
   staged_.reset();
+  followed_.reset();
   Publication now = *publisher_.current();
   if (!now.warm.empty()) {
     now.warm.clear();
@@ -175,6 +203,7 @@ void RingControl::lease_expired() {
   log_.error("a coordinator's lease has run out; its held vnodes refuse writes until they are unblocked",
              {{"generation", staged_->loaded.generation.number}, {"plan", staged_->plan}, {"vnodes", held.size()}});
   update_status([](ControlStatus& status) { ++status.leases_expired; });
+  follow_plan();
   if (held.empty()) return;
   Gate gate = *snapshot().gate;
   gate.held = gate.held.without(held);

@@ -4,7 +4,6 @@
 #include <boost/asio/post.hpp>
 
 #include "ring/generation_store.hpp"
-#include "router/control/background.hpp"
 #include "router/log.hpp"
 
 namespace router {
@@ -18,6 +17,7 @@ RingControl::RingControl(config::Config config, std::string config_file, std::sh
       publisher_(workers, log),
       keep_running_(loop_.get_executor()),
       lease_timer_(loop_),
+      follow_timer_(loop_),
       config_(std::make_shared<const config::Config>(std::move(config))) {
   status_.ring_location = config_->ring_location;
 }
@@ -32,19 +32,19 @@ void RingControl::load() {
   if (pending.empty()) return;
   log_.warn("a ring was prepared and neither activated nor abandoned; it is not in force", {{"pending", pending}});
   update_status([&](ControlStatus& status) { status.left_pending = pending; });
+  read_left_pending(pending);
 }
 
 void RingControl::start() {
-  thread_ = std::thread([this] {
-    run_in_background();  // loading a ring takes seconds of a core that workers may need
-    loop_.run();
-  });
+  started_ = true;
+  thread_ = std::thread([this] { loop_.run(); });
 }
 
 void RingControl::stop() {
   if (!thread_.joinable()) return;
   loop_.stop();
   thread_.join();
+  reader_.reset();
 }
 
 std::shared_ptr<const config::Config> RingControl::config() const {
@@ -134,7 +134,7 @@ RingChange RingControl::reload_now(const std::string& ring, const std::string& d
 
 /// All or nothing: what is wrong leaves everything as it was.
 void RingControl::reload(std::string ring, std::string digest, Done<RingChange> done) {
-  perform<RingChange>(std::move(done), [this, ring = std::move(ring), digest = std::move(digest)] {
+  perform_in_background<RingChange>(std::move(done), [this, ring = std::move(ring), digest = std::move(digest)] {
     try {
       const RingChange change = reload_now(ring, digest);
       log_.info("reloaded", {{"ringDigest", change.digest}});

@@ -12,7 +12,9 @@
 
 #include "config/config.hpp"
 #include "router/control/answers.hpp"
+#include "router/control/background.hpp"
 #include "router/control/coordinator_lease.hpp"
+#include "router/control/plan_reader.hpp"
 #include "router/control/publisher.hpp"
 #include "router/control/refusal.hpp"
 #include "router/control/ring_files.hpp"
@@ -81,6 +83,9 @@ class RingControl {
 
   template <typename Result>
   void perform(Done<Result> done, std::function<Result()> work);
+  /// The same for work that takes seconds of a core, on a thread that every other goes before.
+  template <typename Result>
+  void perform_in_background(Done<Result> done, std::function<Result()> work);
   [[nodiscard]] const Snapshot& snapshot() const { return *publisher_.current()->snapshot; }
   [[nodiscard]] Prepared prepare_for(const config::Config& config, RingInForce ring);
   RingChange put_in_force(Prepared prepared, std::uint64_t changed);
@@ -96,8 +101,18 @@ class RingControl {
   void await_writes(const std::shared_ptr<Waiting>& waiting);
   void writes_ended(const std::shared_ptr<Waiting>& waiting);
   void withdraw();
+  void tidy_store();
   void watch_lease();
   void lease_expired();
+
+  // plan_watch.cpp: what becomes of a plan whose coordinator is silent
+  void read_left_pending(const std::string& record);
+  void follow_plan();
+  void plan_stands(PlanStanding standing);
+  void plan_decided();
+  void await_target();
+  void open_vnodes(const ring::VnodeSet& vnodes, const char* why);
+  [[nodiscard]] PlanQuestion question(const std::string& pnode) const;
   PreparedRing prepared_ring() const;
   template <typename Change>
   void update_status(Change change) {
@@ -119,6 +134,18 @@ class RingControl {
   CoordinatorLease lease_;
   ring::VnodeSet leased_;  // blocked under the lease
   std::optional<Staged> staged_;
+  /// The plan by whose lease, or pending record, this router goes.
+  struct PlanFollowed {
+    std::string plan, token, from, to, digest;
+    std::uint64_t generation = 0;
+    ring::VnodeSet vnodes;
+  };
+  std::optional<PlanFollowed> followed_;
+  bool started_ = false;    // workers serve
+  bool following_ = false;  // a question is out, or the timer runs
+  boost::asio::steady_timer follow_timer_;
+
+  std::unique_ptr<PlanReader> reader_;  // its answers are posted to loop_
 
   mutable std::mutex mutex_;
   std::shared_ptr<const config::Config> config_;  // guarded by mutex_; set by the control thread
@@ -137,6 +164,15 @@ void RingControl::perform(Done<Result> done, std::function<Result()> work) {
       outcome.emplace(Refusal("refused", error.what()));
     }
     done(*std::move(outcome));
+  });
+}
+
+template <typename Result>
+void RingControl::perform_in_background(Done<Result> done, std::function<Result()> work) {
+  perform<Result>(std::move(done), [work = std::move(work)] {
+    std::optional<Result> result;
+    in_background([&] { result.emplace(work()); });
+    return *std::move(result);
   });
 }
 

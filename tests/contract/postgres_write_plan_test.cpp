@@ -94,7 +94,7 @@ TEST_CASE("postgres: updateObjects and deleteMany find their rows by the filter'
   backends::postgres::BucketCache cache;
   backends::postgres::Work work(pool, cache);
   for (const auto& step : {backends::postgres::update_step(work, *table, fields, "(n=5)", options).step,
-                           backends::postgres::erase_many_step(*table, "(n=5)", options)}) {
+                           backends::postgres::erase_many_step(work, *table, "(n=5)", options)}) {
     std::string sql = step.statement().sql;
     std::string text;
     const auto rows = session.run("EXPLAIN " + sql, step.parameters);

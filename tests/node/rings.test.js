@@ -5,6 +5,7 @@ const {afterEach, beforeEach, test} = require('node:test');
 const bunyan = require('bunyan');
 const {execFileSync} = require('child_process');
 const fs = require('fs');
+const net = require('net');
 const moray = require('moray');
 const path = require('path');
 
@@ -221,4 +222,35 @@ test('rings swapped under load: every write is where the ring said, and no clien
   await load;
   assert.ok(count > 100);
   assert.strictEqual((await result('rings')).length, 20);
+});
+
+/** A line to the admin socket, and the line that comes back. */
+function line(command, args) {
+  return new Promise((resolve, reject) => {
+    const socket = net.connect(path.join(router.directory, 'admin.sock'), () => socket.write(JSON.stringify({v: 1, command, arguments: args}) + '\n'));
+    let text = '';
+    socket.on('data', (data) => {
+      text += data;
+      if (!text.endsWith('\n')) return;
+      socket.destroy();
+      resolve(JSON.parse(text));
+    });
+    socket.on('error', reject);
+  });
+}
+
+test('prepare names the ring that it begins from; its holder alone may prepare again', async () => {
+  await start(store);
+  const {ring} = await result('status');
+  const wanted = {vnodes: '0-49', pnode: PNODES[2], leaseMs: 20000};
+  const other = await line('prepare', {...wanted, baseDigest: 'abc'});
+  assert.deepStrictEqual([other.ok, other.error.message], [false, `the ring in force is ${ring.digest}, not abc`]);
+  assert.strictEqual((await result('status')).prepared, null);
+  const first = await line('prepare', {...wanted, baseDigest: ring.digest, holder: 'mine'});
+  assert.strictEqual(first.result.lease, 'mine');
+  assert.match((await line('prepare', {...wanted, holder: 'yours'})).error.message, /a coordinator has prepared generation 2/);
+  const again = await line('prepare', {...wanted, baseDigest: ring.digest, holder: 'mine'});
+  assert.deepStrictEqual([again.result.generation, again.result.digest], [first.result.generation, first.result.digest]);
+  assert.ok((await line('abandon', {lease: 'mine'})).ok);
+  await stop();
 });

@@ -4,6 +4,7 @@
 
 #include <doctest/doctest.h>
 
+#include "fast/checksum.hpp"
 #include "json/document.hpp"
 #include "router/json_edits.hpp"
 
@@ -47,6 +48,31 @@ TEST_CASE("edits: insertions, cuts and replacements, given in any order") {
   CHECK(result(edits, "hello world!") == "> hel there!");
   edits.clear();
   CHECK(result(edits, "same") == "same");
+}
+
+TEST_CASE("edits: those that touch each other become one piece") {
+  Edits edits;
+  edits.erase(2, 5);
+  edits.insert(5, "x");
+  edits.insert(5, "y");
+  edits.replace(5, 6, "z");
+  CHECK(result(edits, "abcdefgh") == "abxyzgh");
+  CHECK(edits.pieces("abcdefgh").size() == 3);
+}
+
+TEST_CASE("edits: the checksum of an edited text follows from its own, where the text is long") {
+  const std::string text(5000, 'a');
+  const std::uint16_t checksum = fast::checksum_v2(text);
+  Edits edits;
+  CHECK(edits.checksum(text, checksum) == checksum);
+  edits.erase(4200, 4300);
+  edits.insert(4990, "something new");
+  CHECK(edits.checksum(text, checksum) == std::nullopt);  // the pieces were not asked for
+  const std::string edited = result(edits, text);
+  CHECK(edits.checksum(text, checksum) == fast::checksum_v2(edited));
+  edits.insert(10, "early");
+  static_cast<void>(edits.pieces(text));
+  CHECK(edits.checksum(text, checksum) == std::nullopt);  // nothing would be saved
 }
 
 TEST_CASE("edits: a member is erased with one comma, wherever and however often it stands") {

@@ -59,3 +59,37 @@ TEST_CASE("reply: what is no reply is not passed on") {
   REQUIRE_FALSE(document.parse(R"({"d":{"name":"E","message":"m"}})"));
   CHECK(valid_error(document.root()));
 }
+
+TEST_CASE("reply: a moray's END is known by its bytes") {
+  const std::string end = R"({"m":{"uts":1700000000000001,"name":"getObject"},"d":[]})";
+  CHECK(is_plain_end(end, "getObject"));
+  CHECK_FALSE(is_plain_end(end, "putObject"));
+  CHECK_FALSE(is_plain_end("", "getObject"));
+  for (std::size_t i = 0; i < end.size(); ++i) {  // any other byte anywhere: digits aside, it is not it
+    std::string other = end;
+    other[i] = other[i] == ' ' ? 'x' : ' ';
+    CHECK_FALSE(is_plain_end(other, "getObject"));
+    CHECK_FALSE(is_plain_end(std::string_view(end).substr(0, i), "getObject"));
+  }
+  CHECK_FALSE(is_plain_end(R"({"m":{"uts":0700000000000001,"name":"getObject"},"d":[]})", "getObject"));
+  CHECK_FALSE(is_plain_end(R"({"m":{"uts":1700000000000001,"name":"getObject"},"d":[1]})", "getObject"));
+}
+
+TEST_CASE("reply: of members of one name the last is edited, which is the one that clients see") {
+  CHECK(edited(backends::Rpc::find_objects, R"({"d":[{"_value":{"vnode":7},"value":{"vnode":8},"value":{"a":1,"vnode":9}}]})") ==
+        R"({"d":[{"_value":{},"value":{"vnode":8},"value":{"a":1}}]})");
+}
+
+TEST_CASE("reply: a plan's fence is known by its words, whatever the shard calls the error") {
+  const auto refusal = [](const std::string& message) {
+    const std::string payload = R"({"m":{},"d":{"name":"error","message":")" + message + "\"}}";
+    json::Document document;
+    REQUIRE_FALSE(document.parse(payload));
+    return router::fence_refusal(document.root());
+  };
+  const std::string words = "moray-router: vnode 7 is fenced by plan 3 at generation 0";
+  CHECK(refusal(words) == words);
+  CHECK(refusal("some " + words) == std::nullopt);
+  CHECK(refusal("moray-router: buckets can't be changed while plan 3 moves vnodes") == std::nullopt);
+  CHECK(refusal("duplicate key") == std::nullopt);
+}

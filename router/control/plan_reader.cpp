@@ -1,0 +1,70 @@
+#include "router/control/plan_reader.hpp"
+
+#include <boost/asio/post.hpp>
+
+#include "backends/postgres/session.hpp"
+
+namespace router {
+namespace {
+
+using backends::postgres::Session;
+using backends::postgres::SessionError;
+
+constexpr int kSeconds = 2;
+constexpr std::uint64_t kStatementMs = 1'000;
+
+struct Row {
+  bool answered = false, found = false, decided = false;
+  std::string state;
+};
+
+Row read_row(const PlanQuestion& question) {
+  Row row;
+  try {
+    Session session(question.url, "moray-router plan", kSeconds);
+    session.limit_statements(kStatementMs);
+    const bool schema = session.run("SELECT 1 WHERE to_regclass('moray_router.reshard_plan') IS NOT NULL").count() > 0;
+    row.answered = true;
+    if (!schema) return row;
+    const auto rows = session.run("SELECT state, decided FROM moray_router.reshard_plan WHERE plan::text = $1 AND token = $2", {question.plan, question.token});
+    row.found = rows.count() > 0;
+    if (!row.found) return row;
+    row.state = std::string(rows.text(0, 0));
+    row.decided = rows.text(0, 1) == "t";
+  } catch (const SessionError&) {
+    row.answered = false;
+  }
+  return row;
+}
+
+}  // namespace
+
+PlanStanding read_plan_standing(const PlanQuestion& source) {
+  const Row row = read_row(source);
+  if (!row.answered) return PlanStanding::unknown;
+  if (!row.found) return PlanStanding::none;
+  if (row.state == "aborted") return PlanStanding::aborted;
+  if (row.state == "fenced") return PlanStanding::fenced;
+  if (row.state == "preparing" || row.state == "capturing") return PlanStanding::open;
+  return row.decided ? PlanStanding::decided : PlanStanding::committed;
+}
+
+PlanReader::PlanReader() : keep_running_(loop_.get_executor()), thread_([this] { loop_.run(); }) {}
+
+PlanReader::~PlanReader() {
+  loop_.stop();
+  thread_.join();
+}
+
+void PlanReader::ask(PlanQuestion source, std::function<void(PlanStanding)> done) {
+  boost::asio::post(loop_, [source = std::move(source), done = std::move(done)] { done(read_plan_standing(source)); });
+}
+
+void PlanReader::ask_open(PlanQuestion target, std::function<void(bool)> done) {
+  boost::asio::post(loop_, [target = std::move(target), done = std::move(done)] {
+    const Row row = read_row(target);
+    done(row.found && (row.state == "committed" || row.state == "done"));
+  });
+}
+
+}  // namespace router

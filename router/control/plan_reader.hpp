@@ -1,0 +1,52 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <thread>
+
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/io_context.hpp>
+
+namespace router {
+
+/// What a plan of resharding has come to, as its row in a shard's database says (docs/resharding.md).
+enum class PlanStanding : std::uint8_t {
+  unknown,    ///< the database does not answer
+  none,       ///< it has no such plan
+  open,       ///< writes go where they always went
+  fenced,     ///< neither: the coordinator is about to decide
+  committed,  ///< decided, but a failover might take it back
+  decided,
+  aborted,
+};
+
+/// Which row: of a plan by its number and its coordinator's token.
+struct PlanQuestion {
+  std::string url, plan, token;
+};
+
+/// The plan's row in the source's database. Waits for a few seconds at most; never throws.
+PlanStanding read_plan_standing(const PlanQuestion& source);
+
+/// Asks databases on a thread of its own, one question after the other, since they may not answer for
+/// seconds. Answers come on that thread; none comes after the destructor, which waits for the one that is
+/// being asked.
+class PlanReader {
+ public:
+  PlanReader();
+  ~PlanReader();
+  PlanReader(const PlanReader&) = delete;
+  PlanReader& operator=(const PlanReader&) = delete;
+
+  void ask(PlanQuestion source, std::function<void(PlanStanding)> done);
+  /// Whether the target's row lets clients write (its guard is open).
+  void ask_open(PlanQuestion target, std::function<void(bool)> done);
+
+ private:
+  boost::asio::io_context loop_{1};
+  boost::asio::executor_work_guard<boost::asio::io_context::executor_type> keep_running_;
+  std::thread thread_;
+};
+
+}  // namespace router
