@@ -12,6 +12,7 @@ int main(int argc, char** argv) {
   int exit_code = 0;
   router::cli::add_admin(program, exit_code);
   reshard::cli::add_backfill_vnodes(router::cli::add_ring(program, exit_code), exit_code);
+  reshard::cli::add_reshard(program, exit_code);
   router::cli::add_serve(program, exit_code);
   router::cli::add_dev(program, exit_code);
   try {

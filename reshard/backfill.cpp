@@ -1,13 +1,12 @@
 #include "reshard/backfill.hpp"
 
 #include <algorithm>
-#include <chrono>
 #include <optional>
-#include <thread>
 
 #include <nlohmann/json.hpp>
 
 #include "backends/postgres/identifier.hpp"
+#include "reshard/throttle.hpp"
 #include "ring/key_transform.hpp"
 
 namespace reshard {
@@ -73,22 +72,6 @@ std::uint64_t set_vnodes(Session& session, const std::string& table, const nlohm
   return std::stoull(std::string(rows.affected()));
 }
 
-/// Keeps to so many rows a second, over the whole run.
-class Throttle {
- public:
-  explicit Throttle(std::uint64_t rows_per_second) : rate_(rows_per_second), began_(std::chrono::steady_clock::now()) {}
-  void wrote(std::uint64_t rows) {
-    rows_ += rows;
-    if (rate_ == 0) return;
-    const std::chrono::duration<double> due(static_cast<double>(rows_) / static_cast<double>(rate_));
-    std::this_thread::sleep_until(began_ + std::chrono::duration_cast<std::chrono::steady_clock::duration>(due));
-  }
-
- private:
-  std::uint64_t rate_, rows_ = 0;
-  std::chrono::steady_clock::time_point began_;
-};
-
 }  // namespace
 
 BackfillCounts backfill_vnodes(Session& session, const ring::Ring& ring, const std::string& pnode, const BackfillOptions& options,
@@ -129,7 +112,7 @@ BackfillCounts backfill_vnodes(Session& session, const ring::Ring& ring, const s
       if (page.rows < page_size) break;
       after = page.last;
       if (told.stopped()) return counts;
-      throttle.wrote(written);
+      throttle.took(written);
     }
     if (told.stopped()) return counts;
   }

@@ -12,7 +12,7 @@
 #include "config/config.hpp"
 #include "reshard/backfill.hpp"
 #include "reshard/cli/commands.hpp"
-#include "reshard/progress.hpp"
+#include "reshard/progress_bar.hpp"
 #include "ring/durable_file.hpp"
 #include "ring/location.hpp"
 
@@ -78,7 +78,7 @@ std::vector<config::Shard> shards_of(const config::Config& config, const ring::R
 
 /// One shard; its bar by bucket, its counts at the end.
 BackfillCounts run_shard(const config::Shard& shard, const ring::Ring& ring, const Options& options, Journal& journal, std::ostream* report) {
-  std::optional<Progress> progress;
+  std::optional<ProgressBar> progress;
   BackfillTold told;
   told.bucket = [&](const std::string& bucket, std::uint64_t rows) {
     progress.reset();

@@ -29,7 +29,9 @@ function freePort() {
 const settings = "-c listen_addresses=127.0.0.1 -c unix_socket_directories='' -c fsync=off -c full_page_writes=off";
 
 class PostgresCluster {
-  async start() {
+  /** `fsync`: what is committed is on disk, as in production; slow. */
+  async start({fsync = false} = {}) {
+    this.durable = fsync;
     await this.reserve();
     this.asOwner('initdb', '-D', this.data, '-U', 'moray', '-A', 'trust', '-E', 'UTF8', '--locale=C', '--no-sync');
     return this.launch();
@@ -44,7 +46,7 @@ class PostgresCluster {
   }
 
   launch() {
-    this.asOwner('pg_ctl', '-D', this.data, '-l', path.join(this.directory, 'log'), '-w', '-t', '60', 'start', '-o', `-p ${this.port} ${settings}`);
+    this.asOwner('pg_ctl', '-D', this.data, '-l', path.join(this.directory, 'log'), '-w', '-t', '60', 'start', '-o', `-p ${this.port} ${this.durable ? settings.replaceAll('=off', '=on') : settings}`);
     return this;
   }
 
@@ -73,6 +75,12 @@ class PostgresCluster {
     this.asOwner('pg_ctl', '-D', this.data, '-w', '-t', '60', '-m', 'immediate', 'stop');
   }
 
+  /** As a crash of the server's machine that comes back at once. */
+  restart() {
+    this.kill();
+    return this.launch();
+  }
+
   url(database) {
     return `postgresql://moray@127.0.0.1:${this.port}/${database}`;
   }
@@ -80,18 +88,28 @@ class PostgresCluster {
   asOwner(program, ...words) {
     const command = [path.join(this.bin, program), ...words];
     if (process.getuid() === 0) command.unshift('setpriv', '--reuid=postgres', '--regid=postgres', '--clear-groups');
-    execFileSync(command[0], command.slice(1), {cwd: '/', stdio: ['ignore', 'ignore', 'pipe']});
+    execFileSync(command[0], command.slice(1), {cwd: '/', stdio: ['ignore', 'ignore', 'pipe'], env: {...process.env, ...this.environment}});
   }
 
-  /** A fresh database, and its URL. */
-  makeDatabase(name) {
-    execFileSync(path.join(this.bin, 'createdb'), ['-h', '127.0.0.1', '-p', String(this.port), '-U', 'moray', '-T', 'template0', '-E', 'UTF8', '--locale=C', name]);
+  /** The server's processes. */
+  processes() {
+    const first = fs.readFileSync(path.join(this.data, 'postmaster.pid'), 'utf8').split('\n')[0];
+    const parent = (pid) => { try { return /\) \S+ (\d+)/.exec(fs.readFileSync(`/proc/${pid}/stat`, 'utf8'))[1]; } catch { return ''; } };
+    return [first, ...fs.readdirSync('/proc').filter((pid) => /^\d+$/.test(pid) && parent(pid) === first)].map(Number);
+  }
+
+  /** A fresh database, or a copy of one that nobody is connected to; its URL. */
+  makeDatabase(name, template = 'template0') {
+    execFileSync(path.join(this.bin, 'createdb'), ['-h', '127.0.0.1', '-p', String(this.port), '-U', 'moray', '-T', template, '-S', 'file_copy', '-E', 'UTF8', '--locale=C', name]);
     return this.url(name);
+  }
+  dropDatabase(name) {
+    execFileSync(path.join(this.bin, 'dropdb'), ['-h', '127.0.0.1', '-p', String(this.port), '-U', 'moray', '-f', name]);
   }
 
   /** What psql prints of a statement's rows: columns parted by `|`. */
   query(database, statement) {
-    return execFileSync(path.join(this.bin, 'psql'), ['-X', '-A', '-t', '-q', '-d', database, '-c', statement], {encoding: 'utf8'}).trimEnd();
+    return execFileSync(path.join(this.bin, 'psql'), ['-X', '-A', '-t', '-q', '-d', database, '-c', statement], {encoding: 'utf8', maxBuffer: 1 << 28}).trimEnd();
   }
 
   stop() {

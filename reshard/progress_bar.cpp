@@ -1,4 +1,4 @@
-#include "reshard/progress.hpp"
+#include "reshard/progress_bar.hpp"
 
 #include <unistd.h>
 
@@ -24,18 +24,18 @@ std::string time_text(double seconds) {
 
 }  // namespace
 
-Progress::Progress(std::string name, std::string what, std::uint64_t total)
+ProgressBar::ProgressBar(std::string name, std::string what, std::uint64_t total)
     : name_(std::move(name)), what_(std::move(what)), total_(total), terminal_(isatty(STDERR_FILENO) != 0), began_(Clock::now()), shown_(began_) {}
 
-Progress::~Progress() { show(true); }
+ProgressBar::~ProgressBar() { show(true); }
 
-void Progress::add(std::uint64_t count) {
+void ProgressBar::add(std::uint64_t count) {
   done_ += count;
   const auto pause = terminal_ ? std::chrono::milliseconds(200) : std::chrono::milliseconds(10'000);
   if (Clock::now() - shown_ >= pause) show(false);
 }
 
-std::string Progress::line(double seconds) const {
+std::string ProgressBar::line(double seconds) const {
   const double rate = seconds > 0 ? static_cast<double>(done_) / seconds : 0;
   std::string text = name_ + ": ";
   const std::uint64_t total = std::max(total_, done_);  // an estimate may have been too low
@@ -50,7 +50,7 @@ std::string Progress::line(double seconds) const {
   return text;
 }
 
-void Progress::show(bool last) {
+void ProgressBar::show(bool last) {
   shown_ = Clock::now();
   const std::string text = line(std::chrono::duration<double>(shown_ - began_).count());
   if (terminal_)

@@ -8,13 +8,13 @@ namespace reshard {
 
 /// A line that tells how far something is: redrawn in place on a terminal, elsewhere a line each ten
 /// seconds. Written to stderr. Lives on one thread.
-class Progress {
+class ProgressBar {
  public:
   /// `what`: what is counted, e.g. "rows". `total`: as well as it is known; 0: not at all.
-  Progress(std::string name, std::string what, std::uint64_t total);
-  ~Progress();
-  Progress(const Progress&) = delete;
-  Progress& operator=(const Progress&) = delete;
+  ProgressBar(std::string name, std::string what, std::uint64_t total);
+  ~ProgressBar();
+  ProgressBar(const ProgressBar&) = delete;
+  ProgressBar& operator=(const ProgressBar&) = delete;
 
   void add(std::uint64_t count);
   [[nodiscard]] std::uint64_t done() const { return done_; }

@@ -1,11 +1,11 @@
-#include "reshard/progress.hpp"
+#include "reshard/progress_bar.hpp"
 
 #include <doctest/doctest.h>
 
-using reshard::Progress;
+using reshard::ProgressBar;
 
 TEST_CASE("progress: how far, how fast, how long still") {
-  Progress half("copy", "rows", 1000);
+  ProgressBar half("copy", "rows", 1000);
   half.add(500);
   CHECK(half.line(10) == "copy: [##########..........] 50 %, 500 rows, 50 a second, 10 s left");
   CHECK(half.line(500) == "copy: [##########..........] 50 %, 500 rows, 1 a second, 8 min 20 s left");
@@ -14,10 +14,10 @@ TEST_CASE("progress: how far, how fast, how long still") {
 }
 
 TEST_CASE("progress: an estimate that was too low, and none at all") {
-  Progress more("copy", "rows", 10);
+  ProgressBar more("copy", "rows", 10);
   more.add(20);
   CHECK(more.line(1) == "copy: [####################] 100 %, 20 rows, 20 a second");
-  Progress none("copy", "rows", 0);
+  ProgressBar none("copy", "rows", 0);
   CHECK(none.line(1) == "copy: 0 rows");
   none.add(7);
   CHECK(none.line(1) == "copy: 7 rows, 7 a second");

@@ -1,0 +1,135 @@
+#include "reshard/cli/common.hpp"
+
+#include <csignal>
+#include <cstdio>
+#include <iostream>
+#include <optional>
+
+#include <nlohmann/json.hpp>
+
+#include "reshard/cli/commands.hpp"
+#include "reshard/progress_bar.hpp"
+#include "ring/location.hpp"
+
+namespace reshard::cli {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+volatile std::sig_atomic_t signals = 0;
+
+const char* word(Executor::End end) {
+  switch (end) {
+    case Executor::End::finished: return "finished";
+    case Executor::End::aborted: return "aborted";
+    case Executor::End::paused: return "paused";
+    case Executor::End::stopped: return "stopped";
+  }
+  return "";
+}
+
+ReshardExit exit_of(Executor::End end) {
+  switch (end) {
+    case Executor::End::finished: return ReshardExit::done;
+    case Executor::End::aborted: return ReshardExit::aborted;
+    case Executor::End::paused: return ReshardExit::paused;
+    case Executor::End::stopped: return ReshardExit::stopped;
+  }
+  return ReshardExit::refused;
+}
+
+/// nullopt: none is named.
+std::optional<Act> act_called(const std::string& name) {
+  if (name.empty()) return std::nullopt;
+  const auto act = act_named(name);
+  if (!act) throw std::runtime_error("there is no act " + name);
+  return act;
+}
+
+}  // namespace
+
+bool interrupted() { return signals > 0; }
+
+void watch_signals() {
+  const auto noted = [](int number) {
+    signals = signals + 1;
+    if (signals > 1) {
+      std::signal(number, SIG_DFL);
+      std::raise(number);
+    }
+  };
+  std::signal(SIGINT, noted);
+  std::signal(SIGTERM, noted);
+}
+
+std::shared_ptr<const ring::Ring> ring_of(const Plan& plan) {
+  auto ring = ring::load_location(plan.ring_location).ring;
+  plan.vnodes.each([&](ring::Vnode vnode) {
+    if (number(vnode) >= ring->vnode_count()) throw std::runtime_error(plan.ring_location + ": has no vnode " + std::to_string(number(vnode)));
+    const std::string& owner = ring->pnode_name(ring->owner(vnode));
+    if (owner != plan.from.pnode && owner != plan.to.pnode)
+      throw std::runtime_error(plan.ring_location + ": vnode " + std::to_string(number(vnode)) + " belongs to " + owner + ", neither of the plan's shards");
+  });
+  return ring;
+}
+
+Watcher watcher(const Plan& plan, bool json) {
+  auto bar = std::make_shared<std::optional<ProgressBar>>();
+  const std::string name = plan.name();
+  const auto line = [name, json](const char* kind, const std::string& text) {
+    if (json)
+      std::cout << Json{{"time", time_now()}, {"plan", name}, {kind, text}}.dump() << std::endl;
+    else
+      std::cerr << time_now() << " plan " << name << ": " << (kind == std::string("alarm") ? "ALARM: " : "") << text << std::endl;
+  };
+  Watcher watcher;
+  watcher.event = [line](const std::string& text) { line("event", text); };
+  watcher.alarm = [line](const std::string& text) { line("alarm", text); };
+  watcher.begin = [bar, json, name](const std::string& what, const std::string& unit, std::uint64_t total) {
+    if (!json) bar->emplace("plan " + name + ", " + what, unit, total);
+  };
+  watcher.progress = [bar](std::uint64_t amount) {
+    if (*bar) (*bar)->add(amount);
+  };
+  watcher.end = [bar] { bar->reset(); };
+  return watcher;
+}
+
+int guarded(const std::function<int()>& work) {
+  try {
+    return work();
+  } catch (const NotCoordinator& error) {
+    std::fprintf(stderr, "moray-router: %s\n", error.what());
+    return static_cast<int>(ReshardExit::elsewhere);
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "moray-router: %s\n", error.what());
+    return static_cast<int>(ReshardExit::refused);
+  }
+}
+
+int execute(const std::filesystem::path& plans, std::uint64_t number, const Execution& how) {
+  watch_signals();
+  Journal journal(plans / std::to_string(number));
+  journal.unask("pause");
+  const auto ring = ring_of(journal.plan());
+  const Watcher told = watcher(journal.plan(), how.json);
+  Executor executor(journal, *ring, told, interrupted, how.by_force);
+  executor.crash_at({act_called(how.crash_before), act_called(how.crash_behind), act_called(how.stop_before)});
+  const Executor::End end = how.abort ? executor.abort() : executor.run();
+  if (how.abort && end == Executor::End::finished) {
+    std::fprintf(stderr, "moray-router: plan %s is cut over already: `reshard rollback %s` takes it back\n", journal.plan().name().c_str(),
+                 journal.plan().name().c_str());
+    return static_cast<int>(ReshardExit::refused);
+  }
+  if (end == Executor::End::finished && journal.plan().reverts != 0) {  // that one has nothing left to do
+    Journal reverted(plans / std::to_string(journal.plan().reverts));
+    State state = reverted.read();
+    state.progress.act = Act::finished;
+    reverted.record(state, "taken back by plan " + journal.plan().name());
+  }
+  const std::string& why = executor.state().stopped;
+  told.event(std::string(word(end)) + (end == Executor::End::stopped ? ": " + why + "; `reshard retry " + journal.plan().name() + "` goes on" : ""));
+  return static_cast<int>(exit_of(end));
+}
+
+}  // namespace reshard::cli

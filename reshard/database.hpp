@@ -1,0 +1,118 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "backends/postgres/session.hpp"
+#include "reshard/journal.hpp"
+#include "reshard/plan.hpp"
+
+namespace reshard {
+
+/// An act that could not be done. What is in the databases says what was; the act may be tried again.
+struct ActFailed : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
+/// One that no repetition mends: a person is needed.
+struct Stuck : ActFailed {
+  using ActFailed::ActFailed;
+};
+
+/// Somebody else is this plan's coordinator, or has become it.
+struct NotCoordinator : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
+enum class Role : std::uint8_t { source, target };
+
+/// A plan's row in a database.
+struct PlanRow {
+  std::string state;
+  std::uint32_t attempt = 0;
+  std::uint64_t epoch = 0;
+  bool decided = false;
+  std::string token;
+};
+
+/// One database of a plan, as its coordinator uses it: two sessions, the plan's row, its barrier. Lives on
+/// one thread. Whatever the server refuses, or a lost connection, is a SessionError.
+class Database {
+ public:
+  Database(const Plan& plan, Role role);
+
+  [[nodiscard]] const Side& side() const { return role_ == Role::source ? plan_.from : plan_.to; }
+  [[nodiscard]] std::uint64_t number() const { return plan_.number; }
+  [[nodiscard]] const Plan& plan() const { return plan_; }
+  [[nodiscard]] Role role() const { return role_; }
+  [[nodiscard]] const char* role_name() const { return role_ == Role::source ? "source" : "target"; }
+  backends::postgres::Session& owner() { return *owner_; }
+  /// Fires no ordinary trigger.
+  backends::postgres::Session& apply() { return *apply_; }
+
+  /// New sessions; the old ones are closed.
+  void connect();
+  void disconnect();
+  [[nodiscard]] bool connected() const { return owner_ != nullptr && apply_ != nullptr; }
+
+  /// A plan's lock, for as long as the owner's session lives. Waits a moment for one that is just
+  /// ending. `by_force` ends whoever holds it. Throws NotCoordinator naming the holder.
+  void lock(std::uint64_t plan, bool by_force);
+  /// Ends what older coordinators of a plan have left running, and waits until it is gone.
+  void end_older_sessions(std::uint64_t plan);
+  [[nodiscard]] bool has_schema();
+
+  /// nullopt: there is none. Throws NotCoordinator where its token is another plan's.
+  std::optional<PlanRow> plan_row();
+  void set_epoch(std::uint64_t epoch);
+  [[nodiscard]] std::uint64_t epoch() const { return epoch_; }
+  /// The row and the membership, in one transaction; what is there stays. `state`: of a new one.
+  void make_plan_row(const std::string& state);
+  /// From one of `from` (a list for SQL's IN) to `to`, in this coordinator's epoch; also where it is `to`
+  /// already. False: it is in another state. `more`: further assignments.
+  bool set_state(const std::string& from, const std::string& to, const std::string& more = "");
+
+  /// Of both sessions. A limit for statements is the server's, one for answers this side's.
+  void limit_statements(std::uint64_t milliseconds);
+  void answer_until(std::optional<std::chrono::steady_clock::time_point> time);
+
+  /// What the server is, and whether what it has logged by now is safe; of one look.
+  struct Standing {
+    ServerIdentity identity;
+    std::string unflushed;  ///< empty: its standbys have all of it on disk; else what to wait for
+  };
+  /// In two halves, so that two servers look at once.
+  void ask_standing();
+  Standing standing();
+  ServerIdentity identity();
+  /// Whether no writer holds this plan's lock, or that of an older plan of the same vnodes.
+  bool barrier_open();
+  /// Ends the transactions that hold the barrier back.
+  void end_writers();
+  /// Plans of these vnodes whose logs and locks are this plan's affair: the older ones, and this.
+  const std::vector<std::uint64_t>& plans();
+  void find_older_plans();
+  /// As SQL: `17,12`.
+  std::string plan_list();
+
+  /// Empty where the standbys that are connected have on disk all that the server has logged by now; else
+  /// the position to wait for.
+  std::string unflushed();
+  bool flushed(const std::string& position);
+
+ private:
+  const Plan& plan_;
+  Role role_;
+  std::string number_, application_;
+  std::uint64_t epoch_ = 0;
+  std::vector<std::uint64_t> plans_;
+  bool schema_known_ = false;
+  std::unique_ptr<backends::postgres::Session> owner_, apply_;
+};
+
+}  // namespace reshard

@@ -1,0 +1,273 @@
+#include "reshard/executor.hpp"
+
+#include <sys/wait.h>
+
+#include <algorithm>
+#include <csignal>
+#include <cstdio>
+#include <thread>
+
+#include <nlohmann/json.hpp>
+
+namespace reshard {
+namespace {
+
+using backends::postgres::SessionError;
+
+constexpr int kFailuresMost = 8;
+constexpr int kSchemaFailuresMost = 3;  ///< what stands in its way does not go by itself
+constexpr std::chrono::milliseconds kFirstPause{100};
+constexpr std::chrono::milliseconds kLongestPause{5'000};
+constexpr std::chrono::milliseconds kShowEach{250};
+
+/// Nothing is blocked while one of these is done, and none has begun what must be ended.
+bool may_wait(Act act) {
+  switch (act) {
+    case Act::make_schema:
+    case Act::arm:
+    case Act::wait_armed:
+    case Act::copy:
+    case Act::pump:
+    case Act::verify:
+    case Act::prepare:
+    case Act::soak:
+    case Act::finalize:
+    case Act::begin_cleanup:
+    case Act::clean:
+    case Act::end_cleanup: return true;
+    default: return false;
+  }
+}
+
+}  // namespace
+
+Executor::Executor(Journal& journal, const ring::Ring& ring, Watcher watcher, std::function<bool()> interrupted, bool by_force)
+    : journal_(journal), plan_(journal.plan()), ring_(ring), watcher_(std::move(watcher)), interrupted_(std::move(interrupted)), by_force_(by_force),
+      state_(journal.read()), source_(plan_, Role::source), target_(plan_, Role::target), routers_(plan_),
+      forward_(source_, target_, "guarded", plan_.populated, [this](const std::string& text) { watcher_.alarm(text); }),
+      reverse_(target_, source_, "committed", true, [this](const std::string& text) { watcher_.alarm(text); }) {
+  state_.progress = resumed(state_.progress);
+  count_what_is_told();
+}
+
+bool Executor::may_end_here() const {
+  const Progress& at = state_.progress;
+  return may_wait(at.act == Act::take_over ? at.after_take_over : at.act);
+}
+
+/// Written only when a coordinator that reads it would do something else than by the last record: within
+/// the block that is once at most.
+void Executor::record(const std::string& event) {
+  State now = state_, before = recorded_;
+  now.progress = resumed(now.progress);
+  before.progress = resumed(before.progress);
+  if (now == before && event.empty()) return;
+  journal_.record(state_, event.empty() ? std::string(to_string(state_.progress.act)) : event);
+  recorded_ = state_;
+}
+
+void Executor::show() {
+  if (Clock::now() - shown_ < kShowEach) return;
+  shown_ = Clock::now();
+  nlohmann::ordered_json shown{{"time", time_now()},
+                               {"act", to_string(state_.progress.act)},
+                               {"attempt", state_.progress.attempt},
+                               {"failures", failures_.empty() ? 0 : failures_.begin()->second}};
+  shown.update(nlohmann::ordered_json::parse(figures_.to_json_text(shown_)));
+  journal_.show(shown.dump());
+  if (!block_began_) journal_.show_metrics(metrics_text(plan_, state_, figures_, journal_.history()));
+}
+
+/// Whoever watches is told, and it is counted.
+void Executor::count_what_is_told() {
+  watcher_.alarm = [this, told = watcher_.alarm](const std::string& text) {
+    ++figures_.alarms;
+    told(text);
+  };
+  watcher_.begin = [this, told = watcher_.begin](const std::string& name, const std::string& what, std::uint64_t total) {
+    figures_.begin(name, total);
+    told(name, what, total);
+  };
+  watcher_.progress = [this, told = watcher_.progress](std::uint64_t amount) {
+    figures_.add(amount);
+    told(amount);
+  };
+  watcher_.end = [this, told = watcher_.end] {
+    figures_.end();
+    told();
+  };
+}
+
+/// By the catalogue's estimate.
+std::uint64_t Executor::rows_that_move(const Table& table) const {
+  const auto owner = ring_.pnode_named(plan_.from.pnode);
+  const std::uint64_t owned = std::max<std::uint64_t>(plan_.vnodes.size(), owner ? ring_.vnodes_of(*owner).size() : ring_.vnode_count());
+  return static_cast<std::uint64_t>(table.rows_about * static_cast<double>(plan_.vnodes.size()) / static_cast<double>(owned));
+}
+
+std::optional<Executor::End> Executor::before_act() {
+  const Act act = state_.progress.act;
+  if (act == Act::finished || act == Act::aborted) {
+    if (ours_) record(act == Act::finished ? "finished" : "aborted");
+    return act == Act::finished ? End::finished : End::aborted;
+  }
+  if (may_end_here() && !stop_reason_.empty()) {
+    state_.stopped = stop_reason_;
+    if (ours_) record("stopped: " + stop_reason_);
+    return End::stopped;
+  }
+  if (aborting_ && act == Act::soak) return End::finished;  // it was committed: carried on to where nothing is blocked
+  if (may_end_here() && stop_asked()) {
+    state_.paused = true;
+    if (ours_) record("paused");
+    return End::paused;
+  }
+  return std::nullopt;
+}
+
+Executor::End Executor::run() {
+  for (;;) {
+    if (const auto end = before_act()) {
+      shown_ = {};
+      show();
+      source_.disconnect();
+      target_.disconnect();
+      return *end;
+    }
+    const Act act = state_.progress.act;
+    if (ours_ && act != Act::take_over) record("");
+    show();
+    if (act == crash_.before) std::raise(SIGKILL);
+    if (act == crash_.stop_before) {
+      crash_.stop_before.reset();
+      std::raise(SIGSTOP);
+    }
+    const auto begun = Clock::now();
+    const Outcome outcome = tried(act);
+    if (block_began_) block_acts_.emplace_back(act, Clock::now() - begun);
+    if (act == crash_.behind && outcome == Outcome::done) std::raise(SIGKILL);
+    if (outcome == Outcome::done || outcome == Outcome::more) failures_.erase(act);
+    if (act == Act::take_over && outcome == Outcome::done) continue;  // it has read what comes next
+    state_.progress = after(state_.progress, outcome);
+  }
+}
+
+Executor::End Executor::abort() {
+  while (!ours_) {
+    const Outcome outcome = tried(Act::take_over);
+    if (outcome != Outcome::done && interrupted_()) return End::paused;
+  }
+  const Act act = state_.progress.act;
+  const bool late = act >= Act::wait_commit_flushed && act <= Act::end_cleanup;
+  if (!late && act != Act::finished && act != Act::aborted) {
+    state_.progress.act = Act::back_out;  // which finds out whether it is committed
+    state_.progress.give_up = true;
+    aborting_ = true;
+    interrupted_ = [] { return false; };
+  }
+  return late ? End::finished : run();
+}
+
+Outcome Executor::tried(Act act) {
+  try {
+    return perform(act);
+  } catch (const NotCoordinator&) {
+    throw;
+  } catch (const SessionError& error) {
+    failed(act, error.detail.empty() ? error.what() : error.what() + (" (" + error.detail + ")"));
+  } catch (const Stuck& error) {
+    stop_reason_ = error.what();
+    failed(act, error.what());
+  } catch (const ActFailed& error) {
+    failed(act, error.what());
+  }
+  return Outcome::failed;
+}
+
+/// Before the commit a plan that fails again and again stops where nothing is blocked; behind it there is
+/// only forward.
+void Executor::failed(Act act, const std::string& why) {
+  if (stop_asked() && may_end_here()) return;
+  const int failures = ++failures_[act];
+  watcher_.alarm(std::string(to_string(act)) + ": " + why);
+  if (act >= Act::prepare && act <= Act::commit && static_cast<std::uint64_t>(++cutovers_failed_) >= plan_.options.attempts)
+    stop_reason_ = std::to_string(cutovers_failed_) + " cutovers were given up, the last one at " + std::string(to_string(act)) + ": " + why;
+  if (failures >= kFailuresMost && stop_reason_.empty()) stop_reason_ = std::string(to_string(act)) + " failed: " + why;
+  if (act == Act::make_schema && stop_reason_.empty() && failures >= kSchemaFailuresMost) stop_reason_ = why;
+  if (act >= Act::block && act <= Act::commit) return;          // clients are waiting
+  if (!stop_reason_.empty() && may_end_here()) return;          // nothing is waited for
+  const auto pause = std::min(kFirstPause * (1 << std::min(failures, 6)), kLongestPause);
+  const auto until = Clock::now() + pause;
+  while (Clock::now() < until && !(stop_asked() && may_end_here())) std::this_thread::sleep_for(std::chrono::milliseconds(20));
+}
+
+Outcome Executor::perform(Act act) {
+  switch (act) {
+    case Act::take_over: return take_over();
+    case Act::make_schema: return make_schema();
+    case Act::arm: return arm();
+    case Act::wait_armed: return wait_barrier(false);
+    case Act::copy: return copy();
+    case Act::pump: return pump();
+    case Act::verify: return verify();
+    case Act::prepare: return prepare();
+    case Act::block: return block();
+    case Act::fence: return fence();
+    case Act::wait_fenced: return wait_barrier(true);
+    case Act::pump_last: return pump_last();
+    case Act::advance_sequence: return advance_sequence();
+    case Act::wait_flushed: return wait_flushed();
+    case Act::compare_servers: return compare_servers();
+    case Act::commit: return commit();
+    case Act::wait_commit_flushed: return wait_commit_flushed();
+    case Act::activate: return activate();
+    case Act::commit_target: return commit_target();
+    case Act::unblock:
+    case Act::unblock_source: return unblock();
+    case Act::soak: return soak();
+    case Act::finalize: return finalize();
+    case Act::begin_cleanup: return begin_cleanup();
+    case Act::clean: return clean();
+    case Act::end_cleanup: return end_cleanup();
+    case Act::back_out: return back_out();
+    case Act::drop_pending: return drop_pending();
+    case Act::abort_plan: return abort_plan();
+    case Act::finished:
+    case Act::aborted: break;
+  }
+  return Outcome::done;
+}
+
+void Executor::require_state(bool good, Database& where, const char* wanted) {
+  if (good) return;
+  const auto row = where.plan_row();
+  if (row && row->epoch != where.epoch()) throw NotCoordinator("another coordinator has taken over");
+  throw ActFailed(std::string("the plan's row at the ") + where.role_name() + (row ? " says " + row->state : " is gone") + ", not " + wanted);
+}
+
+/// Some of the plan's vnodes, from the first that is not left out.
+std::vector<VnodeGroup> Executor::groups(const Table& table, std::uint64_t rows, std::uint64_t vnodes_left_out) const {
+  const auto owner = ring_.pnode_named(plan_.from.pnode);
+  const std::uint64_t owned = owner ? ring_.vnodes_of(*owner).size() : ring_.vnode_count();
+  std::vector<std::uint32_t> vnodes;
+  plan_.vnodes.each([&](ring::Vnode vnode) { vnodes.push_back(number(vnode)); });
+  vnodes.erase(vnodes.begin(), vnodes.begin() + static_cast<std::ptrdiff_t>(std::min<std::uint64_t>(vnodes_left_out, vnodes.size())));
+  return groups_of(ring::VnodeSet::of(std::move(vnodes)), table, std::max(owned, plan_.vnodes.size()), rows);
+}
+
+void Executor::hook(const std::string& phase) {
+  const auto command = plan_.hooks.find(phase);
+  if (command == plan_.hooks.end() || state_.hooks_done[phase]) return;
+  watcher_.event("hook " + phase + ": " + command->second);
+  FILE* pipe = popen(command->second.c_str(), "w");
+  if (pipe == nullptr) throw ActFailed("hook " + phase + " can't be started");
+  const std::string text = to_json_text(plan_);
+  const std::size_t written = fwrite(text.data(), 1, text.size(), pipe);
+  const int code = pclose(pipe);
+  if (code != 0) throw ActFailed("hook " + phase + " ended with " + std::to_string(WIFEXITED(code) ? WEXITSTATUS(code) : code));
+  static_cast<void>(written);  // a hook need not read all of it
+  state_.hooks_done[phase] = true;
+  record("hook " + phase);
+}
+
+}  // namespace reshard

@@ -1,0 +1,149 @@
+#pragma once
+
+#include <array>
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "reshard/copy.hpp"
+#include "reshard/database.hpp"
+#include "reshard/journal.hpp"
+#include "reshard/plan_metrics.hpp"
+#include "reshard/pump.hpp"
+#include "reshard/routers.hpp"
+#include "reshard/step.hpp"
+#include "reshard/verify.hpp"
+#include "ring/ring.hpp"
+
+namespace reshard {
+
+/// What a coordinator tells whoever watches it. Called on its thread.
+struct Watcher {
+  std::function<void(const std::string& text)> event;  ///< something happened
+  std::function<void(const std::string& text)> alarm;  ///< a person should see this
+  std::function<void(const std::string& name, const std::string& what, std::uint64_t total)> begin;  ///< work that can be measured
+  std::function<void(std::uint64_t amount)> progress;
+  std::function<void()> end;
+};
+
+/// Carries out a plan: each act as reshard/step.hpp orders them, against real databases and routers.
+/// Everything that it knows is in the journal or the databases, so that it may end anywhere. Lives on one
+/// thread.
+class Executor {
+ public:
+  enum class End : std::uint8_t { finished, aborted, paused, stopped };
+
+  /// `ring`: the one that the plan begins from, or that it ends with. `interrupted`: asked often; true: end
+  /// where that may be waited with. `by_force`: ends another coordinator of the plan.
+  Executor(Journal& journal, const ring::Ring& ring, Watcher watcher, std::function<bool()> interrupted, bool by_force);
+
+  /// Throws NotCoordinator; whatever else goes wrong is tried again, or ends it as `stopped`.
+  End run();
+  /// Backs the plan out before its commit, and ends it. `finished` where it is too late.
+  End abort();
+
+  /// For rehearsals: the process ends, as if killed, before or behind that act; or stops.
+  struct Crash {
+    std::optional<Act> before, behind;
+    std::optional<Act> stop_before;  ///< as if stopped by a signal; it goes on by another
+  };
+  void crash_at(Crash where) { crash_ = where; }
+
+  [[nodiscard]] const State& state() const { return state_; }
+  /// The last block: from the routers' being told to hold writes to their being told to go on.
+  [[nodiscard]] std::optional<std::chrono::nanoseconds> block_time() const { return figures_.block; }
+
+ private:
+  using Clock = std::chrono::steady_clock;
+
+  [[nodiscard]] bool may_end_here() const;
+  void record(const std::string& event);
+  void show();
+  void count_what_is_told();
+  [[nodiscard]] std::uint64_t rows_that_move(const Table& table) const;
+  std::optional<End> before_act();
+  Outcome perform(Act act);
+  Outcome tried(Act act);
+  void failed(Act act, const std::string& why);
+
+  // acts_ready.cpp: all before the cutover
+  Outcome take_over();
+  Outcome make_schema();
+  Outcome arm();
+  Outcome wait_barrier(bool in_cutover);
+  Outcome copy();
+  Outcome pump();
+  Outcome verify();
+  // acts_cutover.cpp
+  Outcome prepare();
+  Outcome block();
+  Outcome fence();
+  Outcome pump_last();
+  Outcome advance_sequence();
+  Outcome wait_flushed();
+  Outcome compare_servers();
+  Outcome commit();
+  Outcome wait_commit_flushed();
+  Outcome activate();
+  Outcome commit_target();
+  Outcome unblock();
+  Outcome back_out();
+  Outcome drop_pending();
+  Outcome abort_plan();
+  // acts_behind.cpp: all behind it
+  Outcome soak();
+  Outcome finalize();
+  Outcome begin_cleanup();
+  Outcome clean();
+  Outcome end_cleanup();
+
+  void create_triggers(Database& database, const std::string& sql, const std::string& table);
+  void read_tables();
+  void require_state(bool good, Database& where, const char* wanted);
+  [[nodiscard]] std::vector<VnodeGroup> groups(const Table& table, std::uint64_t rows, std::uint64_t vnodes_left_out = 0) const;
+  void repair(const std::vector<DifferingRow>& rows);
+  [[nodiscard]] std::array<ServerIdentity, 2> identities();
+  void count_copied();
+  void verify_counts();
+  void drop_copied();
+  void read_serials();
+  void advance_sequences(std::uint64_t room);
+  void require_budget() const;
+  [[nodiscard]] std::chrono::milliseconds budget_left() const;
+  void unlimit();
+  void flush_source();
+  void hook(const std::string& phase);
+  [[nodiscard]] bool stop_asked() const { return interrupted_() || journal_.asked("pause"); }
+
+  Journal& journal_;
+  const Plan& plan_;
+  const ring::Ring& ring_;
+  Watcher watcher_;
+  std::function<bool()> interrupted_;
+  bool by_force_;
+
+  State state_, recorded_;
+  bool aborting_ = false;
+  bool ours_ = false;  // the locks are held, so that the journal is this coordinator's
+  Database source_, target_;
+  Routers routers_;
+  Pump forward_, reverse_;
+  std::map<Act, int> failures_;  // since the act was last done
+  int cutovers_failed_ = 0;
+  std::vector<std::pair<std::string, bool>> serials_;  // names; true: a sequence, false: a table of one number
+  std::array<ServerIdentity, 2> flushed_;              // of the servers that have everything on disk
+  std::string stop_reason_;
+  std::optional<Clock::time_point> block_began_, committed_;
+  PlanFigures figures_;
+  std::vector<std::pair<Act, std::chrono::nanoseconds>> block_acts_;  // what the block's time went to
+  std::optional<Clock::time_point> lag_small_since_;
+  Clock::time_point shown_{};
+  Crash crash_;
+};
+
+}  // namespace reshard

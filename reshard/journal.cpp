@@ -1,0 +1,164 @@
+#include "reshard/journal.hpp"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <fstream>
+#include <iterator>
+#include <stdexcept>
+#include <system_error>
+
+#include <nlohmann/json.hpp>
+
+#include "ring/durable_file.hpp"
+
+namespace reshard {
+namespace {
+
+namespace fs = std::filesystem;
+using Json = nlohmann::ordered_json;
+
+constexpr const char* kPlanFile = "plan.json";
+constexpr const char* kJournalFile = "journal.jsonl";
+constexpr const char* kShownFile = "status.json";
+constexpr const char* kMetricsFile = "metrics.prom";
+
+std::string text_of(const fs::path& path) {
+  std::ifstream file(path);
+  if (!file) throw std::runtime_error(path.string() + ": can't be read");
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+Json json_of(const ServerIdentity& identity) { return {{"timeline", identity.timeline}, {"started", identity.started}, {"address", identity.address}}; }
+
+ServerIdentity identity_from(const Json& json) {
+  return {json.at("timeline").get<std::string>(), json.at("started").get<std::string>(), json.at("address").get<std::string>()};
+}
+
+Json json_of(const State& state) {
+  const Progress& at = state.progress;
+  Json json{{"act", to_string(at.act)}, {"afterTakeOver", to_string(at.after_take_over)}, {"attempt", at.attempt}, {"copies", at.copies},
+            {"giveUp", at.give_up}, {"verifyAgain", at.verify_again}};
+  if (state.identities) json["identities"] = {json_of(state.identities->at(0)), json_of(state.identities->at(1))};
+  json["copied"] = state.copied;
+  json["hooksDone"] = state.hooks_done;
+  json["cachesUntil"] = state.caches_until;
+  json["soakUntil"] = state.soak_until;
+  json["stopped"] = state.stopped;
+  json["irreversible"] = state.irreversible;
+  json["paused"] = state.paused;
+  return json;
+}
+
+State state_from(const Json& json) {
+  const auto act = [&](const char* name) {
+    const auto found = act_named(json.at(name).get<std::string>());
+    if (!found) throw std::runtime_error(std::string("no act is called ") + json.at(name).dump());
+    return *found;
+  };
+  State state;
+  state.progress = {act("act"), act("afterTakeOver"), json.at("attempt").get<std::uint32_t>(), json.at("copies").get<bool>(),
+                    json.at("giveUp").get<bool>(), json.at("verifyAgain").get<bool>()};
+  if (json.contains("identities")) state.identities = {identity_from(json.at("identities").at(0)), identity_from(json.at("identities").at(1))};
+  json.at("copied").get_to(state.copied);
+  json.at("hooksDone").get_to(state.hooks_done);
+  json.at("cachesUntil").get_to(state.caches_until);
+  json.at("soakUntil").get_to(state.soak_until);
+  json.at("stopped").get_to(state.stopped);
+  json.at("irreversible").get_to(state.irreversible);
+  json.at("paused").get_to(state.paused);
+  return state;
+}
+
+/// One write, so that a crash cuts off at most this record's line; the next begins on a line of its own.
+void append(const fs::path& path, const std::string& line) {
+  const auto fail = [&] { throw std::system_error(errno, std::generic_category(), path.string()); };
+  const int file = open(path.c_str(), O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+  if (file < 0) fail();
+  const off_t bytes = lseek(file, 0, SEEK_END);
+  char last = '\n';
+  const bool cut = bytes > 0 && pread(file, &last, 1, bytes - 1) == 1 && last != '\n';
+  const std::string whole = (cut ? "\n" : "") + line + "\n";
+  const bool good = write(file, whole.data(), whole.size()) == static_cast<ssize_t>(whole.size()) && fsync(file) == 0;
+  const int reason = errno;
+  close(file);
+  errno = reason;
+  if (!good) fail();
+}
+
+/// By a rename. It is shown, and nothing goes by it: what fails is not worth a word.
+void replace_unsynced(const fs::path& path, const std::string& text) {
+  const fs::path beside = path.string() + ".next";
+  {
+    std::ofstream file(beside);
+    file << text;
+  }
+  std::error_code ignored;
+  fs::rename(beside, path, ignored);
+}
+
+}  // namespace
+
+Journal::Journal(fs::path directory) : directory_(std::move(directory)), plan_(plan_from_json(text_of(directory_ / kPlanFile))) {}
+
+Journal Journal::create(const fs::path& plans, const Plan& plan) {
+  const fs::path directory = plans / plan.name();
+  fs::create_directories(plans);
+  if (!fs::create_directory(directory)) throw std::runtime_error(directory.string() + ": is there already");
+  fs::permissions(directory, fs::perms::owner_all);  // URLs may hold passwords
+  ring::durable::write(directory / kPlanFile, to_json_text(plan));
+  ring::durable::sync_directory(plans);
+  return Journal(directory);
+}
+
+State Journal::read() const {
+  const auto lines = history();
+  for (auto line = lines.rbegin(); line != lines.rend(); ++line) {
+    const Json json = Json::parse(*line, nullptr, false);
+    if (!json.is_discarded()) return state_from(json.at("state"));  // else cut off by a crash: it was not acted on
+  }
+  State state;
+  if (plan_.reverts != 0) state.progress = rollback();
+  return state;
+}
+
+void Journal::record(const State& state, const std::string& event) {
+  const Json line{{"time", time_now()}, {"by", this_author()}, {"process", getpid()}, {"event", event}, {"state", json_of(state)}};
+  append(directory_ / kJournalFile, line.dump());
+}
+
+std::vector<std::string> Journal::history() const {
+  std::vector<std::string> lines;
+  std::ifstream file(directory_ / kJournalFile);
+  for (std::string line; std::getline(file, line);)
+    if (!line.empty()) lines.push_back(line);
+  return lines;
+}
+
+void Journal::ask(const std::string& what) const { ring::durable::write(directory_ / what, time_now() + "\n"); }
+void Journal::unask(const std::string& what) const { ring::durable::remove(directory_ / what); }
+bool Journal::asked(const std::string& what) const { return fs::exists(directory_ / what); }
+
+void Journal::show(const std::string& json) const { replace_unsynced(directory_ / kShownFile, json + "\n"); }
+void Journal::show_metrics(const std::string& text) const { replace_unsynced(directory_ / kMetricsFile, text); }
+
+std::string Journal::shown() const {
+  const fs::path path = directory_ / kShownFile;
+  return fs::exists(path) ? text_of(path) : std::string();
+}
+
+std::vector<std::uint64_t> plans_in(const fs::path& plans) {
+  std::vector<std::uint64_t> numbers;
+  if (!fs::exists(plans)) return numbers;
+  for (const auto& entry : fs::directory_iterator(plans)) {
+    const std::string name = entry.path().filename().string();
+    if (entry.is_directory() && !name.empty() && std::all_of(name.begin(), name.end(), [](char c) { return c >= '0' && c <= '9'; }))
+      numbers.push_back(std::stoull(name));
+  }
+  std::sort(numbers.begin(), numbers.end());
+  return numbers;
+}
+
+}  // namespace reshard

@@ -1,0 +1,78 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "reshard/plan.hpp"
+#include "reshard/step.hpp"
+
+namespace reshard {
+
+/// A database server as it is told apart from what it was, or from another: after a failover or a restart
+/// at least one of these differs.
+struct ServerIdentity {
+  std::string timeline, started, address;
+  bool operator==(const ServerIdentity&) const = default;
+};
+
+/// What outlives a coordinator, beside the databases.
+struct State {
+  Progress progress;
+  std::optional<std::array<ServerIdentity, 2>> identities;  ///< source, target: as all was compared last
+  std::map<std::string, std::uint64_t> copied;  ///< by bucket: vnodes whose rows are there, from the first on
+  std::map<std::string, bool> hooks_done;
+  std::string caches_until; ///< ISO time by which routers hide rows that are not the shard's; empty: they do already
+  std::string soak_until;   ///< ISO time; empty: it has not begun
+  std::string stopped;      ///< why a person is needed; empty: nobody is
+  std::string irreversible; ///< why there is no way back; empty: there is one
+  bool paused = false;
+  bool operator==(const State&) const = default;
+};
+
+/// A plan's directory: the plan, written once; `journal.jsonl`, to which each record is appended and synced;
+/// and what people ask of a running coordinator. One process writes the journal (the plan's advisory locks
+/// see to that), any may read and ask. Throws std::system_error or std::runtime_error, naming the path.
+class Journal {
+ public:
+  /// The directory of a plan that is there.
+  explicit Journal(std::filesystem::path directory);
+  /// Makes the directory of a new one.
+  static Journal create(const std::filesystem::path& plans, const Plan& plan);
+
+  [[nodiscard]] const Plan& plan() const { return plan_; }
+  /// As last recorded, by whomever.
+  [[nodiscard]] State read() const;
+  /// On disk when it returns: one fsync.
+  void record(const State& state, const std::string& event);
+  /// The record's lines, oldest first.
+  [[nodiscard]] std::vector<std::string> history() const;
+
+  /// What people ask of a running coordinator, by name: `pause`, to stop before its next act that may be
+  /// waited with; `finalize`, to end the soak.
+  void ask(const std::string& what) const;
+  void unask(const std::string& what) const;
+  [[nodiscard]] bool asked(const std::string& what) const;
+
+  /// What the coordinator shows of itself, several times a second; not synced, never trusted.
+  void show(const std::string& json) const;
+  [[nodiscard]] std::string shown() const;
+  /// The same for Prometheus: `metrics.prom`, whole at any time.
+  void show_metrics(const std::string& text) const;
+
+  [[nodiscard]] const std::filesystem::path& directory() const { return directory_; }
+
+ private:
+  std::filesystem::path directory_;
+  Plan plan_;
+};
+
+/// The numbers of the plans of a directory, ascending.
+std::vector<std::uint64_t> plans_in(const std::filesystem::path& plans);
+
+}  // namespace reshard

@@ -1,0 +1,117 @@
+#include "reshard/plan.hpp"
+
+#include <pwd.h>
+#include <unistd.h>
+
+#include <array>
+#include <chrono>
+#include <cstdio>
+#include <ctime>
+#include <random>
+#include <stdexcept>
+
+#include <nlohmann/json.hpp>
+
+namespace reshard {
+
+// Found by nlohmann by their names.
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Side, pnode, url, apply)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(PlanOptions, max_block_ms, soak_seconds, copy_bytes_per_second, cleanup_rows_per_second, cleanup_latency_ms, lease_ms,
+                                   attempts, lag_rows, settle_ms, cache_ms, cleanup)
+
+std::string to_json_text(const Plan& plan) {
+  nlohmann::json json;
+  json["number"] = plan.number;
+  json["token"] = plan.token;
+  json["from"] = plan.from;
+  json["to"] = plan.to;
+  json["vnodes"] = plan.vnodes.to_text();
+  json["ringLocation"] = plan.ring_location;
+  json["baseDigest"] = plan.base_digest;
+  json["digest"] = plan.digest;
+  json["populated"] = plan.populated;
+  json["reverts"] = plan.reverts;
+  json["routers"] = plan.routers;
+  json["localBuckets"] = plan.buckets.local;
+  json["derivedBuckets"] = plan.buckets.derived;
+  json["options"] = plan.options;
+  json["hooks"] = plan.hooks;
+  json["author"] = plan.author;
+  json["made"] = plan.made;
+  return json.dump(2) + "\n";
+}
+
+Plan plan_from_json(const std::string& text) {
+  try {
+    const auto json = nlohmann::json::parse(text);
+    Plan plan;
+    json.at("number").get_to(plan.number);
+    json.at("token").get_to(plan.token);
+    json.at("from").get_to(plan.from);
+    json.at("to").get_to(plan.to);
+    plan.vnodes = ring::VnodeSet::parse(json.at("vnodes").get<std::string>());
+    json.at("ringLocation").get_to(plan.ring_location);
+    json.at("baseDigest").get_to(plan.base_digest);
+    json.at("digest").get_to(plan.digest);
+    json.at("populated").get_to(plan.populated);
+    json.at("reverts").get_to(plan.reverts);
+    json.at("routers").get_to(plan.routers);
+    json.at("localBuckets").get_to(plan.buckets.local);
+    json.at("derivedBuckets").get_to(plan.buckets.derived);
+    json.at("options").get_to(plan.options);
+    json.at("hooks").get_to(plan.hooks);
+    json.at("author").get_to(plan.author);
+    json.at("made").get_to(plan.made);
+    return plan;
+  } catch (const nlohmann::json::exception& error) {
+    throw std::runtime_error(std::string("not a plan: ") + error.what());
+  }
+}
+
+Plan reverse_of(const Plan& plan, std::uint64_t number) {
+  Plan back = plan;
+  back.number = number;
+  back.token = make_token();
+  std::swap(back.from, back.to);
+  std::swap(back.base_digest, back.digest);
+  back.reverts = plan.number;
+  back.populated = true;
+  back.author = this_author();
+  back.made = time_now();
+  back.options.soak_seconds = 0;  // where it came from has been kept current all the time, and is right again
+  return back;
+}
+
+std::string make_token() {
+  std::random_device random;
+  std::string token;
+  for (int i = 0; i < 4; ++i) {
+    std::array<char, 9> part{};
+    std::snprintf(part.data(), part.size(), "%08x", static_cast<unsigned>(random()));
+    token += part.data();
+  }
+  return token;
+}
+
+std::string this_author() {
+  std::array<char, 256> host{};
+  gethostname(host.data(), host.size() - 1);
+  const passwd* user = getpwuid(geteuid());
+  return (user == nullptr ? std::to_string(geteuid()) : std::string(user->pw_name)) + "@" + host.data();
+}
+
+std::string time_now() { return time_in(0); }
+
+std::string time_in(std::uint64_t milliseconds) {
+  const auto then = std::chrono::system_clock::now() + std::chrono::milliseconds(milliseconds);
+  const std::time_t seconds = std::chrono::system_clock::to_time_t(then);
+  const auto rest = std::chrono::duration_cast<std::chrono::milliseconds>(then.time_since_epoch()).count() % 1000;
+  std::tm parts{};
+  gmtime_r(&seconds, &parts);
+  std::array<char, 40> text{};
+  const std::size_t length = std::strftime(text.data(), text.size(), "%Y-%m-%dT%H:%M:%S", &parts);
+  std::snprintf(text.data() + length, text.size() - length, ".%03dZ", static_cast<int>(rest));
+  return text.data();
+}
+
+}  // namespace reshard

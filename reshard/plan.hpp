@@ -1,0 +1,74 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "config/config.hpp"
+#include "ring/vnode_set.hpp"
+
+namespace reshard {
+
+/// One of the two shards of a plan.
+struct Side {
+  std::string pnode;
+  std::string url;    ///< as the owner of the tables: schema, triggers, reads
+  std::string apply;  ///< as whoever may set session_replication_role: pump, cleanup
+  bool operator==(const Side&) const = default;
+};
+
+/// What an operator chooses.
+struct PlanOptions {
+  std::uint64_t max_block_ms = 1'000;      ///< the block ends by itself after so long, before the commit
+  std::uint64_t soak_seconds = 86'400;     ///< the source is kept current for so long
+  std::uint64_t copy_bytes_per_second = 0;     ///< 0: any
+  std::uint64_t cleanup_rows_per_second = 20'000;  ///< 0: any
+  std::uint64_t cleanup_latency_ms = 50;   ///< a batch that took longer is followed by a pause as long
+  std::uint64_t lease_ms = 10'000;         ///< routers serve moving vnodes for so long without hearing of the plan
+  std::uint64_t attempts = 5;              ///< cutovers tried before the plan stops
+  std::uint64_t lag_rows = 1'000;          ///< the log is at most so long before the cutover
+  std::uint64_t settle_ms = 2'000;         ///< and has been for so long
+  std::uint64_t cache_ms = 31'000;         ///< routers know within this that a database has become one that hides rows
+  bool cleanup = true;
+  bool operator==(const PlanOptions&) const = default;
+};
+
+/// A move of vnodes from one shard to another. Written once, never changed.
+struct Plan {
+  std::uint64_t number = 0;  ///< over all plans of both databases; the newest of a vnode decides
+  std::string token;         ///< random: two plans that were given one number are told apart by it
+  Side from, to;
+  ring::VnodeSet vnodes;
+  std::string ring_location;  ///< where the coordinator reads the ring
+  std::string base_digest;    ///< of the ring that it begins from
+  std::string digest;         ///< of the ring that it ends with
+  bool populated = false;     ///< other rows are where these go: they are given ids of that side, and keep their own nowhere
+  std::uint64_t reverts = 0;  ///< the plan that this one takes back; 0: none
+  std::vector<std::string> routers;  ///< admin sockets
+  config::Buckets buckets;
+  PlanOptions options;
+  std::map<std::string, std::string> hooks;  ///< by phase: a shell command
+  std::string author;         ///< user@host
+  std::string made;           ///< when
+
+  [[nodiscard]] std::string name() const { return std::to_string(number); }
+  bool operator==(const Plan&) const = default;
+};
+
+std::string to_json_text(const Plan& plan);
+/// Throws std::runtime_error naming what is wrong.
+Plan plan_from_json(const std::string& text);
+
+/// The plan that takes a cut-over one back: the other way, under its own number.
+Plan reverse_of(const Plan& plan, std::uint64_t number);
+
+/// Random, 128 bits, hex.
+std::string make_token();
+/// user@host of this process.
+std::string this_author();
+/// As ISO 8601, UTC, to the millisecond: comparable as texts.
+std::string time_now();
+std::string time_in(std::uint64_t milliseconds);
+
+}  // namespace reshard

@@ -1,0 +1,33 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "reshard/plan.hpp"
+#include "ring/ring.hpp"
+
+namespace reshard {
+
+/// What stands in a plan's way, and what to do about it.
+struct Obstacle {
+  std::string what, advice;
+  bool operator==(const Obstacle&) const = default;
+};
+
+struct Preflight {
+  std::vector<Obstacle> obstacles;  ///< any: the plan must not begin
+  std::vector<std::string> warnings;
+  double rows = 0, bytes = 0;       ///< that move, as well as it is known
+};
+
+/// Looks at everything that a plan needs, and changes nothing. `whole`: reads the key of every row, to see
+/// that its vnode is right; else that is left out. Throws only where a database can't be reached at all.
+Preflight preflight(const Plan& plan, const ring::Ring& ring, bool whole);
+
+/// How many rows, and bytes, of routed buckets each vnode of the source has: by vnode.
+struct VnodeLoad {
+  std::uint64_t vnode = 0, rows = 0, bytes = 0;
+};
+std::vector<VnodeLoad> vnode_loads(const Side& source, const config::Buckets& buckets);
+
+}  // namespace reshard

@@ -1,0 +1,87 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "reshard/database.hpp"
+#include "reshard/tables.hpp"
+
+/// How rows get from one database to another: as binary COPY, columns named, types the target's.
+namespace reshard {
+
+/// Keys that one statement names.
+inline constexpr std::size_t kKeysAtOnce = 5'000;
+
+/// A bucket's table on both sides.
+struct TablePair {
+  Table source, target;
+};
+
+/// Rows as COPY's binary form, cut between rows.
+class RowBatch {
+ public:
+  /// What a server sends: pieces that end where rows do.
+  void add(std::string_view piece);
+  [[nodiscard]] std::uint64_t rows() const { return rows_; }
+  [[nodiscard]] std::size_t bytes() const { return bytes_.size(); }
+  [[nodiscard]] bool empty() const { return rows_ == 0; }
+  /// With its header and its end.
+  [[nodiscard]] std::string take();
+
+ private:
+  std::string bytes_;
+  std::uint64_t rows_ = 0;
+};
+
+/// What is selected of a row at `from` to become one at `to`: in the order of `to.column_list()`.
+std::string selected(const Table& from, const Table& to, const std::string& row);
+
+/// The rows of these keys as they are in the session's transaction.
+RowBatch rows_of(backends::postgres::Session& session, const Table& from, const Table& to, const std::vector<std::string>& keys);
+
+/// The keys, so many at a time as one statement names.
+std::vector<std::vector<std::string>> in_parts(const std::vector<std::string>& keys);
+/// An array of texts as an SQL literal.
+std::string text_array(const std::vector<std::string>& texts);
+std::string number_array(const std::vector<std::uint64_t>& numbers);
+
+/// In a transaction of `to`'s apply session: certain keys of a table become exactly certain rows, which may
+/// come in parts. All of those keys are deleted before anything is inserted, since a unique value may have
+/// moved from one of them to another.
+class Replacement {
+ public:
+  /// `ids_issued_anew`: a row keeps the id that it has there, a new one gets the side's next; else ids come
+  /// with the rows.
+  Replacement(Database& to, const Table& table, std::vector<std::string> keys, bool ids_issued_anew);
+  void add(RowBatch rows);
+  void finish();
+
+ private:
+  void drop_old();
+  [[nodiscard]] std::map<std::string, std::int64_t> directories() const;
+
+  Database& to_;
+  const Table& table_;
+  std::vector<std::string> keys_;
+  bool ids_issued_anew_;
+  std::string stage_;
+  std::map<std::string, std::int64_t> counted_;  // rows by directory before; where the table's are counted
+};
+
+/// Where none of the rows are there: only inserted. With new ids, keys that are taken, or whose unique
+/// values are, stay out: they are returned.
+std::vector<std::string> insert_rows(Database& to, const Table& table, RowBatch rows, bool ids_issued_anew);
+
+/// Begins a transaction of the apply session that goes on only while the plan's row there is in `state` and
+/// in this coordinator's epoch. Throws NotCoordinator, or ActFailed naming the state.
+void begin_apply(Database& to, const std::string& state);
+
+/// An expression that is the same for two rows if, and only if, they are alike, ids aside. `table`: one of
+/// the two, the same for both.
+std::string row_digest(const Table& table, const std::string& row);
+
+}  // namespace reshard

@@ -1,0 +1,52 @@
+// Preloaded into programs by a test: while the file that FULL_DISK_FLAG names is there, no file whose path has
+// FULL_DISK_PATH in it becomes larger.
+#include <dlfcn.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+
+namespace {
+
+/// The size that a file is not to pass, or none.
+bool full(int file, off_t end) {
+  const char* flag = std::getenv("FULL_DISK_FLAG");
+  const char* part = std::getenv("FULL_DISK_PATH");
+  if (flag == nullptr || part == nullptr || access(flag, F_OK) != 0) return false;
+  std::array<char, 64> link{};
+  std::array<char, 4096> path{};
+  std::snprintf(link.data(), link.size(), "/proc/self/fd/%d", file);
+  const ssize_t length = readlink(link.data(), path.data(), path.size() - 1);
+  if (length <= 0 || std::strstr(path.data(), part) == nullptr) return false;
+  struct stat now {};
+  return fstat(file, &now) == 0 && end > now.st_size;
+}
+
+template <typename Function, typename... Arguments>
+ssize_t unless_full(const char* name, off_t end, int file, Arguments... arguments) {
+  if (full(file, end)) {
+    errno = ENOSPC;
+    return -1;
+  }
+  return reinterpret_cast<Function>(dlsym(RTLD_NEXT, name))(file, arguments...);
+}
+
+using Write = ssize_t (*)(int, const void*, std::size_t, off_t);
+
+}  // namespace
+
+extern "C" ssize_t pwrite(int file, const void* bytes, std::size_t count, off_t at) {
+  return unless_full<Write>("pwrite", at + static_cast<off_t>(count), file, bytes, count, at);
+}
+extern "C" ssize_t pwrite64(int file, const void* bytes, std::size_t count, off_t at) {
+  return unless_full<Write>("pwrite64", at + static_cast<off_t>(count), file, bytes, count, at);
+}
+extern "C" int posix_fallocate(int file, off_t at, off_t count) {
+  if (full(file, at + count)) return ENOSPC;
+  return reinterpret_cast<int (*)(int, off_t, off_t)>(dlsym(RTLD_NEXT, "posix_fallocate"))(file, at, count);
+}

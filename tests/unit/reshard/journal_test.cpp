@@ -1,0 +1,111 @@
+#include "reshard/journal.hpp"
+
+#include <filesystem>
+#include <fstream>
+
+#include <doctest/doctest.h>
+
+#include "tests/support/test_data.hpp"
+
+using namespace reshard;
+
+namespace {
+
+Plan some_plan() {
+  Plan plan;
+  plan.number = 7;
+  plan.token = make_token();
+  plan.from = {"tcp://1", "postgresql://a/x", "postgresql://b/x"};
+  plan.to = {"tcp://2", "postgresql://c/y", "postgresql://d/y"};
+  plan.vnodes = ring::VnodeSet::parse("3-9,12");
+  plan.base_digest = "aa";
+  plan.digest = "bb";
+  plan.populated = true;
+  plan.routers = {"/run/one.sock", "/run/two.sock"};
+  plan.options.max_block_ms = 250;
+  plan.options.cleanup = false;
+  plan.hooks = {{"pre_lock", "true"}};
+  plan.author = "somebody@somewhere";
+  plan.made = time_now();
+  return plan;
+}
+
+State some_state() {
+  State state;
+  state.progress = {Act::copy, Act::make_schema, 3, true, false, true};
+  state.identities = {{{"00000001", "1", "a:1"}, {"00000002", "2", "b:2"}}};
+  state.copied = {{"manta", 12}};
+  state.hooks_done = {{"pre_lock", true}};
+  state.caches_until = time_in(1'000);
+  state.stopped = "why";
+  return state;
+}
+
+}  // namespace
+
+TEST_CASE("plan: what is written is read") {
+  const Plan plan = some_plan();
+  CHECK(plan_from_json(to_json_text(plan)) == plan);
+  CHECK_THROWS_WITH_AS(plan_from_json("{}"), doctest::Contains("not a plan"), std::runtime_error);
+  CHECK_THROWS_AS(plan_from_json("no"), std::runtime_error);
+}
+
+TEST_CASE("plan: the way back goes the other way, under its own name") {
+  const Plan plan = some_plan(), back = reverse_of(plan, 8);
+  CHECK(back.from == plan.to);
+  CHECK(back.to == plan.from);
+  CHECK(back.base_digest == plan.digest);
+  CHECK(back.digest == plan.base_digest);
+  CHECK(back.vnodes == plan.vnodes);
+  CHECK(back.reverts == 7);
+  CHECK(back.populated);
+  CHECK(back.token != plan.token);
+}
+
+TEST_CASE("journal: the last whole record counts; one that a crash cut off does not") {
+  const test_support::TemporaryDirectory directory;
+  Journal journal = Journal::create(directory.path(), some_plan());
+  CHECK(journal.read() == State());
+  State state = some_state();
+  journal.record(state, "first");
+  CHECK(Journal(directory.path() / "7").read() == state);
+  {
+    std::ofstream file(directory.path() / "7" / "journal.jsonl", std::ios::app);
+    file << R"({"time":"2026-01-01T00:00:00.000Z","by":"x","st)";
+  }
+  CHECK(journal.read() == state);
+  state.progress.act = Act::pump;
+  journal.record(state, "second");
+  CHECK(journal.read() == state);
+  CHECK(journal.history().size() == 3);
+  CHECK(plans_in(directory.path()) == std::vector<std::uint64_t>{7});
+  CHECK_THROWS_WITH_AS(Journal::create(directory.path(), some_plan()), doctest::Contains("is there already"), std::runtime_error);
+}
+
+TEST_CASE("journal: a plan that takes another back begins without a copy") {
+  const test_support::TemporaryDirectory directory;
+  const Journal journal = Journal::create(directory.path(), reverse_of(some_plan(), 8));
+  CHECK(journal.read().progress == rollback());
+}
+
+TEST_CASE("journal: what is asked for is seen, until it is taken back") {
+  const test_support::TemporaryDirectory directory;
+  const Journal journal = Journal::create(directory.path(), some_plan());
+  CHECK_FALSE(journal.asked("pause"));
+  journal.ask("pause");
+  CHECK(journal.asked("pause"));
+  CHECK_FALSE(journal.asked("finalize"));
+  journal.unask("pause");
+  CHECK_FALSE(journal.asked("pause"));
+}
+
+TEST_CASE("time: texts compare as times do") {
+  CHECK(time_now() < time_in(50));
+  CHECK(time_in(1'000) < time_in(100'000));
+  CHECK(time_now().size() == 24);
+}
+
+TEST_CASE("acts: each has a name of its own") {
+  for (int i = 0; i <= static_cast<int>(Act::aborted); ++i) CHECK(act_named(to_string(static_cast<Act>(i))) == static_cast<Act>(i));
+  CHECK(act_named("nothing") == std::nullopt);
+}
