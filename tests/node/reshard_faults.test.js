@@ -1,0 +1,154 @@
+'use strict';
+// Servers, networks and disks that fail under a plan: what was acknowledged is there, and clients wait no
+// longer than they must.
+const assert = require('node:assert');
+const {after, afterEach, before, test} = require('node:test');
+const fs = require('fs');
+const net = require('net');
+const path = require('path');
+
+const {Ledger} = require('./reshard_ledger');
+const {PostgresCluster} = require('./postgres_cluster');
+const {temporaryDirectory} = require('./router_process');
+const {System, pause} = require('./reshard_system');
+
+let clusters, system, client, ledger;
+const others = [];
+
+before(async () => { clusters = [await new PostgresCluster().start(), await new PostgresCluster().start()]; });
+after(() => clusters.forEach((cluster) => cluster.stop()));
+
+async function begin(seed, options = {}) {
+  system = await new System({clusters, ...options}).start();
+  client = await system.connect();
+  ledger = new Ledger(seed);
+  await ledger.create(client);
+  await ledger.run(client);
+  await pause(300);
+}
+afterEach(async () => {
+  await ledger.stop();
+  await system.stop();
+  for (const cluster of others.splice(0)) cluster.stop();
+});
+
+const open = () => system.result('status').then(({gate}) => gate.hold === '' && gate.refuse === '');
+
+/** A coordinator that stands still before an act. */
+async function standing(plan, act) {
+  const running = system.reshard('run', plan, '--stop-before', act);
+  await system.quiet(() => fs.existsSync(`/proc/${running.child.pid}/stat`) && / T /.test(fs.readFileSync(`/proc/${running.child.pid}/stat`, 'utf8')), 60000);
+  return running;
+}
+
+test('the target goes between fence and commit: its vnodes are the source\'s again while it is away', async () => {
+  await begin(21);
+  const plan = await system.plan('--half', '--max-block', '3000', '--lease', '60000', '--soak', '0');
+  const running = await standing(plan, 'wait_flushed');
+  assert.ok(!await open());
+  clusters[1].kill();
+  running.child.kill('SIGCONT');
+  await system.quiet(open);
+  const before = ledger.acknowledged;
+  await system.quiet(() => ledger.acknowledged > before + 20);
+  assert.strictEqual(system.sql(0, 'SELECT state FROM moray_router.reshard_plan'), 'capturing');
+  clusters[1].launch();
+  assert.strictEqual((await running.done).code, 0, running.err);
+  await ledger.stop();
+  assert.strictEqual(ledger.unknown, 0, ledger.lastUnknown);
+  await ledger.check(system, client);
+});
+
+test('the target is silent between fence and commit: the budget ends the block all the same', async () => {
+  await begin(22);
+  const plan = await system.plan('--half', '--max-block', '1000', '--lease', '60000', '--soak', '0');
+  const running = await standing(plan, 'wait_flushed');
+  const processes = clusters[1].processes();
+  for (const pid of processes) process.kill(pid, 'SIGSTOP');
+  try {
+    running.child.kill('SIGCONT');
+    await system.quiet(open);
+    const before = ledger.acknowledged;
+    await system.quiet(() => ledger.acknowledged > before + 20);
+    assert.strictEqual(system.sql(0, 'SELECT state FROM moray_router.reshard_plan'), 'capturing');
+  } finally {
+    for (const pid of processes) process.kill(pid, 'SIGCONT');
+  }
+  assert.strictEqual((await running.done).code, 0, running.err);
+  assert.match(running.err, /the server did not answer in time|the block has lasted/);
+  await ledger.stop();
+  await ledger.check(system, client);
+});
+
+test('connections that are cut all the time: the plan ends where they hold', async () => {
+  // Every client of the databases goes by these, and may be cut off at any moment.
+  const pipes = new Set();
+  const proxies = await Promise.all(clusters.map((cluster) => new Promise((resolve) => {
+    const server = net.createServer((from) => {
+      const to = net.connect(cluster.port, '127.0.0.1'), pair = [from, to];
+      pipes.add(pair);
+      for (const [a, b] of [[from, to], [to, from]]) {
+        a.pipe(b);
+        a.on('error', () => {});
+        a.on('close', () => { b.destroy(); pipes.delete(pair); });
+      }
+    }).listen(0, '127.0.0.1', () => resolve(server));
+  })));
+  const through = clusters.map((cluster, i) => Object.assign(Object.create(cluster), {
+    makeDatabase: (...words) => cluster.makeDatabase(...words).replace(`:${cluster.port}/`, `:${proxies[i].address().port}/`),
+    query: (url, statement) => cluster.query(url.replace(`:${proxies[i].address().port}/`, `:${cluster.port}/`), statement),
+  }));
+  try {
+    await begin(23, {clusters: through});
+    const plan = await system.plan('--half', '--soak', '0');
+    let code = -1, stopped = false;
+    const cutting = (async () => {
+      for (let i = 0; i < 40 && !stopped; ++i) {
+        await pause(60 + (i * 37) % 190);
+        for (const pair of [...pipes]) if ((pair[0].remotePort + i) % 3 === 0) pair[0].destroy();
+      }
+    })();
+    for (let i = 0; i < 30 && code !== 0; ++i) {
+      const end = await system.reshard('run', plan).done;
+      assert.strictEqual(end.signal, null, end.err);
+      code = /is finished/.test(end.err) ? 0 : end.code;
+    }
+    stopped = true;
+    await cutting;
+    assert.strictEqual(code, 0);
+    await pause(200);
+    await ledger.stop();
+    await ledger.check(system, client);
+  } finally {
+    proxies.forEach((server) => server.close());
+  }
+});
+
+test('a full disk at the target stops the copy, with its reason; when there is room it goes on', async () => {
+  const flag = path.join(temporaryDirectory(), 'full');
+  fs.chmodSync(path.dirname(flag), 0o755);  // the server may be another user's
+  const small = new PostgresCluster();
+  small.environment = {LD_PRELOAD: process.env.MORAY_ROUTER_FULL_DISK, FULL_DISK_FLAG: flag, FULL_DISK_PATH: '/base/'};
+  others.push(await small.start());
+  try {
+    await begin(24, {clusters: [clusters[0], small]});
+    system.sql(0, `INSERT INTO manta (_key, _value, _etag, _mtime, n) SELECT '/fill/stor/e' || (i / 20) || '/f' || i, '{"n":' || i || '}', 'ABCDEF01', 7, i FROM generate_series(1, 20000) i`);
+    const plan = await system.plan('--half', '--soak', '0');
+    const running = await standing(plan, 'copy');
+    fs.writeFileSync(flag, '');
+    running.child.kill('SIGCONT');
+    const end = await running.done;
+    assert.strictEqual(end.code, 5, end.err);
+    assert.match(end.err, /copy: .*could not extend file .*: No space left on device/);
+    assert.match(end.err, /stopped: .*; `reshard retry 1` goes on/);
+    assert.ok(await open());
+    fs.unlinkSync(flag);
+    await system.reshardTo(0, 'retry', plan);
+    await ledger.stop();
+    assert.deepStrictEqual(ledger.refused, {});
+    assert.strictEqual(ledger.unknown, 0, ledger.lastUnknown);
+    await ledger.check(system, client);
+  } finally {
+    fs.rmSync(path.dirname(flag), {recursive: true});
+  }
+});
