@@ -106,7 +106,7 @@ Outcome Executor::end_cleanup() {
   }
   hook("post_finalize");
   std::string hours;
-  for (const std::string& hour : hours_locked(journal_.history())) hours += (hours.empty() ? "" : ", ") + hour;
+  for (const std::string& hour : hours_locked(hook_times(journal_.history()))) hours += (hours.empty() ? "" : ", ") + hour;
   if (!hours.empty()) watcher_.event("hours (UTC) that began while the site's lock was held, of which a dump may be missing: " + hours);
   return Outcome::done;
 }

@@ -1,13 +1,12 @@
 #include "reshard/executor.hpp"
 
-#include <sys/wait.h>
-
 #include <algorithm>
 #include <csignal>
-#include <cstdio>
 #include <thread>
 
 #include <nlohmann/json.hpp>
+
+#include "reshard/run_command.hpp"
 
 namespace reshard {
 namespace {
@@ -75,7 +74,9 @@ void Executor::show() {
                                {"failures", failures_.empty() ? 0 : failures_.begin()->second}};
   shown.update(nlohmann::ordered_json::parse(figures_.to_json_text(shown_)));
   journal_.show(shown.dump());
-  if (!block_began_) journal_.show_metrics(metrics_text(plan_, state_, figures_, journal_.history()));
+  if (block_began_) return;
+  if (!hook_times_) hook_times_ = hook_times(journal_.history());
+  journal_.show_metrics(metrics_text(plan_, state_, figures_, *hook_times_));
 }
 
 /// Whoever watches is told, and it is counted.
@@ -259,15 +260,16 @@ void Executor::hook(const std::string& phase) {
   const auto command = plan_.hooks.find(phase);
   if (command == plan_.hooks.end() || state_.hooks_done[phase]) return;
   watcher_.event("hook " + phase + ": " + command->second);
-  FILE* pipe = popen(command->second.c_str(), "w");
-  if (pipe == nullptr) throw ActFailed("hook " + phase + " can't be started");
-  const std::string text = to_json_text(plan_);
-  const std::size_t written = fwrite(text.data(), 1, text.size(), pipe);
-  const int code = pclose(pipe);
-  if (code != 0) throw ActFailed("hook " + phase + " ended with " + std::to_string(WIFEXITED(code) ? WEXITSTATUS(code) : code));
-  static_cast<void>(written);  // a hook need not read all of it
+  int code = 0;
+  try {
+    code = run_command(command->second, to_json_text(plan_));
+  } catch (const std::system_error& error) {
+    throw ActFailed("hook " + phase + " can't be run: " + error.what());
+  }
+  if (code != 0) throw ActFailed("hook " + phase + " ended with " + std::to_string(code));
   state_.hooks_done[phase] = true;
   record("hook " + phase);
+  hook_times_.reset();
 }
 
 }  // namespace reshard

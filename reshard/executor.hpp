@@ -140,6 +140,7 @@ class Executor {
   std::string stop_reason_;
   std::optional<Clock::time_point> block_began_, committed_;
   PlanFigures figures_;
+  std::optional<HookTimes> hook_times_;  // none: to be read from the journal
   std::vector<std::pair<Act, std::chrono::nanoseconds>> block_acts_;  // what the block's time went to
   std::optional<Clock::time_point> lag_small_since_;
   Clock::time_point shown_{};

@@ -45,19 +45,6 @@ class Families {
   std::vector<MetricFamily> all_;
 };
 
-/// When each hook was done, in seconds since 1970.
-std::map<std::string, std::time_t> hook_times(const std::vector<std::string>& history) {
-  std::map<std::string, std::time_t> times;
-  for (const std::string& line : history) {
-    const auto entry = nlohmann::json::parse(line, nullptr, false);
-    if (!entry.is_object()) continue;
-    const std::string event = entry.value("event", ""), time = entry.value("time", "");
-    std::tm parts{};
-    if (event.starts_with("hook ") && strptime(time.c_str(), "%Y-%m-%dT%H:%M:%S", &parts) != nullptr) times[event.substr(5)] = timegm(&parts);
-  }
-  return times;
-}
-
 }  // namespace
 
 void PlanFigures::begin(const std::string& name, std::uint64_t all) {
@@ -98,7 +85,19 @@ std::string PlanFigures::to_json_text(Clock::time_point now) const {
   return json.dump();
 }
 
-std::string metrics_text(const Plan& plan, const State& state, const PlanFigures& figures, const std::vector<std::string>& history) {
+HookTimes hook_times(const std::vector<std::string>& history) {
+  HookTimes times;
+  for (const std::string& line : history) {
+    const auto entry = nlohmann::json::parse(line, nullptr, false);
+    if (!entry.is_object()) continue;
+    const std::string event = entry.value("event", ""), time = entry.value("time", "");
+    std::tm parts{};
+    if (event.starts_with("hook ") && strptime(time.c_str(), "%Y-%m-%dT%H:%M:%S", &parts) != nullptr) times[event.substr(5)] = timegm(&parts);
+  }
+  return times;
+}
+
+std::string metrics_text(const Plan& plan, const State& state, const PlanFigures& figures, const HookTimes& hooks) {
   Families all(plan);
   const Act act = state.progress.act == Act::take_over ? state.progress.after_take_over : state.progress.act;
   all.gauge("reshard_plan_info", "a plan of this coordinator", 1, {{"from", plan.from.pnode}, {"to", plan.to.pnode}});
@@ -117,18 +116,17 @@ std::string metrics_text(const Plan& plan, const State& state, const PlanFigures
             figures.behind_since ? seconds(PlanFigures::Clock::now() - *figures.behind_since) : 0);
   all.gauge("reshard_stopped", "1: a person is needed", state.stopped.empty() ? 0 : 1);
   all.gauge("reshard_reversible", "0: there is no way back", state.irreversible.empty() ? 1 : 0);
-  for (const auto& [hook, time] : hook_times(history))
+  for (const auto& [hook, time] : hooks)
     all.gauge("reshard_hook_timestamp_seconds", "when a hook was done", static_cast<double>(time), {{"hook", hook}});
   all.gauge("reshard_updated_timestamp_seconds", "when this was written", static_cast<double>(std::time(nullptr)));
   return all.text();
 }
 
-std::vector<std::string> hours_locked(const std::vector<std::string>& history) {
-  const auto times = hook_times(history);
+std::vector<std::string> hours_locked(const HookTimes& hooks) {
   std::vector<std::string> hours;
   for (const auto& [begin, end] : {std::pair("pre_lock", "post_activate"), std::pair("pre_cleanup", "post_finalize")}) {
-    const auto from = times.find(begin), to = times.find(end);
-    if (from == times.end() || to == times.end()) continue;
+    const auto from = hooks.find(begin), to = hooks.find(end);
+    if (from == hooks.end() || to == hooks.end()) continue;
     for (std::time_t hour = (from->second + kHour - 1) / kHour * kHour; hour <= to->second; hour += kHour) {
       char text[32];
       std::tm parts{};

@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <ctime>
 #include <map>
 #include <optional>
 #include <string>
@@ -35,11 +36,17 @@ struct PlanFigures {
   [[nodiscard]] std::string to_json_text(Clock::time_point now) const;
 };
 
-/// Prometheus's text form, for node_exporter's textfile collector. `history`: the journal's lines.
-std::string metrics_text(const Plan& plan, const State& state, const PlanFigures& figures, const std::vector<std::string>& history);
+/// When each hook was done, in seconds since 1970.
+using HookTimes = std::map<std::string, std::time_t>;
+
+/// By the journal's lines; torn ones are passed by.
+HookTimes hook_times(const std::vector<std::string>& history);
+
+/// Prometheus's text form, for node_exporter's textfile collector.
+std::string metrics_text(const Plan& plan, const State& state, const PlanFigures& figures, const HookTimes& hooks);
 
 /// Full hours (UTC, `2026-11-21T23`) that began while a site's lock was held, between its hooks: a dump that
-/// begins with the hour was missed. By the journal's lines.
-std::vector<std::string> hours_locked(const std::vector<std::string>& history);
+/// begins with the hour was missed.
+std::vector<std::string> hours_locked(const HookTimes& hooks);
 
 }  // namespace reshard
