@@ -221,7 +221,7 @@ class Swapper {
  public:
   Swapper(System& system, bool from_disk)
       : thread_([this, &system, from_disk] {
-          router::run_in_background();  // as the router's control does
+          router::run_in_background();  // as a router loads its rings
           for (int i = 1; !stop_; ++i) {
             const auto due = Clock::now() + std::chrono::milliseconds(from_disk ? 1000 : 100);
             const auto ring = from_disk ? ring::load_leveldb(system.location(i % 2)) : system.rings[i % 2];

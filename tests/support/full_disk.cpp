@@ -13,7 +13,7 @@
 
 namespace {
 
-/// The size that a file is not to pass, or none.
+/// Whether a write up to `end` would make a file of the full disk grow.
 bool full(int file, off_t end) {
   const char* flag = std::getenv("FULL_DISK_FLAG");
   const char* part = std::getenv("FULL_DISK_PATH");
