@@ -5,14 +5,13 @@
 set -euo pipefail
 cd "$(dirname "$0")"
 . scripts/packages.sh
+. scripts/compiler_cache.sh
 packages=("${build_packages[@]}")
 directory=build/dev
 for argument in "$@"; do
   case $argument in --postgres*) packages+=("${postgres_packages[@]}"); directory=build/dev-postgres ;; esac
 done
 scripts/install_packages.sh "${packages[@]}"
-launcher=()
-if command -v ccache >/dev/null; then launcher=(-DCMAKE_CXX_COMPILER_LAUNCHER=ccache); fi
 cmake --preset release -DMORAY_ROUTER_TESTS=OFF -DMORAY_ROUTER_BENCH=OFF -B build/run "${launcher[@]}" >/dev/null
 cmake --build build/run -j2 --target moray-router
 exec build/run/moray-router dev --dir "$directory" "$@"

@@ -6,13 +6,12 @@
 set -euo pipefail
 cd "$(dirname "$0")"
 . scripts/packages.sh
+. scripts/compiler_cache.sh
 scripts/install_packages.sh "${build_packages[@]}" "${test_packages[@]}"
 if ! command -v node >/dev/null; then scripts/install_packages.sh nodejs npm; fi
 (cd tests/node && npm ci --silent)
 
 mode=${1:-}
-launcher=()
-if command -v ccache >/dev/null; then launcher=(-DCMAKE_CXX_COMPILER_LAUNCHER=ccache); fi
 
 build_and_test() { # preset, then ctest arguments
   local preset=$1
