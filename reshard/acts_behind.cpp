@@ -18,13 +18,17 @@ constexpr int kLooks = 3;
 
 /// The source stays what the target is, so that the way back is short. Where that can't be, the plan says so.
 Outcome Executor::soak() {
+  const std::chrono::milliseconds whole(plan_.options.soak_seconds * 1'000);
   if (state_.soak_until.empty()) {
     state_.soak_until = time_in(plan_.options.soak_seconds * 1'000);
+    soak_end_ = Clock::now() + whole;
     record("soak");
     watcher_.event("the source is kept current until " + state_.soak_until + "; `reshard rollback " + plan_.name() + "` goes back, `reshard finalize " +
                    plan_.name() + "` ends this");
   }
-  if (journal_.asked("finalize") || time_now() >= state_.soak_until) return Outcome::done;
+  // By the wall clock only as far as the soak outlives a coordinator.
+  if (!soak_end_) soak_end_ = Clock::now() + std::clamp(time_until(state_.soak_until), std::chrono::milliseconds(0), whole);
+  if (journal_.asked("finalize") || Clock::now() >= *soak_end_) return Outcome::done;
   const auto pause = [this] {
     show();
     std::this_thread::sleep_for(kSoakPause);

@@ -200,15 +200,24 @@ Outcome Executor::wait_barrier(bool in_cutover) {
   return Outcome::done;
 }
 
-Outcome Executor::copy() {
-  // Rows that a find must not show come only when every router leaves them out.
-  if (time_now() < state_.caches_until)
-    watcher_.event("routers learn until " + state_.caches_until + " that finds leave out rows that are not the shard's: once in a database's life");
-  while (time_now() < state_.caches_until) {
-    if (stop_asked()) return Outcome::more;
+/// Rows that a find must not show come only when every router leaves them out. By the clock of this process,
+/// which doesn't jump; all of it again where another one began the wait. False: to be gone on with later.
+bool Executor::wait_for_caches() {
+  if (state_.caches_until.empty()) return true;
+  const std::chrono::milliseconds wait(plan_.options.cache_ms);
+  if (wait.count() > 0)
+    watcher_.event("routers learn until " + time_in(plan_.options.cache_ms) + " that finds leave out rows that are not the shard's: once in a database's life");
+  for (const auto end = Clock::now() + wait; Clock::now() < end; std::this_thread::sleep_for(kCachePoll)) {
+    if (stop_asked()) return false;
     show();
-    std::this_thread::sleep_for(kCachePoll);
   }
+  state_.caches_until.clear();
+  record("routers leave them out");
+  return true;
+}
+
+Outcome Executor::copy() {
+  if (!wait_for_caches()) return Outcome::more;
   hook("pre_copy");
   Throttle throttle(plan_.options.copy_bytes_per_second);
   for (const auto& [name, pair] : forward_.tables()) {

@@ -108,6 +108,7 @@ class Executor {
   [[nodiscard]] std::vector<VnodeGroup> groups(const Table& table, std::uint64_t rows, std::uint64_t vnodes_left_out = 0) const;
   void repair(const std::vector<DifferingRow>& rows);
   [[nodiscard]] std::array<ServerIdentity, 2> identities();
+  bool wait_for_caches();
   void count_copied();
   void verify_counts();
   void drop_copied();
@@ -138,7 +139,7 @@ class Executor {
   std::vector<std::pair<std::string, bool>> serials_;  // names; true: a sequence, false: a table of one number
   std::array<ServerIdentity, 2> flushed_;              // of the servers that have everything on disk
   std::string stop_reason_;
-  std::optional<Clock::time_point> block_began_, committed_;
+  std::optional<Clock::time_point> block_began_, committed_, soak_end_;
   PlanFigures figures_;
   std::optional<HookTimes> hook_times_;  // none: to be read from the journal
   std::vector<std::pair<Act, std::chrono::nanoseconds>> block_acts_;  // what the block's time went to

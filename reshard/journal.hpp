@@ -27,7 +27,7 @@ struct State {
   std::optional<std::array<ServerIdentity, 2>> identities;  ///< source, target: as all was compared last
   std::map<std::string, std::uint64_t> copied;  ///< by bucket: vnodes whose rows are there, from the first on
   std::map<std::string, bool> hooks_done;
-  std::string caches_until; ///< ISO time by which routers hide rows that are not the shard's; empty: they do already
+  std::string caches_until; ///< not empty: it is to be waited until routers hide rows that are not the shard's
   std::string soak_until;   ///< ISO time; empty: it has not begun
   std::string stopped;      ///< why a person is needed; empty: nobody is
   std::string irreversible; ///< why there is no way back; empty: there is one

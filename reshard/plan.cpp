@@ -6,6 +6,7 @@
 #include <array>
 #include <chrono>
 #include <cstdio>
+#include <cstdlib>
 #include <ctime>
 #include <random>
 #include <stdexcept>
@@ -112,6 +113,15 @@ std::string time_in(std::uint64_t milliseconds) {
   const std::size_t length = std::strftime(text.data(), text.size(), "%Y-%m-%dT%H:%M:%S", &parts);
   std::snprintf(text.data() + length, text.size() - length, ".%03dZ", static_cast<int>(rest));
   return text.data();
+}
+
+std::chrono::milliseconds time_until(const std::string& time) {
+  std::tm parts{};
+  const char* rest = strptime(time.c_str(), "%Y-%m-%dT%H:%M:%S", &parts);
+  if (rest == nullptr) throw std::runtime_error("\"" + time + "\" is not a time");
+  const auto fraction = std::chrono::duration<double>(*rest == '.' ? std::strtod(rest, nullptr) : 0);
+  const auto then = std::chrono::system_clock::from_time_t(timegm(&parts)) + fraction;
+  return std::chrono::duration_cast<std::chrono::milliseconds>(then - std::chrono::system_clock::now());
 }
 
 }  // namespace reshard

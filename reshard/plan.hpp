@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <map>
 #include <string>
@@ -70,5 +71,7 @@ std::string this_author();
 /// As ISO 8601, UTC, to the millisecond: comparable as texts.
 std::string time_now();
 std::string time_in(std::uint64_t milliseconds);
+/// From now, by the wall clock; negative: it has passed. Throws std::runtime_error.
+std::chrono::milliseconds time_until(const std::string& time);
 
 }  // namespace reshard

@@ -152,3 +152,34 @@ test('a full disk at the target stops the copy, with its reason; when there is r
     fs.rmSync(path.dirname(flag), {recursive: true});
   }
 });
+
+test('clocks that jump by hours all the time: no lease, no wait and no row minds', async () => {
+  const directory = temporaryDirectory(), file = path.join(directory, 'seconds');
+  fs.writeFileSync(file, '0     ');
+  // A sanitizer's own library would be first.
+  const sanitizer = `${process.env.ASAN_OPTIONS ?? ''}:verify_asan_link_order=0`;
+  await begin(25, {environment: {LD_PRELOAD: process.env.MORAY_ROUTER_CLOCK_JUMP, CLOCK_JUMP_FILE: file, ASAN_OPTIONS: sanitizer}});
+  const plan = await system.plan('--half', '--soak', '3', '--cache', '2000');
+  let jumps = 0, jumping;
+  try {
+    const running = system.reshard('run', plan);
+    const told = [];  // when, by a clock that does not jump
+    running.child.stderr.on('data', (text) => told.push([Date.now(), String(text)]));
+    // A jump while libpq connects fails that attempt, so that all are connected before.
+    await system.quiet(() => running.err.includes('routers learn until'));
+    jumping = setInterval(() => fs.writeFileSync(file, (++jumps % 2 === 0 ? '-7200' : '+7200').padEnd(6), {flag: 'r+'}), 37);
+    const at = (words) => told.find(([, text]) => text.includes(words))[0];
+    assert.strictEqual((await running.done).code, 0, running.err);
+    const waited = [at('indexes of bucket') - at('routers learn until'), at('not kept current any more') - at('is kept current until')];
+    assert.ok(waited[0] > 1500 && waited[0] < 30000 && waited[1] > 2400 && waited[1] < 30000, waited + running.err);
+    const off = [...running.err.matchAll(/^\d{4}-\S+Z/gm)].map(([time]) => Date.parse(time) - Date.now());
+    assert.ok(off.some((ms) => ms > 3.6e6) && off.some((ms) => ms < -3.6e6), running.err);  // they did jump
+    await ledger.stop();
+    assert.deepStrictEqual(ledger.refused, {});
+    assert.strictEqual(ledger.unknown, 0, ledger.lastUnknown);
+    await ledger.check(system, client);
+  } finally {
+    clearInterval(jumping);
+    fs.rmSync(directory, {recursive: true});
+  }
+});

@@ -18,8 +18,9 @@ const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 class System {
   /** `vnodes`: of the ring, all of them the first shard's, so that the second one is empty. */
   /** `template`: the name of a database that the first shard begins as. */
-  constructor({vnodes = 64, clusters = null, workers = 2, settings = {}, bothOwn = false, template} = {}) {
-    Object.assign(this, {vnodes, clusters, workers, settings, bothOwn, template, plans: [], own: !clusters, clients: []});
+  /** `environment`: more variables for the router and for what moves vnodes. */
+  constructor({vnodes = 64, clusters = null, workers = 2, settings = {}, bothOwn = false, template, environment = {}} = {}) {
+    Object.assign(this, {vnodes, clusters, workers, settings, bothOwn, template, environment, plans: [], own: !clusters, clients: []});
   }
 
   async start() {
@@ -50,6 +51,7 @@ class System {
     const admin = this.router ? {admin: {socket: path.join(this.router.directory, 'admin.sock')}} : {};
     const next = new RouterProcess(this.routerConfig({...port, ...admin}));
     if (this.router) next.directory = this.router.directory;
+    next.environment = this.environment;
     this.router = await next.start();
     return this.router;
   }
@@ -81,7 +83,7 @@ class System {
 
   /** What a command printed, and how it ended. */
   reshard(...words) {
-    const child = spawn(binary, ['reshard', ...words, '--state', this.state], {stdio: ['ignore', 'pipe', 'pipe']});
+    const child = spawn(binary, ['reshard', ...words, '--state', this.state], {stdio: ['ignore', 'pipe', 'pipe'], env: {...process.env, ...this.environment}});
     const running = {child, out: '', err: ''};
     child.stdout.on('data', (data) => { running.out += data; });
     child.stderr.on('data', (data) => { running.err += data; });

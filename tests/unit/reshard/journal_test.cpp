@@ -102,6 +102,11 @@ TEST_CASE("journal: what is asked for is seen, until it is taken back") {
 TEST_CASE("time: texts compare as times do") {
   CHECK(time_now() < time_in(50));
   CHECK(time_in(1'000) < time_in(100'000));
+  using std::chrono::milliseconds;
+  CHECK(time_until(time_in(3'600'500)) <= milliseconds(3'600'500));
+  CHECK(time_until(time_in(3'600'500)) > milliseconds(3'590'000));
+  CHECK(time_until("1970-01-02T00:00:00.000Z") < milliseconds(0));
+  CHECK_THROWS_AS(time_until("soon"), std::runtime_error);
   CHECK(time_now().size() == 24);
 }
 
