@@ -129,27 +129,49 @@ test('a router takes a decided ring by itself, after a restart too', async () =>
     }, {more: ['--max-block', '200', '--lease', '800']});
 });
 
+/** A source or target whose synchronous standby takes over when it is told to. */
+async function overStandby(seed, side, fault) {
+  const primary = await new PostgresCluster().start();
+  const standby = await new PostgresCluster().follow(primary);
+  const hosts = `127.0.0.1:${primary.port},127.0.0.1:${standby.port}`;
+  const pair = {
+    makeDatabase: (name) => primary.makeDatabase(name).replace(`127.0.0.1:${primary.port}`, hosts) + '?target_session_attrs=read-write',
+    query: (database, statement) => primary.query(database, statement),  // psql of any
+  };
+  const failOver = () => {
+    primary.kill();
+    standby.promote();
+  };
+  try {
+    await run(seed, (system, plan) => fault(system, plan, failOver), {options: {clusters: side === 'source' ? [pair, clusters[1]] : [clusters[0], pair]}});
+  } finally {
+    standby.stop();
+    require('fs').rmSync(primary.directory, {recursive: true, force: true});
+  }
+}
+
 // What a failover takes away is noticed by the server's identity, and brought again.
 for (const act of sanitized ? ['commit'] : ['verify', 'commit', 'soak']) {
   test(`the source fails over to a synchronous standby behind ${act}`, async () => {
-    const primary = await new PostgresCluster().start();
-    const standby = await new PostgresCluster().follow(primary);
-    const hosts = `127.0.0.1:${primary.port},127.0.0.1:${standby.port}`;
-    const pair = {
-      makeDatabase: (name) => primary.makeDatabase(name).replace(`127.0.0.1:${primary.port}`, hosts) + '?target_session_attrs=read-write',
-      query: (database, statement) => primary.query(database, statement),  // psql of any
-    };
-    try {
-      await run(200, async (system, plan) => {
-        await system.reshard('run', plan, '--crash-behind', act).done;
-        primary.kill();
-        standby.promote();
-        const end = await system.reshard('run', plan, '--crash-before', 'finalize').done;
-        if (act === 'verify') assert.match(end.err, /a server is not the one that was copied: everything is verified again/);
-      }, {options: {clusters: [pair, clusters[1]]}});
-    } finally {
-      standby.stop();
-      require('fs').rmSync(primary.directory, {recursive: true, force: true});
-    }
+    await overStandby(200, 'source', async (system, plan, failOver) => {
+      await system.reshard('run', plan, '--crash-behind', act).done;
+      failOver();
+      const end = await system.reshard('run', plan, '--crash-before', 'finalize').done;
+      if (act === 'verify') assert.match(end.err, /a server is not the one that was copied: everything is verified again/);
+    });
   });
 }
+
+const FAILOVERS = {source: ['arm', 'copy', 'pump', 'pump_last', 'commit', 'activate', 'clean'], target: ['copy', 'pump_last', 'commit_target', 'soak']};
+for (const [side, acts] of Object.entries(FAILOVERS))
+  for (const act of sanitized ? ['pump_last'] : acts) {
+    test(`the ${side} fails over before ${act}, while the coordinator lives`, async () => {
+      await overStandby(201, side, async (system, plan, failOver) => {
+        const running = system.reshard('run', plan, '--stop-before', act);
+        await system.stands(running);
+        failOver();
+        running.child.kill('SIGCONT');
+        assert.strictEqual((await running.done).signal, null, running.err);
+      });
+    });
+  }

@@ -37,7 +37,7 @@ const open = () => system.result('status').then(({gate}) => gate.hold === '' && 
 /** A coordinator that stands still before an act. */
 async function standing(plan, act) {
   const running = system.reshard('run', plan, '--stop-before', act);
-  await system.quiet(() => fs.existsSync(`/proc/${running.child.pid}/stat`) && / T /.test(fs.readFileSync(`/proc/${running.child.pid}/stat`, 'utf8')), 60000);
+  await system.stands(running);
   return running;
 }
 

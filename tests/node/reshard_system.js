@@ -114,6 +114,12 @@ class System {
     assert.fail(`plan ${number} does not come to ${act}: ${JSON.stringify(await this.status(number))}`);
   }
 
+  /** Until a coordinator that is to stop before an act has. */
+  async stands(running) {
+    const file = `/proc/${running.child.pid}/stat`;
+    await this.quiet(() => fs.existsSync(file) && / T /.test(fs.readFileSync(file, 'utf8')), 60000);
+  }
+
   /** Until that is so. */
   async quiet(check, limit = 10000) {
     for (const begun = Date.now(); Date.now() - begun < limit;) {
