@@ -24,7 +24,7 @@ constexpr std::chrono::milliseconds kActivatePoll{20};
 constexpr std::chrono::seconds kFlushLimit{30};
 constexpr std::chrono::milliseconds kVerdict{100};  ///< for a server's own word that a statement took too long
 constexpr std::chrono::seconds kUnlimitWithin{2};
-constexpr std::uint64_t kComparedMost = 20'000;  ///< keys changed since the verification; more are verified anew
+constexpr std::uint64_t kComparedMost = 20'000;  ///< keys that are compared within the block; more, and it is given up
 constexpr std::uint64_t kIdRoom = 10'000;   ///< ids that the target leaves out
 constexpr std::uint64_t kIdsLeft = 1'000;   ///< of them, at the cutover: a sequence's cache may be ahead
 
@@ -53,11 +53,10 @@ void Executor::unlimit() {
 /// Everything that takes its time is done here, before anything is blocked.
 Outcome Executor::prepare() {
   block_began_.reset();
-  if (forward_.applied_count() > kComparedMost) throw ActFailed("too much was written since the verification");
   routers_.prepare(kPrepareLimit);
   read_serials();
   advance_sequences(kIdRoom);
-  forward_.cycle();
+  compare_written();
   for (Database* each : {&source_, &target_}) each->limit_statements(plan_.options.max_block_ms);
   return Outcome::done;
 }
@@ -79,7 +78,7 @@ Outcome Executor::fence() {
 Outcome Executor::pump_last() {
   require_budget();
   forward_.cycle();
-  if (forward_.applied_count() > kComparedMost) throw ActFailed("too much was written since the verification");
+  if (forward_.applied_count() > kComparedMost) throw ActFailed("too much was written since it was compared");
   for (const auto& [name, keys] : forward_.applied()) {
     if (keys.empty()) continue;
     const auto differing = differing_now(source_, target_, forward_.tables().at(name), {keys.begin(), keys.end()});
@@ -224,10 +223,13 @@ Outcome Executor::commit_target() {
 /// One that does not answer has no writes that wait, or refuses them by itself when its lease has run out.
 Outcome Executor::unblock() {
   const bool behind = state_.progress.act == Act::unblock;
+  const auto begun = Clock::now();
   for (const RouterAnswer& each : routers_.tell("unblock", {{"vnodes", plan_.vnodes.to_text()}}, kRouterLimit))
     if (!each.ok) watcher_.alarm("router " + each.router + ", unblock: " + each.message);
   if (block_began_) {
-    const auto held = Clock::now() - *block_began_;
+    const auto now = Clock::now();
+    const auto held = now - *block_began_;
+    block_acts_.emplace_back(state_.progress.act, now - begun);
     figures_.held(held);
     block_began_.reset();
     const auto text = [](std::chrono::nanoseconds time) {

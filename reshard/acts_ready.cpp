@@ -25,6 +25,7 @@ constexpr std::chrono::milliseconds kPumpPause{50};
 constexpr std::chrono::milliseconds kCachePoll{100};
 constexpr std::uint64_t kListed = 20;  ///< differing rows that are told one by one
 constexpr std::uint64_t kLeftToTheBlock = 2'000;  ///< keys that are compared within it
+constexpr std::uint64_t kFewKeys = 20;
 constexpr int kCatchUpsMost = 100;
 
 }  // namespace
@@ -313,20 +314,31 @@ Outcome Executor::verify() {
     repair(found.differing);
   }
   verify_counts();
-  for (int round = 1; forward_.applied_count() > kLeftToTheBlock; ++round) {
-    if (forward_.applied_overflown() || round > kCatchUpsMost) throw ActFailed("more is written than can be compared");
-    const KeysByTable written = forward_.applied();
-    forward_.forget_applied();
-    forward_.cycle();
-    const auto differing = verify_keys(source_, target_, forward_, written);
-    if (!differing.empty()) repair(differing);
-  }
+  compare_written();
   // They were compared whole, and were the same servers all the time.
   if (state_.progress.verify_again && servers == identities()) {
     state_.identities = servers;
     record("identities of the servers, after a verification");
   }
   return Outcome::done;
+}
+
+/// What was written since it was compared last, until it is so little, or as little as it becomes, that the block
+/// can do the rest. A key that is written again meanwhile is among the rest, so that each row is compared
+/// behind its last write.
+void Executor::compare_written() {
+  std::uint64_t before = Pump::kAppliedMost;
+  for (int round = 1;; ++round) {
+    forward_.cycle();
+    const std::uint64_t left = forward_.applied_count();
+    if (left <= kFewKeys || (left <= kLeftToTheBlock && left > before / 2)) return;
+    if (forward_.applied_overflown() || round > kCatchUpsMost) throw ActFailed("more is written than can be compared");
+    before = left;
+    const KeysByTable written = forward_.applied();
+    forward_.forget_applied();
+    const auto differing = verify_keys(source_, target_, forward_, written);
+    if (!differing.empty()) repair(differing);
+  }
 }
 
 std::array<ServerIdentity, 2> Executor::identities() { return {source_.identity(), target_.identity()}; }

@@ -106,6 +106,7 @@ class Executor {
   void read_tables();
   void require_state(bool good, Database& where, const char* wanted);
   [[nodiscard]] std::vector<VnodeGroup> groups(const Table& table, std::uint64_t rows, std::uint64_t vnodes_left_out = 0) const;
+  void compare_written();
   void repair(const std::vector<DifferingRow>& rows);
   [[nodiscard]] std::array<ServerIdentity, 2> identities();
   bool wait_for_caches();

@@ -1,7 +1,7 @@
 'use strict';
 // How long a cutover holds writes: plans there and back again under a steady load of writes, each of them two
 // cutovers. Prints a JSON line with the distribution of the block, of writes' latency around it and before it,
-// and of fsync in the same run.
+// and of fsync in the same run; and how much of the processors a host of virtual machines gave to others meanwhile.
 //   MORAY_ROUTER_BIN=… node bench/reshard/block_window.js [--cutovers 100] [--rows 100000] [--share 0.05] [--writes 1000] [--fsync]
 const fs = require('fs');
 const path = require('path');
@@ -38,6 +38,12 @@ function fsyncs(directory, count) {
   return took;
 }
 
+/** Jiffies of all processors: what others on this machine's host took of them, and all. */
+function processors() {
+  const all = fs.readFileSync('/proc/stat', 'utf8').split('\n')[0].trim().split(/ +/).slice(1, 9).map(Number);
+  return {stolen: all[7], all: all.reduce((a, b) => a + b)};
+}
+
 async function main() {
   const clusters = [new PostgresCluster(), new PostgresCluster()];
   for (const cluster of clusters) await cluster.start(durable ? {fsync: true} : {});
@@ -56,7 +62,7 @@ async function main() {
     await ledger.run(client, writers, Math.max(0, 1000 * writers / writes - 1));
     await pause(3000);
     const moving = Math.round(VNODES * share);
-    const begun = ledger.acknowledged, since = Date.now();
+    const begun = ledger.acknowledged, since = Date.now(), processorsBefore = processors();
     const blocks = [], windows = [], refused = () => Object.values(ledger.refused).reduce((a, b) => a + b, 0);
     const clock = () => Number(process.hrtime.bigint() / 1000n) / 1000, offset = Date.now() - clock();
     const note = (text) => {
@@ -83,6 +89,8 @@ async function main() {
       await running.done;
     }
     const seconds = (Date.now() - since) / 1000, done = ledger.acknowledged - begun;
+    const processorsAfter = processors();
+    const stolen = 100 * (processorsAfter.stolen - processorsBefore.stolen) / (processorsAfter.all - processorsBefore.all);
     await ledger.stop();
     const syncs = fsyncs(clusters[0].directory, 500);
     await ledger.check(system, client);
@@ -96,7 +104,7 @@ async function main() {
     console.log(JSON.stringify({cutovers: blocks.length, rows, share, durable, writesPerSecond: Math.round(done / seconds),
       block: {p50: at(blocks, 0.5), p95: at(blocks, 0.95), max: at(blocks, 1)}, longestWrite: {p50: at(longest, 0.5), max: at(longest, 1)},
       stayingBefore: {p50: at(staying(quiet), 0.5), p99: at(staying(quiet), 0.99)},
-      stayingDuring: {writes: staying(during).length, p50: at(staying(during), 0.5), p99: at(staying(during), 0.99)}, fsync: {p50: at(syncs, 0.5), p99: at(syncs, 0.99)}, refused: refused(), unknown: ledger.unknown}));
+      stayingDuring: {writes: staying(during).length, p50: at(staying(during), 0.5), p99: at(staying(during), 0.99)}, fsync: {p50: at(syncs, 0.5), p99: at(syncs, 0.99)}, stolenPercent: Math.round(stolen * 10) / 10, refused: refused(), unknown: ledger.unknown}));
   } finally {
     await system.stop();
     clusters.forEach((cluster) => cluster.stop());
