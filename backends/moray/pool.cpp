@@ -221,8 +221,8 @@ void Pool::tell_host() {
 /// Streams' connections that nobody used for a while are closed.
 void Pool::housekeeping() {
   housekeeping_timer_.expires_after(kHousekeeping);
-  housekeeping_timer_.async_wait([this](const boost::system::error_code& error) {
-    if (error) return;
+  housekeeping_timer_.async_wait([this, alive = std::weak_ptr<char>(alive_)](const boost::system::error_code& error) {
+    if (error || alive.expired()) return;  // one that has run out is not taken back by its timer's end
     const auto now = std::chrono::steady_clock::now();
     const auto long_ago = now - options_.idle_limit;
     for (auto stream = streams_.begin(); stream != streams_.end();) {

@@ -56,8 +56,8 @@ void Pool::point_changed(Slot& slot) {
   random_ = random_ * 6364136223846793005u + 1442695040888963407u;
   const auto pause = slot.pause * (75 + static_cast<int>(random_ >> 33) % 50) / 100;
   slot.retry = std::make_unique<boost::asio::steady_timer>(loop_, pause);
-  slot.retry->async_wait([this, &slot](const boost::system::error_code& error) {
-    if (!error && !retired_) connect(slot, Connection::Mode::pipeline);
+  slot.retry->async_wait([this, &slot, alive = std::weak_ptr<bool>(alive_)](const boost::system::error_code& error) {
+    if (!error && !alive.expired() && !retired_) connect(slot, Connection::Mode::pipeline);
   });
 }
 
@@ -187,8 +187,8 @@ void Pool::give_back(std::size_t number) {
 
 void Pool::watch_idle() {
   idle_timer_.expires_after(options_.idle_limit / 4);
-  idle_timer_.async_wait([this](const boost::system::error_code& error) {
-    if (error) return;
+  idle_timer_.async_wait([this, alive = std::weak_ptr<bool>(alive_)](const boost::system::error_code& error) {
+    if (error || alive.expired()) return;
     const auto now = std::chrono::steady_clock::now();
     for (const auto& slot : exclusives_)
       if (!slot->leased && slot->connection != nullptr && slot->connection->state() == State::up && now - slot->idle_since > options_.idle_limit)

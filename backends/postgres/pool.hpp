@@ -116,6 +116,7 @@ class Pool {
   std::uint64_t random_ = 1;
   std::uint64_t round_trips_ = 0;
   std::size_t listening_ = 0;
+  /// Held weakly by calls that may run when the pool is gone: a timer that has run out is not taken back by its end.
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
   bool retired_ = false;
 };

@@ -170,8 +170,8 @@ Detached PostgresShard::make_ready() {
   for (const auto& operation : std::exchange(first_, {})) run(operation);
   if (ready_ || retired_) co_return;
   ready_timer_.expires_after(kReadyAgain);
-  ready_timer_.async_wait([this](const boost::system::error_code& error) {
-    if (!error) make_ready();
+  ready_timer_.async_wait([this, alive = alive_](const boost::system::error_code& error) {
+    if (!error && *alive) make_ready();
   });
 }
 
