@@ -45,12 +45,9 @@ async function connect() {
 const call = (client, method, ...args) =>
   new Promise((resolve, reject) => client[method](...args, (error, value) => error ? reject(error) : resolve(value)));
 const ended = (stream) => new Promise((resolve, reject) => stream.once('end', resolve).once('error', reject));
-async function until(check) {
-  for (let i = 0; i < 400; ++i) {
-    if (await check()) return;
-    await new Promise((resolve) => setTimeout(resolve, 25));
-  }
-  assert.fail('waited in vain for ' + check);
+async function until(check, seen = () => '') {
+  for (const end = Date.now() + 60_000; Date.now() < end; await new Promise((resolve) => setTimeout(resolve, 25))) if (await check()) return;
+  assert.fail(`waited in vain for ${check} ${seen()}`);
 }
 /** How many sessions of that database have listened last. */
 const listening = (database) => Number(cluster.query(database, "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND query LIKE 'LISTEN%'"));
@@ -122,7 +119,7 @@ test('a hundred thousand notifications arrive in order', async () => {
   stream.on('data', ({payload}) => { if (Number(payload) !== ++count) ++wrong; });
   await until(() => listening(databases[0]) === 1);
   cluster.query(databases[0], "SELECT count(pg_notify('many', i::text)) FROM generate_series(1, 100000) i");
-  await until(() => count === 100000);
+  await until(() => count === 100000, () => `${count}, ${wrong} wrong`);
   assert.strictEqual(wrong, 0);
   await new Promise((resolve, reject) => stream.unlisten((error) => error ? reject(error) : resolve()));
 });
