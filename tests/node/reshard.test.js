@@ -279,10 +279,10 @@ test('a router that hears of nothing is stopped by the fence, and its writes are
     const running = system.reshard('run', plan);
     await system.until(plan, 'soak');
     await pause(500);
+    await ledger.stop();
     assert.ok(ledger.refused.ReadOnlyError > 0, JSON.stringify(ledger.refused));
     const {text} = await zombie.page(zombie.monitorPort, '/metrics');
     assert.strictEqual(Number(/^router_writes_fenced_total(?:\{.*\})? (\d+)/m.exec(text)[1]), ledger.refused.ReadOnlyError);
-    await ledger.stop();
     // What was left behind is found by the ring before the plan alone: not by the one behind it, nor by another.
     const left = new Set(JSON.parse(system.sql(0, `SELECT json_agg(_key) FROM ${BUCKET} WHERE _vnode IN (SELECT vnode FROM moray_router.reshard_side WHERE hidden)`)));
     assert.ok(left.size > 20, String(left.size));

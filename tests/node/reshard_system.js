@@ -20,7 +20,7 @@ class System {
   /** `template`: the name of a database that the first shard begins as. */
   /** `environment`: more variables for the router and for what moves vnodes. */
   constructor({vnodes = 64, clusters = null, workers = 2, settings = {}, bothOwn = false, template, environment = {}} = {}) {
-    Object.assign(this, {vnodes, clusters, workers, settings, bothOwn, template, environment, plans: [], own: !clusters, clients: []});
+    Object.assign(this, {vnodes, clusters, workers, settings, bothOwn, template, environment, own: !clusters, clients: [], coordinators: new Set()});
   }
 
   async start() {
@@ -87,6 +87,8 @@ class System {
     const running = {child, out: '', err: ''};
     child.stdout.on('data', (data) => { running.out += data; });
     child.stderr.on('data', (data) => { running.err += data; });
+    this.coordinators.add(child);
+    child.on('close', () => this.coordinators.delete(child));
     running.done = new Promise((resolve) => child.on('close', (code, signal) => resolve({code, signal, out: running.out, err: running.err})));
     return running;
   }
@@ -131,6 +133,8 @@ class System {
 
   /** `keep`: the databases of clusters that are not this system's own. */
   async stop({keep = false} = {}) {
+    // A test that failed may have left one behind, which would keep this process alive, and others waiting for its lock.
+    for (const child of this.coordinators) child.kill('SIGKILL');
     for (const client of this.clients) client.close();
     const end = await this.router.stop();
     for (const cluster of this.clusters) {
