@@ -18,8 +18,7 @@ Pool::Pool(boost::asio::io_context& loop, PoolOptions options)
 
 /// Whoever waits is told before the connections go.
 Pool::~Pool() {
-  retired_ = true;
-  fail_waiting();
+  retire();
   for (const auto& slot : points_) slot->connection.reset();
   for (const auto& slot : exclusives_) slot->connection.reset();
 }
@@ -48,6 +47,7 @@ void Pool::point_changed(Slot& slot) {
   if (slot.connection->state() == State::up) {
     slot.pause = std::chrono::milliseconds(0);
     problem_.clear();
+    tell_tried();
     return;
   }
   if (slot.connection->state() != State::closed || retired_) return;
@@ -59,7 +59,20 @@ void Pool::point_changed(Slot& slot) {
   slot.retry->async_wait([this, &slot, alive = std::weak_ptr<bool>(alive_)](const boost::system::error_code& error) {
     if (!error && !alive.expired() && !retired_) connect(slot, Connection::Mode::pipeline);
   });
+  tell_tried();
 }
+
+bool Pool::points_tried() const {
+  const auto failed = [](const auto& slot) { return slot->pause.count() > 0; };
+  return retired_ || healthy() || std::all_of(points_.begin(), points_.end(), failed);
+}
+
+void Pool::tell_tried() {
+  if (!points_tried()) return;
+  for (const auto& each : std::exchange(waiting_tried_, {})) each.resume();
+}
+
+Pool::Tried Pool::tried() { return Tried(*this); }
 
 Connection* Pool::point(std::uint32_t affinity) {
   // The slot itself, or the next that is up. One where a statement waits for another's lock is passed
@@ -200,6 +213,7 @@ void Pool::watch_idle() {
 void Pool::retire() {
   retired_ = true;
   fail_waiting();
+  tell_tried();
 }
 
 }  // namespace backends::postgres

@@ -65,6 +65,10 @@ class Pool {
   class Claim;
   Claim exclusive();
 
+  /// `co_await pool.tried()`: until a connection for points is up, each of them has failed once, or the pool ends.
+  class Tried;
+  Tried tried();
+
   /// All connections that nobody uses exclusively are made anew, to whichever host takes writes now.
   void renew(const std::string& why);
   /// Asks the server to end what one of its processes is doing; as well as it can.
@@ -99,6 +103,8 @@ class Pool {
 
   void connect(Slot& slot, Connection::Mode mode);
   void point_changed(Slot& slot);
+  [[nodiscard]] bool points_tried() const;
+  void tell_tried();
   void exclusive_changed();
   void give_back(std::size_t slot);
   void serve_waiting();
@@ -111,6 +117,7 @@ class Pool {
   std::vector<std::unique_ptr<Slot>> points_;
   std::vector<std::unique_ptr<Slot>> exclusives_;
   std::deque<Waiting*> waiting_;
+  std::vector<std::coroutine_handle<>> waiting_tried_;
   boost::asio::steady_timer idle_timer_;
   std::string problem_;
   std::uint64_t random_ = 1;
@@ -131,6 +138,17 @@ class Pool::Claim {
  private:
   Pool& pool_;
   Waiting waiting_;
+};
+
+class Pool::Tried {
+ public:
+  explicit Tried(Pool& pool) : pool_(pool) {}
+  bool await_ready() { return pool_.points_tried(); }
+  void await_suspend(std::coroutine_handle<> waiting) { pool_.waiting_tried_.push_back(waiting); }
+  void await_resume() {}
+
+ private:
+  Pool& pool_;
 };
 
 }  // namespace backends::postgres

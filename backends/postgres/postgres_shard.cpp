@@ -145,7 +145,8 @@ PostgresShard::~PostgresShard() {
 
 /// A database that no moray has used lacks the table of buckets. Whatever the server says to its
 /// making (two that make it at once may both fail; a role may lack the right), requests will show
-/// whether it is there. Where the server can't be reached, it is tried again.
+/// whether it is there. Where the server can't be reached, it is tried again. The first attempt is over
+/// when requests have a connection to go over, or none can be had: not before that, however late it is.
 Detached PostgresShard::make_ready() {
   static const Statement kMake = once(
       "CREATE TABLE IF NOT EXISTS buckets_config (name TEXT PRIMARY KEY, index TEXT NOT NULL, pre TEXT NOT NULL, post TEXT NOT NULL, "
@@ -155,15 +156,18 @@ Detached PostgresShard::make_ready() {
   {
     const Pool::Lease lease = co_await pool_->exclusive();
     Connection* connection = nullptr;
-    if (lease)
+    if (lease) {
       connection = &*lease;
-    else if (*alive)
-      connection = pool_->point(0);  // the server may have had room for that one, and none for more
+    } else if (*alive) {
+      co_await pool_->tried();
+      if (*alive) connection = pool_->point(0);  // the server may have had room for that one, and none for more
+    }
     if (connection != nullptr) {
       const QueryResult result = co_await connection->run(kMake, Parameters());
       lost = result.error && result.error->lost();
     }
   }
+  if (*alive) co_await pool_->tried();
   if (!*alive) co_return;
   ready_ = !lost;
   starting_ = false;

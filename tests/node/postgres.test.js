@@ -36,8 +36,8 @@ afterEach(async () => {
   assert.strictEqual(code, 0, router.errors);
 });
 
-async function connect() {
-  const client = moray.createClient({log: bunyan.createLogger({name: 'client', level: 'fatal'}), url: `tcp://127.0.0.1:${router.port}`, unwrapErrors: true});
+async function connect(port = router.port) {
+  const client = moray.createClient({log: bunyan.createLogger({name: 'client', level: 'fatal'}), url: `tcp://127.0.0.1:${port}`, unwrapErrors: true});
   await new Promise((resolve) => client.once('connect', resolve));
   clients.push(client);
   return client;
@@ -143,4 +143,36 @@ test('_vnode: of all rows of routed buckets, also by batch; of none of local one
   }
   const {value} = await call(client, 'getObject', 'objects', 'b1');
   assert.deepStrictEqual(value, {n: 1});
+});
+
+test('requests of the first moment wait for a connection to go over, whichever is late', async () => {
+  // Of each shard's five, the four for single statements are begun first, then one for transactions.
+  for (const late of [(i) => i % 5 < 4, (i) => i % 5 === 4, () => true]) {
+    let accepted = 0;
+    const pairs = [];
+    const relay = net.createServer({pauseOnConnect: true}, (from) => {
+      const to = net.connect(cluster.port, '127.0.0.1');
+      pairs.push(from, to);
+      for (const end of [from, to]) end.on('error', () => {});
+      to.pipe(from);
+      from.on('close', () => to.destroy());
+      setTimeout(() => from.pipe(to), late(accepted++) ? 700 : 0);
+    });
+    await new Promise((resolve) => relay.listen(0, '127.0.0.1', resolve));
+    const through = databases.map((database) => database.replace(`:${cluster.port}/`, `:${relay.address().port}/`));
+    assert.notStrictEqual(through[0], databases[0]);
+    const slow = await new RouterProcess({ring: {location: path.join(directory, 'ring')}, workers: 1,
+      shards: PNODES.map((pnode, i) => ({pnode, backend: 'postgres', url: through[i]}))}).start();
+    const client = await connect(slow.port);
+    try {
+      await call(client, 'putBucket', 'first', {index: {n: {type: 'number'}}});
+      await call(client, 'putObject', 'first', 'k', {n: 1});
+      assert.deepStrictEqual((await call(client, 'getObject', 'first', 'k')).value, {n: 1});
+    } finally {
+      clients.pop().close();
+      await slow.stop();
+      relay.close();
+      for (const end of pairs) end.destroy();
+    }
+  }
 });
