@@ -58,19 +58,17 @@ function refused(error) {
 /** Writes 1, 2, 3 … to its key, each on the condition of the etag before. */
 class Writer {
   constructor(key) {
-    Object.assign(this, {key, shard: undefined, next: 1, etag: null, acknowledged: [], refused: [], unknown: [], slowest: 0});
+    Object.assign(this, {key, shard: undefined, next: 1, etag: null, acknowledged: [], refused: [], unknown: []});
   }
 
   async run(state) {
     while (!state.over) {
       const number = this.next++;
-      const began = Date.now();
       try {
         const {etag, _node} = await call('putObject', 'history', this.key, {n: number}, {etag: this.etag});
         this.shard = PNODES.indexOf(_node.pnode);
         this.acknowledged.push(number);
         this.etag = etag;
-        this.slowest = Math.max(this.slowest, Date.now() - began);
       } catch (error) {
         this.check(error);
         (refused(error) ? this.refused : this.unknown).push(number);
@@ -139,13 +137,11 @@ test('acknowledged writes survive; conditional ones happen at most once; refused
     await pause(300);
     other.launch();
     await progress(writers);
-    for (const writer of writers) writer.slowest = 0;
     primary.kill();
+    await progress(writers.filter(({shard}) => shard === 1));  // a shard that is away holds up no write of another
     await pause(200);
     standby.promote();
     await progress(writers);
-    for (const writer of writers.filter(({shard}) => shard === 1))
-      assert.ok(writer.slowest < 2000, 'a failover elsewhere held a write up for ' + writer.slowest + ' ms');
     [primary, standby] = [standby, primary];
     await standby.follow(primary);
     await progress(writers);

@@ -2,7 +2,7 @@
 // `moray-router reshard` on real databases, with real clients writing all the while.
 const assert = require('node:assert');
 const {after, afterEach, before, beforeEach, test} = require('node:test');
-const {execFile, execFileSync} = require('child_process');
+const {execFileSync, spawn} = require('child_process');
 const fs = require('fs');
 const path = require('path');
 
@@ -325,19 +325,26 @@ test('transactions that are held: on a vnode that moves the plan waits for them,
   };
   const moving = key(true), staying = key(false);
   for (const each of [moving, staying]) await call(client, 'putObject', BUCKET, each, {n: 0});
-  const hold = (name, seconds) => new Promise((resolve, reject) => {
-    execFile('psql', ['-X', '-q', '-v', 'ON_ERROR_STOP=1', '-d', system.databases[0], '-c',
-      `BEGIN; UPDATE ${BUCKET} SET n = 7, _value = '{"n":7}' WHERE _key = '${name}'; SELECT pg_sleep(${seconds}); COMMIT`], (error) => error ? reject(error) : resolve(Date.now()));
-  });
+  const hold = async (name) => {
+    const session = spawn('psql', ['-X', '-q', '-v', 'ON_ERROR_STOP=1', '-d', system.databases[0]], {stdio: ['pipe', 'pipe', 'inherit']});
+    const ended = new Promise((resolve) => session.on('close', resolve));
+    session.stdin.write(`BEGIN; UPDATE ${BUCKET} SET n = 7, _value = '{"n":7}' WHERE _key = '${name}'; SELECT 'held';\n`);
+    await new Promise((resolve) => session.stdout.once('data', resolve));
+    return {commit: () => { session.stdin.end('COMMIT;\n'); return ended; }};
+  };
   await ledger.run(client);
   const plan = await system.plan('--vnodes', '0-31', '--soak', '0');
   await system.reshard('run', plan, '--crash-before', 'arm').done;
-  const [first, second] = [hold(moving, 2), hold(staying, 8)];
-  await pause(200);
-  await system.reshardTo(0, 'run', plan);
-  const ended = Date.now();
-  assert.ok(await first <= ended);
-  assert.ok(await second > ended, 'it waited for what does not move');
+  const [first, second] = [await hold(moving), await hold(staying)];
+  const running = system.reshard('run', plan);
+  let code = null;
+  running.done.then((end) => { code = end.code; });
+  await system.until(plan, 'arm');
+  await pause(1000);
+  assert.deepStrictEqual([(await system.status(plan)).act, code], ['arm', null]);  // it waits for the first
+  assert.strictEqual(await first.commit(), 0);
+  assert.strictEqual((await running.done).code, 0, running.err);                   // and not for the second
+  assert.strictEqual(await second.commit(), 0);
   await ledger.stop();
   assert.strictEqual((await call(client, 'getObject', BUCKET, moving)).value.n, 7);
   assert.strictEqual((await call(client, 'getObject', BUCKET, staying)).value.n, 7);

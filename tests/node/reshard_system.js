@@ -97,9 +97,9 @@ class System {
     assert.strictEqual(end.code, code, end.err + end.out);
     return end;
   }
-  /** Short waits, unless the test has its own. */
+  /** Short waits, and a block as long as a machine with little time for us may need; unless the test has its own. */
   defaults(words) {
-    const all = {'--settle': '100', '--cache': '0', '--from': PNODES[0], '--to': PNODES[1]};
+    const all = {'--settle': '100', '--cache': '0', '--max-block': '4000', '--from': PNODES[0], '--to': PNODES[1]};
     return Object.entries(all).filter(([name]) => !words.includes(name)).flat();
   }
   /** A plan's number. */
@@ -119,11 +119,11 @@ class System {
   /** Until a coordinator that is to stop before an act has. */
   async stands(running) {
     const file = `/proc/${running.child.pid}/stat`;
-    await this.quiet(() => fs.existsSync(file) && / T /.test(fs.readFileSync(file, 'utf8')), 60000);
+    await this.quiet(() => fs.existsSync(file) && / T /.test(fs.readFileSync(file, 'utf8')));
   }
 
   /** Until that is so. */
-  async quiet(check, limit = 10000) {
+  async quiet(check, limit = 60000) {
     for (const begun = Date.now(); Date.now() - begun < limit;) {
       if (await check()) return;
       await pause(20);
