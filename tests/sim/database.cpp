@@ -47,9 +47,10 @@ bool Database::lock_row(Key key, TransactionId holder) {
 }
 
 void Database::unlock(TransactionId holder) {
-  without_trigger_.erase(holder);
-  std::erase_if(shared_, [&](const auto& lock) { return lock.second == holder; });
-  std::erase_if(row_locks_, [&](const auto& lock) { return lock.second == holder; });
+  const auto remove = [](auto& from, auto held) { from.erase(std::remove_if(from.begin(), from.end(), held), from.end()); };
+  remove(without_trigger_, [&](TransactionId each) { return each == holder; });
+  remove(shared_, [&](const auto& lock) { return lock.second == holder; });
+  for (auto lock = row_locks_.begin(); lock != row_locks_.end();) lock = lock->second == holder ? row_locks_.erase(lock) : std::next(lock);
 }
 
 bool Database::barrier_open(PlanId plan) const {
@@ -72,9 +73,9 @@ bool Database::commit(const Changes& changes, int version, bool synchronous) {
     const auto known = changes.versions.find(key);
     next.last[key] = version > 0 || known == changes.versions.end() ? version : known->second;
   }
-  std::set<int> taken;
-  for (const auto& [key, row] : next.rows)
-    if (row.unique != 0 && !taken.insert(row.unique).second) return false;
+  for (auto row = next.rows.begin(); row != next.rows.end(); ++row)
+    for (auto other = next.rows.begin(); other != row; ++other)
+      if (row->second.unique != 0 && row->second.unique == other->second.unique) return false;
   next.log.insert(next.log.end(), changes.log.begin(), changes.log.end());
   now = std::move(next);
   committed(synchronous);

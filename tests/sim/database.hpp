@@ -1,10 +1,12 @@
 #pragma once
 
 #include <cstdint>
-#include <map>
 #include <optional>
-#include <set>
-#include <vector>
+
+#include <boost/container/flat_map.hpp>
+#include <boost/container/flat_set.hpp>
+#include <boost/container/small_vector.hpp>
+#include <boost/container/static_vector.hpp>
 
 #include "tests/sim/rules.hpp"
 
@@ -18,6 +20,13 @@ using TransactionId = int;
 inline constexpr Key kMovingKeys = 3;
 inline constexpr Key kKeys = 5;
 inline bool moves(Key key) { return key < kMovingKeys; }
+
+/// Worlds are copied whole at each commit, a million of them are run, and all in them is few: so nothing is allocated.
+template <typename T>
+using Few = boost::container::small_vector<T, 8>;
+template <typename T>
+using ByKey = boost::container::flat_map<Key, T, std::less<>, boost::container::static_vector<std::pair<Key, T>, kKeys>>;
+using Keys = boost::container::flat_set<Key, std::less<>, boost::container::static_vector<Key, kKeys>>;
 
 struct Row {
   int version = 0;        ///< of the write that made it: rises from write to write
@@ -44,9 +53,9 @@ struct LogEntry {
 
 /// What a transaction changes, whole, when it commits.
 struct Changes {
-  std::vector<std::pair<Key, std::optional<Row>>> rows;  ///< nullopt: deleted
-  std::map<Key, int> versions;                           ///< of those keys; 0: given at the commit
-  std::vector<LogEntry> log;
+  Few<std::pair<Key, std::optional<Row>>> rows;  ///< nullopt: deleted
+  ByKey<int> versions;                           ///< of those keys; 0: given at the commit
+  Few<LogEntry> log;
 };
 
 /// What a trigger makes of a write to a moving row.
@@ -63,11 +72,11 @@ class Database {
  public:
   /// A copy of everything that a crash may take back.
   struct Content {
-    std::map<Key, Row> rows;
-    std::map<Key, int> last;  ///< version of a key's last change, deletes included: what a reader sees
-    std::set<Key> deleted;    ///< keys whose last change that was
-    std::vector<PlanRow> plans;
-    std::vector<LogEntry> log;
+    ByKey<Row> rows;
+    ByKey<int> last;  ///< version of a key's last change, deletes included: what a reader sees
+    Keys deleted;     ///< keys whose last change that was
+    Few<PlanRow> plans;
+    Few<LogEntry> log;
     int timeline = 1;
   };
 
@@ -83,10 +92,10 @@ class Database {
   /// The newest plan of the vnode that counts: an aborted one does not.
   [[nodiscard]] const PlanRow* newest() const;
 
-  void lock_shared(PlanId plan, TransactionId holder) { shared_.insert({plan, holder}); }
+  void lock_shared(PlanId plan, TransactionId holder) { shared_.emplace_back(plan, holder); }
   bool lock_row(Key key, TransactionId holder);
   /// A write to a table that has no trigger yet: CREATE TRIGGER waits for it.
-  void lock_table(TransactionId holder) { without_trigger_.insert(holder); }
+  void lock_table(TransactionId holder) { without_trigger_.push_back(holder); }
   [[nodiscard]] bool triggers_may_come() const { return without_trigger_.empty(); }
   void unlock(TransactionId holder);
   /// Whether an exclusive lock of the plan would be granted: `older` ones of the vnode too.
@@ -107,9 +116,9 @@ class Database {
   const Rules& rules_;
   Content standby_;
   int unflushed_ = 0;
-  std::set<std::pair<PlanId, TransactionId>> shared_;
-  std::map<Key, TransactionId> row_locks_;
-  std::set<TransactionId> without_trigger_;
+  Few<std::pair<PlanId, TransactionId>> shared_;
+  ByKey<TransactionId> row_locks_;
+  Few<TransactionId> without_trigger_;
 };
 
 }  // namespace sim

@@ -91,10 +91,11 @@ std::optional<Outcome> World::pump(Task& task, bool reverse) {
     default: {
       int largest = 0;
       for (const LogEntry& entry : task.log) largest = std::max(largest, entry.sequence);
-      std::erase_if(from.now.log, [&](const LogEntry& entry) {
+      const auto applied = [&](const LogEntry& entry) {
         if (!rules_.hold(Rule::exact_log_entries_deleted)) return entry.sequence <= largest;
         return std::any_of(task.log.begin(), task.log.end(), [&](const LogEntry& each) { return each.sequence == entry.sequence; });
-      });
+      };
+      from.now.log.erase(std::remove_if(from.now.log.begin(), from.now.log.end(), applied), from.now.log.end());
       from.committed(false);  // applied once more if it is lost
       return Outcome::done;
     }
@@ -106,7 +107,7 @@ std::optional<Outcome> World::pump(Task& task, bool reverse) {
 void World::make_room(const Task& task, const Changes& changes, bool reverse) {
   Database& from = databases_[static_cast<std::size_t>(reverse ? task.to : task.from)];
   Database& to = databases_[static_cast<std::size_t>(reverse ? task.from : task.to)];
-  std::set<int> wanted;
+  boost::container::flat_set<int> wanted;
   for (const auto& [key, row] : changes.rows)
     if (row && row->unique != 0) wanted.insert(row->unique);
   for (Key key = 0; key < kMovingKeys; ++key) {

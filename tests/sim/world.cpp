@@ -122,9 +122,10 @@ void World::check_end() {
 /// deleteMany and updateObjects find rows by their id: two of one id, and another's row is gone.
 void World::check_ids() {
   for (const Database& database : databases_) {
-    std::set<int> ids;
-    for (const auto& [key, row] : database.now.rows)
-      if (!ids.insert(row.id).second) violate("two rows have the id " + std::to_string(row.id));
+    const auto& rows = database.now.rows;
+    for (auto row = rows.begin(); row != rows.end(); ++row)
+      if (std::any_of(rows.begin(), row, [&](const auto& other) { return other.second.id == row->second.id; }))
+        violate("two rows have the id " + std::to_string(row->second.id));
   }
 }
 

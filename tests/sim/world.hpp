@@ -2,7 +2,6 @@
 
 #include <array>
 #include <optional>
-#include <random>
 #include <string>
 #include <vector>
 
@@ -11,6 +10,21 @@
 #include "tests/sim/rules.hpp"
 
 namespace sim {
+
+/// A run's draws, all of them from its seed: splitmix64 (Steele, Lea and Flood, 2014), whose seeding costs nothing.
+class Draws {
+ public:
+  explicit Draws(std::uint64_t seed) : state_(seed) {}
+  std::uint32_t operator()() {
+    std::uint64_t mixed = state_ += 0x9e3779b97f4a7c15;
+    mixed = (mixed ^ (mixed >> 30)) * 0xbf58476d1ce4e5b9;
+    mixed = (mixed ^ (mixed >> 27)) * 0x94d049bb133111eb;
+    return static_cast<std::uint32_t>((mixed ^ (mixed >> 31)) >> 32);
+  }
+
+ private:
+  std::uint64_t state_;
+};
 
 /// What a run is about; all of it from its seed.
 struct Scenario {
@@ -53,7 +67,7 @@ struct Writer {
   int router = 0;  // -1: the zombie
   int incarnation = 0;
   int database = 0;
-  std::vector<std::pair<Key, std::optional<int>>> keys;  // with their new unique values; nullopt: deleted
+  Few<std::pair<Key, std::optional<int>>> keys;  // with their new unique values; nullopt: deleted
   bool loses_vnode = false;                              // a batch put of an old router
   bool by_filter = false;
   bool owner_of_moving = false;  // the shard, by the router's ring
@@ -62,8 +76,8 @@ struct Writer {
   TransactionId transaction = 0;
   int ended = 0;
   Judgement judgement;
-  std::vector<LogEntry> log;
-  std::vector<std::pair<Key, int>> written;
+  Few<LogEntry> log;
+  Few<std::pair<Key, int>> written;
 };
 
 /// A statement, or a few, that a coordinator has sent to databases: it goes on when its coordinator dies.
@@ -78,9 +92,9 @@ struct Task {
   int step = 0;
   int from = 0, to = 0;
   std::array<int, 2> ended{};
-  std::vector<LogEntry> log;
-  std::map<Key, std::optional<Row>> rows;
-  std::map<Key, int> versions;
+  Few<LogEntry> log;
+  ByKey<std::optional<Row>> rows;
+  ByKey<int> versions;
   Key key = 0;
   long pause = 0;
   bool beside = false;  // nobody waits for it
@@ -186,7 +200,7 @@ class World {
   void check_ids();
   void check_end();
 
-  std::mt19937 random_;
+  Draws random_;
   const Rules& rules_;
   Scenario scenario_;
   std::array<Database, 2> databases_;
