@@ -30,10 +30,7 @@ function call(client, method, ...args) {
 }
 
 /** The median time of a get, in ms, with pauses long enough for the connection to be quiet. */
-async function medianOfGets(port) {
-  const client = await connect(port);
-  await call(client, 'createBucket', 'quiet', {});
-  await call(client, 'putObject', 'quiet', 'k', {a: 1});
+async function medianOfGets(client) {
   const times = [];
   for (let i = 0; i < 21; ++i) {
     await new Promise((resolve) => setTimeout(resolve, 60));
@@ -41,8 +38,18 @@ async function medianOfGets(port) {
     await call(client, 'getObject', 'quiet', 'k');
     times.push(Number(process.hrtime.bigint() - begin) / 1e6);
   }
-  client.close();
   return times.sort((a, b) => a - b)[10];
+}
+
+/** A stall is in every median; a machine that is busy with others is not for long, or not always. */
+async function checkNoStall(port) {
+  const client = await connect(port);
+  await call(client, 'createBucket', 'quiet', {});
+  await call(client, 'putObject', 'quiet', 'k', {a: 1});
+  const medians = [];
+  while (medians.length < 15 && !(medians.at(-1) < STALL_MS)) medians.push(await medianOfGets(client));
+  client.close();
+  assert.ok(medians.at(-1) < STALL_MS, `${medians} ms`);
 }
 
 test('through a moray that does not care for it', async () => {
@@ -50,14 +57,18 @@ test('through a moray that does not care for it', async () => {
     ring: {location: unpackRing('plain-100', directory)},
     shards: [1, 2, 3].map((i) => ({pnode: `tcp://${i}.moray.example.com:2020`, address: `127.0.0.1:${shard.port}`})),
   }).start();
-  const median = await medianOfGets(router.port);
-  assert.strictEqual((await router.stop()).code, 0, router.errors);
-  assert.ok(median < STALL_MS, `${median} ms`);
+  try {
+    await checkNoStall(router.port);
+  } finally {
+    assert.strictEqual((await router.stop()).code, 0, router.errors);
+  }
 });
 
 test('from an embedded shard', async () => {
   const router = await new DevProcess(directory + '/dev').start();
-  const median = await medianOfGets(router.port);
-  assert.strictEqual((await router.stop()).code, 0, router.errors);
-  assert.ok(median < STALL_MS, `${median} ms`);
+  try {
+    await checkNoStall(router.port);
+  } finally {
+    assert.strictEqual((await router.stop()).code, 0, router.errors);
+  }
 });
