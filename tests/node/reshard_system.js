@@ -37,6 +37,9 @@ class System {
     this.state = path.join(this.directory, 'plans');
     await this.startRouter();
     this.config = this.router.file;
+    // Three seconds for the first connection may be too few where many programs want the processor.
+    await this.quiet(async () => JSON.parse((await this.router.page(this.router.statusPort, '/status')).text).shards
+      .every(({healthyWorkers}) => healthyWorkers === this.workers));
     Object.assign(this, adminOf(() => path.join(this.router.directory, 'admin.sock')));
     return this;
   }
