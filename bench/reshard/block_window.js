@@ -79,7 +79,7 @@ async function main() {
       const from = clock();
       await pause(700);
       quietly.push([from, clock() - 100]);
-      const plan = await system.plan('--vnodes', `0-${moving - 1}`, '--soak', '600');
+      const plan = await system.plan('--vnodes', `0-${moving - 1}`, '--soak', '600', '--max-block', '1000');
       const running = system.reshard('run', plan, '--json');
       // Asking it for its status would take from the cores what is measured.
       await system.quiet(() => /cut over/.test(running.out), 60000);

@@ -35,7 +35,7 @@ async function main() {
       return running;
     };
     const from = now() - 1500;
-    const plan = await system.plan('--half', '--soak', '600');
+    const plan = await system.plan('--half', '--soak', '600', '--max-block', '1000');
     marks.push([now(), 'plan begins']);
     const running = follow(system.reshard('run', plan, '--json'));
     await system.until(plan, 'soak');
