@@ -70,7 +70,7 @@ TEST_CASE("postgres: without an options.timeout a lock is waited for as long as 
   backends::postgres::PostgresShardOptions options;
   options.pool.url = cluster.url();
   options.pool.point_connections = 1;
-  options.pool.point_limit = std::chrono::milliseconds(200);
+  options.pool.point_limit = std::chrono::milliseconds(1000);
   backends::postgres::PostgresShard shard(loop, options);
   ShardClient client(shard, loop);
   CHECK(client.call(Rpc::create_bucket, R"(["b",{},{}])").error_text() == "");

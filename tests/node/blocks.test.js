@@ -182,7 +182,7 @@ test('a connection cut with a write in flight: indeterminate, exit code 3; --gra
 });
 
 test('bounds: too many or too long, and writes are refused; those of a client that left are never sent', async () => {
-  await start({limits: {heldWritesMax: 4}, timeouts: {holdMs: 300}, workers: 1});
+  await start({limits: {heldWritesMax: 4}, timeouts: {holdMs: 1500}, workers: 1});
   const {key, vnode} = keys[0][0];
   await result('block', '--vnodes', vnode);
   const outcomes = await Promise.all(Array.from({length: 6}, (_, n) => put(key, {n}).then(() => 'done', (error) => error.name + ': ' + error.message)));

@@ -13,7 +13,7 @@ let router;
 
 before(async () => {
   router = await new RouterProcess({
-    ring: {location: unpackRing('plain-100', directory)}, workers: 1, timeouts: {streamIdleMs: 500},
+    ring: {location: unpackRing('plain-100', directory)}, workers: 1, timeouts: {streamIdleMs: 2000},
     limits: {largeFramesBytesMax: 2 << 20},
     shards: [1, 2, 3].map((i) => ({pnode: `tcp://${i}.moray.example.com:2020`, backend: 'embedded', path: `${directory}/shard-${i}`, sync: false})),
   }).start();

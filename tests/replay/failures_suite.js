@@ -7,7 +7,7 @@ const {PNODES, System} = require('./systems');
 const {readLines} = require('./vectors');
 
 // Short, so that a shard that hangs is given up soon.
-const TIMEOUTS = {objectMs: 600, findMs: 600, longRunningMs: 600};
+const TIMEOUTS = {objectMs: 1500, findMs: 1500, longRunningMs: 1500};
 
 const ROWS = {
   k1: {bucket: 'cap_b', key: 'k1', value: {num: 1, vnode: 426}, _id: 1, _etag: '0DB8E6D4', _mtime: 1795198414746, _txn_snap: null, _count: null},
