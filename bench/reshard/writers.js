@@ -22,6 +22,7 @@ const call = (client, method, ...args) =>
 const connect = () => new Promise((resolve) => {
   const client = moray.createClient({log: bunyan.createLogger({name: 'writers', level: 'fatal'}), url: `tcp://127.0.0.1:${port}`, unwrapErrors: true});
   client.once('connect', () => resolve(client));
+  client.on('error', () => {});  // a router that goes away: its operations tell
 });
 
 /** Each writer has keys of its own, so that the last acknowledged value is known. */
