@@ -329,6 +329,7 @@ test('transactions that are held: on a vnode that moves the plan waits for them,
   for (const each of [moving, staying]) await call(client, 'putObject', BUCKET, each, {n: 0});
   const hold = async (name) => {
     const session = spawn('psql', ['-X', '-q', '-v', 'ON_ERROR_STOP=1', '-d', system.databases[0]], {stdio: ['pipe', 'pipe', 'inherit']});
+    system.endsWithTest(session);
     const ended = new Promise((resolve) => session.on('close', resolve));
     session.stdin.write(`BEGIN; UPDATE ${BUCKET} SET n = 7, _value = '{"n":7}' WHERE _key = '${name}'; SELECT 'held';\n`);
     await new Promise((resolve) => session.stdout.once('data', resolve));
@@ -338,10 +339,11 @@ test('transactions that are held: on a vnode that moves the plan waits for them,
   const plan = await system.plan('--vnodes', '0-31', '--soak', '0');
   await system.reshard('run', plan, '--crash-before', 'arm').done;
   const [first, second] = [await hold(moving), await hold(staying)];
-  const running = system.reshard('run', plan);
+  const running = system.reshard('run', plan, '--stop-before', 'arm');
   let code = null;
   running.done.then((end) => { code = end.code; });
-  await system.until(plan, 'arm');
+  await system.stands(running);
+  running.child.kill('SIGCONT');
   await pause(1000);
   assert.deepStrictEqual([(await system.status(plan)).act, code], ['arm', null]);  // it waits for the first
   assert.strictEqual(await first.commit(), 0);

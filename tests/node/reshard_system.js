@@ -20,7 +20,7 @@ class System {
   /** `template`: the name of a database that the first shard begins as. */
   /** `environment`: more variables for the router and for what moves vnodes. */
   constructor({vnodes = 64, clusters = null, workers = 2, settings = {}, bothOwn = false, template, environment = {}} = {}) {
-    Object.assign(this, {vnodes, clusters, workers, settings, bothOwn, template, environment, own: !clusters, clients: [], coordinators: new Set()});
+    Object.assign(this, {vnodes, clusters, workers, settings, bothOwn, template, environment, own: !clusters, clients: [], children: new Set()});
   }
 
   async start() {
@@ -39,7 +39,10 @@ class System {
     this.config = this.router.file;
     // Three seconds for the first connection may be too few where many programs want the processor.
     await this.quiet(async () => JSON.parse((await this.router.page(this.router.statusPort, '/status')).text).shards
-      .every(({healthyWorkers}) => healthyWorkers === this.workers));
+      .every(({healthyWorkers}) => healthyWorkers === this.workers)).catch(async (error) => {
+      await this.router.stop();
+      throw error;
+    });
     Object.assign(this, adminOf(() => path.join(this.router.directory, 'admin.sock')));
     return this;
   }
@@ -84,14 +87,19 @@ class System {
     return new Map(lines.trimEnd().split('\n').map((line, i) => [keys[i], JSON.parse(line)]));
   }
 
+  /** Killed at the end of this system if it is still there. */
+  endsWithTest(child) {
+    this.children.add(child);
+    child.on('close', () => this.children.delete(child));
+  }
+
   /** What a command printed, and how it ended. */
   reshard(...words) {
     const child = spawn(binary, ['reshard', ...words, '--state', this.state], {stdio: ['ignore', 'pipe', 'pipe'], env: {...process.env, ...this.environment}});
     const running = {child, out: '', err: ''};
     child.stdout.on('data', (data) => { running.out += data; });
     child.stderr.on('data', (data) => { running.err += data; });
-    this.coordinators.add(child);
-    child.on('close', () => this.coordinators.delete(child));
+    this.endsWithTest(child);
     running.done = new Promise((resolve) => child.on('close', (code, signal) => resolve({code, signal, out: running.out, err: running.err})));
     return running;
   }
@@ -137,7 +145,7 @@ class System {
   /** `keep`: the databases of clusters that are not this system's own. */
   async stop({keep = false} = {}) {
     // A test that failed may have left one behind, which would keep this process alive, and others waiting for its lock.
-    for (const child of this.coordinators) child.kill('SIGKILL');
+    for (const child of this.children) child.kill('SIGKILL');
     for (const client of this.clients) client.close();
     const end = await this.router.stop();
     for (const cluster of this.clusters) {
