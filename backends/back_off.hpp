@@ -18,7 +18,8 @@ class BackOff {
     const auto whole = next_;
     next_ = std::min(next_ * 2, most_);
     const auto half = static_cast<std::uint64_t>(whole.count()) / 2;
-    return std::chrono::milliseconds(whole.count() - static_cast<std::int64_t>(random % (half + 1)));
+    return std::chrono::milliseconds(whole.count() -
+                                     static_cast<std::int64_t>(random % (half + 1)));
   }
   void succeeded() { next_ = least_; }
 

@@ -6,10 +6,10 @@ namespace backends {
 namespace {
 
 constexpr std::array<std::string_view, kRpcCount> kNames{
-    "createBucket", "getBucket",   "listBuckets",    "updateBucket", "delBucket",
-    "putObject",    "getObject",   "delObject",      "findObjects",  "updateObjects",
-    "deleteMany",   "batch",       "reindexObjects", "sql",          "getTokens",
-    "ping",         "version",     "listen",         "unlisten",
+    "createBucket", "getBucket", "listBuckets",    "updateBucket", "delBucket",
+    "putObject",    "getObject", "delObject",      "findObjects",  "updateObjects",
+    "deleteMany",   "batch",     "reindexObjects", "sql",          "getTokens",
+    "ping",         "version",   "listen",         "unlisten",
 };
 
 }  // namespace

@@ -8,9 +8,25 @@ namespace backends {
 
 /// Every RPC that a shard may be asked for, and those that a router answers itself.
 enum class Rpc : std::uint8_t {
-  create_bucket, get_bucket, list_buckets, update_bucket, del_bucket,
-  put_object, get_object, del_object, find_objects, update_objects, delete_many,
-  batch, reindex_objects, sql, get_tokens, ping, version, listen, unlisten,
+  create_bucket,
+  get_bucket,
+  list_buckets,
+  update_bucket,
+  del_bucket,
+  put_object,
+  get_object,
+  del_object,
+  find_objects,
+  update_objects,
+  delete_many,
+  batch,
+  reindex_objects,
+  sql,
+  get_tokens,
+  ping,
+  version,
+  listen,
+  unlisten,
 };
 inline constexpr std::size_t kRpcCount = 19;
 

@@ -23,8 +23,8 @@ struct Request {
   fast::Version checksum_version = fast::Version::v2;
   /// Requests of equal affinity (a vnode) go over one connection, in the order of submission.
   std::uint32_t affinity = 0;
-  /// The digest of the ring by which it was routed; empty: none. Where vnodes move, finds and writes by filter
-  /// have to do with the rows that are this shard's by that ring.
+  /// The digest of the ring by which it was routed; empty: none. Where vnodes move, finds and
+  /// writes by filter have to do with the rows that are this shard's by that ring.
   std::string_view ring;
   /// findObjects, sql, listen: asks for a connection of its own, which `pause` can hold up.
   bool stream = false;
@@ -85,11 +85,11 @@ struct Submitted {
 
 /// A shard's state for metrics and status pages. A copy, made on the shard's worker.
 struct ShardStatus {
-  bool healthy = false;            ///< would take a request now
-  std::size_t connections = 0;     ///< up
-  std::size_t in_flight = 0;       ///< requests whose answer is outstanding
-  std::string address;             ///< for people
-  std::string last_problem;        ///< empty: none since the last success
+  bool healthy = false;         ///< would take a request now
+  std::size_t connections = 0;  ///< up
+  std::size_t in_flight = 0;    ///< requests whose answer is outstanding
+  std::string address;          ///< for people
+  std::string last_problem;     ///< empty: none since the last success
 
   bool operator==(const ShardStatus&) const = default;
 };

@@ -16,7 +16,9 @@ std::string text_of(std::string_view piece, std::size_t bytes) {
 }
 
 constexpr std::string_view kAscii = R"("contentType":"image/jpeg","contentLength":4831837,)";
-constexpr std::string_view kLatin = "\"name\":\"Fa\xc3\xa7" "ade du caf\xc3\xa9.jpg\",\"type\":\"object\",";
+constexpr std::string_view kLatin =
+    "\"name\":\"Fa\xc3\xa7"
+    "ade du caf\xc3\xa9.jpg\",\"type\":\"object\",";
 constexpr std::string_view kCyrillic =
     "\xd0\x9f\xd1\x80\xd0\xb8\xd0\xb2\xd0\xb5\xd1\x82 \xd0\xbc\xd0\xb8\xd1\x80 ";
 
@@ -34,17 +36,20 @@ std::size_t size_of(const benchmark::State& state) {
 }
 
 void version_1(benchmark::State& state) {
-  measure(state, text_of(kAscii, size_of(state)), [](const auto& text) { return fast::checksum_v1(text); });
+  measure(state, text_of(kAscii, size_of(state)),
+          [](const auto& text) { return fast::checksum_v1(text); });
 }
 void version_1_latin(benchmark::State& state) {
-  measure(state, text_of(kLatin, size_of(state)), [](const auto& text) { return fast::checksum_v1(text); });
+  measure(state, text_of(kLatin, size_of(state)),
+          [](const auto& text) { return fast::checksum_v1(text); });
 }
 void version_1_cyrillic(benchmark::State& state) {
   measure(state, text_of(kCyrillic, size_of(state)),
           [](const auto& text) { return fast::checksum_v1(text); });
 }
 void version_2(benchmark::State& state) {
-  measure(state, text_of(kAscii, size_of(state)), [](const auto& text) { return fast::checksum_v2(text); });
+  measure(state, text_of(kAscii, size_of(state)),
+          [](const auto& text) { return fast::checksum_v2(text); });
 }
 
 // What a processor without PCLMULQDQ pays.

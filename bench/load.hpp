@@ -45,7 +45,8 @@ class OneRequest final : public backends::ReplySink {
 /// The value that `part` of them (0 to 1) lie below; sorts them.
 inline double quantile(std::vector<double>& values, double part) {
   std::sort(values.begin(), values.end());
-  return values[std::min(values.size() - 1, static_cast<std::size_t>(static_cast<double>(values.size()) * part))];
+  return values[std::min(values.size() - 1,
+                         static_cast<std::size_t>(static_cast<double>(values.size()) * part))];
 }
 
 inline double median(std::vector<double> values) { return quantile(values, 0.5); }

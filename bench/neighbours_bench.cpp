@@ -63,17 +63,22 @@ class System {
     ring_ = ring::create_ring(ring::Algorithm::sha256, 1024, {kPnodes[0], kPnodes[1]});
     ring::create_leveldb(directory_.path() / "ring", *ring_);
     const auto config = directory_.path() / "config.json";
-    std::ofstream(config) << R"({"listen":{"port":0},"monitor":{"port":0},"status":{"port":0},"workers":1,)"
-                          << R"("timeouts":{"objectMs":1000},"admin":{"socket":")" << (directory_.path() / "admin.sock").string() << R"("},"ring":{"location":")" << (directory_.path() / "ring").string()
-                          << R"("},"shards":[{"pnode":")" << kPnodes[0] << R"(","backend":"embedded","sync":false,"path":")"
-                          << (directory_.path() / "shard").string() << R"("},{"pnode":")" << kPnodes[1]
-                          << R"(","address":"127.0.0.1:)" << hung_.port() << R"("}]})";
-    router_ = std::make_unique<test_support::RouterProcess>(std::vector<std::string>{"serve", "--config", config});
+    std::ofstream(config)
+        << R"({"listen":{"port":0},"monitor":{"port":0},"status":{"port":0},"workers":1,)"
+        << R"("timeouts":{"objectMs":1000},"admin":{"socket":")"
+        << (directory_.path() / "admin.sock").string() << R"("},"ring":{"location":")"
+        << (directory_.path() / "ring").string() << R"("},"shards":[{"pnode":")" << kPnodes[0]
+        << R"(","backend":"embedded","sync":false,"path":")"
+        << (directory_.path() / "shard").string() << R"("},{"pnode":")" << kPnodes[1]
+        << R"(","address":"127.0.0.1:)" << hung_.port() << R"("}]})";
+    router_ = std::make_unique<test_support::RouterProcess>(
+        std::vector<std::string>{"serve", "--config", config});
     backends::moray::MorayShardOptions options;
     options.pool.connection.version = fast::Version::v2;
     options.in_flight_max = options.waiting_max = 1'000'000;
     const tcp::endpoint address{boost::asio::ip::make_address("127.0.0.1"), router_->port()};
-    client = std::make_unique<backends::moray::MorayShard>(loop, backends::moray::fixed_addresses({address}), options);
+    client = std::make_unique<backends::moray::MorayShard>(
+        loop, backends::moray::fixed_addresses({address}), options);
     fill();
   }
 
@@ -90,7 +95,10 @@ class System {
   }
   bool call(backends::Rpc rpc, const std::string& text) {
     bool over = false, good = false;
-    OneRequest::send(*client, rpc, text, [&](bool ok) { over = true; good = ok; });
+    OneRequest::send(*client, rpc, text, [&](bool ok) {
+      over = true;
+      good = ok;
+    });
     wait_for([&] { return over; });
     return good;
   }
@@ -106,13 +114,17 @@ class System {
   void fill() {
     for (const char* bucket : {"b", "testmanta"})  // shard 2 hangs; shard 1 has it even so
       call(backends::Rpc::create_bucket,
-           payload("createBucket", std::string("[\"") + bucket + R"(",{"index":{"n":{"type":"number"}}},{}])"));
+           payload("createBucket",
+                   std::string("[\"") + bucket + R"(",{"index":{"n":{"type":"number"}}},{}])"));
     for (int i = 0; i < 1000; ++i) {
       const std::string key = key_of(0, i);
-      if (!call(backends::Rpc::put_object, payload("putObject", "[\"b\",\"" + key + R"(",{"n":1,"text":")" + std::string(500, 'x') + "\"},{}]")))
+      if (!call(backends::Rpc::put_object,
+                payload("putObject", "[\"b\",\"" + key + R"(",{"n":1,"text":")" +
+                                         std::string(500, 'x') + "\"},{}]")))
         throw std::runtime_error("a put failed");
       gets.push_back(payload("getObject", "[\"b\",\"" + key + "\",{\"noCache\":true}]"));
-      hung_gets.push_back(payload("getObject", "[\"b\",\"" + key_of(1, i) + "\",{\"noCache\":true}]"));
+      hung_gets.push_back(
+          payload("getObject", "[\"b\",\"" + key_of(1, i) + "\",{\"noCache\":true}]"));
     }
     for (int salt = 0; directory_key_.empty(); ++salt) {
       const std::string key = "/u/stor/d" + std::to_string(salt);
@@ -121,9 +133,12 @@ class System {
     for (int i = 0; i < kRecords; i += 1000) {
       std::string requests;
       for (int j = i; j < i + 1000; ++j)
-        requests += (requests.empty() ? "" : ",") + (R"({"bucket":"testmanta","key":")" + directory_key_) + "/" + std::to_string(j) +
-                    R"(","value":{"n":1,"text":")" + std::string(300, 'x') + "\"}}";
-      if (!call(backends::Rpc::batch, payload("batch", "[[" + requests + "],{}]"))) throw std::runtime_error("a batch failed");
+        requests += (requests.empty() ? "" : ",") +
+                    (R"({"bucket":"testmanta","key":")" + directory_key_) + "/" +
+                    std::to_string(j) + R"(","value":{"n":1,"text":")" + std::string(300, 'x') +
+                    "\"}}";
+      if (!call(backends::Rpc::batch, payload("batch", "[[" + requests + "],{}]")))
+        throw std::runtime_error("a batch failed");
     }
   }
 
@@ -141,11 +156,12 @@ double full_load(System& system, std::chrono::milliseconds time) {
   std::function<void()> next = [&] {
     if (Clock::now() >= end) return;
     ++outstanding;
-    OneRequest::send(*system.client, backends::Rpc::get_object, system.gets[done % system.gets.size()], [&](bool) {
-      ++done;
-      --outstanding;
-      next();
-    });
+    OneRequest::send(*system.client, backends::Rpc::get_object,
+                     system.gets[done % system.gets.size()], [&](bool) {
+                       ++done;
+                       --outstanding;
+                       next();
+                     });
   };
   for (std::size_t i = 0; i < kOutstandingAtFullLoad; ++i) next();
   system.wait_for([&] { return Clock::now() >= end && outstanding == 0; });
@@ -168,17 +184,21 @@ Latencies open_loop(System& system, double rate, std::chrono::milliseconds time)
   while (sent < count || outstanding > 0) {
     const auto now = Clock::now();
     for (; sent < count; ++sent) {
-      const auto due = begin + std::chrono::nanoseconds(static_cast<std::int64_t>(1e9 * static_cast<double>(sent) / rate));
+      const auto due = begin + std::chrono::nanoseconds(static_cast<std::int64_t>(
+                                   1e9 * static_cast<double>(sent) / rate));
       if (due > now) break;
       ++outstanding;
-      OneRequest::send(*system.client, backends::Rpc::get_object, system.gets[sent % system.gets.size()], [&, due](bool good) {
-        --outstanding;
-        if (!good) ++result.failed;
-        latencies.push_back(std::chrono::duration<double, std::milli>(Clock::now() - due).count());
-      });
+      OneRequest::send(*system.client, backends::Rpc::get_object,
+                       system.gets[sent % system.gets.size()], [&, due](bool good) {
+                         --outstanding;
+                         if (!good) ++result.failed;
+                         latencies.push_back(
+                             std::chrono::duration<double, std::milli>(Clock::now() - due).count());
+                       });
     }
     system.loop.restart();
-    if (system.loop.poll() == 0) std::this_thread::sleep_for(std::chrono::microseconds(50));  // the router needs the cores
+    if (system.loop.poll() == 0)
+      std::this_thread::sleep_for(std::chrono::microseconds(50));  // the router needs the cores
   }
   std::sort(latencies.begin(), latencies.end());
   result.p50 = latencies[latencies.size() / 2];
@@ -193,7 +213,8 @@ class HungTraffic {
 
  private:
   void tick() {
-    OneRequest::send(*system_.client, backends::Rpc::get_object, system_.hung_gets[next_++ % system_.hung_gets.size()], [](bool) {});
+    OneRequest::send(*system_.client, backends::Rpc::get_object,
+                     system_.hung_gets[next_++ % system_.hung_gets.size()], [](bool) {});
     timer_.expires_after(std::chrono::milliseconds(5));
     timer_.async_wait([this](const boost::system::error_code& error) {
       if (!error) tick();
@@ -210,9 +231,11 @@ class SlowReader {
   explicit SlowReader(System& system) : socket_(system.loop) {
     socket_.connect({boost::asio::ip::make_address("127.0.0.1"), system.port()});
     std::string frame;
-    fast::append_frame(frame, fast::Version::v2, fast::Status::data, 1,
-                       payload("findObjects", "[\"testmanta\",\"(n>=0)\",{\"noLimit\":true,\"no_count\":true,\"hashkey\":\"" +
-                                                  system.directory_key() + "\"}]"));
+    fast::append_frame(
+        frame, fast::Version::v2, fast::Status::data, 1,
+        payload("findObjects",
+                "[\"testmanta\",\"(n>=0)\",{\"noLimit\":true,\"no_count\":true,\"hashkey\":\"" +
+                    system.directory_key() + "\"}]"));
     boost::asio::write(socket_, boost::asio::buffer(frame));
   }
 
@@ -221,7 +244,8 @@ class SlowReader {
 };
 
 template <typename Trouble>
-bool compare(System& system, const char* name, double rate, int pairs, std::chrono::milliseconds time) {
+bool compare(System& system, const char* name, double rate, int pairs,
+             std::chrono::milliseconds time) {
   std::vector<double> without, with;
   for (int i = 0; i < pairs; ++i) {
     const Latencies calm = open_loop(system, rate, time);
@@ -230,15 +254,17 @@ bool compare(System& system, const char* name, double rate, int pairs, std::chro
     trouble.reset();
     system.loop.restart();
     system.loop.run_for(std::chrono::milliseconds(1200));  // what hangs is given up
-    std::printf("%-12s %2d  without: p50 %.3f p99 %.3f ms   with: p50 %.3f p99 %.3f ms   failed %zu\n", name, i + 1, calm.p50,
-                calm.p99, troubled.p50, troubled.p99, calm.failed + troubled.failed);
+    std::printf(
+        "%-12s %2d  without: p50 %.3f p99 %.3f ms   with: p50 %.3f p99 %.3f ms   failed %zu\n",
+        name, i + 1, calm.p50, calm.p99, troubled.p50, troubled.p99, calm.failed + troubled.failed);
     without.push_back(calm.p99);
     with.push_back(troubled.p99);
   }
   const double bound = 1.5 * median(without) + 1;
   const bool good = median(with) <= bound;
-  std::printf("%-12s median p99 without %.3f ms, with %.3f ms; bound (1.5 times and 1 ms) %.3f ms: %s\n", name,
-              median(without), median(with), bound, good ? "kept" : "BROKEN");
+  std::printf(
+      "%-12s median p99 without %.3f ms, with %.3f ms; bound (1.5 times and 1 ms) %.3f ms: %s\n",
+      name, median(without), median(with), bound, good ? "kept" : "BROKEN");
   return good;
 }
 
@@ -247,12 +273,14 @@ bool compare(System& system, const char* name, double rate, int pairs, std::chro
 int main(int argc, char** argv) {
   std::setvbuf(stdout, nullptr, _IOLBF, 0);
   const int pairs = argc > 1 ? std::atoi(argv[1]) : 5;
-  const std::chrono::milliseconds time(argc > 2 ? static_cast<int>(1000 * std::atof(argv[2])) : 4000);
+  const std::chrono::milliseconds time(argc > 2 ? static_cast<int>(1000 * std::atof(argv[2]))
+                                                : 4000);
   System system;
   system.loop.run_for(std::chrono::seconds(2));  // what filling left to compact
   full_load(system, std::chrono::milliseconds(500));
   const double most = full_load(system, std::chrono::milliseconds(2000));
-  std::printf("full load: %.0f gets/s with %zu outstanding; runs at half of it\n", most, kOutstandingAtFullLoad);
+  std::printf("full load: %.0f gets/s with %zu outstanding; runs at half of it\n", most,
+              kOutstandingAtFullLoad);
   const bool hung = compare<HungTraffic>(system, "hung shard", most / 2, pairs, time);
   const bool slow = compare<SlowReader>(system, "slow reader", most / 2, pairs, time);
   return hung && slow ? 0 : 1;

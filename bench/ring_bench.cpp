@@ -51,7 +51,8 @@ double megabytes_in(const fs::path& directory) {
 std::vector<std::string> sample_keys() {
   std::vector<std::string> keys;
   for (std::size_t i = 0; i < kKeys; ++i)
-    keys.push_back("/b8a17b8c-3a2b-4f7d-9c0e-1f2d3c4b5a69/stor/photos/" + std::to_string(i) + "/a.jpg");
+    keys.push_back("/b8a17b8c-3a2b-4f7d-9c0e-1f2d3c4b5a69/stor/photos/" + std::to_string(i) +
+                   "/a.jpg");
   return keys;
 }
 
@@ -87,10 +88,10 @@ void measure(std::uint32_t vnodes) {
   const Scratch scratch;
   const fs::path path = scratch.path() / "ring";
   auto start = Clock::now();
-  const auto made = ring::create_ring(ring::Algorithm::sha256, vnodes,
-                                      {"tcp://1.moray.example.com:2020",
-                                       "tcp://2.moray.example.com:2020",
-                                       "tcp://3.moray.example.com:2020"});
+  const auto made =
+      ring::create_ring(ring::Algorithm::sha256, vnodes,
+                        {"tcp://1.moray.example.com:2020", "tcp://2.moray.example.com:2020",
+                         "tcp://3.moray.example.com:2020"});
   std::printf("%u vnodes\n  made in %.3f s", vnodes, seconds_since(start));
   start = Clock::now();
   ring::create_leveldb(path, *made);
@@ -105,7 +106,8 @@ void measure(std::uint32_t vnodes) {
     bytes = loaded->bytes();
     if (loaded->digest() != made->digest()) std::abort();
   }
-  std::printf("  loaded and verified in %.3f s, keeps %.2f MB\n", best, static_cast<double>(bytes) / 1e6);
+  std::printf("  loaded and verified in %.3f s, keeps %.2f MB\n", best,
+              static_cast<double>(bytes) / 1e6);
   measure_locate(*made);
 }
 

@@ -43,7 +43,9 @@ std::string reply(bench::Kind kind) {
 
 const router::Snapshot& snapshot() {
   static const router::Snapshot made = router::Snapshot::make(
-      ring::create_ring(ring::Algorithm::sha256, 1'000'000, {"tcp://1.moray.bench:2020", "tcp://2.moray.bench:2020"}), {});
+      ring::create_ring(ring::Algorithm::sha256, 1'000'000,
+                        {"tcp://1.moray.bench:2020", "tcp://2.moray.bench:2020"}),
+      {});
   return made;
 }
 
@@ -81,9 +83,11 @@ void hash(benchmark::State& state) {
 /// Of hashes all over the ring.
 void look_up(benchmark::State& state) {
   std::vector<ring::Digest> digests;
-  for (int i = 0; i < 4096; ++i) digests.push_back(ring::hash(ring::Algorithm::sha256, kKey + std::to_string(i)));
+  for (int i = 0; i < 4096; ++i)
+    digests.push_back(ring::hash(ring::Algorithm::sha256, kKey + std::to_string(i)));
   std::size_t next = 0;
-  for (auto _ : state) benchmark::DoNotOptimize(snapshot().ring->locate_hash(digests[next++ & 4095]));
+  for (auto _ : state)
+    benchmark::DoNotOptimize(snapshot().ring->locate_hash(digests[next++ & 4095]));
 }
 
 /// Arguments, hash, look-up, edits; the text is scanned already.
@@ -93,7 +97,9 @@ void plan(benchmark::State& state, bench::Kind kind, backends::Rpc rpc) {
   if (document.parse(text)) std::abort();
   const json::Value arguments = *document.root().find("d");
   router::PlanScratch scratch;
-  for (auto _ : state) benchmark::DoNotOptimize(router::plan(router::method_of(rpc), text, arguments, snapshot(), scratch));
+  for (auto _ : state)
+    benchmark::DoNotOptimize(
+        router::plan(router::method_of(rpc), text, arguments, snapshot(), scratch));
 }
 
 /// What changes in a reply on its way back; the text is scanned already.
@@ -105,14 +111,16 @@ void splice(benchmark::State& state, bench::Kind kind, backends::Rpc rpc) {
   const router::ReplyOrigin origin{&snapshot(), ring::Vnode{426}, ring::PnodeIndex{0}};
   for (auto _ : state) {
     edits.clear();
-    benchmark::DoNotOptimize(router::edit_reply(router::method_of(rpc), text, document.root(), origin, edits));
+    benchmark::DoNotOptimize(
+        router::edit_reply(router::method_of(rpc), text, document.root(), origin, edits));
     benchmark::DoNotOptimize(edits.pieces(text));
   }
 }
 
 void encode(benchmark::State& state, bool checksum_known) {
   const std::string text = reply(bench::Kind::get);
-  const std::string_view pieces[] = {std::string_view(text).substr(0, 700), "\"vnode\":4711", std::string_view(text).substr(700)};
+  const std::string_view pieces[] = {std::string_view(text).substr(0, 700), "\"vnode\":4711",
+                                     std::string_view(text).substr(700)};
   std::string out;
   for (auto _ : state) {
     out.clear();

@@ -47,7 +47,8 @@ std::atomic<std::size_t> misrouted{0};
 /// Answers every request, at the end of the turn, and checks that its vnode is its own.
 class CheckingShard final : public backends::Shard {
  public:
-  CheckingShard(boost::asio::io_context& loop, std::string pnode) : loop_(loop), pnode_(std::move(pnode)) {}
+  CheckingShard(boost::asio::io_context& loop, std::string pnode)
+      : loop_(loop), pnode_(std::move(pnode)) {}
 
   backends::Submitted submit(const backends::Request& request, backends::ReplySink& sink) override {
     const auto vnode = static_cast<ring::Vnode>(request.affinity);
@@ -66,8 +67,10 @@ class CheckingShard final : public backends::Shard {
 
  private:
   void answer() {
-    const backends::Reply data{R"({"m":{"uts":1,"name":"putObject"},"d":[{"etag":"ABCDEF01"}]})", std::nullopt, fast::Version::v2};
-    const backends::Reply end{R"({"m":{"uts":1,"name":"putObject"},"d":[]})", std::nullopt, fast::Version::v2};
+    const backends::Reply data{R"({"m":{"uts":1,"name":"putObject"},"d":[{"etag":"ABCDEF01"}]})",
+                               std::nullopt, fast::Version::v2};
+    const backends::Reply end{R"({"m":{"uts":1,"name":"putObject"},"d":[]})", std::nullopt,
+                              fast::Version::v2};
     std::vector<backends::ReplySink*> due;
     due.swap(waiting_);
     for (backends::ReplySink* sink : due) {
@@ -82,7 +85,8 @@ class CheckingShard final : public backends::Shard {
   std::uint64_t tickets_ = 0;
 };
 
-std::shared_ptr<const router::Snapshot> snapshot_of(std::shared_ptr<const ring::Ring> ring, std::uint64_t sequence) {
+std::shared_ptr<const router::Snapshot> snapshot_of(std::shared_ptr<const ring::Ring> ring,
+                                                    std::uint64_t sequence) {
   auto snapshot = std::make_shared<router::Snapshot>(router::Snapshot::make(std::move(ring), {}));
   snapshot->sequence = sequence;
   return snapshot;
@@ -107,10 +111,12 @@ class System {
  public:
   explicit System(std::uint32_t vnodes) : log_("bench", router::LogLevel::error, STDERR_FILENO) {
     std::vector<std::string> pnodes;
-    for (int i = 0; i < kShards; ++i) pnodes.push_back("tcp://" + std::to_string(i) + ".moray.bench:2020");
+    for (int i = 0; i < kShards; ++i)
+      pnodes.push_back("tcp://" + std::to_string(i) + ".moray.bench:2020");
     rings[0] = ring::create_ring(ring::Algorithm::sha256, vnodes, pnodes);
     rings[1] = shifted(*rings[0]);
-    for (int i = 0; i < 2; ++i) ring::create_leveldb(directory_.path() / std::to_string(i), *rings[i]);
+    for (int i = 0; i < 2; ++i)
+      ring::create_leveldb(directory_.path() / std::to_string(i), *rings[i]);
     router::Publication& first = first_;
     first.snapshot = snapshot_of(rings[0], 1);
     for (const std::string& pnode : rings[0]->pnodes()) {
@@ -121,7 +127,9 @@ class System {
     }
     workers_.push_back(std::make_unique<router::Worker>(
         0, router::WorkerOptions{},
-        [](const router::ShardSpec& spec, boost::asio::io_context& on) { return std::make_unique<CheckingShard>(on, spec.pnode); },
+        [](const router::ShardSpec& spec, boost::asio::io_context& on) {
+          return std::make_unique<CheckingShard>(on, spec.pnode);
+        },
         &cells_, log_));
     workers_.front()->run(first);
     publish(rings[0]);
@@ -129,12 +137,16 @@ class System {
     options.pool.connection.version = fast::Version::v2;
     options.in_flight_max = options.waiting_max = 1'000'000;
     options.pool.point_connections = 4;
-    client = std::make_unique<backends::moray::MorayShard>(loop, backends::moray::fixed_addresses({acceptor_.local_endpoint()}), options);
+    client = std::make_unique<backends::moray::MorayShard>(
+        loop, backends::moray::fixed_addresses({acceptor_.local_endpoint()}), options);
     accept();
     for (int i = 0; i < 4096; ++i)
-      puts.push_back(bench::payload("putObject", "[\"b\",\"key" + std::to_string(i * 7919) + R"(",{"n":1,"text":")" + std::string(200, 'x') + "\"},{}]"));
+      puts.push_back(bench::payload("putObject", "[\"b\",\"key" + std::to_string(i * 7919) +
+                                                     R"(",{"n":1,"text":")" +
+                                                     std::string(200, 'x') + "\"},{}]"));
     bool connected = false;
-    bench::OneRequest::send(*client, backends::Rpc::put_object, puts[0], [&](bool) { connected = true; });
+    bench::OneRequest::send(*client, backends::Rpc::put_object, puts[0],
+                            [&](bool) { connected = true; });
     while (!connected) loop.run_one();
   }
   ~System() { workers_.front()->stop(); }
@@ -147,16 +159,19 @@ class System {
     while (kept_.size() > 4) kept_.pop_front();
     std::promise<std::chrono::nanoseconds> acknowledged;
     const auto began = Clock::now();
-    workers_.front()->publish(next, [&, serving = next->snapshot->ring.get()](std::chrono::nanoseconds pause) {
-      in_force = serving;
-      acknowledged.set_value(pause);
-    });
+    workers_.front()->publish(
+        next, [&, serving = next->snapshot->ring.get()](std::chrono::nanoseconds pause) {
+          in_force = serving;
+          acknowledged.set_value(pause);
+        });
     router::Published published;
     published.pause = acknowledged.get_future().get();
     published.took = Clock::now() - began;
     return published;
   }
-  [[nodiscard]] std::string location(int ring) const { return directory_.path() / std::to_string(ring); }
+  [[nodiscard]] std::string location(int ring) const {
+    return directory_.path() / std::to_string(ring);
+  }
 
   boost::asio::io_context loop;
   std::shared_ptr<const ring::Ring> rings[2];
@@ -198,12 +213,15 @@ Result full_load(System& system, std::chrono::milliseconds time) {
     const auto began = Clock::now();
     if (began >= end) return;
     ++outstanding;
-    bench::OneRequest::send(*system.client, backends::Rpc::put_object, system.puts[sent++ % system.puts.size()], [&, began](bool good) {
-      --outstanding;
-      if (!good) ++result.failed;
-      latencies.push_back(std::chrono::duration<double, std::milli>(Clock::now() - began).count());
-      next();
-    });
+    bench::OneRequest::send(
+        *system.client, backends::Rpc::put_object, system.puts[sent++ % system.puts.size()],
+        [&, began](bool good) {
+          --outstanding;
+          if (!good) ++result.failed;
+          latencies.push_back(
+              std::chrono::duration<double, std::milli>(Clock::now() - began).count());
+          next();
+        });
   };
   for (std::size_t i = 0; i < kOutstanding; ++i) next();
   while (outstanding > 0) {
@@ -224,7 +242,8 @@ class Swapper {
           router::run_in_background();  // as a router loads its rings
           for (int i = 1; !stop_; ++i) {
             const auto due = Clock::now() + std::chrono::milliseconds(from_disk ? 1000 : 100);
-            const auto ring = from_disk ? ring::load_leveldb(system.location(i % 2)) : system.rings[i % 2];
+            const auto ring =
+                from_disk ? ring::load_leveldb(system.location(i % 2)) : system.rings[i % 2];
             const router::Published published = system.publish(ring);
             longest_pause = std::max(longest_pause, published.pause);
             longest = std::max(longest, published.took);
@@ -251,7 +270,8 @@ class Swapper {
   std::thread thread_;
 };
 
-bool compare(System& system, const char* name, bool from_disk, int pairs, std::chrono::milliseconds time) {
+bool compare(System& system, const char* name, bool from_disk, int pairs,
+             std::chrono::milliseconds time) {
   std::vector<double> without, with, rates_without, rates_with;
   std::size_t failed = 0, publications = 0;
   std::chrono::nanoseconds pause{}, took{};
@@ -265,8 +285,9 @@ bool compare(System& system, const char* name, bool from_disk, int pairs, std::c
     pause = std::max(pause, swapper.longest_pause);
     took = std::max(took, swapper.longest);
     failed += calm.failed + swapped.failed;
-    std::printf("%-12s %2d  without: %.0f/s p50 %.3f p99.9 %.3f ms   with: %.0f/s p50 %.3f p99.9 %.3f ms\n", name, i + 1, calm.rate, calm.p50,
-                calm.p999, swapped.rate, swapped.p50, swapped.p999);
+    std::printf(
+        "%-12s %2d  without: %.0f/s p50 %.3f p99.9 %.3f ms   with: %.0f/s p50 %.3f p99.9 %.3f ms\n",
+        name, i + 1, calm.rate, calm.p50, calm.p999, swapped.rate, swapped.p50, swapped.p999);
     without.push_back(calm.p999);
     with.push_back(swapped.p999);
     rates_without.push_back(calm.rate);
@@ -275,11 +296,18 @@ bool compare(System& system, const char* name, bool from_disk, int pairs, std::c
   }
   const double ratio = bench::median(with) / bench::median(without);
   const double pause_us = static_cast<double>(pause.count()) / 1e3;
-  std::printf("%-12s publications %zu, failed %zu, misrouted %zu, longest pause %.1f us, longest publication %.1f us\n", name, publications, failed,
-              misrouted.load(), pause_us, static_cast<double>(took.count()) / 1e3);
-  std::printf("%-12s median rate %.0f/s without, %.0f/s with; median p99.9 %.3f ms without, %.3f with: ratio %.2f\n", name,
-              bench::median(rates_without), bench::median(rates_with), bench::median(without), bench::median(with), ratio);
-  std::printf("%-12s RSS %.0f MB after the first pair, %.0f after the last\n", name, before, resident_megabytes());
+  std::printf(
+      "%-12s publications %zu, failed %zu, misrouted %zu, longest pause %.1f us, longest "
+      "publication %.1f us\n",
+      name, publications, failed, misrouted.load(), pause_us,
+      static_cast<double>(took.count()) / 1e3);
+  std::printf(
+      "%-12s median rate %.0f/s without, %.0f/s with; median p99.9 %.3f ms without, %.3f with: "
+      "ratio %.2f\n",
+      name, bench::median(rates_without), bench::median(rates_with), bench::median(without),
+      bench::median(with), ratio);
+  std::printf("%-12s RSS %.0f MB after the first pair, %.0f after the last\n", name, before,
+              resident_megabytes());
   return failed == 0 && misrouted == 0 && pause_us < 100 && ratio <= 1.5;
 }
 
@@ -288,7 +316,8 @@ bool compare(System& system, const char* name, bool from_disk, int pairs, std::c
 int main(int argc, char** argv) {
   std::setvbuf(stdout, nullptr, _IOLBF, 0);
   const int pairs = argc > 1 ? std::atoi(argv[1]) : 5;
-  const std::chrono::milliseconds time(argc > 2 ? static_cast<int>(1000 * std::atof(argv[2])) : 10'000);
+  const std::chrono::milliseconds time(argc > 2 ? static_cast<int>(1000 * std::atof(argv[2]))
+                                                : 10'000);
   System system(argc > 3 ? static_cast<std::uint32_t>(std::atoi(argv[3])) : 1'000'000);
   full_load(system, std::chrono::milliseconds(1000));
   const bool swaps = compare(system, "swap", false, pairs, time);

@@ -22,13 +22,13 @@ std::string_view to_string(Backend backend);
 struct Shard {
   std::string pnode;
   Backend backend = Backend::moray;
-  std::string address;   ///< moray: "host:port"; exclusive with `srv`
-  std::string srv;       ///< moray: name whose _moray._tcp SRV, else A, records are followed
+  std::string address;  ///< moray: "host:port"; exclusive with `srv`
+  std::string srv;      ///< moray: name whose _moray._tcp SRV, else A, records are followed
   std::uint16_t default_port = 2020;  ///< moray: for a name without SRV records
-  int fast_version = 1;  ///< moray: 1 or 2; older morays die of 2
-  std::string url;       ///< postgres
-  std::string path;      ///< embedded: the directory
-  bool sync = true;      ///< embedded: an acknowledged write is on disk
+  int fast_version = 1;               ///< moray: 1 or 2; older morays die of 2
+  std::string url;                    ///< postgres
+  std::string path;                   ///< embedded: the directory
+  bool sync = true;                   ///< embedded: an acknowledged write is on disk
   bool read_only = false;
 
   /// Whether both are the same shard for its connections (read_only aside).
@@ -40,40 +40,46 @@ struct Shard {
 struct Limits {
   std::uint64_t frame_bytes_max = 64u << 20;         ///< a frame that a client sends
   std::uint64_t shard_frame_bytes_max = 256u << 20;  ///< a frame that a shard sends
-  std::uint64_t large_frames_bytes_max = 512u << 20; ///< clients' frames over 256 KiB that are still arriving, all together
-  std::uint64_t sessions_max = 20'000;               ///< clients connected at once
-  std::uint64_t session_in_flight_max = 1'000;       ///< requests of one client; then reading stops
-  std::uint64_t session_output_bytes_max = 1u << 20; ///< unread answers of one client; then it waits
-  std::uint64_t shard_in_flight_max = 10'000;        ///< requests of one worker to one shard
-  std::uint64_t held_writes_max = 10'000;            ///< writes that wait for blocked vnodes
-  std::uint64_t held_bytes_max = 64u << 20;          ///< their payloads
+  std::uint64_t large_frames_bytes_max =
+      512u << 20;  ///< clients' frames over 256 KiB that are still arriving, all together
+  std::uint64_t sessions_max = 20'000;          ///< clients connected at once
+  std::uint64_t session_in_flight_max = 1'000;  ///< requests of one client; then reading stops
+  std::uint64_t session_output_bytes_max = 1u
+                                           << 20;  ///< unread answers of one client; then it waits
+  std::uint64_t shard_in_flight_max = 10'000;      ///< requests of one worker to one shard
+  std::uint64_t held_writes_max = 10'000;          ///< writes that wait for blocked vnodes
+  std::uint64_t held_bytes_max = 64u << 20;        ///< their payloads
   bool operator==(const Limits&) const = default;
 };
 
 struct Timeouts {
-  std::uint64_t object_ms = 30'000;        ///< object and bucket RPCs, to the first answer
-  std::uint64_t find_ms = 60'000;          ///< findObjects, updateObjects, deleteMany
+  std::uint64_t object_ms = 30'000;           ///< object and bucket RPCs, to the first answer
+  std::uint64_t find_ms = 60'000;             ///< findObjects, updateObjects, deleteMany
   std::uint64_t long_running_ms = 3'600'000;  ///< sql, reindexObjects
-  std::uint64_t stream_idle_ms = 60'000;   ///< between rows, and for a client that takes none
-  std::uint64_t connect_ms = 3'000;        ///< one attempt to reach a shard
-  std::uint64_t drain_ms = 30'000;         ///< for requests in flight when the router stops
-  std::uint64_t hold_ms = 5'000;           ///< how long a write waits for a blocked vnode
+  std::uint64_t stream_idle_ms = 60'000;      ///< between rows, and for a client that takes none
+  std::uint64_t connect_ms = 3'000;           ///< one attempt to reach a shard
+  std::uint64_t drain_ms = 30'000;            ///< for requests in flight when the router stops
+  std::uint64_t hold_ms = 5'000;              ///< how long a write waits for a blocked vnode
   bool operator==(const Timeouts&) const = default;
 };
 
 /// Connections per worker and shard.
 struct Pool {
-  std::uint64_t point_connections = 1;      ///< for requests that are no streams; one more for each further address
+  std::uint64_t point_connections =
+      1;  ///< for requests that are no streams; one more for each further address
   std::uint64_t stream_connections_max = 4;
-  std::uint64_t postgres_point_connections = 4;  ///< to PostgreSQL, where one slow statement holds up its connection
+  std::uint64_t postgres_point_connections =
+      4;  ///< to PostgreSQL, where one slow statement holds up its connection
   std::uint64_t idle_ms = 60'000;  ///< an unneeded connection closes after so long
   bool operator==(const Pool&) const = default;
 };
 
 /// What a bucket's rows belong to. All that are not named here are routed: to their keys' vnodes.
 struct Buckets {
-  std::vector<std::string> local{"manta_delete_log", "manta_fastdelete_queue"};  ///< to the shard that they are in
-  std::vector<std::string> derived{"manta_directory_counts"};  ///< to other rows: the database makes them
+  std::vector<std::string> local{"manta_delete_log",
+                                 "manta_fastdelete_queue"};  ///< to the shard that they are in
+  std::vector<std::string> derived{
+      "manta_directory_counts"};  ///< to other rows: the database makes them
   bool operator==(const Buckets&) const = default;
 };
 

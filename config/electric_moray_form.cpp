@@ -6,7 +6,8 @@ namespace {
 using Json = nlohmann::json;
 using Problems = std::vector<Problem>;
 
-void read_index_shards(const Json& value, const std::string& path, Config& config, Problems& problems) {
+void read_index_shards(const Json& value, const std::string& path, Config& config,
+                       Problems& problems) {
   if (!value.is_array()) {
     problems.push_back({path, "must be a list of shards, not " + describe(value)});
     return;
@@ -15,9 +16,13 @@ void read_index_shards(const Json& value, const std::string& path, Config& confi
     const std::string at = path + "[" + std::to_string(i) + "]";
     Shard shard;
     Problems ignored;
-    ObjectReader(at, problems).text("host", shard.srv).flag("readOnly", shard.read_only).read(value[i], ignored);
+    ObjectReader(at, problems)
+        .text("host", shard.srv)
+        .flag("readOnly", shard.read_only)
+        .read(value[i], ignored);
     if (shard.srv.empty()) {
-      if (value[i].is_object() && !value[i].contains("host")) problems.push_back({at + ".host", "is required"});
+      if (value[i].is_object() && !value[i].contains("host"))
+        problems.push_back({at + ".host", "is required"});
       continue;
     }
     shard.pnode = "tcp://" + shard.srv + ":2020";
@@ -43,36 +48,48 @@ Parsed parse_electric_moray(const Json& root) {
   };
   ObjectReader reader("", problems);
   reader
-      .member("ringCfg", [&](const Json& value, const std::string& path) {
-        ObjectReader(path, problems)
-            .member("leveldbCfg", nothing)  // LevelDB is opened for a moment, not held with a cache
-            .member("location", text(config.ring_location))
-            .member("indexShards", [&](const Json& list, const std::string& at) {
-              read_index_shards(list, at, config, problems);
-            })
-            .read(value, parsed.warnings);
-        if (value.is_object() && !value.contains("indexShards"))
-          problems.push_back({path + ".indexShards", "is required"});
-      })
-      .member("bunyan", [&](const Json& value, const std::string& path) {
-        ObjectReader(path, problems).member("level", text(config.log.level)).member("name", nothing).read(value, parsed.warnings);
-      })
-      .member("morayOptions", [&](const Json& value, const std::string& path) {
-        ObjectReader(path, problems)
-            .member("cueballOptions", [&](const Json& cueball, const std::string& at) {
-              ObjectReader(at, problems)
-                  .member("resolvers", [&](const Json& list, const std::string& here) {
-                    if (!list.is_array()) {
-                      problems.push_back({here, "must be a list, not " + describe(list)});
-                      return;
-                    }
-                    for (const Json& item : list)
-                      if (item.is_string()) config.resolvers.push_back(item.get<std::string>());
-                  })
-                  .read(cueball, parsed.warnings);
-            })
-            .read(value, parsed.warnings);
-      })
+      .member("ringCfg",
+              [&](const Json& value, const std::string& path) {
+                ObjectReader(path, problems)
+                    .member("leveldbCfg",
+                            nothing)  // LevelDB is opened for a moment, not held with a cache
+                    .member("location", text(config.ring_location))
+                    .member("indexShards",
+                            [&](const Json& list, const std::string& at) {
+                              read_index_shards(list, at, config, problems);
+                            })
+                    .read(value, parsed.warnings);
+                if (value.is_object() && !value.contains("indexShards"))
+                  problems.push_back({path + ".indexShards", "is required"});
+              })
+      .member("bunyan",
+              [&](const Json& value, const std::string& path) {
+                ObjectReader(path, problems)
+                    .member("level", text(config.log.level))
+                    .member("name", nothing)
+                    .read(value, parsed.warnings);
+              })
+      .member("morayOptions",
+              [&](const Json& value, const std::string& path) {
+                ObjectReader(path, problems)
+                    .member("cueballOptions",
+                            [&](const Json& cueball, const std::string& at) {
+                              ObjectReader(at, problems)
+                                  .member("resolvers",
+                                          [&](const Json& list, const std::string& here) {
+                                            if (!list.is_array()) {
+                                              problems.push_back(
+                                                  {here, "must be a list, not " + describe(list)});
+                                              return;
+                                            }
+                                            for (const Json& item : list)
+                                              if (item.is_string())
+                                                config.resolvers.push_back(item.get<std::string>());
+                                          })
+                                  .read(cueball, parsed.warnings);
+                            })
+                    .read(value, parsed.warnings);
+              })
       .member("datacenter", text(config.datacenter))
       .member("server_uuid", text(config.server_uuid))
       .member("port", nothing);

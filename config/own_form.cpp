@@ -16,7 +16,8 @@ constexpr std::uint64_t kMillisecondsMost = 365ull * 24 * 3600 * 1000;
 
 bool is_ip_address(const std::string& host) {
   unsigned char bytes[16];
-  return inet_pton(AF_INET, host.c_str(), bytes) == 1 || inet_pton(AF_INET6, host.c_str(), bytes) == 1;
+  return inet_pton(AF_INET, host.c_str(), bytes) == 1 ||
+         inet_pton(AF_INET6, host.c_str(), bytes) == 1;
 }
 
 void read_endpoint(const Json& value, const std::string& path, Endpoint& into, Problems& problems) {
@@ -27,7 +28,8 @@ void read_endpoint(const Json& value, const std::string& path, Endpoint& into, P
 }
 
 /// Which members each kind of shard needs and takes.
-void check_shard(const Shard& shard, const Json& value, const std::string& path, Problems& problems) {
+void check_shard(const Shard& shard, const Json& value, const std::string& path,
+                 Problems& problems) {
   const auto has = [&](const char* name) { return value.contains(name); };
   const auto foreign = [&](std::initializer_list<const char*> names) {
     for (const char* name : names)
@@ -79,7 +81,8 @@ Shard read_shard(const Json& value, const std::string& path, Problems& problems)
             return;
           }
         backend_known = false;
-        problems.push_back({at, "must be \"moray\", \"postgres\" or \"embedded\", not " + describe(name)});
+        problems.push_back(
+            {at, "must be \"moray\", \"postgres\" or \"embedded\", not " + describe(name)});
       });
   reader.read(value, problems);
   if (!value.is_object()) return shard;
@@ -101,25 +104,30 @@ void read_shards(const Json& value, const std::string& path, Config& config, Pro
     if (!pnode.empty() && !seen.insert(pnode).second)
       problems.push_back({at + ".pnode", "\"" + pnode + "\" has a shard already"});
     const std::string& directory = config.shards.back().path;
-    if (!directory.empty() && !directories.insert(std::filesystem::path(directory).lexically_normal()).second)
+    if (!directory.empty() &&
+        !directories.insert(std::filesystem::path(directory).lexically_normal()).second)
       problems.push_back({at + ".path", "\"" + directory + "\" belongs to another shard already"});
   }
 }
 
-void read_resolvers(const Json& value, const std::string& path, Config& config, Problems& problems) {
-  const bool list_of_text = value.is_array() && std::all_of(value.begin(), value.end(), [](const Json& item) {
-    return item.is_string() && parse_address(item.get<std::string>(), 53).has_value();
-  });
+void read_resolvers(const Json& value, const std::string& path, Config& config,
+                    Problems& problems) {
+  const bool list_of_text =
+      value.is_array() && std::all_of(value.begin(), value.end(), [](const Json& item) {
+        return item.is_string() && parse_address(item.get<std::string>(), 53).has_value();
+      });
   if (list_of_text)
     config.resolvers = value.get<std::vector<std::string>>();
   else
     problems.push_back({path, "must be a list of addresses like \"10.0.0.1\" or \"10.0.0.1:53\""});
 }
 
-void read_names(const Json& value, const std::string& path, std::vector<std::string>& into, Problems& problems) {
-  const bool names = value.is_array() && std::all_of(value.begin(), value.end(), [](const Json& item) {
-    return item.is_string() && !item.get_ref<const std::string&>().empty();
-  });
+void read_names(const Json& value, const std::string& path, std::vector<std::string>& into,
+                Problems& problems) {
+  const bool names =
+      value.is_array() && std::all_of(value.begin(), value.end(), [](const Json& item) {
+        return item.is_string() && !item.get_ref<const std::string&>().empty();
+      });
   if (names)
     into = value.get<std::vector<std::string>>();
   else
@@ -128,8 +136,12 @@ void read_names(const Json& value, const std::string& path, std::vector<std::str
 
 void read_buckets(const Json& value, const std::string& path, Buckets& into, Problems& problems) {
   ObjectReader(path, problems)
-      .member("local", [&](const Json& list, const std::string& at) { read_names(list, at, into.local, problems); })
-      .member("derived", [&](const Json& list, const std::string& at) { read_names(list, at, into.derived, problems); })
+      .member("local", [&](const Json& list,
+                           const std::string& at) { read_names(list, at, into.local, problems); })
+      .member("derived",
+              [&](const Json& list, const std::string& at) {
+                read_names(list, at, into.derived, problems);
+              })
       .read(value, problems);
   for (const std::string& name : into.local)
     if (std::find(into.derived.begin(), into.derived.end(), name) != into.derived.end())
@@ -163,11 +175,15 @@ void read_timeouts(const Json& value, const std::string& path, Timeouts& into, P
 }
 
 void read_log(const Json& value, const std::string& path, LogSettings& into, Problems& problems) {
-  ObjectReader(path, problems).text("level", into.level).text("name", into.name).read(value, problems);
+  ObjectReader(path, problems)
+      .text("level", into.level)
+      .text("name", into.name)
+      .read(value, problems);
   static const std::set<std::string> kLevels{"trace", "debug", "info", "warn", "error", "fatal"};
   if (!kLevels.contains(into.level))
-    problems.push_back({path + ".level", "must be trace, debug, info, warn, error or fatal, not \"" +
-                                             into.level + "\""});
+    problems.push_back(
+        {path + ".level",
+         "must be trace, debug, info, warn, error or fatal, not \"" + into.level + "\""});
 }
 
 }  // namespace
@@ -185,52 +201,69 @@ Parsed parse_own(const Json& root) {
   reader.member("listen", endpoint(config.listen))
       .member("monitor", endpoint(config.monitor))
       .member("status", endpoint(config.status))
-      .member("admin", [&](const Json& value, const std::string& path) {
-        ObjectReader(path, problems).text("socket", config.admin_socket).read(value, problems);
-      })
-      .member("ring", [&](const Json& value, const std::string& path) {
-        ObjectReader(path, problems).text("location", config.ring_location).read(value, problems);
-      })
+      .member(
+          "admin",
+          [&](const Json& value, const std::string& path) {
+            ObjectReader(path, problems).text("socket", config.admin_socket).read(value, problems);
+          })
+      .member("ring",
+              [&](const Json& value, const std::string& path) {
+                ObjectReader(path, problems)
+                    .text("location", config.ring_location)
+                    .read(value, problems);
+              })
       .number("workers", config.workers, 0, 1024)
-      .member("shards", [&](const Json& value, const std::string& path) {
-        read_shards(value, path, config, problems);
-      })
-      .member("shardDefaults", [&](const Json& value, const std::string& path) {
-        ObjectReader(path, problems).flag("fromUrl", config.shards_from_url).read(value, problems);
-      })
-      .member("dns", [&](const Json& value, const std::string& path) {
-        ObjectReader(path, problems)
-            .member("resolvers", [&](const Json& list, const std::string& at) {
-              read_resolvers(list, at, config, problems);
-            })
-            .read(value, problems);
-      })
-      .member("limits", [&](const Json& value, const std::string& path) {
-        read_limits(value, path, config.limits, problems);
-      })
-      .member("timeouts", [&](const Json& value, const std::string& path) {
-        read_timeouts(value, path, config.timeouts, problems);
-      })
-      .member("pool", [&](const Json& value, const std::string& path) {
-        ObjectReader(path, problems)
-            .number("pointConnections", config.pool.point_connections, 1, 64)
-            .number("postgresPointConnections", config.pool.postgres_point_connections, 1, 64)
-            .number("streamConnectionsMax", config.pool.stream_connections_max, 1, 64)
-            .number("idleMs", config.pool.idle_ms, 1, kMillisecondsMost)
-            .read(value, problems);
-      })
-      .member("buckets", [&](const Json& value, const std::string& path) {
-        read_buckets(value, path, config.buckets, problems);
-      })
-      .member("log", [&](const Json& value, const std::string& path) {
-        read_log(value, path, config.log, problems);
-      })
+      .member("shards",
+              [&](const Json& value, const std::string& path) {
+                read_shards(value, path, config, problems);
+              })
+      .member("shardDefaults",
+              [&](const Json& value, const std::string& path) {
+                ObjectReader(path, problems)
+                    .flag("fromUrl", config.shards_from_url)
+                    .read(value, problems);
+              })
+      .member("dns",
+              [&](const Json& value, const std::string& path) {
+                ObjectReader(path, problems)
+                    .member("resolvers",
+                            [&](const Json& list, const std::string& at) {
+                              read_resolvers(list, at, config, problems);
+                            })
+                    .read(value, problems);
+              })
+      .member("limits",
+              [&](const Json& value, const std::string& path) {
+                read_limits(value, path, config.limits, problems);
+              })
+      .member("timeouts",
+              [&](const Json& value, const std::string& path) {
+                read_timeouts(value, path, config.timeouts, problems);
+              })
+      .member("pool",
+              [&](const Json& value, const std::string& path) {
+                ObjectReader(path, problems)
+                    .number("pointConnections", config.pool.point_connections, 1, 64)
+                    .number("postgresPointConnections", config.pool.postgres_point_connections, 1,
+                            64)
+                    .number("streamConnectionsMax", config.pool.stream_connections_max, 1, 64)
+                    .number("idleMs", config.pool.idle_ms, 1, kMillisecondsMost)
+                    .read(value, problems);
+              })
+      .member("buckets",
+              [&](const Json& value, const std::string& path) {
+                read_buckets(value, path, config.buckets, problems);
+              })
+      .member("log", [&](const Json& value,
+                         const std::string& path) { read_log(value, path, config.log, problems); })
       .text("datacenter", config.datacenter)
       .text("serverUuid", config.server_uuid);
   reader.read(root, problems);
   if (!root.is_object()) return parsed;
-  if (!root.contains("ring")) problems.push_back({"ring", "is required: {\"location\": directory}"});
-  else if (config.ring_location.empty() && root["ring"].is_object() && !root["ring"].contains("location"))
+  if (!root.contains("ring"))
+    problems.push_back({"ring", "is required: {\"location\": directory}"});
+  else if (config.ring_location.empty() && root["ring"].is_object() &&
+           !root["ring"].contains("location"))
     problems.push_back({"ring.location", "is required"});
   if (!root.contains("shards") && !config.shards_from_url)
     problems.push_back({"shards", "is required"});

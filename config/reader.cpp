@@ -67,8 +67,8 @@ ObjectReader& ObjectReader::port(const std::string& name, std::uint16_t& into) {
 
 void ObjectReader::read(const Json& object, std::vector<Problem>& unknown) const {
   if (!object.is_object()) {
-    problems_.push_back({path_.empty() ? "(the whole file)" : path_,
-                         "must be an object, not " + describe(object)});
+    problems_.push_back(
+        {path_.empty() ? "(the whole file)" : path_, "must be an object, not " + describe(object)});
     return;
   }
   for (const auto& [name, value] : object.items()) {

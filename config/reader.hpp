@@ -19,7 +19,8 @@ class ObjectReader {
       : path_(std::move(path)), problems_(problems) {}
 
   using Json = nlohmann::json;
-  ObjectReader& member(const std::string& name, std::function<void(const Json&, const std::string&)> read);
+  ObjectReader& member(const std::string& name,
+                       std::function<void(const Json&, const std::string&)> read);
   ObjectReader& text(const std::string& name, std::string& into);
   ObjectReader& flag(const std::string& name, bool& into);
   ObjectReader& number(const std::string& name, std::uint64_t& into, std::uint64_t least,

@@ -26,7 +26,8 @@ std::optional<Shard> from_url(const std::string& pnode) {
   return shard;
 }
 
-void resolve_electric_moray(const Config& config, const std::string& pnode, ResolvedShards& result) {
+void resolve_electric_moray(const Config& config, const std::string& pnode,
+                            ResolvedShards& result) {
   auto shard = from_url(pnode);
   if (!shard) {
     result.problems.push_back({pnode, "is not of the form tcp://host:port"});
@@ -59,7 +60,8 @@ ResolvedShards resolve_shards(const Config& config, const std::vector<std::strin
       result.problems.push_back({"shards", "the ring's pnode \"" + pnode + "\" has no shard"});
   }
   for (const Shard& shard : config.shards)
-    if (!config.electric_moray && std::find(pnodes.begin(), pnodes.end(), shard.pnode) == pnodes.end())
+    if (!config.electric_moray &&
+        std::find(pnodes.begin(), pnodes.end(), shard.pnode) == pnodes.end())
       result.warnings.push_back({"shards", "\"" + shard.pnode + "\" is not a pnode of the ring"});
   return result;
 }

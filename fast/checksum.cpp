@@ -31,7 +31,8 @@ std::optional<std::uint16_t> sum_narrowed(std::string_view text, std::uint16_t c
 
 std::uint16_t checksum_v2(std::string_view bytes, std::uint16_t crc) { return kArc(bytes, crc); }
 
-std::uint16_t checksum_v2_of_new_end(std::uint16_t whole, std::string_view old_end, std::span<const std::string_view> new_end) {
+std::uint16_t checksum_v2_of_new_end(std::uint16_t whole, std::string_view old_end,
+                                     std::span<const std::string_view> new_end) {
   std::size_t bytes = 0;
   std::uint16_t sum = 0;
   for (const std::string_view piece : new_end) {
@@ -40,8 +41,9 @@ std::uint16_t checksum_v2_of_new_end(std::uint16_t whole, std::string_view old_e
   }
   // What the beginning adds, were its end all zeros.
   const auto beginning = static_cast<std::uint16_t>(whole ^ kArc(old_end, 0));
-  return sum ^ (bytes >= old_end.size() ? crc16::arc_with_zeros(beginning, bytes - old_end.size())
-                                        : crc16::arc_without_zeros(beginning, old_end.size() - bytes));
+  return sum ^
+         (bytes >= old_end.size() ? crc16::arc_with_zeros(beginning, bytes - old_end.size())
+                                  : crc16::arc_without_zeros(beginning, old_end.size() - bytes));
 }
 
 std::optional<std::uint16_t> checksum_v1(std::string_view text, std::uint16_t crc) {

@@ -15,9 +15,10 @@ namespace fast {
 /// Any thread. O(bytes).
 std::uint16_t checksum_v2(std::string_view bytes, std::uint16_t crc = 0);
 
-/// Version 2's checksum of a text whose end was replaced, from the one that it had: the sum is linear,
-/// so that what lies before need not be read again. Any thread. O(both ends' bytes).
-std::uint16_t checksum_v2_of_new_end(std::uint16_t whole, std::string_view old_end, std::span<const std::string_view> new_end);
+/// Version 2's checksum of a text whose end was replaced, from the one that it had: the sum is
+/// linear, so that what lies before need not be read again. Any thread. O(both ends' bytes).
+std::uint16_t checksum_v2_of_new_end(std::uint16_t whole, std::string_view old_end,
+                                     std::span<const std::string_view> new_end);
 
 /// Version 1's checksum: CRC-16/XMODEM fed with the low 8 bits of each UTF-16 code unit of the
 /// text. Pieces must end at character boundaries. nullopt: `text` is not valid UTF-8.

@@ -59,7 +59,8 @@ MORAY_ROUTER_FOLDING __m128i load(const char* at) {
 }
 
 MORAY_ROUTER_FOLDING __m128i swapped(__m128i bytes) {
-  return _mm_shuffle_epi8(bytes, _mm_set_epi8(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15));
+  return _mm_shuffle_epi8(bytes,
+                          _mm_set_epi8(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15));
 }
 
 }  // namespace
@@ -77,16 +78,20 @@ namespace {
 MORAY_ROUTER_FOLDING __m128i behind_zeros(__m128i bytes, std::size_t count) {
   alignas(16) static constexpr std::array<signed char, 32> kMoves = [] {
     std::array<signed char, 32> moves{};
-    for (int i = 0; i < 32; ++i) moves[static_cast<std::size_t>(i)] = static_cast<signed char>(i < 16 ? -1 : i - 16);
+    for (int i = 0; i < 32; ++i)
+      moves[static_cast<std::size_t>(i)] = static_cast<signed char>(i < 16 ? -1 : i - 16);
     return moves;
   }();
-  return _mm_shuffle_epi8(bytes, _mm_loadu_si128(reinterpret_cast<const __m128i*>(kMoves.data() + count)));
+  return _mm_shuffle_epi8(bytes,
+                          _mm_loadu_si128(reinterpret_cast<const __m128i*>(kMoves.data() + count)));
 }
 
 /// Adds `left` bytes, a multiple of 16, to a sum. `Swap`: bytes are turned round first.
 template <bool Swap>
-MORAY_ROUTER_FOLDING __m128i fold_all(__m128i sum, const char* at, std::size_t left, __m128i by_four, __m128i by_one) {
-  const auto next = [](const char* from) MORAY_ROUTER_FOLDING { return Swap ? swapped(load(from)) : load(from); };
+MORAY_ROUTER_FOLDING __m128i fold_all(__m128i sum, const char* at, std::size_t left,
+                                      __m128i by_four, __m128i by_one) {
+  const auto next = [](const char* from)
+                        MORAY_ROUTER_FOLDING { return Swap ? swapped(load(from)) : load(from); };
   if (left >= 112) {
     __m128i sum1 = next(at), sum2 = next(at + 16), sum3 = next(at + 32);
     for (at += 48, left -= 48; left >= 64; at += 64, left -= 64) {
@@ -113,7 +118,8 @@ MORAY_ROUTER_FOLDING std::uint16_t arc_folding(std::string_view bytes, std::uint
   __m128i sum = _mm_xor_si128(load(bytes.data()), _mm_cvtsi32_si128(crc));
   if (odd > 0) sum = behind_zeros(sum, odd);
   const std::size_t taken = odd > 0 ? odd : 16;
-  sum = fold_all<false>(sum, bytes.data() + taken, bytes.size() - taken, constants(arc_constant(512), arc_constant(576)),
+  sum = fold_all<false>(sum, bytes.data() + taken, bytes.size() - taken,
+                        constants(arc_constant(512), arc_constant(576)),
                         constants(arc_constant(128), arc_constant(192)));
   char folded[16];
   _mm_storeu_si128(reinterpret_cast<__m128i*>(folded), sum);
@@ -132,7 +138,8 @@ MORAY_ROUTER_FOLDING std::uint16_t xmodem_folding(std::string_view bytes, std::u
   if (odd > 0) sum = behind_zeros(sum, odd);
   const std::size_t taken = odd > 0 ? odd : 16;
   sum = fold_all<true>(swapped(sum), bytes.data() + taken, bytes.size() - taken,
-                       constants(xmodem_constant(576), xmodem_constant(512)), constants(xmodem_constant(192), xmodem_constant(128)));
+                       constants(xmodem_constant(576), xmodem_constant(512)),
+                       constants(xmodem_constant(192), xmodem_constant(128)));
   char folded[16];
   _mm_storeu_si128(reinterpret_cast<__m128i*>(folded), swapped(sum));
   return xmodem_tables({folded, 16}, 0);

@@ -49,8 +49,8 @@ constexpr Tables make_xmodem() {
 constexpr Tables kArc = make_arc();
 constexpr Tables kXmodem = make_xmodem();
 
-/// A zero byte takes a sum's low byte b away and adds kArc[0][b], all of whose high bytes differ: from
-/// the high byte of what came out, which b went in.
+/// A zero byte takes a sum's low byte b away and adds kArc[0][b], all of whose high bytes differ:
+/// from the high byte of what came out, which b went in.
 constexpr std::array<std::uint8_t, 256> kArcLowByte = [] {
   std::array<std::uint8_t, 256> low{};
   for (unsigned b = 0; b < 256; ++b) low[kArc[0][b] >> 8] = static_cast<std::uint8_t>(b);

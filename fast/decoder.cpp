@@ -25,8 +25,12 @@ struct Header {
 };
 
 Header read_header(const char* at) {
-  return {static_cast<std::uint8_t>(at[0]), static_cast<std::uint8_t>(at[1]),
-          static_cast<std::uint8_t>(at[2]), get_u32(at + 3), get_u32(at + 7), get_u32(at + 11)};
+  return {static_cast<std::uint8_t>(at[0]),
+          static_cast<std::uint8_t>(at[1]),
+          static_cast<std::uint8_t>(at[2]),
+          get_u32(at + 3),
+          get_u32(at + 7),
+          get_u32(at + 11)};
 }
 
 DecodeFailure describe(const Header& header, DecodeError error, bool header_valid) {
@@ -59,8 +63,8 @@ std::variant<NeedMore, Frame, DecodeFailure> decode(std::string_view bytes,
 
   const std::string_view payload = bytes.substr(kHeaderBytes, header.payload_bytes);
   const auto version = static_cast<Version>(header.version);
-  const auto calculated = version == Version::v1 ? checksum_v1(payload)
-                                                 : std::optional(checksum_v2(payload));
+  const auto calculated =
+      version == Version::v1 ? checksum_v1(payload) : std::optional(checksum_v2(payload));
   if (!calculated || *calculated != header.checksum) {
     DecodeFailure failure = describe(header, DecodeError::bad_checksum, true);
     failure.checksum_calculated = calculated.value_or(0);

@@ -24,10 +24,10 @@ enum class DecodeError : std::uint8_t {
 /// What a broken frame's header said, as far as it could be read.
 struct DecodeFailure {
   DecodeError error = DecodeError::bad_version;
-  bool header_valid = false;     ///< version, type, status and message id were all legal
-  Version version = Version::v2;  ///< meaningful where header_valid
-  Status status = Status::data;   ///< meaningful where header_valid
-  std::uint32_t message_id = 0;   ///< meaningful where header_valid
+  bool header_valid = false;              ///< version, type, status and message id were all legal
+  Version version = Version::v2;          ///< meaningful where header_valid
+  Status status = Status::data;           ///< meaningful where header_valid
+  std::uint32_t message_id = 0;           ///< meaningful where header_valid
   std::uint32_t checksum_expected = 0;    ///< the header's (32 bits as sent)
   std::uint32_t checksum_calculated = 0;  ///< ours; for bad_checksum only
   std::uint32_t payload_bytes = 0;        ///< the header's length field
@@ -84,8 +84,8 @@ class Decoder {
   void drop_used_carry();
 
   std::size_t payload_bytes_max_;
-  std::string_view lent_;         // fed and not used yet
-  std::string carried_;           // bytes kept from earlier feeds, which come before lent_
+  std::string_view lent_;          // fed and not used yet
+  std::string carried_;            // bytes kept from earlier feeds, which come before lent_
   std::size_t carried_begin_ = 0;  // how many of them are used
   std::size_t direct_begin_ = 0;   // where direct_tail began
   bool failed_ = false;

@@ -12,8 +12,8 @@ constexpr std::size_t kWordBytes = sizeof(std::uint64_t);
 
 struct Form {
   std::size_t bytes;
-  std::uint32_t first_bits;   // mask of the payload in the first byte
-  std::uint32_t smallest;     // below this the form is overlong
+  std::uint32_t first_bits;  // mask of the payload in the first byte
+  std::uint32_t smallest;    // below this the form is overlong
 };
 
 Form form_of(unsigned char first) {
@@ -33,8 +33,8 @@ std::uint64_t load_word(const char* at) {
 /// How many ASCII bytes a word read from memory begins with.
 std::size_t ascii_bytes(std::uint64_t word) {
   const std::uint64_t high = word & kHighBits;
-  const int zeros = std::endian::native == std::endian::little ? std::countr_zero(high)
-                                                               : std::countl_zero(high);
+  const int zeros =
+      std::endian::native == std::endian::little ? std::countr_zero(high) : std::countl_zero(high);
   return static_cast<std::size_t>(zeros) / 8;
 }
 
@@ -83,7 +83,8 @@ std::size_t ascii_prefix(std::string_view text) {
   for (; done + 64 <= text.size(); done += 64) {
     std::uint64_t words[8];
     std::memcpy(words, text.data() + done, sizeof words);
-    const std::uint64_t all = (words[0] | words[1] | words[2] | words[3]) | (words[4] | words[5] | words[6] | words[7]);
+    const std::uint64_t all =
+        (words[0] | words[1] | words[2] | words[3]) | (words[4] | words[5] | words[6] | words[7]);
     if ((all & kHighBits) != 0) break;
   }
   for (; done + kWordBytes <= text.size(); done += kWordBytes) {

@@ -76,15 +76,20 @@ const char* find_backslash(const char* from, const char* end) {
 const char* escape_end(const char* at, const char* end) {
   if (end - at < 2) return nullptr;
   switch (at[1]) {
-    case '"': case '\\': case '/': case 'b': case 'f': case 'n': case 'r': case 't':
-      return at + 2;
+    case '"':
+    case '\\':
+    case '/':
+    case 'b':
+    case 'f':
+    case 'n':
+    case 'r':
+    case 't': return at + 2;
     case 'u':
       if (end - at < 6) return nullptr;
       for (int digit = 2; digit < 6; ++digit)
         if (!is_hex_digit(at[digit])) return nullptr;
       return at + 6;
-    default:
-      return nullptr;
+    default: return nullptr;
   }
 }
 
@@ -117,12 +122,8 @@ COLD Escapes check_escapes(const char* backslash, const char* begin, const char*
 class Walk {
  public:
   HOT explicit Walk(const Tokens& tokens)
-      : text_(tokens.text.data()),
-        text_end_(text_ + tokens.text.size()),
-        starts_(tokens.starts),
-        ends_(tokens.ends),
-        count_(tokens.count),
-        backslash_(find_backslash(text_, text_end_)),
+      : text_(tokens.text.data()), text_end_(text_ + tokens.text.size()), starts_(tokens.starts),
+        ends_(tokens.ends), count_(tokens.count), backslash_(find_backslash(text_, text_end_)),
         here_(text_ + starts_[0]) {}
 
   HOT std::optional<Problem> run() {
@@ -220,8 +221,8 @@ class Walk {
 
   HOT bool number_or_literal() {
     const char* next = start_of(at_ + 1);
-    const char* end = *here_ == '-' || is_digit(*here_) ? number_end(here_, next)
-                                                        : literal_end(here_, next);
+    const char* end =
+        *here_ == '-' || is_digit(*here_) ? number_end(here_, next) : literal_end(here_, next);
     // White space or the next token must stand behind a number or literal.
     if (!end || (end != next && !is_white_space(*end))) return false;
     ends_[at_++] = offset_of(end);

@@ -21,9 +21,12 @@ std::size_t capacity_for(std::size_t bytes) {
 std::size_t control_character_offset(std::string_view text) {
   bool in_string = false;
   for (std::size_t at = 0; at < text.size(); ++at) {
-    if (text[at] == '"') in_string = !in_string;
-    else if (in_string && text[at] == '\\') ++at;
-    else if (in_string && static_cast<unsigned char>(text[at]) < 0x20) return at;
+    if (text[at] == '"')
+      in_string = !in_string;
+    else if (in_string && text[at] == '\\')
+      ++at;
+    else if (in_string && static_cast<unsigned char>(text[at]) < 0x20)
+      return at;
   }
   return text.size();
 }

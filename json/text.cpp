@@ -97,7 +97,8 @@ void append_escape(std::string& out, char byte) {
   constexpr std::string_view digits = "0123456789abcdef";
   out += '\\';
   switch (byte) {
-    case '"': case '\\': out += byte; return;
+    case '"':
+    case '\\': out += byte; return;
     case '\b': out += 'b'; return;
     case '\f': out += 'f'; return;
     case '\n': out += 'n'; return;

@@ -77,7 +77,9 @@ class MemberIterator {
   using difference_type = std::ptrdiff_t;
   using pointer = void;
   using reference = Member;
-  Member operator*() const { return {Value(tokens_, token_), Value(tokens_, token_ + Value::kNameAndColon)}; }
+  Member operator*() const {
+    return {Value(tokens_, token_), Value(tokens_, token_ + Value::kNameAndColon)};
+  }
   MemberIterator& operator++() {
     token_ = Value::next_in_list(*tokens_, token_ + Value::kNameAndColon);
     return *this;
@@ -136,8 +138,8 @@ class Elements {
   std::uint32_t token_;
 };
 
-// A request's and a reply's members are looked at one by one: these are a few instructions each, and
-// most of what the router does to JSON is made of them.
+// A request's and a reply's members are looked at one by one: these are a few instructions each,
+// and most of what the router does to JSON is made of them.
 
 inline Type Value::type() const {
   // By a checked value's first byte. A table, because a switch here is often mispredicted.
@@ -177,7 +179,8 @@ inline std::string_view Value::string(std::string& scratch) const {
 [[gnu::always_inline]] inline bool Value::equals(std::string_view wanted) const {
   assert(is(Type::string));
   const std::uint32_t end = tokens_->ends[token_];
-  if ((end & Tokens::kEscaped) != 0) [[unlikely]] return unescaped_equals(raw_string(), wanted);
+  if ((end & Tokens::kEscaped) != 0) [[unlikely]]
+    return unescaped_equals(raw_string(), wanted);
   const std::uint32_t begin = tokens_->starts[token_] + 1;
   return end - begin == wanted.size() && tokens_->between(begin, end) == wanted;
 }

@@ -1,7 +1,7 @@
 #include "objects/address.hpp"
 
-#include <algorithm>
 #include <arpa/inet.h>
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <cstdio>
@@ -72,7 +72,8 @@ std::optional<Network> ip_of_number(double number) {
   const auto bits = whole_number(number, 4294967296.0);
   if (!bits) return std::nullopt;
   Network network;
-  for (std::size_t i = 0; i < 4; ++i) network.bytes[i] = static_cast<std::uint8_t>(*bits >> (24 - 8 * i));
+  for (std::size_t i = 0; i < 4; ++i)
+    network.bytes[i] = static_cast<std::uint8_t>(*bits >> (24 - 8 * i));
   return network;
 }
 
@@ -88,7 +89,8 @@ std::optional<Network> parse_subnet(std::string_view text) {
     return std::nullopt;
   network->prefix = static_cast<std::uint8_t>(prefix);
   for (unsigned bit = prefix; bit < network->bits(); ++bit)
-    network->bytes[bit / 8] = static_cast<std::uint8_t>(network->bytes[bit / 8] & ~(0x80u >> bit % 8));
+    network->bytes[bit / 8] =
+        static_cast<std::uint8_t>(network->bytes[bit / 8] & ~(0x80u >> bit % 8));
   return network;
 }
 
@@ -121,14 +123,16 @@ std::optional<Mac> mac_of_number(double number) {
   const auto bits = whole_number(number, 281474976710656.0);
   if (!bits) return std::nullopt;
   Mac mac;
-  for (std::size_t i = 0; i < 6; ++i) mac.bytes[i] = static_cast<std::uint8_t>(*bits >> (40 - 8 * i));
+  for (std::size_t i = 0; i < 6; ++i)
+    mac.bytes[i] = static_cast<std::uint8_t>(*bits >> (40 - 8 * i));
   return mac;
 }
 
 std::string to_string(const Mac& mac) {
   char buffer[18];
   const auto& b = mac.bytes;
-  std::snprintf(buffer, sizeof buffer, "%02x:%02x:%02x:%02x:%02x:%02x", b[0], b[1], b[2], b[3], b[4], b[5]);
+  std::snprintf(buffer, sizeof buffer, "%02x:%02x:%02x:%02x:%02x:%02x", b[0], b[1], b[2], b[3],
+                b[4], b[5]);
   return buffer;
 }
 

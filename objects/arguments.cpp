@@ -39,11 +39,13 @@ const std::vector<Signature>& signatures() {
       {"listBuckets", {{"options", kOptions}}},
       {"updateBucket", {{"name", kString}, {"config", kObject}, {"options", kOptions}}},
       {"delBucket", {{"bucket", kString}, {"options", kOptions}}},
-      {"putObject", {{"bucket", kString}, {"key", kString}, {"value", kObject}, {"options", kOptions}}},
+      {"putObject",
+       {{"bucket", kString}, {"key", kString}, {"value", kObject}, {"options", kOptions}}},
       {"getObject", {{"bucket", kString}, {"key", kString}, {"options", kOptions}}},
       {"delObject", {{"bucket", kString}, {"key", kString}, {"options", kOptions}}},
       {"findObjects", {{"bucket", kString}, {"filter", kString}, {"options", kOptions}}},
-      {"updateObjects", {{"bucket", kString}, {"fields", kObject}, {"filter", kString}, {"options", kOptions}}},
+      {"updateObjects",
+       {{"bucket", kString}, {"fields", kObject}, {"filter", kString}, {"options", kOptions}}},
       {"deleteMany", {{"bucket", kString}, {"filter", kString}, {"options", kOptions}}},
       {"batch", {{"requests", kRequests}, {"options", kOptions}}},
       {"reindexObjects", {{"bucket", kString}, {"count", kInteger}, {"options", kOptions}}},
@@ -61,12 +63,14 @@ Failed check(const Signature& signature, const JsArray& arguments) {
   const std::string rpc(signature.rpc);
   const std::size_t count = signature.arguments.size();
   if (arguments.size() != count)
-    return errors::invocation(rpc + " expects " + std::to_string(count) + (count == 1 ? " argument" : " arguments"));
+    return errors::invocation(rpc + " expects " + std::to_string(count) +
+                              (count == 1 ? " argument" : " arguments"));
   for (std::size_t i = 0; i < count; ++i) {
     const Argument& argument = signature.arguments[i];
     if (const auto complaint = argument.kind.check(arguments[i], argument.name))
-      return errors::invocation(rpc + " expects \"" + argument.name + "\" (args[" + std::to_string(i) + "]) to be " +
-                                argument.kind.description + ": " + *complaint);
+      return errors::invocation(rpc + " expects \"" + argument.name + "\" (args[" +
+                                std::to_string(i) + "]) to be " + argument.kind.description + ": " +
+                                *complaint);
   }
   return std::nullopt;
 }

@@ -15,7 +15,8 @@ JsValue delete_options(const JsValue& request, const JsValue& options) {
   for (const char* name : {"etag", "_etag"}) {
     result.object()->erase(name);
     const JsValue* own = request.get("options");
-    if (const JsValue* etag = own == nullptr ? nullptr : own->get(name)) result.object()->set(name, *etag);
+    if (const JsValue* etag = own == nullptr ? nullptr : own->get(name))
+      result.object()->set(name, *etag);
   }
   return result;
 }
@@ -27,7 +28,8 @@ std::string batch_operation(const JsValue& request) {
 
 JsObject BatchEntry::finish() {
   for (const char* name : {"key", "filter"})
-    if (const JsValue* given = request_.get(name); given != nullptr && given->truthy()) entry_.set(name, *given);
+    if (const JsValue* given = request_.get(name); given != nullptr && given->truthy())
+      entry_.set(name, *given);
   return std::move(entry_);
 }
 

@@ -17,7 +17,9 @@ std::string batch_operation(const JsValue& request);
 /// What the answer says of a request: bucket, count, etag, and key and filter as they were given.
 class BatchEntry {
  public:
-  explicit BatchEntry(const JsValue& request) : request_(request) { entry_.set("bucket", *request.get("bucket")); }
+  explicit BatchEntry(const JsValue& request) : request_(request) {
+    entry_.set("bucket", *request.get("bucket"));
+  }
   void set(const char* name, JsValue value) { entry_.set(name, std::move(value)); }
   JsObject finish();
 

@@ -15,7 +15,9 @@ bool contains_text(const JsValue& names, std::string_view name) {
   });
 }
 
-bool same_definition(const IndexField& a, const IndexField& b) { return a.type == b.type && a.unique == b.unique; }
+bool same_definition(const IndexField& a, const IndexField& b) {
+  return a.type == b.type && a.unique == b.unique;
+}
 
 /// The stored list with an entry for the new version naming the added fields; fields that went
 /// are taken out.
@@ -27,7 +29,8 @@ JsValue next_reindex(const Bucket& stored, double version, const std::vector<std
     JsArray left;
     if (names.array() != nullptr)
       for (const JsValue& name : *names.array())
-        if (name.string() != nullptr && std::find(removed.begin(), removed.end(), *name.string()) == removed.end())
+        if (name.string() != nullptr &&
+            std::find(removed.begin(), removed.end(), *name.string()) == removed.end())
           left.push_back(name);
     kept.set(when, std::move(left));
   }
@@ -51,8 +54,9 @@ const IndexField* Bucket::field(std::string_view wanted) const {
 bool Bucket::reindexing(std::string_view wanted) const {
   if (reindex.object() == nullptr) return false;
   const auto& versions = reindex.object()->members();
-  return std::any_of(versions.begin(), versions.end(),
-                     [&](const JsObject::Member& entry) { return contains_text(entry.second, wanted); });
+  return std::any_of(versions.begin(), versions.end(), [&](const JsObject::Member& entry) {
+    return contains_text(entry.second, wanted);
+  });
 }
 
 std::vector<std::string> Bucket::reindexing_fields() const {
@@ -75,9 +79,12 @@ void derive(Bucket& bucket) {
   for (const auto& [name, definition] : bucket.index.members()) {
     const JsValue* type = definition.get("type");
     const JsValue* unique = definition.get("unique");
-    const auto known = type != nullptr && type->string() != nullptr ? index_type_named(*type->string()) : std::nullopt;
+    const auto known = type != nullptr && type->string() != nullptr
+                           ? index_type_named(*type->string())
+                           : std::nullopt;
     if (known)
-      bucket.fields.push_back({name, text::lower_ascii(name), *known, unique != nullptr && unique->truthy()});
+      bucket.fields.push_back(
+          {name, text::lower_ascii(name), *known, unique != nullptr && unique->truthy()});
   }
   const JsValue* version = bucket.options.find("version");
   bucket.version = version != nullptr && version->number() != nullptr ? *version->number() : 0;
@@ -94,7 +101,8 @@ JsObject bucket_row(const Bucket& bucket) {
   row.set("post", stringify(bucket.post));
   row.set("options", stringify(bucket.options));
   row.set("mtime", to_iso(bucket.mtime));
-  row.set("reindex_active", bucket.reindex.is_null() ? JsValue() : JsValue(stringify(bucket.reindex)));
+  row.set("reindex_active",
+          bucket.reindex.is_null() ? JsValue() : JsValue(stringify(bucket.reindex)));
   return row;
 }
 

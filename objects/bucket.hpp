@@ -24,12 +24,12 @@ struct IndexField {
 /// moray-postgres 2). A value.
 struct Bucket {
   std::string name;
-  JsObject index;        ///< in the client's order
-  JsArray pre;           ///< trigger sources
+  JsObject index;  ///< in the client's order
+  JsArray pre;     ///< trigger sources
   JsArray post;
-  JsObject options;      ///< with `version`
-  JsValue reindex;       ///< null, or version → array of names still to be reindexed
-  Timestamp mtime;       ///< of creation
+  JsObject options;  ///< with `version`
+  JsValue reindex;   ///< null, or version → array of names still to be reindexed
+  Timestamp mtime;   ///< of creation
 
   std::vector<IndexField> fields;  ///< from `index`
   double version = 0;              ///< from `options`

@@ -16,7 +16,8 @@ bool is_letter_or_digit(char c) { return is_letter(c) || (c >= '0' && c <= '9');
 /// `^[a-zA-Z]\w{0,62}$`
 bool valid_bucket_name(std::string_view name) {
   if (name.empty() || name.size() > 63 || !is_letter(name.front())) return false;
-  return std::all_of(name.begin(), name.end(), [](char c) { return is_letter_or_digit(c) || c == '_'; });
+  return std::all_of(name.begin(), name.end(),
+                     [](char c) { return is_letter_or_digit(c) || c == '_'; });
 }
 
 /// `_` and letters or digits; or a letter, and where more follows, a letter or digit at its end
@@ -26,12 +27,14 @@ bool valid_index_name(std::string_view name) {
   if (name.front() == '_')
     return name.size() > 1 && std::all_of(name.begin() + 1, name.end(), is_letter_or_digit);
   if (!is_letter(name.front()) || !is_letter_or_digit(name.back())) return false;
-  return std::all_of(name.begin(), name.end(), [](char c) { return is_letter_or_digit(c) || c == '_'; });
+  return std::all_of(name.begin(), name.end(),
+                     [](char c) { return is_letter_or_digit(c) || c == '_'; });
 }
 
 bool reserved_index_name(std::string_view lower) {
-  static constexpr std::string_view kReserved[] = {"_etag", "_id",   "_idx",      "_key",   "_atime", "_ctime",
-                                                   "_mtime", "_rver", "_txn_snap", "_value", "_vnode"};
+  static constexpr std::string_view kReserved[] = {"_etag",     "_id",    "_idx",   "_key",
+                                                   "_atime",    "_ctime", "_mtime", "_rver",
+                                                   "_txn_snap", "_value", "_vnode"};
   return std::find(std::begin(kReserved), std::end(kReserved), lower) != std::end(kReserved);
 }
 
@@ -55,20 +58,24 @@ Failed check_index_entry(const std::string& name, const JsValue& entry) {
   const std::string path = "bucket.index['" + name + "']";
   if (entry.object() == nullptr) return wrong(path, "should be object");
   for (const auto& [member, value] : entry.object()->members())
-    if (member != "type" && member != "unique") return wrong(path, "should NOT have additional properties");
+    if (member != "type" && member != "unique")
+      return wrong(path, "should NOT have additional properties");
   const JsValue* type = entry.get("type");
   if (type == nullptr) return wrong(path, "should have required property 'type'");
   if (type->string() == nullptr || !index_type_named(*type->string()))
-    return wrong(path + ".type", "should be equal to one of the allowed values (" + type_list() + ")");
+    return wrong(path + ".type",
+                 "should be equal to one of the allowed values (" + type_list() + ")");
   const JsValue* unique = entry.get("unique");
-  if (unique != nullptr && unique->boolean() == nullptr) return wrong(path + ".unique", "should be boolean");
+  if (unique != nullptr && unique->boolean() == nullptr)
+    return wrong(path + ".unique", "should be boolean");
   return std::nullopt;
 }
 
 Failed check_index(const JsValue* index) {
   if (index == nullptr) return std::nullopt;
   if (index->object() == nullptr) return wrong("bucket.index", "should be object");
-  if (index->object()->contains("hasOwnProperty")) return wrong("bucket.index.hasOwnProperty", "should NOT be valid");
+  if (index->object()->contains("hasOwnProperty"))
+    return wrong("bucket.index.hasOwnProperty", "should NOT be valid");
   for (const auto& [name, entry] : index->object()->members())
     if (auto error = check_index_entry(name, entry)) return error;
   return std::nullopt;
@@ -81,7 +88,8 @@ Failed check_options(const JsValue* options) {
     return wrong("bucket.options.hasOwnProperty", "should NOT be valid");
   if (const JsValue* version = options->get("version")) {
     const double* number = version->number();
-    if (number == nullptr || *number != std::floor(*number)) return wrong("bucket.options.version", "should be integer");
+    if (number == nullptr || *number != std::floor(*number))
+      return wrong("bucket.options.version", "should be integer");
     if (*number < 0) return wrong("bucket.options.version", "should be >= 0");
   }
   for (const char* name : {"guaranteeOrder", "syncUpdates"})
@@ -91,7 +99,8 @@ Failed check_options(const JsValue* options) {
 }
 
 Failed check_schema(const JsValue& config) {
-  if (config.object()->contains("hasOwnProperty")) return wrong("bucket.hasOwnProperty", "should NOT be valid");
+  if (config.object()->contains("hasOwnProperty"))
+    return wrong("bucket.hasOwnProperty", "should NOT be valid");
   if (auto error = check_index(config.get("index"))) return error;
   for (const char* name : {"pre", "post"})
     if (const JsValue* list = config.get(name); list != nullptr && list->array() == nullptr)
@@ -101,8 +110,9 @@ Failed check_schema(const JsValue& config) {
 
 Failed check_triggers(const Bucket& bucket) {
   const auto any = [](const JsArray& sources, Source kind) {
-    return std::any_of(sources.begin(), sources.end(),
-                       [kind](const JsValue& source) { return classify_source(to_text(source)) == kind; });
+    return std::any_of(sources.begin(), sources.end(), [kind](const JsValue& source) {
+      return classify_source(to_text(source)) == kind;
+    });
   };
   if (any(bucket.pre, Source::broken) || any(bucket.post, Source::broken))
     return errors::not_function("trigger not function");
@@ -123,11 +133,14 @@ Failed check_functions(const Bucket& bucket) {
 Failed check_index_names(const Bucket& bucket) {
   for (const auto& [name, definition] : bucket.index.members()) {
     const std::string lower = text::lower_ascii(name);
-    if (!valid_index_name(name)) return errors::invalid_bucket_config("invalid index name \"" + name + "\"");
+    if (!valid_index_name(name))
+      return errors::invalid_bucket_config("invalid index name \"" + name + "\"");
     if (reserved_index_name(lower))
-      return errors::invalid_bucket_config("index name \"" + name + "\" is reserved for use by Moray");
+      return errors::invalid_bucket_config("index name \"" + name +
+                                           "\" is reserved for use by Moray");
     if (begins_with_moray(lower))
-      return errors::invalid_bucket_config("index names cannot start with \"moray\": \"" + name + "\"");
+      return errors::invalid_bucket_config("index names cannot start with \"moray\": \"" + name +
+                                           "\"");
   }
   return std::nullopt;
 }
@@ -156,16 +169,19 @@ Result<Bucket> check_bucket(const std::string& name, const JsValue& config) {
   if (bucket.options.contains("trackModification"))
     return errors::invalid_bucket_config("\"trackModification\" is no longer supported");
   if (auto error = check_triggers(bucket)) return *error;
-  if (!valid_bucket_name(name) || reserved_bucket_name(name)) return errors::invalid_bucket_name(name);
+  if (!valid_bucket_name(name) || reserved_bucket_name(name))
+    return errors::invalid_bucket_name(name);
   if (auto error = check_functions(bucket)) return *error;
   if (auto error = check_index_names(bucket)) return *error;
   return bucket;
 }
 
 Failed check_sql_names(const std::string& bucket, const std::vector<IndexField>& fields) {
-  if (sql_keyword(text::lower_ascii(bucket))) return errors::invalid_sql("syntax error at or near \"" + bucket + "\"");
+  if (sql_keyword(text::lower_ascii(bucket)))
+    return errors::invalid_sql("syntax error at or near \"" + bucket + "\"");
   for (const IndexField& field : fields)
-    if (sql_keyword(field.column)) return errors::invalid_sql("syntax error at or near \"" + field.name + "\"");
+    if (sql_keyword(field.column))
+      return errors::invalid_sql("syntax error at or near \"" + field.name + "\"");
   for (std::size_t i = 0; i < fields.size(); ++i)
     for (std::size_t j = 0; j < i; ++j)
       if (fields[i].column == fields[j].column)

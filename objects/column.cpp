@@ -9,7 +9,9 @@ std::weak_ordering compare_numbers(double a, double b) {
   const bool a_nan = std::isnan(a);
   const bool b_nan = std::isnan(b);
   if (a_nan || b_nan) return a_nan <=> b_nan;
-  return a < b ? std::weak_ordering::less : a > b ? std::weak_ordering::greater : std::weak_ordering::equivalent;
+  return a < b   ? std::weak_ordering::less
+         : a > b ? std::weak_ordering::greater
+                 : std::weak_ordering::equivalent;
 }
 
 std::string text_of(const Element& element, Scalar scalar) {
@@ -19,7 +21,8 @@ std::string text_of(const Element& element, Scalar scalar) {
   if (const auto* time = std::get_if<Timestamp>(&element)) return to_iso(*time);
   if (const auto* range = std::get_if<NumberRange>(&element)) return to_string(*range);
   if (const auto* dates = std::get_if<DateRange>(&element)) return to_string(*dates);
-  if (const auto* network = std::get_if<Network>(&element)) return to_string(*network, scalar == Scalar::subnet);
+  if (const auto* network = std::get_if<Network>(&element))
+    return to_string(*network, scalar == Scalar::subnet);
   return to_string(std::get<Mac>(element));
 }
 
@@ -34,7 +37,8 @@ JsValue value_of(const Element& element, Scalar scalar, bool lossless) {
 }
 
 JsValue value_of(const Column& column, IndexType type, bool lossless) {
-  if (const auto* element = std::get_if<Element>(&column)) return value_of(*element, type.scalar, lossless);
+  if (const auto* element = std::get_if<Element>(&column))
+    return value_of(*element, type.scalar, lossless);
   const auto* elements = std::get_if<Elements>(&column);
   if (elements == nullptr) return {};
   JsArray array;
@@ -52,7 +56,8 @@ std::optional<Element> number_of(const JsValue& stored) {
 }
 
 template <typename Bound>
-std::optional<Element> range_of(std::string_view text, ParsedRange<Bound> (*parse)(std::string_view)) {
+std::optional<Element> range_of(std::string_view text,
+                                ParsedRange<Bound> (*parse)(std::string_view)) {
   if (text == "empty") {
     Range<Bound> range;
     range.empty = true;
@@ -98,7 +103,8 @@ std::string postgres_text(const Element& element, Scalar scalar) {
 }
 
 bool needs_quotes(std::string_view text) {
-  return text.empty() || text == "NULL" || text == "null" || text.find_first_of("\",{}\\ \t\n") != std::string_view::npos;
+  return text.empty() || text == "NULL" || text == "null" ||
+         text.find_first_of("\",{}\\ \t\n") != std::string_view::npos;
 }
 
 std::string quoted(std::string_view text) {
@@ -113,9 +119,11 @@ std::string quoted(std::string_view text) {
 }  // namespace
 
 std::weak_ordering compare(const Element& a, const Element& b) {
-  if (const auto* number = std::get_if<double>(&a)) return compare_numbers(*number, std::get<double>(b));
+  if (const auto* number = std::get_if<double>(&a))
+    return compare_numbers(*number, std::get<double>(b));
   if (a == b) return std::weak_ordering::equivalent;
-  if (const auto* text = std::get_if<std::string>(&a)) return text->compare(std::get<std::string>(b)) <=> 0;
+  if (const auto* text = std::get_if<std::string>(&a))
+    return text->compare(std::get<std::string>(b)) <=> 0;
   if (const auto* boolean = std::get_if<bool>(&a)) return *boolean <=> std::get<bool>(b);
   if (const auto* time = std::get_if<Timestamp>(&a)) return *time <=> std::get<Timestamp>(b);
   if (const auto* range = std::get_if<NumberRange>(&a)) return *range <=> std::get<NumberRange>(b);
@@ -135,12 +143,14 @@ Column column_of(const JsValue& stored, IndexType type) {
   }
   if (stored.array() == nullptr) return {};
   Elements elements;
-  for (const JsValue& element : *stored.array()) elements.push_back(element_of(element, type.scalar));
+  for (const JsValue& element : *stored.array())
+    elements.push_back(element_of(element, type.scalar));
   return elements;
 }
 
 std::string to_postgres(const Column& column, IndexType type) {
-  if (const auto* element = std::get_if<Element>(&column)) return postgres_text(*element, type.scalar);
+  if (const auto* element = std::get_if<Element>(&column))
+    return postgres_text(*element, type.scalar);
   const auto* elements = std::get_if<Elements>(&column);
   if (elements == nullptr) return "null";
   std::string text = "{";

@@ -14,7 +14,8 @@ namespace objects {
 
 /// One value of an index column. `string` and `uuid` are texts without surrogates; `ip` and
 /// `subnet` are Networks.
-using Element = std::variant<std::string, double, bool, Timestamp, NumberRange, DateRange, Network, Mac>;
+using Element =
+    std::variant<std::string, double, bool, Timestamp, NumberRange, DateRange, Network, Mac>;
 using Elements = std::vector<std::optional<Element>>;  ///< nullopt: NULL in an array
 
 /// An index column of a row: NULL, a value, or an array of values.

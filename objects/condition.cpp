@@ -60,7 +60,9 @@ class Compiler {
   Failed at_execution;
 
  private:
-  [[nodiscard]] Error invalid(const Filter& filter) const { return errors::invalid_query(to_string(filter)); }
+  [[nodiscard]] Error invalid(const Filter& filter) const {
+    return errors::invalid_query(to_string(filter));
+  }
   [[nodiscard]] Error not_indexed(const Filter& filter) const {
     return errors::not_indexed(bucket_.name, to_string(filter));
   }
@@ -69,7 +71,8 @@ class Compiler {
     if (auto internal = internal_target(name)) return internal;
     const IndexField* field = bucket_.usable_field(name);
     if (field == nullptr) return std::nullopt;
-    return Target{Target::Internal::none, static_cast<std::size_t>(field - bucket_.fields.data()), field->type};
+    return Target{Target::Internal::none, static_cast<std::size_t>(field - bucket_.fields.data()),
+                  field->type};
   }
 
   static Condition unknown(const Filter& filter) {
@@ -146,7 +149,8 @@ class Compiler {
     const std::string rule = filter.rule.value_or("");
     if (rule == "caseIgnoreMatch") return ignoring_case(filter);
     if (rule == "caseIgnoreSubstringsMatch")
-      return filter.split ? substring(filter, Kind::substring_ignoring_case) : ignoring_case(filter);
+      return filter.split ? substring(filter, Kind::substring_ignoring_case)
+                          : ignoring_case(filter);
     if (rule == "2.5.13.2" || rule == "2.5.13.4") return not_indexed(filter);
     if (rule == "overlaps") return range(filter, Kind::overlaps);
     if (rule == "contains") return range(filter, Kind::contains);
@@ -175,8 +179,10 @@ class Compiler {
         if (kind == Kind::overlaps) return Scalar::daterange;
         return kind == Kind::contains ? std::optional(Scalar::date) : std::nullopt;
       case Scalar::subnet: return kind == Kind::contains ? std::optional(Scalar::ip) : std::nullopt;
-      case Scalar::number: return kind == Kind::within ? std::optional(Scalar::numrange) : std::nullopt;
-      case Scalar::date: return kind == Kind::within ? std::optional(Scalar::daterange) : std::nullopt;
+      case Scalar::number:
+        return kind == Kind::within ? std::optional(Scalar::numrange) : std::nullopt;
+      case Scalar::date:
+        return kind == Kind::within ? std::optional(Scalar::daterange) : std::nullopt;
       case Scalar::ip: return kind == Kind::within ? std::optional(Scalar::subnet) : std::nullopt;
       default: return std::nullopt;
     }
@@ -197,13 +203,15 @@ class Compiler {
   Purpose purpose_;
 };
 
-void collect_unusable(const Bucket& bucket, const Filter& filter, std::vector<std::string>& reindexing,
-                      std::vector<std::string>& unindexed) {
-  for (const Filter& child : filter.children) collect_unusable(bucket, child, reindexing, unindexed);
+void collect_unusable(const Bucket& bucket, const Filter& filter,
+                      std::vector<std::string>& reindexing, std::vector<std::string>& unindexed) {
+  for (const Filter& child : filter.children)
+    collect_unusable(bucket, child, reindexing, unindexed);
   if (!filter.children.empty() || internal_target(filter.attribute)) return;
   if (bucket.usable_field(filter.attribute) != nullptr) return;
   auto& names = bucket.field(filter.attribute) != nullptr ? reindexing : unindexed;
-  if (std::find(names.begin(), names.end(), filter.attribute) == names.end()) names.push_back(filter.attribute);
+  if (std::find(names.begin(), names.end(), filter.attribute) == names.end())
+    names.push_back(filter.attribute);
 }
 
 }  // namespace

@@ -23,7 +23,8 @@ Column column_of_target(const Target& target, const Row& row) {
     case Internal::none: return row.columns[target.field];
     case Internal::id: return Element(static_cast<double>(row.id));
     case Internal::mtime: return Element(static_cast<double>(row.mtime_ms));
-    case Internal::txn_snap: return row.txn_snap ? Column(Element(static_cast<double>(*row.txn_snap))) : Column();
+    case Internal::txn_snap:
+      return row.txn_snap ? Column(Element(static_cast<double>(*row.txn_snap))) : Column();
     case Internal::key: return Element(row.key);
     case Internal::etag: return Element(row.etag);
   }
@@ -31,7 +32,8 @@ Column column_of_target(const Target& target, const Row& row) {
 }
 
 /// The parts in order, the first at the beginning and the last at the end.
-bool matches_parts(std::string_view text, const Filter& filter, std::string (*fold)(std::string_view)) {
+bool matches_parts(std::string_view text, const Filter& filter,
+                   std::string (*fold)(std::string_view)) {
   const std::string initial = fold(filter.initial);
   const std::string final = fold(filter.final);
   if (!text.starts_with(initial)) return false;
@@ -50,7 +52,8 @@ bool matches_parts(std::string_view text, const Filter& filter, std::string (*fo
 std::string same(std::string_view text) { return std::string(text); }
 
 bool compare_matches(Kind kind, const Element& element, const Element& wanted) {
-  if (const double* number = std::get_if<double>(&wanted); number != nullptr && std::isnan(*number)) return false;
+  if (const double* number = std::get_if<double>(&wanted); number != nullptr && std::isnan(*number))
+    return false;
   const auto order = compare(element, wanted);
   if (kind == Kind::greater_or_equal) return order >= 0;
   if (kind == Kind::less_or_equal) return order <= 0;
@@ -69,11 +72,14 @@ bool range_matches(Kind kind, const Range<Bound>& range, const Element& wanted) 
 }
 
 bool ranges_match(Kind kind, const Element& element, const Element& wanted) {
-  if (const auto* range = std::get_if<NumberRange>(&element)) return range_matches(kind, *range, wanted);
-  if (const auto* dates = std::get_if<DateRange>(&element)) return range_matches(kind, *dates, wanted);
+  if (const auto* range = std::get_if<NumberRange>(&element))
+    return range_matches(kind, *range, wanted);
+  if (const auto* dates = std::get_if<DateRange>(&element))
+    return range_matches(kind, *dates, wanted);
   if (const auto* number = std::get_if<double>(&element))
     return std::isfinite(*number) && std::get<NumberRange>(wanted).contains(Decimal::of(*number));
-  if (const auto* time = std::get_if<Timestamp>(&element)) return std::get<DateRange>(wanted).contains(*time);
+  if (const auto* time = std::get_if<Timestamp>(&element))
+    return std::get<DateRange>(wanted).contains(*time);
   const auto& network = std::get<Network>(element);
   const auto& other = std::get<Network>(wanted);
   return kind == Kind::contains ? network.contains(other) : other.contains(network);
@@ -109,7 +115,8 @@ bool any_element(const Condition& condition, const Elements& elements) {
 
 /// Scalar comparisons carry IS NOT NULL; array ones and ranges do not.
 Truth null_verdict(const Condition& condition) {
-  const bool range = condition.kind == Kind::overlaps || condition.kind == Kind::contains || condition.kind == Kind::within;
+  const bool range = condition.kind == Kind::overlaps || condition.kind == Kind::contains ||
+                     condition.kind == Kind::within;
   return condition.target.type.array || range ? Truth::null : Truth::no;
 }
 
@@ -117,12 +124,14 @@ Truth decide_leaf(const Condition& condition, const Row& row) {
   const Column column = column_of_target(condition.target, row);
   if (condition.kind == Kind::present) return truth(!is_null(column));
   if (is_null(column)) return null_verdict(condition);
-  if (const auto* element = std::get_if<Element>(&column)) return truth(element_matches(condition, *element));
+  if (const auto* element = std::get_if<Element>(&column))
+    return truth(element_matches(condition, *element));
   const Elements& elements = std::get<Elements>(column);
   if (any_element(condition, elements)) return Truth::yes;
   // ANY() is NULL where only a NULL could have matched; equality is @>, which never is.
   const bool by_any = condition.kind != Kind::equal && condition.kind != Kind::equal_ignoring_case;
-  const bool any_null = std::any_of(elements.begin(), elements.end(), [](const auto& element) { return !element.has_value(); });
+  const bool any_null = std::any_of(elements.begin(), elements.end(),
+                                    [](const auto& element) { return !element.has_value(); });
   return by_any && any_null ? Truth::null : Truth::no;
 }
 
@@ -165,7 +174,8 @@ bool js_compare(const JsValue& value, const std::string& wanted, bool greater) {
 
 bool text_matches(const JsValue& value, const Filter& filter) {
   using FilterKind = Filter::Kind;
-  if (filter.kind == FilterKind::equal) return value.string() != nullptr && *value.string() == filter.value;
+  if (filter.kind == FilterKind::equal)
+    return value.string() != nullptr && *value.string() == filter.value;
   if (filter.kind == FilterKind::greater_or_equal) return js_compare(value, filter.value, true);
   if (filter.kind == FilterKind::less_or_equal) return js_compare(value, filter.value, false);
   if (filter.kind == FilterKind::substring) return matches_parts(to_text(value), filter, same);
@@ -178,8 +188,9 @@ bool object_matches(const JsObject& object, const Filter& filter) {
   if (value == nullptr || value->is_null()) return false;
   if (filter.kind == Filter::Kind::present) return true;
   if (const JsArray* array = value->array())
-    return std::any_of(array->begin(), array->end(),
-                       [&](const JsValue& one) { return !one.is_null() && text_matches(one, filter); });
+    return std::any_of(array->begin(), array->end(), [&](const JsValue& one) {
+      return !one.is_null() && text_matches(one, filter);
+    });
   return text_matches(*value, filter);
 }
 
@@ -193,9 +204,12 @@ bool is_nan(const Element& element) {
 Truth leaf_holds(const Condition& condition, const Row& row) {
   if (condition.kind == Kind::present) return decide_leaf(condition, row);
   Column column = column_of_target(condition.target, row);
-  if (const auto* element = std::get_if<Element>(&column); element != nullptr && is_nan(*element)) return Truth::no;
+  if (const auto* element = std::get_if<Element>(&column); element != nullptr && is_nan(*element))
+    return Truth::no;
   if (auto* elements = std::get_if<Elements>(&column)) {
-    std::erase_if(*elements, [](const std::optional<Element>& element) { return element && is_nan(*element); });
+    std::erase_if(*elements, [](const std::optional<Element>& element) {
+      return element && is_nan(*element);
+    });
     return truth(any_element(condition, *elements));
   }
   return decide_leaf(condition, row);
@@ -205,8 +219,9 @@ Truth whole(const Condition& condition, const Row& row, const JsObject& object) 
   switch (condition.kind) {
     case Kind::conjunction:
     case Kind::disjunction:
-      return fold_children(condition, absorbing(condition.kind),
-                           [&](const Condition& child) { return std::optional(whole(child, row, object)); });
+      return fold_children(condition, absorbing(condition.kind), [&](const Condition& child) {
+        return std::optional(whole(child, row, object));
+      });
     case Kind::negation: return negate(whole(condition.children.front(), row, object));
     case Kind::unknown: return truth(object_matches(object, condition.filter));
     default: return leaf_holds(condition, row);

@@ -43,8 +43,9 @@ Converted convert_date(const JsValue& value) {
   if (text == nullptr) return refused();
   const auto time = parse_date(*text);
   if (time && text->starts_with('-'))
-    return {std::nullopt, errors::database("invalid input syntax for type timestamp with time zone: \"" +
-                                           to_iso(*time) + "\"")};
+    return {std::nullopt,
+            errors::database("invalid input syntax for type timestamp with time zone: \"" +
+                             to_iso(*time) + "\"")};
   return from(time);
 }
 
@@ -92,7 +93,8 @@ Converted convert_element(Scalar scalar, const JsValue& value) {
     case Scalar::daterange: return convert_range(value, parse_date_range);
     case Scalar::ip: return convert_ip(value);
     case Scalar::mac: return convert_mac(value);
-    case Scalar::subnet: return value.string() != nullptr ? from(parse_subnet(*value.string())) : refused();
+    case Scalar::subnet:
+      return value.string() != nullptr ? from(parse_subnet(*value.string())) : refused();
     case Scalar::uuid:
       if (value.string() == nullptr || !is_uuid(*value.string())) return refused();
       return {Element(*value.string()), std::nullopt};
@@ -146,7 +148,8 @@ Result<Column> convert(const std::string& field, IndexType type, const JsValue& 
     Converted converted = convert_element(type.scalar, member);
     if (!converted.element) return failure(converted);
     if (type.scalar == Scalar::string)
-      add_text_element(elements, std::get<std::string>(*std::move(converted.element)), array.size() == 1);
+      add_text_element(elements, std::get<std::string>(*std::move(converted.element)),
+                       array.size() == 1);
     else
       elements.push_back(std::move(converted.element));
   }
@@ -176,7 +179,8 @@ double parse_float(std::string_view text) {
   }
   if (count == 0) return std::nan("");
   if (end < text.size() && (text[end] == 'e' || text[end] == 'E')) {
-    const std::size_t sign_bytes = end + 1 < text.size() && (text[end + 1] == '+' || text[end + 1] == '-') ? 1 : 0;
+    const std::size_t sign_bytes =
+        end + 1 < text.size() && (text[end + 1] == '+' || text[end + 1] == '-') ? 1 : 0;
     const std::size_t exponent = digits(end + 1 + sign_bytes);
     if (exponent > end + 1 + sign_bytes) end = exponent;
   }
@@ -186,7 +190,8 @@ double parse_float(std::string_view text) {
 Result<std::optional<std::int64_t>> convert_vnode(const JsObject& value) {
   const JsValue* vnode = value.find("vnode");
   if (vnode == nullptr || vnode->is_null()) return std::optional<std::int64_t>();
-  std::string text = vnode->object() != nullptr || vnode->array() != nullptr ? stringify(*vnode) : to_text(*vnode);
+  std::string text =
+      vnode->object() != nullptr || vnode->array() != nullptr ? stringify(*vnode) : to_text(*vnode);
   std::string_view digits = text;
   while (!digits.empty() && is_space(digits.front())) digits.remove_prefix(1);
   while (!digits.empty() && is_space(digits.back())) digits.remove_suffix(1);

@@ -2,7 +2,8 @@
 
 namespace objects {
 
-std::optional<DeleteLogRow> record_delete_log(const JsValue* headers, const JsObject* value, std::int64_t now_ms) {
+std::optional<DeleteLogRow> record_delete_log(const JsValue* headers, const JsObject* value,
+                                              std::int64_t now_ms) {
   const JsValue* previous = headers == nullptr ? nullptr : headers->get("x-muskie-prev-metadata");
   const JsValue* id = previous == nullptr ? nullptr : previous->get("objectId");
   if (id == nullptr || !id->truthy()) return std::nullopt;

@@ -12,7 +12,7 @@ namespace objects {
 struct DeleteLogRow {
   std::string bucket;  ///< manta_delete_log or manta_fastdelete_queue
   std::string key;
-  std::string value;   ///< JSON text
+  std::string value;  ///< JSON text
   std::string object_id;
   bool indexed = false;  ///< `object_id` goes into the column objectid
   bool operator==(const DeleteLogRow&) const = default;
@@ -20,6 +20,7 @@ struct DeleteLogRow {
 
 /// What the trigger writes after a put (`value`) or a delete (null pointer); nullopt: nothing.
 /// `headers` may be null; `now_ms` since 1970.
-std::optional<DeleteLogRow> record_delete_log(const JsValue* headers, const JsObject* value, std::int64_t now_ms);
+std::optional<DeleteLogRow> record_delete_log(const JsValue* headers, const JsObject* value,
+                                              std::int64_t now_ms);
 
 }  // namespace objects

@@ -77,7 +77,9 @@ Error not_nullable(const std::string& field, const std::string& type) {
   return make("NotNullableError",
               "index \"" + field + "\" (of type \"" + type + "\") cannot store null values");
 }
-Error invalid_argument(std::string message) { return make("InvalidArgumentError", std::move(message)); }
+Error invalid_argument(std::string message) {
+  return make("InvalidArgumentError", std::move(message));
+}
 Error plain(std::string message) { return make("Error", std::move(message)); }
 Error database(std::string message) { return make("error", std::move(message)); }
 Error query_timeout(std::string sql) {

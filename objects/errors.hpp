@@ -29,8 +29,8 @@ Error not_indexed_fields(const std::string& bucket, const std::string& what,
 Error field_update(const std::string& fields);
 Error not_nullable(const std::string& field, const std::string& type);
 Error invalid_argument(std::string message);
-Error plain(std::string message);           ///< name "Error"
-Error database(std::string message);        ///< name "error": PostgreSQL's own words
+Error plain(std::string message);     ///< name "Error"
+Error database(std::string message);  ///< name "error": PostgreSQL's own words
 Error query_timeout(std::string sql);
 Error invalid_sql(const std::string& what);  ///< name "InternalError"
 Error operation_not_supported();

@@ -11,7 +11,9 @@ namespace {
 /// CRC-32 over a text's UTF-16 code units, of each the lower byte.
 class Sum {
  public:
-  void add(const char* bytes, std::size_t size) { crc_ = crc32_z(crc_, reinterpret_cast<const Bytef*>(bytes), size); }
+  void add(const char* bytes, std::size_t size) {
+    crc_ = crc32_z(crc_, reinterpret_cast<const Bytef*>(bytes), size);
+  }
   void add_code_point(std::uint32_t code) {
     if (code >= 0x10000) {
       add_unit(0xd800 + ((code - 0x10000) >> 10));

@@ -16,7 +16,8 @@ Result<FieldUpdate> field_update_of(const Bucket& bucket, const JsObject& fields
   for (const auto& [name, value] : fields.members()) {
     if (bucket.field(name) == nullptr) return errors::not_indexed(bucket.name, stringify(fields));
     if (bucket.reindexing(name))
-      return errors::not_indexed_fields(bucket.name, stringify(fields), bucket.reindexing_fields(), {});
+      return errors::not_indexed_fields(bucket.name, stringify(fields), bucket.reindexing_fields(),
+                                        {});
   }
   FieldUpdate update;
   for (const auto& [name, value] : fields.members()) {

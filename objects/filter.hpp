@@ -11,18 +11,29 @@ namespace objects {
 /// A parsed LDAP-like filter (spec moray-postgres 8; its grammar and texts are pinned by
 /// tests/data/moray/filters.jsonl). A value; a tree of at most `kFilterDepthMax` levels.
 struct Filter {
-  enum class Kind : std::uint8_t { equal, greater_or_equal, less_or_equal, approximate, present, substring, extensible, conjunction, disjunction, negation };
+  enum class Kind : std::uint8_t {
+    equal,
+    greater_or_equal,
+    less_or_equal,
+    approximate,
+    present,
+    substring,
+    extensible,
+    conjunction,
+    disjunction,
+    negation
+  };
 
   Kind kind = Kind::equal;
   std::string attribute;
-  std::string value;                   ///< comparisons and extensible
-  std::optional<std::string> rule;     ///< extensible
-  bool dn_attributes = false;          ///< extensible
-  bool split = false;                  ///< substring, or extensible with a wildcard: the parts below
+  std::string value;                ///< comparisons and extensible
+  std::optional<std::string> rule;  ///< extensible
+  bool dn_attributes = false;       ///< extensible
+  bool split = false;               ///< substring, or extensible with a wildcard: the parts below
   std::string initial;
   std::vector<std::string> any;
   std::string final;
-  std::vector<Filter> children;        ///< conjunction, disjunction; one for negation
+  std::vector<Filter> children;  ///< conjunction, disjunction; one for negation
 
   bool operator==(const Filter&) const = default;
 };

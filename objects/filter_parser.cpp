@@ -12,7 +12,8 @@ struct Problem {
 };
 
 bool attribute_byte(char c) {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_';
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
+         c == '_';
 }
 
 std::optional<std::uint32_t> hex_pair(std::string_view text) {
@@ -50,10 +51,12 @@ std::vector<std::string> unescape(std::string_view raw, bool split) {
     } else if (const auto code = hex_pair(raw.substr(i + 1))) {
       text::append_code_point(parts.back(), *code);
       i += 2;
-    } else if (i + 1 < raw.size() && std::string_view("()*\\=").find(raw[i + 1]) != std::string_view::npos) {
+    } else if (i + 1 < raw.size() &&
+               std::string_view("()*\\=").find(raw[i + 1]) != std::string_view::npos) {
       parts.back() += raw[++i];
     } else {
-      throw Problem{"invalid escape sequence: \"\\" + characters(raw.substr(std::min(i + 1, raw.size())), 2) + "\""};
+      throw Problem{"invalid escape sequence: \"\\" +
+                    characters(raw.substr(std::min(i + 1, raw.size())), 2) + "\""};
     }
   }
   return parts;
@@ -83,7 +86,8 @@ class Parser {
     return text_[at_];
   }
   void expect_open() {
-    if (peek() != '(') throw Problem{"expected '(', but found '" + characters(text_.substr(at_), 1) + "'"};
+    if (peek() != '(')
+      throw Problem{"expected '(', but found '" + characters(text_.substr(at_), 1) + "'"};
     ++at_;
   }
 
@@ -144,11 +148,13 @@ class Parser {
     Filter filter;
     filter.attribute = text_.substr(from, at_ - from);
     if (!ended() && text_[at_] == ':') return extensible(std::move(filter));
-    if (filter.attribute.empty()) throw Problem{ended() ? "unbalanced parens" : "invalid attribute name"};
+    if (filter.attribute.empty())
+      throw Problem{ended() ? "unbalanced parens" : "invalid attribute name"};
     if (ended()) throw Problem{"unbalanced parens"};
     const char op = text_[at_];
     if (op == '=') return equality(std::move(filter));
-    const bool ordering = (op == '>' || op == '<' || op == '~') && at_ + 1 < text_.size() && text_[at_ + 1] == '=';
+    const bool ordering =
+        (op == '>' || op == '<' || op == '~') && at_ + 1 < text_.size() && text_[at_ + 1] == '=';
     if (!ordering) throw Problem{"invalid expression"};
     at_ += 2;
     filter.kind = op == '>'   ? Filter::Kind::greater_or_equal
@@ -183,7 +189,8 @@ class Parser {
     if (assign == std::string_view::npos || (close != std::string_view::npos && close < assign))
       throw Problem{"missing := in ext filter"};
     std::string_view middle = text_.substr(at_, assign - at_);  // "", ":rule", ":dn", ":dn:rule"
-    if (middle.size() >= 3 && text::lower_ascii(middle.substr(0, 3)) == ":dn" && (middle.size() == 3 || middle[3] == ':')) {
+    if (middle.size() >= 3 && text::lower_ascii(middle.substr(0, 3)) == ":dn" &&
+        (middle.size() == 3 || middle[3] == ':')) {
       filter.dn_attributes = true;
       middle.remove_prefix(3);
     }
@@ -207,7 +214,8 @@ class Parser {
 
 ParsedFilter parse_filter(std::string_view text) {
   if (text.empty()) return {std::nullopt, "input string cannot be empty"};
-  const std::string wrapped = text.front() == '(' ? std::string(text) : "(" + std::string(text) + ")";
+  const std::string wrapped =
+      text.front() == '(' ? std::string(text) : "(" + std::string(text) + ")";
   try {
     return {Parser(wrapped).whole(), {}};
   } catch (const Problem& problem) {

@@ -6,14 +6,27 @@ namespace objects {
 namespace {
 
 constexpr std::array<std::string_view, 17> kNames = {
-    "string", "[string]", "number", "[number]", "numrange", "boolean",  "[boolean]", "date", "[date]",
-    "daterange", "ip", "[ip]", "mac", "[mac]", "subnet", "[subnet]", "uuid"};
+    "string",    "[string]", "number", "[number]",  "numrange", "boolean",
+    "[boolean]", "date",     "[date]", "daterange", "ip",       "[ip]",
+    "mac",       "[mac]",    "subnet", "[subnet]",  "uuid"};
 constexpr std::array<IndexType, 17> kTypes = {{
-    {Scalar::string, false}, {Scalar::string, true}, {Scalar::number, false}, {Scalar::number, true},
-    {Scalar::numrange, false}, {Scalar::boolean, false}, {Scalar::boolean, true},
-    {Scalar::date, false}, {Scalar::date, true}, {Scalar::daterange, false},
-    {Scalar::ip, false}, {Scalar::ip, true}, {Scalar::mac, false}, {Scalar::mac, true},
-    {Scalar::subnet, false}, {Scalar::subnet, true}, {Scalar::uuid, false},
+    {Scalar::string, false},
+    {Scalar::string, true},
+    {Scalar::number, false},
+    {Scalar::number, true},
+    {Scalar::numrange, false},
+    {Scalar::boolean, false},
+    {Scalar::boolean, true},
+    {Scalar::date, false},
+    {Scalar::date, true},
+    {Scalar::daterange, false},
+    {Scalar::ip, false},
+    {Scalar::ip, true},
+    {Scalar::mac, false},
+    {Scalar::mac, true},
+    {Scalar::subnet, false},
+    {Scalar::subnet, true},
+    {Scalar::uuid, false},
 }};
 
 }  // namespace

@@ -9,7 +9,16 @@
 namespace objects {
 
 enum class Scalar : std::uint8_t {
-  string, number, numrange, boolean, date, daterange, ip, mac, subnet, uuid,
+  string,
+  number,
+  numrange,
+  boolean,
+  date,
+  daterange,
+  ip,
+  mac,
+  subnet,
+  uuid,
 };
 
 /// One of moray's 17 index types (spec moray-rpc 5.2), e.g. `[number]`.

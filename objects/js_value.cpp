@@ -15,7 +15,8 @@ namespace {
 
 /// A canonical array index: "0" to "4294967294" without leading zeros.
 std::optional<std::uint32_t> array_index(std::string_view name) {
-  if (name.empty() || name.size() > 10 || (name.size() > 1 && name.front() == '0')) return std::nullopt;
+  if (name.empty() || name.size() > 10 || (name.size() > 1 && name.front() == '0'))
+    return std::nullopt;
   std::uint32_t index = 0;
   const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), index);
   if (error != std::errc{} || end != name.data() + name.size() || index == 0xffffffff)
@@ -218,7 +219,9 @@ std::string number_text(double number) {
   if (std::isinf(number)) return number < 0 ? "-Infinity" : "Infinity";
   if (number == 0) return "0";
   char buffer[40];
-  const auto end = std::to_chars(buffer, buffer + sizeof buffer, std::fabs(number), std::chars_format::scientific).ptr;
+  const auto end = std::to_chars(buffer, buffer + sizeof buffer, std::fabs(number),
+                                 std::chars_format::scientific)
+                       .ptr;
   const std::string_view text(buffer, static_cast<std::size_t>(end - buffer));
   const std::size_t e = text.find('e');
   std::string digits(text.substr(0, e));
@@ -233,7 +236,8 @@ std::string number_text(double number) {
   if (count <= point && point <= 21) {
     result = digits + std::string(static_cast<std::size_t>(point - count), '0');
   } else if (0 < point && point <= 21) {
-    result = digits.substr(0, static_cast<std::size_t>(point)) + "." + digits.substr(static_cast<std::size_t>(point));
+    result = digits.substr(0, static_cast<std::size_t>(point)) + "." +
+             digits.substr(static_cast<std::size_t>(point));
   } else if (-6 < point && point <= 0) {
     result = "0." + std::string(static_cast<std::size_t>(-point), '0') + digits;
   } else {

@@ -18,7 +18,8 @@ ParsedRange<Bound> parse_range(std::string_view text, ParseBound parse_bound) {
     out = parse_bound(bound);
     return out.has_value();
   };
-  if (!read(inner.substr(0, comma), range.lower) || !read(inner.substr(comma + 1), range.upper)) return {};
+  if (!read(inner.substr(0, comma), range.lower) || !read(inner.substr(comma + 1), range.upper))
+    return {};
   range.lower_included = open == '[' && range.lower;
   range.upper_included = close == ']' && range.upper;
   if (range.lower && range.upper) {
@@ -48,7 +49,8 @@ ParsedRange<Decimal> parse_number_range(std::string_view text) {
 }
 
 ParsedRange<Timestamp> parse_date_range(std::string_view text) {
-  return parse_range<Timestamp>(text, [](std::string_view bound) { return parse_loose_date(bound); });
+  return parse_range<Timestamp>(text,
+                                [](std::string_view bound) { return parse_loose_date(bound); });
 }
 
 std::string to_string(const NumberRange& range) {

@@ -32,7 +32,8 @@ struct Range {
     return !(upper && (*upper < point || (point == *upper && !upper_included)));
   }
   [[nodiscard]] bool overlaps(const Range& other) const {
-    return !empty && !other.empty && begins_before_end_of(other) && other.begins_before_end_of(*this);
+    return !empty && !other.empty && begins_before_end_of(other) &&
+           other.begins_before_end_of(*this);
   }
 
  private:
@@ -48,7 +49,8 @@ struct Range {
   }
   [[nodiscard]] bool begins_before_end_of(const Range& other) const {
     if (!lower || !other.upper) return true;
-    return *lower < *other.upper || (*lower == *other.upper && lower_included && other.upper_included);
+    return *lower < *other.upper ||
+           (*lower == *other.upper && lower_included && other.upper_included);
   }
 };
 
@@ -68,7 +70,7 @@ struct ParsedRange {
 ParsedRange<Decimal> parse_number_range(std::string_view text);
 ParsedRange<Timestamp> parse_date_range(std::string_view text);
 std::string to_string(const NumberRange& range);
-std::string to_string(const DateRange& range);   ///< bounds in ISO form
+std::string to_string(const DateRange& range);    ///< bounds in ISO form
 std::string to_postgres(const DateRange& range);  ///< bounds as PostgreSQL prints them
 
 }  // namespace objects

@@ -32,7 +32,8 @@ JsValue number_or_null(const std::optional<std::int64_t>& number) {
 }
 
 /// Whether the column's value is what the stored member says already.
-bool agrees(const std::optional<json::Value>& stored, const IndexField& field, const Column& column) {
+bool agrees(const std::optional<json::Value>& stored, const IndexField& field,
+            const Column& column) {
   if (is_null(column)) return !stored || stored->is(json::Type::null);
   if (!stored) return false;
   if (stored->is(json::Type::array) && !field.type.array) return true;  // kept as it is
@@ -44,11 +45,14 @@ bool agrees(const std::optional<json::Value>& stored, const IndexField& field, c
 std::optional<std::string> stored_reply(const Bucket& bucket, const Row& row) {
   constexpr std::size_t kBytesMost = 1 << 20;  // what is larger is rare, and its memory is not kept
   thread_local json::Document document;
-  if (row.value.size() > kBytesMost || document.parse(row.value) || !document.root().is(json::Type::object)) return std::nullopt;
+  if (row.value.size() > kBytesMost || document.parse(row.value) ||
+      !document.root().is(json::Type::object))
+    return std::nullopt;
   const json::Value root = document.root();
   for (std::size_t i = 0; i < bucket.fields.size(); ++i) {
     const IndexField& field = bucket.fields[i];
-    if (!bucket.reindexing(field.name) && !agrees(root.find(field.name), field, row.columns[i])) return std::nullopt;
+    if (!bucket.reindexing(field.name) && !agrees(root.find(field.name), field, row.columns[i]))
+      return std::nullopt;
   }
   std::string reply = "{\"bucket\":";
   reply.reserve(row.value.size() + row.key.size() + 256);
@@ -80,7 +84,8 @@ Result<std::vector<Column>> columns_of(const Bucket& bucket, const JsObject& val
 JsObject object_of(const Bucket& bucket, const Row& row) {
   JsObject object = parse_object(row.value);
   for (std::size_t i = 0; i < bucket.fields.size(); ++i)
-    if (!bucket.reindexing(bucket.fields[i].name)) overlay(object, bucket.fields[i], row.columns[i]);
+    if (!bucket.reindexing(bucket.fields[i].name))
+      overlay(object, bucket.fields[i], row.columns[i]);
   return object;
 }
 
@@ -99,15 +104,18 @@ JsObject reply_of(const Bucket& bucket, const Row& row, JsObject object, Count c
 }
 
 void drop_internal_members(JsObject& object) {
-  for (const char* name : {"_id", "_txn_snap", "_etag", "_key", "_mtime", "_count"}) object.erase(name);
+  for (const char* name : {"_id", "_txn_snap", "_etag", "_key", "_mtime", "_count"})
+    object.erase(name);
 }
 
 Result<std::string> stored_key(const std::string& key) {
-  if (key.find('\0') != std::string::npos) return errors::database("invalid byte sequence for encoding \"UTF8\": 0x00");
+  if (key.find('\0') != std::string::npos)
+    return errors::database("invalid byte sequence for encoding \"UTF8\": 0x00");
   return text::well_formed(key);
 }
 
-Result<Row> new_row(const Bucket& bucket, const std::string& key, const JsObject& value, std::int64_t now_ms) {
+Result<Row> new_row(const Bucket& bucket, const std::string& key, const JsObject& value,
+                    std::int64_t now_ms) {
   Row row;
   row.key = key;
   auto columns = columns_of(bucket, value);

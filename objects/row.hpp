@@ -14,14 +14,14 @@ namespace objects {
 /// A bucket's row as a store keeps it (spec moray-postgres 3). A value.
 struct Row {
   std::string key;
-  std::string value;                      ///< the JSON text whose sum is `etag`, unless updateObjects wrote it
+  std::string value;  ///< the JSON text whose sum is `etag`, unless updateObjects wrote it
   std::string etag;
   std::int64_t id = 0;
   std::int64_t mtime_ms = 0;
   std::optional<std::int64_t> vnode;
-  std::optional<std::int64_t> txn_snap;   ///< only with guaranteeOrder
-  std::optional<double> version;          ///< the bucket version that the columns match (_rver)
-  std::vector<Column> columns;            ///< one for each of Bucket::fields, in their order
+  std::optional<std::int64_t> txn_snap;  ///< only with guaranteeOrder
+  std::optional<double> version;         ///< the bucket version that the columns match (_rver)
+  std::vector<Column> columns;           ///< one for each of Bucket::fields, in their order
 
   bool operator==(const Row&) const = default;
 };
@@ -32,10 +32,12 @@ Result<std::vector<Column>> columns_of(const Bucket& bucket, const JsObject& val
 /// A key as PostgreSQL would take it; its error for what it would not.
 Result<std::string> stored_key(const std::string& key);
 /// What a put stores, but for `_id` and serial. `key` is a stored one.
-Result<Row> new_row(const Bucket& bucket, const std::string& key, const JsObject& value, std::int64_t now_ms);
+Result<Row> new_row(const Bucket& bucket, const std::string& key, const JsObject& value,
+                    std::int64_t now_ms);
 /// The etag that a delete asks for; nullopt: none that is heeded.
 std::optional<std::string> etag_to_delete(const JsValue& options);
-/// Whether a bucket's objects may be written; UnknownTriggerError where its triggers are JavaScript.
+/// Whether a bucket's objects may be written; UnknownTriggerError where its triggers are
+/// JavaScript.
 Failed check_writable(const Bucket& bucket);
 
 /// The row's object as clients read it: the stored value overlaid with the columns of fields that

@@ -25,7 +25,8 @@ Complaint null_or_string(const JsValue& value, const std::string& path) {
 /// A count, as a number or as digits.
 Complaint integer_or_digits(const JsValue& value, const std::string& path) {
   if (const std::string* text = value.string()) {
-    const bool digits = !text->empty() && text->find_first_not_of("0123456789") == std::string::npos;
+    const bool digits =
+        !text->empty() && text->find_first_not_of("0123456789") == std::string::npos;
     return digits ? Complaint() : path + " should match pattern \"^[0-9]+$\"";
   }
   if (!is_integer(value)) return path + " should be integer,string";
@@ -57,9 +58,9 @@ Complaint sort_entry(const JsValue& value, const std::string& path) {
   const JsValue* order = value.get("order");
   if (order == nullptr) return std::nullopt;
   static constexpr const char* kOrders[] = {"ASC", "asc", "DESC", "desc"};
-  const bool known = order->string() != nullptr && std::any_of(std::begin(kOrders), std::end(kOrders), [&](const char* one) {
-    return *order->string() == one;
-  });
+  const bool known = order->string() != nullptr &&
+                     std::any_of(std::begin(kOrders), std::end(kOrders),
+                                 [&](const char* one) { return *order->string() == one; });
   if (known) return std::nullopt;
   return path + ".order should be equal to one of the allowed values (\"ASC\", \"DESC\")";
 }
@@ -114,7 +115,9 @@ Complaint operation(const JsValue& value, const std::string& path) {
   static constexpr const char* kOperations[] = {"put", "delete", "update", "deleteMany"};
   for (const char* one : kOperations)
     if (value.string() != nullptr && *value.string() == one) return std::nullopt;
-  return path + " should be equal to one of the allowed values (\"put\", \"delete\", \"update\", \"deleteMany\")";
+  return path +
+         " should be equal to one of the allowed values (\"put\", \"delete\", \"update\", "
+         "\"deleteMany\")";
 }
 
 /// The members that an operation cannot do without; moray finds out too late.
@@ -136,8 +139,9 @@ Complaint required_members(const JsValue& request, const std::string& path) {
 Complaint one_request(const JsValue& value, const std::string& path) {
   if (auto complaint = object(value, path)) return complaint;
   if (value.get("bucket") == nullptr) return path + " should have required property 'bucket'";
-  static constexpr Member kMembers[] = {{"bucket", nonempty_string}, {"operation", operation}, {"key", nonempty_string},
-                                        {"value", object},  {"filter", nonempty_string}, {"fields", object},
+  static constexpr Member kMembers[] = {{"bucket", nonempty_string}, {"operation", operation},
+                                        {"key", nonempty_string},    {"value", object},
+                                        {"filter", nonempty_string}, {"fields", object},
                                         {"options", options}};
   for (const Member& member : kMembers)
     if (const JsValue* given = value.get(member.name))
@@ -159,7 +163,8 @@ Complaint nonempty_string(const JsValue& value, const std::string& path) {
 
 Complaint object(const JsValue& value, const std::string& path) {
   if (value.object() == nullptr) return path + " should be object";
-  if (value.object()->contains("hasOwnProperty")) return path + ".hasOwnProperty should NOT be valid";
+  if (value.object()->contains("hasOwnProperty"))
+    return path + ".hasOwnProperty should NOT be valid";
   return std::nullopt;
 }
 
@@ -184,7 +189,8 @@ Complaint options(const JsValue& value, const std::string& path) {
 Complaint requests(const JsValue& value, const std::string& path) {
   if (auto complaint = array(value, path)) return complaint;
   for (std::size_t i = 0; i < value.array()->size(); ++i)
-    if (auto complaint = one_request((*value.array())[i], path + "[" + std::to_string(i) + "]")) return complaint;
+    if (auto complaint = one_request((*value.array())[i], path + "[" + std::to_string(i) + "]"))
+      return complaint;
   return std::nullopt;
 }
 

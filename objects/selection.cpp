@@ -32,7 +32,8 @@ std::optional<Attribute> internal_attribute(std::string_view name) {
 
 Result<Selection::Key> key_of(const Bucket& bucket, const std::string& name, bool descending) {
   if (name == "_idx") return errors::plain("sorting on \"_idx\" is not allowed");
-  if (const auto internal = internal_attribute(name)) return Selection::Key{*internal, 0, descending};
+  if (const auto internal = internal_attribute(name))
+    return Selection::Key{*internal, 0, descending};
   const std::string column = text::lower_ascii(name);
   for (std::size_t i = 0; i < bucket.fields.size(); ++i)
     if (bucket.fields[i].column == column) return Selection::Key{Attribute::field, i, descending};
@@ -41,7 +42,8 @@ Result<Selection::Key> key_of(const Bucket& bucket, const std::string& name, boo
 
 Failed add_key(const Bucket& bucket, const JsValue& entry, Selection& selection) {
   const JsValue* attribute = entry.get("attribute");
-  if (attribute == nullptr || attribute->string() == nullptr || attribute->string()->empty()) return std::nullopt;
+  if (attribute == nullptr || attribute->string() == nullptr || attribute->string()->empty())
+    return std::nullopt;
   const JsValue* order = entry.get("order");
   const bool descending = order != nullptr && text::lower_ascii(*order->string()) == "desc";
   auto key = key_of(bucket, *attribute->string(), descending);
@@ -68,7 +70,8 @@ std::weak_ordering compare_arrays(const Elements& a, const Elements& b) {
 /// NULLs above all values.
 std::weak_ordering compare_columns(const Column& a, const Column& b) {
   if (is_null(a) || is_null(b)) return is_null(a) <=> is_null(b);
-  if (const auto* element = std::get_if<Element>(&a)) return compare(*element, std::get<Element>(b));
+  if (const auto* element = std::get_if<Element>(&a))
+    return compare(*element, std::get<Element>(b));
   return compare_arrays(std::get<Elements>(a), std::get<Elements>(b));
 }
 
@@ -79,7 +82,8 @@ Result<Selection> selection_of(const Bucket& bucket, const JsValue& options) {
   selection.limit = count_option(options, "limit");
   selection.offset = count_option(options, "offset").value_or(0);
   const JsValue* no_limit = options.get("noLimit");
-  if (!selection.limit && (no_limit == nullptr || !no_limit->truthy())) selection.limit = kDefaultLimit;
+  if (!selection.limit && (no_limit == nullptr || !no_limit->truthy()))
+    selection.limit = kDefaultLimit;
   const JsValue* sort = options.get("sort");
   if (sort == nullptr) return selection;
   if (const JsArray* entries = sort->array()) {
@@ -107,7 +111,8 @@ std::vector<Column> sort_values(const Selection& selection, const Row& row) {
   return values;
 }
 
-bool comes_before(const Selection& selection, const std::vector<Column>& a, const std::vector<Column>& b) {
+bool comes_before(const Selection& selection, const std::vector<Column>& a,
+                  const std::vector<Column>& b) {
   for (std::size_t i = 0; i < selection.sort.size(); ++i) {
     const auto order = compare_columns(a[i], b[i]);
     if (order != 0) return selection.sort[i].descending ? order > 0 : order < 0;

@@ -34,6 +34,7 @@ Result<Selection> selection_of(const Bucket& bucket, const JsValue& options);
 /// A row's values under the sort keys, to be compared with another's.
 std::vector<Column> sort_values(const Selection& selection, const Row& row);
 /// Whether `a` comes first; NULLs last when ascending.
-bool comes_before(const Selection& selection, const std::vector<Column>& a, const std::vector<Column>& b);
+bool comes_before(const Selection& selection, const std::vector<Column>& a,
+                  const std::vector<Column>& b);
 
 }  // namespace objects

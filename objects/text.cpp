@@ -1,9 +1,9 @@
 #include "objects/text.hpp"
 
+#include <locale.h>
 #include <algorithm>
 #include <clocale>
 #include <cwctype>
-#include <locale.h>
 
 namespace objects::text {
 namespace {
@@ -16,7 +16,9 @@ bool is_surrogate(std::string_view text, std::size_t at) {
 std::uint32_t decode(std::string_view text, std::size_t& at) {
   const auto first = static_cast<unsigned char>(text[at++]);
   if (first < 0x80) return first;
-  std::uint32_t code = first >= 0xf0 ? first & 0x07u : first >= 0xe0 ? first & 0x0fu : first & 0x1fu;
+  std::uint32_t code = first >= 0xf0   ? first & 0x07u
+                       : first >= 0xe0 ? first & 0x0fu
+                                       : first & 0x1fu;
   while (at < text.size() && (static_cast<unsigned char>(text[at]) & 0xc0) == 0x80)
     code = code << 6 | (static_cast<unsigned char>(text[at++]) & 0x3fu);
   return code;
@@ -84,15 +86,17 @@ std::string lower(std::string_view text) {
   out.reserve(text.size());
   for (std::size_t i = 0; i < text.size();) {
     const std::uint32_t code = decode(text, i);
-    append_code_point(out, code < 0x80 ? static_cast<unsigned char>(lower_byte(static_cast<char>(code)))
-                                       : lower_code_point(code));
+    append_code_point(out, code < 0x80
+                               ? static_cast<unsigned char>(lower_byte(static_cast<char>(code)))
+                               : lower_code_point(code));
   }
   return out;
 }
 
 int compare_utf16(std::string_view a, std::string_view b) {
   const auto [x, y] = std::mismatch(a.begin(), a.end(), b.begin(), b.end());
-  if (x == a.end() || y == b.end()) return static_cast<int>(y == b.end()) - static_cast<int>(x == a.end());
+  if (x == a.end() || y == b.end())
+    return static_cast<int>(y == b.end()) - static_cast<int>(x == a.end());
   const auto first = static_cast<unsigned char>(*x);
   const auto second = static_cast<unsigned char>(*y);
   const int ranked = static_cast<int>(utf16_rank(first)) - static_cast<int>(utf16_rank(second));

@@ -51,8 +51,8 @@ struct Parts {
 };
 
 std::optional<Timestamp> assemble(const Parts& p) {
-  const bool in_range = p.month >= 1 && p.month <= 12 && p.day >= 1 && p.day <= 31 && p.hour <= 24 &&
-                        p.minute <= 59 && p.second <= 59 &&
+  const bool in_range = p.month >= 1 && p.month <= 12 && p.day >= 1 && p.day <= 31 &&
+                        p.hour <= 24 && p.minute <= 59 && p.second <= 59 &&
                         (p.hour < 24 || (p.minute == 0 && p.second == 0 && p.ms == 0));
   if (!in_range) return std::nullopt;
   namespace chrono = std::chrono;
@@ -116,9 +116,13 @@ Civil civil(Timestamp time) {
   const auto midnight = chrono::floor<chrono::days>(at);
   const chrono::year_month_day date(midnight);
   const chrono::hh_mm_ss clock(at - midnight);
-  return {static_cast<int>(date.year()), static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()),
-          static_cast<int>(clock.hours().count()), static_cast<int>(clock.minutes().count()),
-          static_cast<int>(clock.seconds().count()), static_cast<int>(clock.subseconds().count())};
+  return {static_cast<int>(date.year()),
+          static_cast<unsigned>(date.month()),
+          static_cast<unsigned>(date.day()),
+          static_cast<int>(clock.hours().count()),
+          static_cast<int>(clock.minutes().count()),
+          static_cast<int>(clock.seconds().count()),
+          static_cast<int>(clock.subseconds().count())};
 }
 
 }  // namespace
@@ -126,10 +130,10 @@ Civil civil(Timestamp time) {
 std::optional<Timestamp> parse_date(std::string_view text) {
   Reader in(text);
   Parts parts;
-  const bool read = read_year(in, parts) && in.take('-') && read_two(in, parts.month) && in.take('-') &&
-                    read_two(in, parts.day) && in.take('T') && read_two(in, parts.hour) && in.take(':') &&
-                    read_two(in, parts.minute) && in.take(':') && read_seconds(in, parts) && in.take('Z') &&
-                    in.done();
+  const bool read = read_year(in, parts) && in.take('-') && read_two(in, parts.month) &&
+                    in.take('-') && read_two(in, parts.day) && in.take('T') &&
+                    read_two(in, parts.hour) && in.take(':') && read_two(in, parts.minute) &&
+                    in.take(':') && read_seconds(in, parts) && in.take('Z') && in.done();
   return read ? assemble(parts) : std::nullopt;
 }
 
@@ -140,7 +144,8 @@ std::optional<Timestamp> parse_loose_date(std::string_view text) {
   if (in.take('-') && !read_two(in, parts.month)) return std::nullopt;
   if (in.take('-') && !read_two(in, parts.day)) return std::nullopt;
   if (in.take('T')) {
-    if (!read_two(in, parts.hour) || !in.take(':') || !read_two(in, parts.minute)) return std::nullopt;
+    if (!read_two(in, parts.hour) || !in.take(':') || !read_two(in, parts.minute))
+      return std::nullopt;
     if (in.take(':') && !read_seconds(in, parts)) return std::nullopt;
     if (!read_zone(in, parts)) return std::nullopt;
   }
@@ -152,7 +157,8 @@ std::string to_iso(Timestamp time) {
   char buffer[48];
   const char* form = c.year >= 0 && c.year <= 9999 ? "%04d-%02u-%02uT%02d:%02d:%02d.%03dZ"
                                                    : "%+07d-%02u-%02uT%02d:%02d:%02d.%03dZ";
-  std::snprintf(buffer, sizeof buffer, form, c.year, c.month, c.day, c.hour, c.minute, c.second, c.ms);
+  std::snprintf(buffer, sizeof buffer, form, c.year, c.month, c.day, c.hour, c.minute, c.second,
+                c.ms);
   return buffer;
 }
 
@@ -160,8 +166,8 @@ std::string to_postgres(Timestamp time) {
   const Civil c = civil(time);
   const bool before_christ = c.year <= 0;
   char buffer[48];
-  std::snprintf(buffer, sizeof buffer, "%04d-%02u-%02u %02d:%02d:%02d", before_christ ? 1 - c.year : c.year,
-                c.month, c.day, c.hour, c.minute, c.second);
+  std::snprintf(buffer, sizeof buffer, "%04d-%02u-%02u %02d:%02d:%02d",
+                before_christ ? 1 - c.year : c.year, c.month, c.day, c.hour, c.minute, c.second);
   std::string text = buffer;
   if (c.ms != 0) {
     std::snprintf(buffer, sizeof buffer, ".%03d", c.ms);

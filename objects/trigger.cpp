@@ -8,8 +8,8 @@ namespace objects {
 namespace {
 
 bool word_byte(char c) {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '$' ||
-         static_cast<unsigned char>(c) >= 0x80;
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
+         c == '$' || static_cast<unsigned char>(c) >= 0x80;
 }
 
 /// A token: a word, a quoted text (first byte of its quote), or one byte of punctuation.
@@ -66,8 +66,9 @@ bool brackets_close(const std::vector<Token>& tokens) {
 }
 
 bool operator_word(Token token) {
-  static constexpr std::string_view kWords[] = {"async", "await", "class", "delete", "function", "in", "instanceof",
-                                                "new", "of", "return", "throw", "typeof", "void", "yield"};
+  static constexpr std::string_view kWords[] = {
+      "async", "await", "class",  "delete", "function", "in",   "instanceof",
+      "new",   "of",    "return", "throw",  "typeof",   "void", "yield"};
   for (const std::string_view word : kWords)
     if (token == word) return true;
   return false;
@@ -77,7 +78,9 @@ bool operator_word(Token token) {
 bool words_side_by_side(const std::vector<Token>& tokens) {
   for (std::size_t i = 0; i + 1 < tokens.size(); ++i) {
     if (!word_byte(tokens[i].front())) return false;
-    if (word_byte(tokens[i + 1].front()) && !operator_word(tokens[i]) && !operator_word(tokens[i + 1])) return true;
+    if (word_byte(tokens[i + 1].front()) && !operator_word(tokens[i]) &&
+        !operator_word(tokens[i + 1]))
+      return true;
   }
   return false;
 }
@@ -96,7 +99,8 @@ bool begins_as_function(const std::vector<Token>& tokens) {
 /// The name after `function`, if the source is a named function.
 std::string_view function_name(const std::vector<Token>& tokens) {
   for (std::size_t i = 0; i + 1 < tokens.size(); ++i)
-    if (tokens[i] == "function") return word_byte(tokens[i + 1].front()) ? tokens[i + 1] : std::string_view();
+    if (tokens[i] == "function")
+      return word_byte(tokens[i + 1].front()) ? tokens[i + 1] : std::string_view();
   return {};
 }
 
@@ -104,7 +108,8 @@ std::string_view function_name(const std::vector<Token>& tokens) {
 bool plainly_function(std::string_view source) {
   const std::size_t first = source.find_first_not_of(" \t\r\n(");
   const std::size_t last = source.find_last_not_of(" \t\r\n);");
-  if (first == std::string_view::npos || last == std::string_view::npos || source[last] != '}') return false;
+  if (first == std::string_view::npos || last == std::string_view::npos || source[last] != '}')
+    return false;
   source.remove_prefix(first);
   return source.starts_with("function") && source.size() > 8 && !word_byte(source[8]) &&
          source.find('(') != std::string_view::npos;
@@ -121,7 +126,8 @@ bool records_delete_log(const JsValue& source) {
 Source classify_source(std::string_view source) {
   if (plainly_function(source)) return Source::function;
   const auto tokens = tokenize(source);
-  if (!tokens || tokens->empty() || !brackets_close(*tokens) || words_side_by_side(*tokens)) return Source::broken;
+  if (!tokens || tokens->empty() || !brackets_close(*tokens) || words_side_by_side(*tokens))
+    return Source::broken;
   return begins_as_function(*tokens) ? Source::function : Source::other;
 }
 

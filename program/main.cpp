@@ -7,7 +7,8 @@
 
 int main(int argc, char** argv) {
   std::signal(SIGPIPE, SIG_IGN);  // a client that left is an error code, not a death
-  CLI::App program("moray-router: routes key/value requests to the shards of a ring", "moray-router");
+  CLI::App program("moray-router: routes key/value requests to the shards of a ring",
+                   "moray-router");
   program.require_subcommand(1);
   int exit_code = 0;
   router::cli::add_admin(program, exit_code);

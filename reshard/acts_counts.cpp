@@ -19,7 +19,8 @@ void Executor::count_copied() {
     std::uint64_t& done = state_.copied[pair.source.bucket + " counts"];
     if (pair.target.counted_in.empty() || done != 0) continue;
     watcher_.event("counts of directories");
-    for (const VnodeGroup& group : groups(pair.source, kGroupRows)) recount(target_, pair.target, group, "guarded");
+    for (const VnodeGroup& group : groups(pair.source, kGroupRows))
+      recount(target_, pair.target, group, "guarded");
     done = 1;
   }
 }
@@ -31,8 +32,9 @@ void Executor::verify_counts() {
     for (const VnodeGroup& group : groups(pair.source, kGroupRows)) {
       const auto wrong = miscounted(target_.owner(), pair.target, group);
       for (std::size_t i = 0; i < std::min(wrong.size(), kListed); ++i)
-        watcher_.alarm(std::string("bucket ") + kDirectoryCounts + ", key " + wrong[i].directory + ": it says " +
-                       (wrong[i].counted.empty() ? "nothing" : wrong[i].counted) + ", and the target has " + std::to_string(wrong[i].rows) +
+        watcher_.alarm(std::string("bucket ") + kDirectoryCounts + ", key " + wrong[i].directory +
+                       ": it says " + (wrong[i].counted.empty() ? "nothing" : wrong[i].counted) +
+                       ", and the target has " + std::to_string(wrong[i].rows) +
                        " rows there; they are counted anew");
       if (!wrong.empty()) recount(target_, pair.target, group, "guarded");
     }
@@ -47,12 +49,14 @@ void Executor::drop_copied() {
     const auto some = groups(pair.source, kGroupRows);
     if (!table.counted_in.empty() && !plan_.populated) {
       begin_apply(target_, "guarded");
-      target_.apply().run_all("DELETE FROM " + table.counted_in + "; COMMIT");  // it had no rows, and so no counts
+      target_.apply().run_all("DELETE FROM " + table.counted_in +
+                              "; COMMIT");  // it had no rows, and so no counts
       table.counted_in.clear();
     } else if (!table.counted_in.empty()) {
       for (const VnodeGroup& group : some) recount(target_, table, group, "guarded");
     }
-    clean_table(target_, table, some, "guarded", throttle, [](std::uint64_t) {}, [] { return false; });
+    clean_table(
+        target_, table, some, "guarded", throttle, [](std::uint64_t) {}, [] { return false; });
   }
 }
 

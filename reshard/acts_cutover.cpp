@@ -22,22 +22,27 @@ constexpr std::chrono::milliseconds kLeaseMargin{1'000};
 constexpr std::chrono::milliseconds kFlushPoll{1};
 constexpr std::chrono::milliseconds kActivatePoll{20};
 constexpr std::chrono::seconds kFlushLimit{30};
-constexpr std::chrono::milliseconds kVerdict{100};  ///< for a server's own word that a statement took too long
+constexpr std::chrono::milliseconds kVerdict{
+    100};  ///< for a server's own word that a statement took too long
 constexpr std::chrono::seconds kUnlimitWithin{2};
-constexpr std::uint64_t kComparedMost = 20'000;  ///< keys that are compared within the block; more, and it is given up
-constexpr std::uint64_t kIdRoom = 10'000;   ///< ids that the target leaves out
-constexpr std::uint64_t kIdsLeft = 1'000;   ///< of them, at the cutover: a sequence's cache may be ahead
+constexpr std::uint64_t kComparedMost =
+    20'000;  ///< keys that are compared within the block; more, and it is given up
+constexpr std::uint64_t kIdRoom = 10'000;  ///< ids that the target leaves out
+constexpr std::uint64_t kIdsLeft =
+    1'000;  ///< of them, at the cutover: a sequence's cache may be ahead
 
 }  // namespace
 
 std::chrono::milliseconds Executor::budget_left() const {
   const auto limit = std::chrono::milliseconds(plan_.options.max_block_ms);
   if (!block_began_) return limit;
-  return limit - std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - *block_began_);
+  return limit -
+         std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - *block_began_);
 }
 
 void Executor::require_budget() const {
-  if (budget_left() <= std::chrono::milliseconds(0)) throw ActFailed("the block has lasted " + std::to_string(plan_.options.max_block_ms) + " ms");
+  if (budget_left() <= std::chrono::milliseconds(0))
+    throw ActFailed("the block has lasted " + std::to_string(plan_.options.max_block_ms) + " ms");
 }
 
 /// Behind a block. A server that is lost, or silent, is whoever's needs it next.
@@ -64,27 +69,33 @@ Outcome Executor::prepare() {
 Outcome Executor::block() {
   block_began_ = Clock::now();
   block_acts_.clear();
-  for (Database* each : {&source_, &target_}) each->answer_until(*block_began_ + std::chrono::milliseconds(plan_.options.max_block_ms) + kVerdict);
+  for (Database* each : {&source_, &target_})
+    each->answer_until(*block_began_ + std::chrono::milliseconds(plan_.options.max_block_ms) +
+                       kVerdict);
   routers_.block(budget_left());
   return Outcome::done;
 }
 
 Outcome Executor::fence() {
   require_budget();
-  require_state(source_.set_state("'capturing'", "fenced", "attempt = " + std::to_string(state_.progress.attempt)), source_, "capturing");
+  require_state(source_.set_state("'capturing'", "fenced",
+                                  "attempt = " + std::to_string(state_.progress.attempt)),
+                source_, "capturing");
   return Outcome::done;
 }
 
 Outcome Executor::pump_last() {
   require_budget();
   forward_.cycle();
-  if (forward_.applied_count() > kComparedMost) throw ActFailed("too much was written since it was compared");
+  if (forward_.applied_count() > kComparedMost)
+    throw ActFailed("too much was written since it was compared");
   for (const auto& [name, keys] : forward_.applied()) {
     if (keys.empty()) continue;
-    const auto differing = differing_now(source_, target_, forward_.tables().at(name), {keys.begin(), keys.end()});
+    const auto differing =
+        differing_now(source_, target_, forward_.tables().at(name), {keys.begin(), keys.end()});
     if (!differing.empty())
-      throw ActFailed("bucket " + differing.front().bucket + ", key " + differing.front().key + ": " + differing.front().what +
-                      ", although it was brought just now");
+      throw ActFailed("bucket " + differing.front().bucket + ", key " + differing.front().key +
+                      ": " + differing.front().what + ", although it was brought just now");
   }
   return Outcome::done;
 }
@@ -94,29 +105,37 @@ void Executor::read_serials() {
   serials_.clear();
   for (const auto& [name, pair] : forward_.tables()) {
     const std::string& bucket = pair.source.bucket;
-    const std::string serial = identifier(bucket + "_serial"), locking = identifier(bucket + "_locking_serial");
-    const Rows there = source_.owner().run("SELECT to_regclass($1::text) IS NOT NULL, to_regclass($2::text) IS NOT NULL", {serial, locking});
+    const std::string serial = identifier(bucket + "_serial"),
+                      locking = identifier(bucket + "_locking_serial");
+    const Rows there = source_.owner().run(
+        "SELECT to_regclass($1::text) IS NOT NULL, to_regclass($2::text) IS NOT NULL",
+        {serial, locking});
     // Where ids are issued anew, there is nothing to do.
     if (!plan_.populated && there.text(0, 0) == "t") serials_.push_back({serial, true});
     if (there.text(0, 1) == "t") serials_.push_back({locking, false});
   }
 }
 
-/// Ids that the source has given stay unique at the target. `prepare` has left room, so that the block needs
-/// no write for it unless the source was quicker.
+/// Ids that the source has given stay unique at the target. `prepare` has left room, so that the
+/// block needs no write for it unless the source was quicker.
 void Executor::advance_sequences(std::uint64_t room) {
   if (serials_.empty()) return;
   std::string query, sql;
   for (const auto& [name, sequence] : serials_)
-    query += (query.empty() ? "SELECT (SELECT " : ", (SELECT ") + std::string(sequence ? "last_value" : "coalesce(max(id), 1)") + " FROM " + name + ")";
+    query += (query.empty() ? "SELECT (SELECT " : ", (SELECT ") +
+             std::string(sequence ? "last_value" : "coalesce(max(id), 1)") + " FROM " + name + ")";
   source_.owner().send(query);
   target_.owner().send(query);
   const Rows there = target_.owner().receive(), here = source_.owner().receive();
   for (int i = 0; i < here.columns(); ++i) {
     const auto& [name, sequence] = serials_[static_cast<std::size_t>(i)];
-    const auto last = std::stoull(std::string(here.text(0, i))), last_there = std::stoull(std::string(there.text(0, i)));
-    if (sequence && last_there <= last + kIdsLeft) sql += "SELECT setval(" + backends::postgres::literal(name) + ", " + std::to_string(last + room) + ");";
-    if (!sequence && last_there < last) sql += "UPDATE " + name + " SET id = " + std::to_string(last) + ";";
+    const auto last = std::stoull(std::string(here.text(0, i))),
+               last_there = std::stoull(std::string(there.text(0, i)));
+    if (sequence && last_there <= last + kIdsLeft)
+      sql += "SELECT setval(" + backends::postgres::literal(name) + ", " +
+             std::to_string(last + room) + ");";
+    if (!sequence && last_there < last)
+      sql += "UPDATE " + name + " SET id = " + std::to_string(last) + ";";
   }
   if (!sql.empty()) target_.owner().run_all(sql);
 }
@@ -127,8 +146,9 @@ Outcome Executor::advance_sequence() {
   return Outcome::done;
 }
 
-/// Both servers at once. What they are is read with what they have logged, on the same sessions: one that is
-/// replaced after that has ended its session, and whatever replaces it has got all of the copy.
+/// Both servers at once. What they are is read with what they have logged, on the same sessions:
+/// one that is replaced after that has ended its session, and whatever replaces it has got all of
+/// the copy.
 Outcome Executor::wait_flushed() {
   source_.ask_standing();
   target_.ask_standing();
@@ -142,8 +162,8 @@ Outcome Executor::wait_flushed() {
   return Outcome::done;
 }
 
-/// A failover since the copy may have taken away what was copied, or what the log named; a table or trigger
-/// that is gone, what it would have caught.
+/// A failover since the copy may have taken away what was copied, or what the log named; a table or
+/// trigger that is gone, what it would have caught.
 Outcome Executor::compare_servers() {
   require_budget();
   if (!state_.identities || flushed_ != *state_.identities) {
@@ -153,13 +173,16 @@ Outcome Executor::compare_servers() {
   const std::size_t tables = forward_.tables().size();
   if (tables == 0 && bucket_configs(source_.owner()).empty()) return Outcome::done;
   const Rows rows = source_.owner().run(
-      "SELECT name, (SELECT count(*) FROM pg_trigger WHERE tgname IN ($1, $2) AND tgenabled = 'O') FROM buckets_config", {kRowTrigger, kTruncateTrigger});
+      "SELECT name, (SELECT count(*) FROM pg_trigger WHERE tgname IN ($1, $2) AND tgenabled = 'O') "
+      "FROM buckets_config",
+      {kRowTrigger, kTruncateTrigger});
   std::vector<BucketConfig> buckets;
   for (int i = 0; i < rows.count(); ++i) {
     buckets.emplace_back();
     buckets.back().name = rows.text(i, 0);
   }
-  if (routed(std::move(buckets), plan_.buckets).size() != tables || (tables > 0 && std::stoull(std::string(rows.text(0, 1))) < 1 + 2 * tables))
+  if (routed(std::move(buckets), plan_.buckets).size() != tables ||
+      (tables > 0 && std::stoull(std::string(rows.text(0, 1))) < 1 + 2 * tables))
     throw ActFailed("a table or a trigger of the source is not there any more, or is disabled");
   return Outcome::done;
 }
@@ -168,7 +191,8 @@ Outcome Executor::compare_servers() {
 Outcome Executor::commit() {
   require_budget();
   const Rows rows = source_.owner().run(
-      "UPDATE moray_router.reshard_plan SET state = 'committed', changed = now() WHERE plan = $1::bigint AND state = 'fenced' AND attempt = $2::int AND "
+      "UPDATE moray_router.reshard_plan SET state = 'committed', changed = now() WHERE plan = "
+      "$1::bigint AND state = 'fenced' AND attempt = $2::int AND "
       "epoch = "
       "$3::bigint",
       {plan_.name(), std::to_string(state_.progress.attempt), std::to_string(source_.epoch())});
@@ -182,16 +206,19 @@ void Executor::flush_source() {
   const auto begun = Clock::now();
   const std::string position = source_.unflushed();
   while (!position.empty() && !source_.flushed(position)) {
-    if (Clock::now() - begun > kFlushLimit) throw ActFailed("a standby of the source does not write the commit to disk");
+    if (Clock::now() - begun > kFlushLimit)
+      throw ActFailed("a standby of the source does not write the commit to disk");
     std::this_thread::sleep_for(kFlushPoll);
   }
 }
 
-/// Until no failover can take the commit back; then its row says so. That mark is flushed behind the block.
+/// Until no failover can take the commit back; then its row says so. That mark is flushed behind
+/// the block.
 Outcome Executor::wait_commit_flushed() {
   flush_source();
   const Rows rows = source_.owner().run(
-      "UPDATE moray_router.reshard_plan SET decided = true WHERE plan = $1::bigint AND epoch = $2::bigint AND state IN ('committed', 'cleaning', 'done')",
+      "UPDATE moray_router.reshard_plan SET decided = true WHERE plan = $1::bigint AND epoch = "
+      "$2::bigint AND state IN ('committed', 'cleaning', 'done')",
       {plan_.name(), std::to_string(source_.epoch())});
   require_state(rows.affected() == "1", source_, "committed");
   return Outcome::done;
@@ -206,7 +233,8 @@ Outcome Executor::activate() {
     if (missing.empty()) return Outcome::done;
     if (Clock::now() - since > limit) {
       for (const RouterAnswer& each : missing)
-        watcher_.alarm("router " + each.router + " has not taken the new ring, and its lease has run out: " + each.message);
+        watcher_.alarm("router " + each.router +
+                       " has not taken the new ring, and its lease has run out: " + each.message);
       return Outcome::done;
     }
     std::this_thread::sleep_for(kActivatePoll);
@@ -220,11 +248,13 @@ Outcome Executor::commit_target() {
   return Outcome::done;
 }
 
-/// One that does not answer has no writes that wait, or refuses them by itself when its lease has run out.
+/// One that does not answer has no writes that wait, or refuses them by itself when its lease has
+/// run out.
 Outcome Executor::unblock() {
   const bool behind = state_.progress.act == Act::unblock;
   const auto begun = Clock::now();
-  for (const RouterAnswer& each : routers_.tell("unblock", {{"vnodes", plan_.vnodes.to_text()}}, kRouterLimit))
+  for (const RouterAnswer& each :
+       routers_.tell("unblock", {{"vnodes", plan_.vnodes.to_text()}}, kRouterLimit))
     if (!each.ok) watcher_.alarm("router " + each.router + ", unblock: " + each.message);
   if (block_began_) {
     const auto now = Clock::now();
@@ -234,12 +264,15 @@ Outcome Executor::unblock() {
     block_began_.reset();
     const auto text = [](std::chrono::nanoseconds time) {
       char written[32];
-      std::snprintf(written, sizeof written, "%.1f ms", std::chrono::duration<double, std::milli>(time).count());
+      std::snprintf(written, sizeof written, "%.1f ms",
+                    std::chrono::duration<double, std::milli>(time).count());
       return std::string(written);
     };
     std::string acts;
-    for (const auto& [act, took] : block_acts_) acts += (acts.empty() ? "" : ", ") + std::string(to_string(act)) + " " + text(took);
-    watcher_.event(std::string(behind ? "cut over: " : "cutover given up: ") + "writes were held for " + text(held) + " (" + acts + ")");
+    for (const auto& [act, took] : block_acts_)
+      acts += (acts.empty() ? "" : ", ") + std::string(to_string(act)) + " " + text(took);
+    watcher_.event(std::string(behind ? "cut over: " : "cutover given up: ") +
+                   "writes were held for " + text(held) + " (" + acts + ")");
   }
   unlimit();
   if (behind) {
@@ -261,13 +294,15 @@ Outcome Executor::back_out() {
   if (source_.set_state("'preparing', 'fenced'", "capturing")) return Outcome::done;
   const auto row = source_.plan_row();
   if (row && row->state == "aborted") return Outcome::done;
-  if (row && row->epoch != source_.epoch()) throw NotCoordinator("another coordinator has taken over");
+  if (row && row->epoch != source_.epoch())
+    throw NotCoordinator("another coordinator has taken over");
   return Outcome::committed;
 }
 
 Outcome Executor::drop_pending() {
   for (const RouterAnswer& each : routers_.tell("abandon", {{"lease", plan_.token}}, kRouterLimit))
-    if (!each.ok && each.answered && each.code != "not_holder") watcher_.alarm("router " + each.router + ", abandon: " + each.message);
+    if (!each.ok && each.answered && each.code != "not_holder")
+      watcher_.alarm("router " + each.router + ", abandon: " + each.message);
   return Outcome::done;
 }
 
@@ -287,10 +322,14 @@ Outcome Executor::abort_plan() {
     const std::string position = each->unflushed();
     const auto begun = Clock::now();
     while (!position.empty() && !each->flushed(position)) {
-      if (Clock::now() - begun > kFlushLimit) throw ActFailed(std::string("a standby of the ") + each->role_name() + " does not write the abort to disk");
+      if (Clock::now() - begun > kFlushLimit)
+        throw ActFailed(std::string("a standby of the ") + each->role_name() +
+                        " does not write the abort to disk");
       std::this_thread::sleep_for(kFlushPoll);
     }
-    if (each->has_schema()) each->owner().run("DELETE FROM moray_router.reshard_log WHERE plan = $1::bigint", {plan_.name()});
+    if (each->has_schema())
+      each->owner().run("DELETE FROM moray_router.reshard_log WHERE plan = $1::bigint",
+                        {plan_.name()});
   }
   return Outcome::done;
 }

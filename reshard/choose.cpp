@@ -5,13 +5,18 @@
 
 namespace reshard {
 
-ring::VnodeSet chosen(const Choice& choice, const ring::VnodeSet& owned, const std::vector<VnodeLoad>& loads) {
-  const int ways = (choice.vnodes.empty() ? 0 : 1) + (choice.half ? 1 : 0) + (choice.rows > 0 ? 1 : 0) + (choice.bytes > 0 ? 1 : 0);
-  if (ways != 1) throw std::invalid_argument("say which vnodes move in one way: --vnodes, --half, --rows or --bytes");
+ring::VnodeSet chosen(const Choice& choice, const ring::VnodeSet& owned,
+                      const std::vector<VnodeLoad>& loads) {
+  const int ways = (choice.vnodes.empty() ? 0 : 1) + (choice.half ? 1 : 0) +
+                   (choice.rows > 0 ? 1 : 0) + (choice.bytes > 0 ? 1 : 0);
+  if (ways != 1)
+    throw std::invalid_argument(
+        "say which vnodes move in one way: --vnodes, --half, --rows or --bytes");
   if (!choice.vnodes.empty()) {
     const auto named = ring::VnodeSet::parse(choice.vnodes);
     const auto others = named.without(owned);
-    if (!others.empty()) throw std::invalid_argument("vnodes that the source does not own: " + others.to_text());
+    if (!others.empty())
+      throw std::invalid_argument("vnodes that the source does not own: " + others.to_text());
     if (named.empty()) throw std::invalid_argument("no vnodes are named");
     return named;
   }
@@ -29,9 +34,12 @@ ring::VnodeSet chosen(const Choice& choice, const ring::VnodeSet& owned, const s
   owned.each([&](ring::Vnode vnode) {
     if (full) return;
     const auto found = by_vnode.find(number(vnode));
-    const std::uint64_t load = found == by_vnode.end() ? 0 : choice.bytes > 0 ? found->second->bytes : found->second->rows;
+    const std::uint64_t load = found == by_vnode.end() ? 0
+                               : choice.bytes > 0      ? found->second->bytes
+                                                       : found->second->rows;
     const bool nearer = sum + load <= wanted || sum + load - wanted < wanted - sum;
-    full = !vnodes.empty() && (choice.half && all == 0 ? vnodes.size() >= half_of_vnodes : sum >= wanted || !nearer);
+    full = !vnodes.empty() &&
+           (choice.half && all == 0 ? vnodes.size() >= half_of_vnodes : sum >= wanted || !nearer);
     if (full) return;
     sum += load;
     vnodes.push_back(number(vnode));

@@ -18,11 +18,15 @@ constexpr std::uint64_t kBatchRows = 1'000;
 void require_newest(Database& at) {
   const std::string plan = std::to_string(at.number());
   const auto rows = at.apply().run(
-      "SELECT p.plan FROM moray_router.reshard_plan p WHERE p.plan > $1::bigint AND p.state <> 'aborted' AND EXISTS (SELECT 1 FROM "
+      "SELECT p.plan FROM moray_router.reshard_plan p WHERE p.plan > $1::bigint AND p.state <> "
+      "'aborted' AND EXISTS (SELECT 1 FROM "
       "moray_router.reshard_vnode n "
-      "JOIN moray_router.reshard_vnode o ON o.vnode = n.vnode AND o.plan = $1::bigint WHERE n.plan = p.plan) LIMIT 1",
+      "JOIN moray_router.reshard_vnode o ON o.vnode = n.vnode AND o.plan = $1::bigint WHERE n.plan "
+      "= p.plan) LIMIT 1",
       {plan});
-  if (rows.count() > 0) throw ActFailed("plan " + std::string(rows.text(0, 0)) + " has vnodes of plan " + plan + ": their rows stay");
+  if (rows.count() > 0)
+    throw ActFailed("plan " + std::string(rows.text(0, 0)) + " has vnodes of plan " + plan +
+                    ": their rows stay");
 }
 
 /// What was deleted is not counted any more. `deleted`: a directory each.
@@ -35,17 +39,20 @@ void uncount(Session& session, const Table& table, const Rows& deleted) {
 
 }  // namespace
 
-bool clean_table(Database& at, const Table& table, const std::vector<VnodeGroup>& groups, const std::string& state, Throttle& throttle,
-                 const std::function<void(std::uint64_t rows)>& progress, const std::function<bool()>& stopped) {
+bool clean_table(Database& at, const Table& table, const std::vector<VnodeGroup>& groups,
+                 const std::string& state, Throttle& throttle,
+                 const std::function<void(std::uint64_t rows)>& progress,
+                 const std::function<bool()>& stopped) {
   const std::chrono::milliseconds slow(at.plan().options.cleanup_latency_ms);
   for (const VnodeGroup& group : groups) {
     for (;;) {
       const auto begun = std::chrono::steady_clock::now();
       begin_apply(at, state);
       require_newest(at);
-      const auto rows = at.apply().run("DELETE FROM " + table.name + " WHERE ctid = ANY(ARRAY(SELECT ctid FROM " + table.name + " WHERE _vnode = ANY(" +
-                                         group_sql(group) + ") LIMIT " + std::to_string(kBatchRows) + "))" +
-                                         (table.counted_in.empty() ? "" : " RETURNING dirname"));
+      const auto rows = at.apply().run(
+          "DELETE FROM " + table.name + " WHERE ctid = ANY(ARRAY(SELECT ctid FROM " + table.name +
+          " WHERE _vnode = ANY(" + group_sql(group) + ") LIMIT " + std::to_string(kBatchRows) +
+          "))" + (table.counted_in.empty() ? "" : " RETURNING dirname"));
       if (!table.counted_in.empty()) uncount(at.apply(), table, rows);
       at.apply().run_all("COMMIT");
       const std::uint64_t deleted = std::stoull(std::string(rows.affected()));

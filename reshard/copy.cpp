@@ -17,11 +17,16 @@ constexpr std::uint64_t kVnodesPage = 5'000;
 
 }  // namespace
 
-std::vector<VnodeGroup> groups_of(const ring::VnodeSet& vnodes, const Table& table, std::uint64_t owned, std::uint64_t rows) {
-  const bool indexed = std::any_of(table.indexes.begin(), table.indexes.end(),
-                                   [](const Table::Index& index) { return index.definition.find("(_vnode)") != std::string::npos; });
-  const double per_vnode = std::max(table.rows_about / static_cast<double>(std::max<std::uint64_t>(owned, 1)), 1e-9);
-  const auto wanted = static_cast<std::uint64_t>(std::clamp(static_cast<double>(rows) / per_vnode, 1.0, static_cast<double>(kGroupVnodesMost)));
+std::vector<VnodeGroup> groups_of(const ring::VnodeSet& vnodes, const Table& table,
+                                  std::uint64_t owned, std::uint64_t rows) {
+  const bool indexed =
+      std::any_of(table.indexes.begin(), table.indexes.end(), [](const Table::Index& index) {
+        return index.definition.find("(_vnode)") != std::string::npos;
+      });
+  const double per_vnode =
+      std::max(table.rows_about / static_cast<double>(std::max<std::uint64_t>(owned, 1)), 1e-9);
+  const auto wanted = static_cast<std::uint64_t>(std::clamp(
+      static_cast<double>(rows) / per_vnode, 1.0, static_cast<double>(kGroupVnodesMost)));
   std::vector<VnodeGroup> groups;
   vnodes.each([&](ring::Vnode vnode) {
     if (groups.empty() || (indexed && groups.back().size() >= wanted)) groups.emplace_back();
@@ -32,14 +37,15 @@ std::vector<VnodeGroup> groups_of(const ring::VnodeSet& vnodes, const Table& tab
 
 std::string group_sql(const VnodeGroup& group) { return number_array(group); }
 
-bool copy_table(Database& from, Database& to, Pump& pump, const TablePair& tables, const std::vector<VnodeGroup>& groups, Throttle& throttle,
-                const CopyTold& told) {
+bool copy_table(Database& from, Database& to, Pump& pump, const TablePair& tables,
+                const std::vector<VnodeGroup>& groups, Throttle& throttle, const CopyTold& told) {
   const bool ids_issued_anew = to.plan().populated;
   VnodeGroup all;
   for (const VnodeGroup& group : groups) all.insert(all.end(), group.begin(), group.end());
   if (all.empty()) return true;
   begin_apply(to, "guarded");
-  to.apply().run_all("DELETE FROM " + tables.target.name + " WHERE _vnode = ANY(" + group_sql(all) + "); COMMIT");
+  to.apply().run_all("DELETE FROM " + tables.target.name + " WHERE _vnode = ANY(" + group_sql(all) +
+                     "); COMMIT");
 
   for (const VnodeGroup& group : groups) {
     RowBatch batch;
@@ -54,8 +60,9 @@ bool copy_table(Database& from, Database& to, Pump& pump, const TablePair& table
       throttle.took(bytes);
     };
     // Not the owner's session, which the log is written by meanwhile.
-    from.apply().copy_out("COPY (SELECT " + selected(tables.source, tables.target, "t") + " FROM " + tables.source.name + " t WHERE t._vnode = ANY(" +
-                              group_sql(group) + ")) TO STDOUT (FORMAT binary)",
+    from.apply().copy_out("COPY (SELECT " + selected(tables.source, tables.target, "t") + " FROM " +
+                              tables.source.name + " t WHERE t._vnode = ANY(" + group_sql(group) +
+                              ")) TO STDOUT (FORMAT binary)",
                           [&](std::string_view piece) {
                             batch.add(piece);
                             if (batch.bytes() >= kBatchBytes) flush();
@@ -68,15 +75,19 @@ bool copy_table(Database& from, Database& to, Pump& pump, const TablePair& table
 }
 
 void give_vnodes(Database& source, const Table& table) {
-  if (source.owner().run("SELECT 1 FROM " + table.name + " WHERE _vnode IS NULL LIMIT 1").count() == 0) return;
+  if (source.owner().run("SELECT 1 FROM " + table.name + " WHERE _vnode IS NULL LIMIT 1").count() ==
+      0)
+    return;
   std::optional<std::string> after;
   for (;;) {
-    const std::string page = "SELECT _key, _vnode FROM " + table.name + (after ? " WHERE _key > " + literal(*after) : std::string()) + " ORDER BY _key LIMIT " +
-                             std::to_string(kVnodesPage);
+    const std::string page = "SELECT _key, _vnode FROM " + table.name +
+                             (after ? " WHERE _key > " + literal(*after) : std::string()) +
+                             " ORDER BY _key LIMIT " + std::to_string(kVnodesPage);
     const Rows last = source.owner().run("SELECT max(_key), count(*) FROM (" + page + ") p");
     if (last.null(0, 0)) return;
     // As the replica: what every copy and every cycle will see needs no entry.
-    source.apply().run("UPDATE " + table.name + " t SET _vnode = moray_router.vnode_of(" + literal(table.bucket) + ", t._key) FROM (" + page +
+    source.apply().run("UPDATE " + table.name + " t SET _vnode = moray_router.vnode_of(" +
+                       literal(table.bucket) + ", t._key) FROM (" + page +
                        ") p WHERE p._key = t._key AND p._vnode IS NULL AND t._vnode IS NULL");
     after = std::string(last.text(0, 0));
   }
@@ -85,15 +96,20 @@ void give_vnodes(Database& source, const Table& table) {
 void drop_indexes(Database& to, const Table& target) {
   for (const Table::Index& index : target.indexes)
     to.owner().run_all(index.constraint.empty() ? "DROP INDEX IF EXISTS " + index.name
-                                                : "ALTER TABLE " + target.name + " DROP CONSTRAINT IF EXISTS " + index.name);
+                                                : "ALTER TABLE " + target.name +
+                                                      " DROP CONSTRAINT IF EXISTS " + index.name);
 }
 
 void make_indexes(Database& to, const TablePair& tables, bool unique_too) {
   for (const Table::Index& index : tables.source.indexes) {
     if (index.unique && !unique_too) continue;
-    if (to.owner().run("SELECT 1 WHERE to_regclass($1::text) IS NOT NULL", {index.name}).count() > 0) continue;
-    to.owner().run_all(index.constraint.empty() ? index.definition
-                                                : "ALTER TABLE " + tables.target.name + " ADD CONSTRAINT " + index.name + " " + index.constraint);
+    if (to.owner().run("SELECT 1 WHERE to_regclass($1::text) IS NOT NULL", {index.name}).count() >
+        0)
+      continue;
+    to.owner().run_all(index.constraint.empty()
+                           ? index.definition
+                           : "ALTER TABLE " + tables.target.name + " ADD CONSTRAINT " + index.name +
+                                 " " + index.constraint);
   }
 }
 

@@ -13,9 +13,10 @@ namespace reshard {
 /// Vnodes of a plan that are read, or deleted, by one statement.
 using VnodeGroup = std::vector<std::uint64_t>;
 
-/// Groups of about so many rows each. `owned`: vnodes that the table's rows are spread over. Without an
-/// index by vnode all are one group, so that the table is read once. Pure.
-std::vector<VnodeGroup> groups_of(const ring::VnodeSet& vnodes, const Table& table, std::uint64_t owned, std::uint64_t rows);
+/// Groups of about so many rows each. `owned`: vnodes that the table's rows are spread over.
+/// Without an index by vnode all are one group, so that the table is read once. Pure.
+std::vector<VnodeGroup> groups_of(const ring::VnodeSet& vnodes, const Table& table,
+                                  std::uint64_t owned, std::uint64_t rows);
 
 /// An array of a group's vnodes, for SQL.
 std::string group_sql(const VnodeGroup& group);
@@ -23,20 +24,21 @@ std::string group_sql(const VnodeGroup& group);
 struct CopyTold {
   std::function<void(std::uint64_t rows, std::uint64_t bytes)> rows;
   std::function<void(std::uint64_t vnodes)> vnodes;  ///< the rows of so many more are on disk
-  std::function<bool()> stopped;                    ///< true: stop behind this group
+  std::function<bool()> stopped;                     ///< true: stop behind this group
 };
 
-/// Copies a table's rows of these vnodes; what a copy that was cut off has left there goes first. Rows that
-/// find their place taken are left to the log. False: it was stopped. Throws as begin_apply does.
-bool copy_table(Database& from, Database& to, Pump& pump, const TablePair& tables, const std::vector<VnodeGroup>& groups, Throttle& throttle,
-                const CopyTold& told);
+/// Copies a table's rows of these vnodes; what a copy that was cut off has left there goes first.
+/// Rows that find their place taken are left to the log. False: it was stopped. Throws as
+/// begin_apply does.
+bool copy_table(Database& from, Database& to, Pump& pump, const TablePair& tables,
+                const std::vector<VnodeGroup>& groups, Throttle& throttle, const CopyTold& told);
 
-/// Rows at the source without a vnode get theirs, page by page: what was born before the triggers were
-/// there. O(rows).
+/// Rows at the source without a vnode get theirs, page by page: what was born before the triggers
+/// were there. O(rows).
 void give_vnodes(Database& source, const Table& table);
 
-/// At an empty target: indexes but the primary key go before the copy, and come back behind it, those that
-/// are unique only when a whole cycle of the pump has been applied.
+/// At an empty target: indexes but the primary key go before the copy, and come back behind it,
+/// those that are unique only when a whole cycle of the pump has been applied.
 void drop_indexes(Database& to, const Table& target);
 void make_indexes(Database& to, const TablePair& tables, bool unique_too);
 

@@ -14,26 +14,32 @@ using backends::postgres::Session;
 constexpr const char* kColumns = " (_key, _value, _etag, _mtime, _vnode, entries) ";
 
 std::string count_row(const std::string& directory, const std::string& entries) {
-  return directory + ", '{}', '_trigger', (extract(epoch FROM clock_timestamp()) * 1000)::bigint, moray_router.vnode_of(" + literal(kDirectoryCounts) + ", " +
-         directory + "), " + entries;
+  return directory +
+         ", '{}', '_trigger', (extract(epoch FROM clock_timestamp()) * 1000)::bigint, "
+         "moray_router.vnode_of(" +
+         literal(kDirectoryCounts) + ", " + directory + "), " + entries;
 }
 
 /// The directories in which a group has rows.
 std::string of_group(const Table& table, const VnodeGroup& group) {
-  return "SELECT DISTINCT g.dirname FROM " + table.name + " g WHERE g._vnode = ANY(" + group_sql(group) + ") AND g.dirname IS NOT NULL";
+  return "SELECT DISTINCT g.dirname FROM " + table.name + " g WHERE g._vnode = ANY(" +
+         group_sql(group) + ") AND g.dirname IS NOT NULL";
 }
 
 /// All rows in them, whosever they are.
 std::string rows_in(const Table& table, const VnodeGroup& group) {
-  return "SELECT t.dirname AS directory, count(*) AS number FROM " + table.name + " t WHERE t.dirname IN (" + of_group(table, group) + ") GROUP BY t.dirname";
+  return "SELECT t.dirname AS directory, count(*) AS number FROM " + table.name +
+         " t WHERE t.dirname IN (" + of_group(table, group) + ") GROUP BY t.dirname";
 }
 
 }  // namespace
 
 DirectoryCounts directories_of(Session& session, const Table& table, const std::string& where) {
   DirectoryCounts counts;
-  const Rows rows = session.run("SELECT t.dirname, count(*) FROM " + table.name + " t WHERE " + where + " AND t.dirname IS NOT NULL GROUP BY t.dirname");
-  for (int i = 0; i < rows.count(); ++i) counts[std::string(rows.text(i, 0))] = std::stoll(std::string(rows.text(i, 1)));
+  const Rows rows = session.run("SELECT t.dirname, count(*) FROM " + table.name + " t WHERE " +
+                                where + " AND t.dirname IS NOT NULL GROUP BY t.dirname");
+  for (int i = 0; i < rows.count(); ++i)
+    counts[std::string(rows.text(i, 0))] = std::stoll(std::string(rows.text(i, 1)));
   return counts;
 }
 
@@ -42,35 +48,46 @@ void add_counts(Session& session, const Table& table, const DirectoryCounts& mor
   std::string values;
   for (const auto& [directory, by] : more) {
     if (by == 0) continue;
-    values += (values.empty() ? "(" : ", (") + literal(directory) + "::text, " + std::to_string(by) + "::bigint)";
+    values += (values.empty() ? "(" : ", (") + literal(directory) + "::text, " +
+              std::to_string(by) + "::bigint)";
     if (by < 0) fewer.push_back(directory);
   }
   if (values.empty()) return;
-  session.run_all("INSERT INTO " + table.counted_in + " AS c" + kColumns + "SELECT " + count_row("v.directory", "v.by") + " FROM (VALUES " + values +
-                  ") v (directory, by) ORDER BY v.directory ON CONFLICT (_key) DO UPDATE SET entries = c.entries + excluded.entries");
-  if (!fewer.empty()) session.run_all("DELETE FROM " + table.counted_in + " WHERE _key = ANY(" + text_array(fewer) + ") AND entries <= 0");
+  session.run_all("INSERT INTO " + table.counted_in + " AS c" + kColumns + "SELECT " +
+                  count_row("v.directory", "v.by") + " FROM (VALUES " + values +
+                  ") v (directory, by) ORDER BY v.directory ON CONFLICT (_key) DO UPDATE SET "
+                  "entries = c.entries + excluded.entries");
+  if (!fewer.empty())
+    session.run_all("DELETE FROM " + table.counted_in + " WHERE _key = ANY(" + text_array(fewer) +
+                    ") AND entries <= 0");
 }
 
 std::vector<Miscount> miscounted(Session& session, const Table& table, const VnodeGroup& group) {
   std::vector<Miscount> wrong;
-  const Rows rows = session.run("SELECT r.directory, c.entries, r.number FROM (" + rows_in(table, group) + ") r LEFT JOIN " + table.counted_in +
-                                " c ON c._key = r.directory WHERE c.entries IS DISTINCT FROM r.number ORDER BY r.directory");
+  const Rows rows = session.run(
+      "SELECT r.directory, c.entries, r.number FROM (" + rows_in(table, group) + ") r LEFT JOIN " +
+      table.counted_in +
+      " c ON c._key = r.directory WHERE c.entries IS DISTINCT FROM r.number ORDER BY r.directory");
   for (int i = 0; i < rows.count(); ++i)
-    wrong.push_back({std::string(rows.text(i, 0)), std::string(rows.text(i, 1)), std::stoull(std::string(rows.text(i, 2)))});
+    wrong.push_back({std::string(rows.text(i, 0)), std::string(rows.text(i, 1)),
+                     std::stoull(std::string(rows.text(i, 2)))});
   return wrong;
 }
 
-/// A writer of another row inserts it first and counts it then, in one transaction. With the counts' rows
-/// locked, one that has counted has committed, and its row is in the snapshot of the last statement; one that
-/// has not counts behind us.
+/// A writer of another row inserts it first and counts it then, in one transaction. With the
+/// counts' rows locked, one that has counted has committed, and its row is in the snapshot of the
+/// last statement; one that has not counts behind us.
 void recount(Database& at, const Table& table, const VnodeGroup& group, const std::string& state) {
   begin_apply(at, state);
   Session& session = at.apply();
   const std::string directories = of_group(table, group);
-  session.run_all("INSERT INTO " + table.counted_in + kColumns + "SELECT " + count_row("d.dirname", "0") + " FROM (" + directories +
+  session.run_all("INSERT INTO " + table.counted_in + kColumns + "SELECT " +
+                  count_row("d.dirname", "0") + " FROM (" + directories +
                   ") d ORDER BY d.dirname ON CONFLICT (_key) DO NOTHING");
-  session.run_all("SELECT 1 FROM " + table.counted_in + " WHERE _key IN (" + directories + ") ORDER BY _key FOR UPDATE");
-  session.run_all("UPDATE " + table.counted_in + " c SET entries = r.number FROM (" + rows_in(table, group) + ") r WHERE c._key = r.directory");
+  session.run_all("SELECT 1 FROM " + table.counted_in + " WHERE _key IN (" + directories +
+                  ") ORDER BY _key FOR UPDATE");
+  session.run_all("UPDATE " + table.counted_in + " c SET entries = r.number FROM (" +
+                  rows_in(table, group) + ") r WHERE c._key = r.directory");
   session.run_all("COMMIT");
 }
 

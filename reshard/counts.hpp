@@ -7,10 +7,11 @@
 
 #include "reshard/copy.hpp"
 
-/// The derived bucket `manta_directory_counts`: for each directory, how many rows of `manta` a shard has in
-/// it, kept by triggers of Manta's own. One of its rows may sum rows of several vnodes, so that it can't be
-/// copied (T5): whatever brings rows to a shard, or takes them away, counts them there, in the same
-/// transaction. Everything here is for tables whose `counted_in` is not empty.
+/// The derived bucket `manta_directory_counts`: for each directory, how many rows of `manta` a
+/// shard has in it, kept by triggers of Manta's own. One of its rows may sum rows of several
+/// vnodes, so that it can't be copied (T5): whatever brings rows to a shard, or takes them away,
+/// counts them there, in the same transaction. Everything here is for tables whose `counted_in` is
+/// not empty.
 namespace reshard {
 
 /// The bucket's name.
@@ -23,10 +24,12 @@ inline constexpr const char* kCountedBucket = "manta";
 using DirectoryCounts = std::map<std::string, std::int64_t>;
 
 /// Of a table's rows. `where`: an SQL condition on `t`.
-DirectoryCounts directories_of(backends::postgres::Session& session, const Table& table, const std::string& where);
+DirectoryCounts directories_of(backends::postgres::Session& session, const Table& table,
+                               const std::string& where);
 
 /// In a transaction: so many more or fewer. A count that comes to nothing goes.
-void add_counts(backends::postgres::Session& session, const Table& table, const DirectoryCounts& more);
+void add_counts(backends::postgres::Session& session, const Table& table,
+                const DirectoryCounts& more);
 
 struct Miscount {
   std::string directory;
@@ -34,12 +37,13 @@ struct Miscount {
   std::uint64_t rows = 0;
 };
 
-/// Directories in which a group of vnodes has rows, and whose counts are not those of all their rows at this
-/// shard. One snapshot. O(rows of these directories).
-std::vector<Miscount> miscounted(backends::postgres::Session& session, const Table& table, const VnodeGroup& group);
+/// Directories in which a group of vnodes has rows, and whose counts are not those of all their
+/// rows at this shard. One snapshot. O(rows of these directories).
+std::vector<Miscount> miscounted(backends::postgres::Session& session, const Table& table,
+                                 const VnodeGroup& group);
 
-/// Counts those directories anew, in a transaction as begin_apply makes it. Correct beside writers of other
-/// rows of theirs, and as often as it is done.
+/// Counts those directories anew, in a transaction as begin_apply makes it. Correct beside writers
+/// of other rows of theirs, and as often as it is done.
 void recount(Database& at, const Table& table, const VnodeGroup& group, const std::string& state);
 
 }  // namespace reshard

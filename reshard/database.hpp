@@ -14,7 +14,8 @@
 
 namespace reshard {
 
-/// An act that could not be done. What is in the databases says what was; the act may be tried again.
+/// An act that could not be done. What is in the databases says what was; the act may be tried
+/// again.
 struct ActFailed : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
@@ -40,8 +41,8 @@ struct PlanRow {
   std::string token;
 };
 
-/// One database of a plan, as its coordinator uses it: two sessions, the plan's row, its barrier. Lives on
-/// one thread. Whatever the server refuses, or a lost connection, is a SessionError.
+/// One database of a plan, as its coordinator uses it: two sessions, the plan's row, its barrier.
+/// Lives on one thread. Whatever the server refuses, or a lost connection, is a SessionError.
 class Database {
  public:
   Database(const Plan& plan, Role role);
@@ -50,7 +51,9 @@ class Database {
   [[nodiscard]] std::uint64_t number() const { return plan_.number; }
   [[nodiscard]] const Plan& plan() const { return plan_; }
   [[nodiscard]] Role role() const { return role_; }
-  [[nodiscard]] const char* role_name() const { return role_ == Role::source ? "source" : "target"; }
+  [[nodiscard]] const char* role_name() const {
+    return role_ == Role::source ? "source" : "target";
+  }
   backends::postgres::Session& owner() { return *owner_; }
   /// Fires no ordinary trigger.
   backends::postgres::Session& apply() { return *apply_; }
@@ -73,8 +76,8 @@ class Database {
   [[nodiscard]] std::uint64_t epoch() const { return epoch_; }
   /// The row and the membership, in one transaction; what is there stays. `state`: of a new one.
   void make_plan_row(const std::string& state);
-  /// From one of `from` (a list for SQL's IN) to `to`, in this coordinator's epoch; also where it is `to`
-  /// already. False: it is in another state. `more`: further assignments.
+  /// From one of `from` (a list for SQL's IN) to `to`, in this coordinator's epoch; also where it
+  /// is `to` already. False: it is in another state. `more`: further assignments.
   bool set_state(const std::string& from, const std::string& to, const std::string& more = "");
 
   /// Of both sessions. A limit for statements is the server's, one for answers this side's.
@@ -100,8 +103,8 @@ class Database {
   /// As SQL: `17,12`.
   std::string plan_list();
 
-  /// Empty where the standbys that are connected have on disk all that the server has logged by now; else
-  /// the position to wait for.
+  /// Empty where the standbys that are connected have on disk all that the server has logged by
+  /// now; else the position to wait for.
   std::string unflushed();
   bool flushed(const std::string& position);
 

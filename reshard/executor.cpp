@@ -40,11 +40,15 @@ bool may_wait(Act act) {
 
 }  // namespace
 
-Executor::Executor(Journal& journal, const ring::Ring& ring, Watcher watcher, std::function<bool()> interrupted, bool by_force)
-    : journal_(journal), plan_(journal.plan()), ring_(ring), watcher_(std::move(watcher)), interrupted_(std::move(interrupted)), by_force_(by_force),
-      state_(journal.read()), source_(plan_, Role::source), target_(plan_, Role::target), routers_(plan_),
-      forward_(source_, target_, "guarded", plan_.populated, [this](const std::string& text) { watcher_.alarm(text); }),
-      reverse_(target_, source_, "committed", true, [this](const std::string& text) { watcher_.alarm(text); }) {
+Executor::Executor(Journal& journal, const ring::Ring& ring, Watcher watcher,
+                   std::function<bool()> interrupted, bool by_force)
+    : journal_(journal), plan_(journal.plan()), ring_(ring), watcher_(std::move(watcher)),
+      interrupted_(std::move(interrupted)), by_force_(by_force), state_(journal.read()),
+      source_(plan_, Role::source), target_(plan_, Role::target), routers_(plan_),
+      forward_(source_, target_, "guarded", plan_.populated,
+               [this](const std::string& text) { watcher_.alarm(text); }),
+      reverse_(target_, source_, "committed", true,
+               [this](const std::string& text) { watcher_.alarm(text); }) {
   state_.progress = resumed(state_.progress);
   count_what_is_told();
 }
@@ -54,8 +58,8 @@ bool Executor::may_end_here() const {
   return may_wait(at.act == Act::take_over ? at.after_take_over : at.act);
 }
 
-/// Written only when a coordinator that reads it would do something else than by the last record: within
-/// the block that is once at most.
+/// Written only when a coordinator that reads it would do something else than by the last record:
+/// within the block that is once at most.
 void Executor::record(const std::string& event) {
   State now = state_, before = recorded_;
   now.progress = resumed(now.progress);
@@ -85,7 +89,8 @@ void Executor::count_what_is_told() {
     ++figures_.alarms;
     told(text);
   };
-  watcher_.begin = [this, told = watcher_.begin](const std::string& name, const std::string& what, std::uint64_t total) {
+  watcher_.begin = [this, told = watcher_.begin](const std::string& name, const std::string& what,
+                                                 std::uint64_t total) {
     figures_.begin(name, total);
     told(name, what, total);
   };
@@ -102,8 +107,10 @@ void Executor::count_what_is_told() {
 /// By the catalogue's estimate.
 std::uint64_t Executor::rows_that_move(const Table& table) const {
   const auto owner = ring_.pnode_named(plan_.from.pnode);
-  const std::uint64_t owned = std::max<std::uint64_t>(plan_.vnodes.size(), owner ? ring_.vnodes_of(*owner).size() : ring_.vnode_count());
-  return static_cast<std::uint64_t>(table.rows_about * static_cast<double>(plan_.vnodes.size()) / static_cast<double>(owned));
+  const std::uint64_t owned = std::max<std::uint64_t>(
+      plan_.vnodes.size(), owner ? ring_.vnodes_of(*owner).size() : ring_.vnode_count());
+  return static_cast<std::uint64_t>(table.rows_about * static_cast<double>(plan_.vnodes.size()) /
+                                    static_cast<double>(owned));
 }
 
 std::optional<Executor::End> Executor::before_act() {
@@ -117,7 +124,8 @@ std::optional<Executor::End> Executor::before_act() {
     if (ours_) record("stopped: " + stop_reason_);
     return End::stopped;
   }
-  if (aborting_ && act == Act::soak) return End::finished;  // it was committed: carried on to where nothing is blocked
+  if (aborting_ && act == Act::soak)
+    return End::finished;  // it was committed: carried on to where nothing is blocked
   if (may_end_here() && stop_asked()) {
     state_.paused = true;
     if (ours_) record("paused");
@@ -185,21 +193,26 @@ Outcome Executor::tried(Act act) {
   return Outcome::failed;
 }
 
-/// Before the commit a plan that fails again and again stops where nothing is blocked; behind it there is
-/// only forward.
+/// Before the commit a plan that fails again and again stops where nothing is blocked; behind it
+/// there is only forward.
 void Executor::failed(Act act, const std::string& why) {
   if (stop_asked() && may_end_here()) return;
   const int failures = ++failures_[act];
   watcher_.alarm(std::string(to_string(act)) + ": " + why);
-  if (act >= Act::prepare && act <= Act::commit && static_cast<std::uint64_t>(++cutovers_failed_) >= plan_.options.attempts)
-    stop_reason_ = std::to_string(cutovers_failed_) + " cutovers were given up, the last one at " + std::string(to_string(act)) + ": " + why;
-  if (failures >= kFailuresMost && stop_reason_.empty()) stop_reason_ = std::string(to_string(act)) + " failed: " + why;
-  if (act == Act::make_schema && stop_reason_.empty() && failures >= kSchemaFailuresMost) stop_reason_ = why;
-  if (act >= Act::block && act <= Act::commit) return;          // clients are waiting
-  if (!stop_reason_.empty() && may_end_here()) return;          // nothing is waited for
+  if (act >= Act::prepare && act <= Act::commit &&
+      static_cast<std::uint64_t>(++cutovers_failed_) >= plan_.options.attempts)
+    stop_reason_ = std::to_string(cutovers_failed_) + " cutovers were given up, the last one at " +
+                   std::string(to_string(act)) + ": " + why;
+  if (failures >= kFailuresMost && stop_reason_.empty())
+    stop_reason_ = std::string(to_string(act)) + " failed: " + why;
+  if (act == Act::make_schema && stop_reason_.empty() && failures >= kSchemaFailuresMost)
+    stop_reason_ = why;
+  if (act >= Act::block && act <= Act::commit) return;  // clients are waiting
+  if (!stop_reason_.empty() && may_end_here()) return;  // nothing is waited for
   const auto pause = std::min(kFirstPause * (1 << std::min(failures, 6)), kLongestPause);
   const auto until = Clock::now() + pause;
-  while (Clock::now() < until && !(stop_asked() && may_end_here())) std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  while (Clock::now() < until && !(stop_asked() && may_end_here()))
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
 }
 
 Outcome Executor::perform(Act act) {
@@ -242,18 +255,23 @@ Outcome Executor::perform(Act act) {
 void Executor::require_state(bool good, Database& where, const char* wanted) {
   if (good) return;
   const auto row = where.plan_row();
-  if (row && row->epoch != where.epoch()) throw NotCoordinator("another coordinator has taken over");
-  throw ActFailed(std::string("the plan's row at the ") + where.role_name() + (row ? " says " + row->state : " is gone") + ", not " + wanted);
+  if (row && row->epoch != where.epoch())
+    throw NotCoordinator("another coordinator has taken over");
+  throw ActFailed(std::string("the plan's row at the ") + where.role_name() +
+                  (row ? " says " + row->state : " is gone") + ", not " + wanted);
 }
 
 /// Some of the plan's vnodes, from the first that is not left out.
-std::vector<VnodeGroup> Executor::groups(const Table& table, std::uint64_t rows, std::uint64_t vnodes_left_out) const {
+std::vector<VnodeGroup> Executor::groups(const Table& table, std::uint64_t rows,
+                                         std::uint64_t vnodes_left_out) const {
   const auto owner = ring_.pnode_named(plan_.from.pnode);
   const std::uint64_t owned = owner ? ring_.vnodes_of(*owner).size() : ring_.vnode_count();
   std::vector<std::uint32_t> vnodes;
   plan_.vnodes.each([&](ring::Vnode vnode) { vnodes.push_back(number(vnode)); });
-  vnodes.erase(vnodes.begin(), vnodes.begin() + static_cast<std::ptrdiff_t>(std::min<std::uint64_t>(vnodes_left_out, vnodes.size())));
-  return groups_of(ring::VnodeSet::of(std::move(vnodes)), table, std::max(owned, plan_.vnodes.size()), rows);
+  vnodes.erase(vnodes.begin(), vnodes.begin() + static_cast<std::ptrdiff_t>(std::min<std::uint64_t>(
+                                                    vnodes_left_out, vnodes.size())));
+  return groups_of(ring::VnodeSet::of(std::move(vnodes)), table,
+                   std::max(owned, plan_.vnodes.size()), rows);
 }
 
 void Executor::hook(const std::string& phase) {

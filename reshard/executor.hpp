@@ -26,21 +26,23 @@ namespace reshard {
 struct Watcher {
   std::function<void(const std::string& text)> event;  ///< something happened
   std::function<void(const std::string& text)> alarm;  ///< a person should see this
-  std::function<void(const std::string& name, const std::string& what, std::uint64_t total)> begin;  ///< work that can be measured
+  std::function<void(const std::string& name, const std::string& what, std::uint64_t total)>
+      begin;  ///< work that can be measured
   std::function<void(std::uint64_t amount)> progress;
   std::function<void()> end;
 };
 
-/// Carries out a plan: each act as reshard/step.hpp orders them, against real databases and routers.
-/// Everything that it knows is in the journal or the databases, so that it may end anywhere. Lives on one
-/// thread.
+/// Carries out a plan: each act as reshard/step.hpp orders them, against real databases and
+/// routers. Everything that it knows is in the journal or the databases, so that it may end
+/// anywhere. Lives on one thread.
 class Executor {
  public:
   enum class End : std::uint8_t { finished, aborted, paused, stopped };
 
-  /// `ring`: the one that the plan begins from, or that it ends with. `interrupted`: asked often; true: end
-  /// where that may be waited with. `by_force`: ends another coordinator of the plan.
-  Executor(Journal& journal, const ring::Ring& ring, Watcher watcher, std::function<bool()> interrupted, bool by_force);
+  /// `ring`: the one that the plan begins from, or that it ends with. `interrupted`: asked often;
+  /// true: end where that may be waited with. `by_force`: ends another coordinator of the plan.
+  Executor(Journal& journal, const ring::Ring& ring, Watcher watcher,
+           std::function<bool()> interrupted, bool by_force);
 
   /// Throws NotCoordinator; whatever else goes wrong is tried again, or ends it as `stopped`.
   End run();
@@ -56,7 +58,9 @@ class Executor {
 
   [[nodiscard]] const State& state() const { return state_; }
   /// The last block: from the routers' being told to hold writes to their being told to go on.
-  [[nodiscard]] std::optional<std::chrono::nanoseconds> block_time() const { return figures_.block; }
+  [[nodiscard]] std::optional<std::chrono::nanoseconds> block_time() const {
+    return figures_.block;
+  }
 
  private:
   using Clock = std::chrono::steady_clock;
@@ -105,7 +109,8 @@ class Executor {
   void create_triggers(Database& database, const std::string& sql, const std::string& table);
   void read_tables();
   void require_state(bool good, Database& where, const char* wanted);
-  [[nodiscard]] std::vector<VnodeGroup> groups(const Table& table, std::uint64_t rows, std::uint64_t vnodes_left_out = 0) const;
+  [[nodiscard]] std::vector<VnodeGroup> groups(const Table& table, std::uint64_t rows,
+                                               std::uint64_t vnodes_left_out = 0) const;
   void compare_written();
   void repair(const std::vector<DifferingRow>& rows);
   [[nodiscard]] std::array<ServerIdentity, 2> identities();
@@ -137,13 +142,15 @@ class Executor {
   Pump forward_, reverse_;
   std::map<Act, int> failures_;  // since the act was last done
   int cutovers_failed_ = 0;
-  std::vector<std::pair<std::string, bool>> serials_;  // names; true: a sequence, false: a table of one number
-  std::array<ServerIdentity, 2> flushed_;              // of the servers that have everything on disk
+  std::vector<std::pair<std::string, bool>>
+      serials_;                            // names; true: a sequence, false: a table of one number
+  std::array<ServerIdentity, 2> flushed_;  // of the servers that have everything on disk
   std::string stop_reason_;
   std::optional<Clock::time_point> block_began_, committed_, soak_end_;
   PlanFigures figures_;
   std::optional<HookTimes> hook_times_;  // none: to be read from the journal
-  std::vector<std::pair<Act, std::chrono::nanoseconds>> block_acts_;  // what the block's time went to
+  std::vector<std::pair<Act, std::chrono::nanoseconds>>
+      block_acts_;  // what the block's time went to
   std::optional<Clock::time_point> lag_small_since_;
   Clock::time_point shown_{};
   Crash crash_;

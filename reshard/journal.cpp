@@ -31,17 +31,24 @@ std::string text_of(const fs::path& path) {
   return {std::istreambuf_iterator<char>(file), {}};
 }
 
-Json json_of(const ServerIdentity& identity) { return {{"timeline", identity.timeline}, {"started", identity.started}, {"address", identity.address}}; }
+Json json_of(const ServerIdentity& identity) {
+  return {{"timeline", identity.timeline},
+          {"started", identity.started},
+          {"address", identity.address}};
+}
 
 ServerIdentity identity_from(const Json& json) {
-  return {json.at("timeline").get<std::string>(), json.at("started").get<std::string>(), json.at("address").get<std::string>()};
+  return {json.at("timeline").get<std::string>(), json.at("started").get<std::string>(),
+          json.at("address").get<std::string>()};
 }
 
 Json json_of(const State& state) {
   const Progress& at = state.progress;
-  Json json{{"act", to_string(at.act)}, {"afterTakeOver", to_string(at.after_take_over)}, {"attempt", at.attempt}, {"copies", at.copies},
-            {"giveUp", at.give_up}, {"verifyAgain", at.verify_again}};
-  if (state.identities) json["identities"] = {json_of(state.identities->at(0)), json_of(state.identities->at(1))};
+  Json json{{"act", to_string(at.act)}, {"afterTakeOver", to_string(at.after_take_over)},
+            {"attempt", at.attempt},    {"copies", at.copies},
+            {"giveUp", at.give_up},     {"verifyAgain", at.verify_again}};
+  if (state.identities)
+    json["identities"] = {json_of(state.identities->at(0)), json_of(state.identities->at(1))};
   json["copied"] = state.copied;
   json["hooksDone"] = state.hooks_done;
   json["cachesUntil"] = state.caches_until;
@@ -59,9 +66,15 @@ State state_from(const Json& json) {
     return *found;
   };
   State state;
-  state.progress = {act("act"), act("afterTakeOver"), json.at("attempt").get<std::uint32_t>(), json.at("copies").get<bool>(),
-                    json.at("giveUp").get<bool>(), json.at("verifyAgain").get<bool>()};
-  if (json.contains("identities")) state.identities = {identity_from(json.at("identities").at(0)), identity_from(json.at("identities").at(1))};
+  state.progress = {act("act"),
+                    act("afterTakeOver"),
+                    json.at("attempt").get<std::uint32_t>(),
+                    json.at("copies").get<bool>(),
+                    json.at("giveUp").get<bool>(),
+                    json.at("verifyAgain").get<bool>()};
+  if (json.contains("identities"))
+    state.identities = {identity_from(json.at("identities").at(0)),
+                        identity_from(json.at("identities").at(1))};
   json.at("copied").get_to(state.copied);
   json.at("hooksDone").get_to(state.hooks_done);
   json.at("cachesUntil").get_to(state.caches_until);
@@ -72,7 +85,8 @@ State state_from(const Json& json) {
   return state;
 }
 
-/// One write, so that a crash cuts off at most this record's line; the next begins on a line of its own.
+/// One write, so that a crash cuts off at most this record's line; the next begins on a line of its
+/// own.
 void append(const fs::path& path, const std::string& line) {
   const auto fail = [&] { throw std::system_error(errno, std::generic_category(), path.string()); };
   const int file = open(path.c_str(), O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
@@ -81,7 +95,8 @@ void append(const fs::path& path, const std::string& line) {
   char last = '\n';
   const bool cut = bytes > 0 && pread(file, &last, 1, bytes - 1) == 1 && last != '\n';
   const std::string whole = (cut ? "\n" : "") + line + "\n";
-  const bool good = write(file, whole.data(), whole.size()) == static_cast<ssize_t>(whole.size()) && fsync(file) == 0;
+  const bool good = write(file, whole.data(), whole.size()) == static_cast<ssize_t>(whole.size()) &&
+                    fsync(file) == 0;
   const int reason = errno;
   close(file);
   errno = reason;
@@ -101,12 +116,14 @@ void replace_unsynced(const fs::path& path, const std::string& text) {
 
 }  // namespace
 
-Journal::Journal(fs::path directory) : directory_(std::move(directory)), plan_(plan_from_json(text_of(directory_ / kPlanFile))) {}
+Journal::Journal(fs::path directory)
+    : directory_(std::move(directory)), plan_(plan_from_json(text_of(directory_ / kPlanFile))) {}
 
 Journal Journal::create(const fs::path& plans, const Plan& plan) {
   const fs::path directory = plans / plan.name();
   fs::create_directories(plans);
-  if (!fs::create_directory(directory)) throw std::runtime_error(directory.string() + ": is there already");
+  if (!fs::create_directory(directory))
+    throw std::runtime_error(directory.string() + ": is there already");
   fs::permissions(directory, fs::perms::owner_all);  // URLs may hold passwords
   ring::durable::write(directory / kPlanFile, to_json_text(plan));
   ring::durable::sync_directory(plans);
@@ -117,7 +134,8 @@ State Journal::read() const {
   const auto lines = history();
   for (auto line = lines.rbegin(); line != lines.rend(); ++line) {
     const Json json = Json::parse(*line, nullptr, false);
-    if (!json.is_discarded()) return state_from(json.at("state"));  // else cut off by a crash: it was not acted on
+    if (!json.is_discarded())
+      return state_from(json.at("state"));  // else cut off by a crash: it was not acted on
   }
   State state;
   if (plan_.reverts != 0) state.progress = rollback();
@@ -125,7 +143,11 @@ State Journal::read() const {
 }
 
 void Journal::record(const State& state, const std::string& event) {
-  const Json line{{"time", time_now()}, {"by", this_author()}, {"process", getpid()}, {"event", event}, {"state", json_of(state)}};
+  const Json line{{"time", time_now()},
+                  {"by", this_author()},
+                  {"process", getpid()},
+                  {"event", event},
+                  {"state", json_of(state)}};
   append(directory_ / kJournalFile, line.dump());
 }
 
@@ -137,12 +159,18 @@ std::vector<std::string> Journal::history() const {
   return lines;
 }
 
-void Journal::ask(const std::string& what) const { ring::durable::write(directory_ / what, time_now() + "\n"); }
+void Journal::ask(const std::string& what) const {
+  ring::durable::write(directory_ / what, time_now() + "\n");
+}
 void Journal::unask(const std::string& what) const { ring::durable::remove(directory_ / what); }
 bool Journal::asked(const std::string& what) const { return fs::exists(directory_ / what); }
 
-void Journal::show(const std::string& json) const { replace_unsynced(directory_ / kShownFile, json + "\n"); }
-void Journal::show_metrics(const std::string& text) const { replace_unsynced(directory_ / kMetricsFile, text); }
+void Journal::show(const std::string& json) const {
+  replace_unsynced(directory_ / kShownFile, json + "\n");
+}
+void Journal::show_metrics(const std::string& text) const {
+  replace_unsynced(directory_ / kMetricsFile, text);
+}
 
 std::string Journal::shown() const {
   const fs::path path = directory_ / kShownFile;
@@ -154,7 +182,8 @@ std::vector<std::uint64_t> plans_in(const fs::path& plans) {
   if (!fs::exists(plans)) return numbers;
   for (const auto& entry : fs::directory_iterator(plans)) {
     const std::string name = entry.path().filename().string();
-    if (entry.is_directory() && !name.empty() && std::all_of(name.begin(), name.end(), [](char c) { return c >= '0' && c <= '9'; }))
+    if (entry.is_directory() && !name.empty() &&
+        std::all_of(name.begin(), name.end(), [](char c) { return c >= '0' && c <= '9'; }))
       numbers.push_back(std::stoull(name));
   }
   std::sort(numbers.begin(), numbers.end());

@@ -14,8 +14,8 @@
 
 namespace reshard {
 
-/// A database server as it is told apart from what it was, or from another: after a failover or a restart
-/// at least one of these differs.
+/// A database server as it is told apart from what it was, or from another: after a failover or a
+/// restart at least one of these differs.
 struct ServerIdentity {
   std::string timeline, started, address;
   bool operator==(const ServerIdentity&) const = default;
@@ -24,20 +24,24 @@ struct ServerIdentity {
 /// What outlives a coordinator, beside the databases.
 struct State {
   Progress progress;
-  std::optional<std::array<ServerIdentity, 2>> identities;  ///< source, target: as all was compared last
-  std::map<std::string, std::uint64_t> copied;  ///< by bucket: vnodes whose rows are there, from the first on
+  std::optional<std::array<ServerIdentity, 2>>
+      identities;  ///< source, target: as all was compared last
+  std::map<std::string, std::uint64_t>
+      copied;  ///< by bucket: vnodes whose rows are there, from the first on
   std::map<std::string, bool> hooks_done;
-  std::string caches_until; ///< not empty: it is to be waited until routers hide rows that are not the shard's
-  std::string soak_until;   ///< ISO time; empty: it has not begun
-  std::string stopped;      ///< why a person is needed; empty: nobody is
-  std::string irreversible; ///< why there is no way back; empty: there is one
+  std::string caches_until;  ///< not empty: it is to be waited until routers hide rows that are not
+                             ///< the shard's
+  std::string soak_until;    ///< ISO time; empty: it has not begun
+  std::string stopped;       ///< why a person is needed; empty: nobody is
+  std::string irreversible;  ///< why there is no way back; empty: there is one
   bool paused = false;
   bool operator==(const State&) const = default;
 };
 
-/// A plan's directory: the plan, written once; `journal.jsonl`, to which each record is appended and synced;
-/// and what people ask of a running coordinator. One process writes the journal (the plan's advisory locks
-/// see to that), any may read and ask. Throws std::system_error or std::runtime_error, naming the path.
+/// A plan's directory: the plan, written once; `journal.jsonl`, to which each record is appended
+/// and synced; and what people ask of a running coordinator. One process writes the journal (the
+/// plan's advisory locks see to that), any may read and ask. Throws std::system_error or
+/// std::runtime_error, naming the path.
 class Journal {
  public:
   /// The directory of a plan that is there.
@@ -53,8 +57,8 @@ class Journal {
   /// The record's lines, oldest first.
   [[nodiscard]] std::vector<std::string> history() const;
 
-  /// What people ask of a running coordinator, by name: `pause`, to stop before its next act that may be
-  /// waited with; `finalize`, to end the soak.
+  /// What people ask of a running coordinator, by name: `pause`, to stop before its next act that
+  /// may be waited with; `finalize`, to end the soak.
   void ask(const std::string& what) const;
   void unask(const std::string& what) const;
   [[nodiscard]] bool asked(const std::string& what) const;

@@ -17,8 +17,9 @@ namespace reshard {
 
 // Found by nlohmann by their names.
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Side, pnode, url, apply)
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(PlanOptions, max_block_ms, soak_seconds, copy_bytes_per_second, cleanup_rows_per_second, cleanup_latency_ms, lease_ms,
-                                   attempts, lag_rows, settle_ms, cache_ms, cleanup)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(PlanOptions, max_block_ms, soak_seconds, copy_bytes_per_second,
+                                   cleanup_rows_per_second, cleanup_latency_ms, lease_ms, attempts,
+                                   lag_rows, settle_ms, cache_ms, cleanup)
 
 std::string to_json_text(const Plan& plan) {
   nlohmann::json json;
@@ -79,7 +80,8 @@ Plan reverse_of(const Plan& plan, std::uint64_t number) {
   back.populated = true;
   back.author = this_author();
   back.made = time_now();
-  back.options.soak_seconds = 0;  // where it came from has been kept current all the time, and is right again
+  back.options.soak_seconds =
+      0;  // where it came from has been kept current all the time, and is right again
   return back;
 }
 
@@ -98,7 +100,8 @@ std::string this_author() {
   std::array<char, 256> host{};
   gethostname(host.data(), host.size() - 1);
   const passwd* user = getpwuid(geteuid());
-  return (user == nullptr ? std::to_string(geteuid()) : std::string(user->pw_name)) + "@" + host.data();
+  return (user == nullptr ? std::to_string(geteuid()) : std::string(user->pw_name)) + "@" +
+         host.data();
 }
 
 std::string time_now() { return time_in(0); }
@@ -106,7 +109,8 @@ std::string time_now() { return time_in(0); }
 std::string time_in(std::uint64_t milliseconds) {
   const auto then = std::chrono::system_clock::now() + std::chrono::milliseconds(milliseconds);
   const std::time_t seconds = std::chrono::system_clock::to_time_t(then);
-  const auto rest = std::chrono::duration_cast<std::chrono::milliseconds>(then.time_since_epoch()).count() % 1000;
+  const auto rest =
+      std::chrono::duration_cast<std::chrono::milliseconds>(then.time_since_epoch()).count() % 1000;
   std::tm parts{};
   gmtime_r(&seconds, &parts);
   std::array<char, 40> text{};
@@ -119,9 +123,11 @@ std::chrono::milliseconds time_until(const std::string& time) {
   std::tm parts{};
   const char* rest = strptime(time.c_str(), "%Y-%m-%dT%H:%M:%S", &parts);
   if (rest == nullptr) throw std::runtime_error("\"" + time + "\" is not a time");
-  const auto fraction = std::chrono::duration<double>(*rest == '.' ? std::strtod(rest, nullptr) : 0);
+  const auto fraction =
+      std::chrono::duration<double>(*rest == '.' ? std::strtod(rest, nullptr) : 0);
   const auto then = std::chrono::system_clock::from_time_t(timegm(&parts)) + fraction;
-  return std::chrono::duration_cast<std::chrono::milliseconds>(then - std::chrono::system_clock::now());
+  return std::chrono::duration_cast<std::chrono::milliseconds>(then -
+                                                               std::chrono::system_clock::now());
 }
 
 }  // namespace reshard

@@ -2,9 +2,9 @@
 
 #include <ctime>
 
-#include <nlohmann/json.hpp>
 #include <prometheus/metric_family.h>
 #include <prometheus/text_serializer.h>
+#include <nlohmann/json.hpp>
 
 namespace reshard {
 namespace {
@@ -16,14 +16,17 @@ using Labels = std::map<std::string, std::string>;
 
 constexpr std::time_t kHour = 3600;
 
-double seconds(std::chrono::nanoseconds time) { return std::chrono::duration<double>(time).count(); }
+double seconds(std::chrono::nanoseconds time) {
+  return std::chrono::duration<double>(time).count();
+}
 
 /// The families of one plan.
 class Families {
  public:
   explicit Families(const Plan& plan) : plan_(plan.name()) {}
 
-  void add(const char* name, const char* help, MetricType type, double value, const Labels& labels = {}) {
+  void add(const char* name, const char* help, MetricType type, double value,
+           const Labels& labels = {}) {
     if (all_.empty() || all_.back().name != name) {
       all_.emplace_back();
       all_.back().name = name;
@@ -36,8 +39,12 @@ class Families {
     (type == MetricType::Counter ? metric.counter.value : metric.gauge.value) = value;
     all_.back().metric.push_back(metric);
   }
-  void gauge(const char* name, const char* help, double value, const Labels& labels = {}) { add(name, help, MetricType::Gauge, value, labels); }
-  void counter(const char* name, const char* help, double value, const Labels& labels = {}) { add(name, help, MetricType::Counter, value, labels); }
+  void gauge(const char* name, const char* help, double value, const Labels& labels = {}) {
+    add(name, help, MetricType::Gauge, value, labels);
+  }
+  void counter(const char* name, const char* help, double value, const Labels& labels = {}) {
+    add(name, help, MetricType::Counter, value, labels);
+  }
   [[nodiscard]] std::string text() const { return prometheus::TextSerializer().Serialize(all_); }
 
  private:
@@ -76,12 +83,14 @@ std::string PlanFigures::to_json_text(Clock::time_point now) const {
   if (block) json["blockMilliseconds"] = seconds(*block) * 1e3;
   if (routers_behind > 0) json["routersBehind"] = routers_behind;
   if (work.empty()) return json.dump();
-  const double passed = seconds(now - began), rate = passed > 0 ? static_cast<double>(done) / passed : 0;
+  const double passed = seconds(now - began),
+               rate = passed > 0 ? static_cast<double>(done) / passed : 0;
   json["work"] = work;
   json["rows"] = done;
   json["rowsPerSecond"] = static_cast<std::uint64_t>(rate);
   if (total > 0) json["rowsAbout"] = total;
-  if (total > done && rate > 0) json["secondsLeft"] = static_cast<std::uint64_t>(static_cast<double>(total - done) / rate);
+  if (total > done && rate > 0)
+    json["secondsLeft"] = static_cast<std::uint64_t>(static_cast<double>(total - done) / rate);
   return json.dump();
 }
 
@@ -92,42 +101,59 @@ HookTimes hook_times(const std::vector<std::string>& history) {
     if (!entry.is_object()) continue;
     const std::string event = entry.value("event", ""), time = entry.value("time", "");
     std::tm parts{};
-    if (event.starts_with("hook ") && strptime(time.c_str(), "%Y-%m-%dT%H:%M:%S", &parts) != nullptr) times[event.substr(5)] = timegm(&parts);
+    if (event.starts_with("hook ") &&
+        strptime(time.c_str(), "%Y-%m-%dT%H:%M:%S", &parts) != nullptr)
+      times[event.substr(5)] = timegm(&parts);
   }
   return times;
 }
 
-std::string metrics_text(const Plan& plan, const State& state, const PlanFigures& figures, const HookTimes& hooks) {
+std::string metrics_text(const Plan& plan, const State& state, const PlanFigures& figures,
+                         const HookTimes& hooks) {
   Families all(plan);
-  const Act act = state.progress.act == Act::take_over ? state.progress.after_take_over : state.progress.act;
-  all.gauge("reshard_plan_info", "a plan of this coordinator", 1, {{"from", plan.from.pnode}, {"to", plan.to.pnode}});
+  const Act act =
+      state.progress.act == Act::take_over ? state.progress.after_take_over : state.progress.act;
+  all.gauge("reshard_plan_info", "a plan of this coordinator", 1,
+            {{"from", plan.from.pnode}, {"to", plan.to.pnode}});
   all.gauge("reshard_act", "what the plan is at", 1, {{"act", std::string(to_string(act))}});
   all.gauge("reshard_vnodes", "vnodes that move", static_cast<double>(plan.vnodes.size()));
   all.gauge("reshard_attempt", "attempts at the cutover", state.progress.attempt);
-  all.counter("reshard_alarms_total", "what a person should have seen", static_cast<double>(figures.alarms));
+  all.counter("reshard_alarms_total", "what a person should have seen",
+              static_cast<double>(figures.alarms));
   for (const auto& [work, rows] : figures.rows)
-    all.counter("reshard_rows_total", "rows, by what was done with them", static_cast<double>(rows), {{"work", work}});
-  all.gauge("reshard_log_entries", "writes that the last cycle of the pump carried over", static_cast<double>(figures.log_entries));
-  all.gauge("reshard_block_budget_seconds", "how long writes may be held", static_cast<double>(plan.options.max_block_ms) / 1e3);
-  if (figures.block) all.gauge("reshard_block_seconds", "how long writes were held last", seconds(*figures.block));
-  if (figures.longest_block) all.gauge("reshard_block_longest_seconds", "how long writes were held at most", seconds(*figures.longest_block));
-  all.gauge("reshard_routers_behind", "routers that have not taken the new ring", static_cast<double>(figures.routers_behind));
+    all.counter("reshard_rows_total", "rows, by what was done with them", static_cast<double>(rows),
+                {{"work", work}});
+  all.gauge("reshard_log_entries", "writes that the last cycle of the pump carried over",
+            static_cast<double>(figures.log_entries));
+  all.gauge("reshard_block_budget_seconds", "how long writes may be held",
+            static_cast<double>(plan.options.max_block_ms) / 1e3);
+  if (figures.block)
+    all.gauge("reshard_block_seconds", "how long writes were held last", seconds(*figures.block));
+  if (figures.longest_block)
+    all.gauge("reshard_block_longest_seconds", "how long writes were held at most",
+              seconds(*figures.longest_block));
+  all.gauge("reshard_routers_behind", "routers that have not taken the new ring",
+            static_cast<double>(figures.routers_behind));
   all.gauge("reshard_routers_behind_seconds", "for how long they have not",
             figures.behind_since ? seconds(PlanFigures::Clock::now() - *figures.behind_since) : 0);
   all.gauge("reshard_stopped", "1: a person is needed", state.stopped.empty() ? 0 : 1);
   all.gauge("reshard_reversible", "0: there is no way back", state.irreversible.empty() ? 1 : 0);
   for (const auto& [hook, time] : hooks)
-    all.gauge("reshard_hook_timestamp_seconds", "when a hook was done", static_cast<double>(time), {{"hook", hook}});
-  all.gauge("reshard_updated_timestamp_seconds", "when this was written", static_cast<double>(std::time(nullptr)));
+    all.gauge("reshard_hook_timestamp_seconds", "when a hook was done", static_cast<double>(time),
+              {{"hook", hook}});
+  all.gauge("reshard_updated_timestamp_seconds", "when this was written",
+            static_cast<double>(std::time(nullptr)));
   return all.text();
 }
 
 std::vector<std::string> hours_locked(const HookTimes& hooks) {
   std::vector<std::string> hours;
-  for (const auto& [begin, end] : {std::pair("pre_lock", "post_activate"), std::pair("pre_cleanup", "post_finalize")}) {
+  for (const auto& [begin, end] :
+       {std::pair("pre_lock", "post_activate"), std::pair("pre_cleanup", "post_finalize")}) {
     const auto from = hooks.find(begin), to = hooks.find(end);
     if (from == hooks.end() || to == hooks.end()) continue;
-    for (std::time_t hour = (from->second + kHour - 1) / kHour * kHour; hour <= to->second; hour += kHour) {
+    for (std::time_t hour = (from->second + kHour - 1) / kHour * kHour; hour <= to->second;
+         hour += kHour) {
       char text[32];
       std::tm parts{};
       gmtime_r(&hour, &parts);

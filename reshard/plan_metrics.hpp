@@ -17,14 +17,14 @@ namespace reshard {
 struct PlanFigures {
   using Clock = std::chrono::steady_clock;
 
-  std::string work;  ///< `copy manta`; empty: none that can be measured
+  std::string work;                   ///< `copy manta`; empty: none that can be measured
   std::uint64_t done = 0, total = 0;  ///< of it; 0: nobody knows the total
   Clock::time_point began{};
   std::map<std::string, std::uint64_t> rows;  ///< by kind of work: `copy`, `verify`, `clean`
-  std::uint64_t log_entries = 0;  ///< applied by the last cycle of the pump
+  std::uint64_t log_entries = 0;              ///< applied by the last cycle of the pump
   std::uint64_t alarms = 0;
   std::optional<std::chrono::nanoseconds> block, longest_block;  ///< how long writes were held
-  std::uint64_t routers_behind = 0;   ///< that have not taken the new ring, since it was decided
+  std::uint64_t routers_behind = 0;  ///< that have not taken the new ring, since it was decided
   std::optional<Clock::time_point> behind_since;
 
   void begin(const std::string& name, std::uint64_t all);
@@ -43,10 +43,11 @@ using HookTimes = std::map<std::string, std::time_t>;
 HookTimes hook_times(const std::vector<std::string>& history);
 
 /// Prometheus's text form, for node_exporter's textfile collector.
-std::string metrics_text(const Plan& plan, const State& state, const PlanFigures& figures, const HookTimes& hooks);
+std::string metrics_text(const Plan& plan, const State& state, const PlanFigures& figures,
+                         const HookTimes& hooks);
 
-/// Full hours (UTC, `2026-11-21T23`) that began while a site's lock was held, between its hooks: a dump that
-/// begins with the hour was missed.
+/// Full hours (UTC, `2026-11-21T23`) that began while a site's lock was held, between its hooks: a
+/// dump that begins with the hour was missed.
 std::vector<std::string> hours_locked(const HookTimes& hooks);
 
 }  // namespace reshard

@@ -26,12 +26,15 @@ constexpr std::chrono::seconds kRouterLimit{5};
 constexpr std::uint64_t kGroupRows = 20'000;
 constexpr std::uint64_t kListed = 3;
 
-std::string text(const Rows& rows, int row, int column) { return std::string(rows.text(row, column)); }
+std::string text(const Rows& rows, int row, int column) {
+  return std::string(rows.text(row, column));
+}
 
 /// One preflight: sessions, and what has been found.
 class Look {
  public:
-  Look(const Plan& plan, const ring::Ring& ring) : plan_(plan), ring_(ring), source_(plan, Role::source), target_(plan, Role::target) {}
+  Look(const Plan& plan, const ring::Ring& ring)
+      : plan_(plan), ring_(ring), source_(plan, Role::source), target_(plan, Role::target) {}
 
   Preflight run(bool whole) {
     if (!connected(source_) || !connected(target_)) return std::move(found_);
@@ -45,7 +48,9 @@ class Look {
   }
 
  private:
-  void obstacle(const std::string& what, const std::string& advice) { found_.obstacles.push_back({what, advice}); }
+  void obstacle(const std::string& what, const std::string& advice) {
+    found_.obstacles.push_back({what, advice});
+  }
 
   bool connected(Database& database) {
     try {
@@ -53,8 +58,11 @@ class Look {
       return true;
     } catch (const SessionError& error) {
       const bool denied = error.sqlstate == "42501";
-      obstacle(error.what(), denied ? "the apply connection must be a superuser's, or one with GRANT SET ON PARAMETER session_replication_role"
-                                    : "both shards must be reachable by the URLs of the configuration (--apply-from, --apply-to: for the apply connections)");
+      obstacle(error.what(), denied
+                                 ? "the apply connection must be a superuser's, or one with GRANT "
+                                   "SET ON PARAMETER session_replication_role"
+                                 : "both shards must be reachable by the URLs of the configuration "
+                                   "(--apply-from, --apply-to: for the apply connections)");
       return false;
     }
   }
@@ -63,17 +71,26 @@ class Look {
     const std::string where = std::string(database.role_name()) + " " + database.side().pnode;
     Session& session = database.owner();
     const Rows facts = session.run(
-        "SELECT current_setting('server_version_num')::int, pg_is_in_recovery(), has_database_privilege(current_database(), 'CREATE'), current_user, "
+        "SELECT current_setting('server_version_num')::int, pg_is_in_recovery(), "
+        "has_database_privilege(current_database(), 'CREATE'), current_user, "
         "current_setting('server_encoding')");
-    if (std::stoi(text(facts, 0, 0)) < kOldestServer) obstacle(where + ": PostgreSQL is older than 11", "upgrade it: older ones have no sha256()");
-    if (facts.text(0, 1) == "t") obstacle(where + ": the server is a standby", "name the primary in its URL");
+    if (std::stoi(text(facts, 0, 0)) < kOldestServer)
+      obstacle(where + ": PostgreSQL is older than 11", "upgrade it: older ones have no sha256()");
+    if (facts.text(0, 1) == "t")
+      obstacle(where + ": the server is a standby", "name the primary in its URL");
     if (facts.text(0, 2) == "f")
-      obstacle(where + ": " + text(facts, 0, 3) + " may not make schemas", "GRANT CREATE ON DATABASE … TO " + text(facts, 0, 3));
-    if (facts.text(0, 4) != "UTF8") obstacle(where + ": the encoding is " + text(facts, 0, 4), "only UTF8 databases hold what moray stores");
-    const Rows standbys = database.apply().run("SELECT count(*) FROM pg_stat_replication WHERE state = 'streaming' AND sync_state = 'async'");
+      obstacle(where + ": " + text(facts, 0, 3) + " may not make schemas",
+               "GRANT CREATE ON DATABASE … TO " + text(facts, 0, 3));
+    if (facts.text(0, 4) != "UTF8")
+      obstacle(where + ": the encoding is " + text(facts, 0, 4),
+               "only UTF8 databases hold what moray stores");
+    const Rows standbys = database.apply().run(
+        "SELECT count(*) FROM pg_stat_replication WHERE state = 'streaming' AND sync_state = "
+        "'async'");
     if (text(standbys, 0, 0) != "0")
       found_.warnings.push_back(where +
-                                ": standbys are asynchronous; those that are connected at the cutover are waited for, others may lack its last moments");
+                                ": standbys are asynchronous; those that are connected at the "
+                                "cutover are waited for, others may lack its last moments");
   }
 
   void older_plans() {
@@ -82,15 +99,20 @@ class Look {
       const bool source = each->role() == Role::source;
       // A vnode's newest plan alone counts: older ones are over, or were taken back.
       const Rows mine = each->owner().run(
-          "SELECT v.vnode, p.plan FROM moray_router.reshard_vnode v JOIN moray_router.reshard_plan p ON p.plan = v.plan WHERE p.plan NOT IN ($1::bigint, "
-          "$2::bigint) AND (p.state IN ('preparing', 'capturing', 'fenced', 'guarded', 'cleaning') OR (p.role = 'target' AND p.state = 'committed')) AND NOT "
-          "EXISTS (SELECT 1 FROM moray_router.reshard_vnode w JOIN moray_router.reshard_plan q ON q.plan = w.plan WHERE w.vnode = v.vnode AND w.plan > v.plan "
+          "SELECT v.vnode, p.plan FROM moray_router.reshard_vnode v JOIN moray_router.reshard_plan "
+          "p ON p.plan = v.plan WHERE p.plan NOT IN ($1::bigint, "
+          "$2::bigint) AND (p.state IN ('preparing', 'capturing', 'fenced', 'guarded', 'cleaning') "
+          "OR (p.role = 'target' AND p.state = 'committed')) AND NOT "
+          "EXISTS (SELECT 1 FROM moray_router.reshard_vnode w JOIN moray_router.reshard_plan q ON "
+          "q.plan = w.plan WHERE w.vnode = v.vnode AND w.plan > v.plan "
           "AND q.state <> 'aborted') ORDER BY p.plan",
           {plan_.name(), std::to_string(plan_.reverts)});
       std::uint64_t shared = 0;
       std::string other;
       for (int i = 0; i < mine.count(); ++i)
-        if (plan_.vnodes.contains(static_cast<ring::Vnode>(std::stoul(text(mine, i, 0)))) && shared++ == 0) other = text(mine, i, 1);
+        if (plan_.vnodes.contains(static_cast<ring::Vnode>(std::stoul(text(mine, i, 0)))) &&
+            shared++ == 0)
+          other = text(mine, i, 1);
       if (shared > 0)
         obstacle("plan " + other + " at the " + each->role_name() + " is not over, and has " +
                      std::to_string(shared) + " of these vnodes",
@@ -100,51 +122,76 @@ class Look {
 
   void buckets(bool whole) {
     const auto here = bucket_configs(source_.owner()), there = bucket_configs(target_.owner());
-    if (here.empty()) obstacle("the source has no buckets", "is its URL that of the shard's database?");
+    if (here.empty())
+      obstacle("the source has no buckets", "is its URL that of the shard's database?");
     for (const BucketConfig& config : here) {
-      const bool derived = std::find(plan_.buckets.derived.begin(), plan_.buckets.derived.end(), config.name) != plan_.buckets.derived.end();
+      const bool derived = std::find(plan_.buckets.derived.begin(), plan_.buckets.derived.end(),
+                                     config.name) != plan_.buckets.derived.end();
       if (derived) derived_bucket(config.name);
-      const auto active = nlohmann::json::parse(config.reindex_active.value_or("{}"), nullptr, false);
-      if (active.is_object() && !active.empty()) obstacle("bucket " + config.name + " is being reindexed", "run reindexObjects to its end first");
-      const auto same = std::find_if(there.begin(), there.end(), [&](const BucketConfig& each) { return each.name == config.name; });
+      const auto active =
+          nlohmann::json::parse(config.reindex_active.value_or("{}"), nullptr, false);
+      if (active.is_object() && !active.empty())
+        obstacle("bucket " + config.name + " is being reindexed",
+                 "run reindexObjects to its end first");
+      const auto same = std::find_if(there.begin(), there.end(), [&](const BucketConfig& each) {
+        return each.name == config.name;
+      });
       if (same != there.end() && !config.same(*same))
-        obstacle("bucket " + config.name + " is configured differently at the two shards", "updateBucket, so that index, triggers and options agree");
+        obstacle("bucket " + config.name + " is configured differently at the two shards",
+                 "updateBucket, so that index, triggers and options agree");
     }
     for (const BucketConfig& config : routed(here, plan_.buckets)) bucket(config, whole);
   }
 
   void derived_bucket(const std::string& name) {
     const auto table = read_table(source_.owner(), name);
-    if (!table || source_.owner().run("SELECT 1 FROM " + table->name + " LIMIT 1").count() == 0) return;
+    if (!table || source_.owner().run("SELECT 1 FROM " + table->name + " LIMIT 1").count() == 0)
+      return;
     if (name != kDirectoryCounts)
       return obstacle("bucket " + name + " is derived from other rows, and how is not known here",
-                      "empty it, and have it made anew afterwards; or take it out of \"derived\" if its rows are nobody's but their vnodes'");
-    const auto counted = read_table(source_.owner(), kCountedBucket), there = read_table(target_.owner(), name);
-    if (!counted || counted->column("dirname") == nullptr || table->column("entries") == nullptr || (there && there->column("entries") == nullptr))
-      obstacle("bucket " + name + " has no column entries at both shards, or " + kCountedBucket + " none that is called dirname",
+                      "empty it, and have it made anew afterwards; or take it out of \"derived\" "
+                      "if its rows are nobody's but their vnodes'");
+    const auto counted = read_table(source_.owner(), kCountedBucket),
+               there = read_table(target_.owner(), name);
+    if (!counted || counted->column("dirname") == nullptr || table->column("entries") == nullptr ||
+        (there && there->column("entries") == nullptr))
+      obstacle("bucket " + name + " has no column entries at both shards, or " + kCountedBucket +
+                   " none that is called dirname",
                "updateBucket, so that both are as Manta makes them");
   }
 
   void bucket(const BucketConfig& config, bool whole) {
     const auto source = read_table(source_.owner(), config.name);
-    if (!source) return obstacle("bucket " + config.name + " has no table at the source", "repair its bucket first");
+    if (!source)
+      return obstacle("bucket " + config.name + " has no table at the source",
+                      "repair its bucket first");
     if (source->column("_vnode") == nullptr)
-      return obstacle("bucket " + config.name + ": its table has no _vnode", "add the column, and run ring backfill-vnodes");
+      return obstacle("bucket " + config.name + ": its table has no _vnode",
+                      "add the column, and run ring backfill-vnodes");
     owned(source_, *source);
-    const bool indexed = std::any_of(source->indexes.begin(), source->indexes.end(),
-                                     [](const Table::Index& index) { return index.definition.find("(_vnode)") != std::string::npos; });
-    if (!indexed) found_.warnings.push_back("bucket " + config.name + " has no index by _vnode: it is read whole, and its cleanup is slow");
-    const double share = whole ? vnodes_right(*source) : static_cast<double>(plan_.vnodes.size()) / static_cast<double>(owned_vnodes());
+    const bool indexed =
+        std::any_of(source->indexes.begin(), source->indexes.end(), [](const Table::Index& index) {
+          return index.definition.find("(_vnode)") != std::string::npos;
+        });
+    if (!indexed)
+      found_.warnings.push_back(
+          "bucket " + config.name +
+          " has no index by _vnode: it is read whole, and its cleanup is slow");
+    const double share =
+        whole ? vnodes_right(*source)
+              : static_cast<double>(plan_.vnodes.size()) / static_cast<double>(owned_vnodes());
     if (!whole) found_.rows += source->rows_about * share;
     found_.bytes += source->bytes_about * share;
     const auto target = read_table(target_.owner(), config.name);
     if (!target) return;
     owned(target_, *target);
     const std::string differs = difference(*source, *target);
-    if (!differs.empty()) return obstacle("bucket " + config.name + ": " + differs, "make the two tables alike");
+    if (!differs.empty())
+      return obstacle("bucket " + config.name + ": " + differs, "make the two tables alike");
     const std::string trigger = missing_trigger(*source, *target);
     if (!trigger.empty())
-      return obstacle("bucket " + config.name + ": the target's table has no trigger " + trigger, "make it there as it is at the source, or drop it here");
+      return obstacle("bucket " + config.name + ": the target's table has no trigger " + trigger,
+                      "make it there as it is at the source, or drop it here");
     if (plan_.reverts != 0) return;
     rows_at_target(*target);
     if (plan_.populated) populated(*source, *target);
@@ -157,10 +204,12 @@ class Look {
 
   void owned(Database& database, const Table& table) {
     const Rows rows = database.owner().run(
-        "SELECT pg_has_role(relowner, 'USAGE'), relowner::regrole::text, current_user FROM pg_class WHERE oid = to_regclass($1::text)", {table.name});
+        "SELECT pg_has_role(relowner, 'USAGE'), relowner::regrole::text, current_user FROM "
+        "pg_class WHERE oid = to_regclass($1::text)",
+        {table.name});
     if (rows.count() > 0 && rows.text(0, 0) == "f")
-      obstacle(std::string(database.role_name()) + ": table " + table.name + " belongs to " + text(rows, 0, 1) + ", and the owner's connection is " +
-                   text(rows, 0, 2) + "'s",
+      obstacle(std::string(database.role_name()) + ": table " + table.name + " belongs to " +
+                   text(rows, 0, 1) + ", and the owner's connection is " + text(rows, 0, 2) + "'s",
                "connect as " + text(rows, 0, 1) + ": only an owner may put triggers on it");
   }
 
@@ -168,26 +217,31 @@ class Look {
   double vnodes_right(const Table& table) {
     std::uint64_t wrong = 0, rows = 0, moving = 0;
     std::string first;
-    source_.owner().copy_out("COPY (SELECT _key, _vnode::bigint FROM " + table.name + " WHERE _vnode IS NOT NULL) TO STDOUT (FORMAT binary)",
-                             [&](std::string_view row) {
-                               if (row.starts_with("PGCOPY")) row.remove_prefix(19);
-                               if (row.size() < 2 + 4 + 4 + 8) return;  // the end
-                               const auto number_at = [&](std::size_t at, int bytes) {
-                                 std::uint64_t number = 0;
-                                 for (int i = 0; i < bytes; ++i) number = number << 8 | static_cast<unsigned char>(row[at + static_cast<std::size_t>(i)]);
-                                 return number;
-                               };
-                               const auto length = static_cast<std::size_t>(number_at(2, 4));
-                               const std::string_view key = row.substr(6, length);
-                               const auto location = ring_.locate(ring::transform_key(table.bucket, key));
-                               const std::uint64_t vnode = number_at(6 + length + 4, 8);
-      ++rows;
-      if (plan_.vnodes.contains(static_cast<ring::Vnode>(vnode))) ++moving;
-      if (location && number(location->vnode) == vnode) return;
-                               if (wrong++ < kListed) first += (first.empty() ? "" : ", ") + std::string(key);
-                             });
+    source_.owner().copy_out(
+        "COPY (SELECT _key, _vnode::bigint FROM " + table.name +
+            " WHERE _vnode IS NOT NULL) TO STDOUT (FORMAT binary)",
+        [&](std::string_view row) {
+          if (row.starts_with("PGCOPY")) row.remove_prefix(19);
+          if (row.size() < 2 + 4 + 4 + 8) return;  // the end
+          const auto number_at = [&](std::size_t at, int bytes) {
+            std::uint64_t number = 0;
+            for (int i = 0; i < bytes; ++i)
+              number =
+                  number << 8 | static_cast<unsigned char>(row[at + static_cast<std::size_t>(i)]);
+            return number;
+          };
+          const auto length = static_cast<std::size_t>(number_at(2, 4));
+          const std::string_view key = row.substr(6, length);
+          const auto location = ring_.locate(ring::transform_key(table.bucket, key));
+          const std::uint64_t vnode = number_at(6 + length + 4, 8);
+          ++rows;
+          if (plan_.vnodes.contains(static_cast<ring::Vnode>(vnode))) ++moving;
+          if (location && number(location->vnode) == vnode) return;
+          if (wrong++ < kListed) first += (first.empty() ? "" : ", ") + std::string(key);
+        });
     if (wrong > 0)
-      obstacle("bucket " + table.bucket + ": " + std::to_string(wrong) + " rows of the source say another vnode than their keys have (" + first + ")",
+      obstacle("bucket " + table.bucket + ": " + std::to_string(wrong) +
+                   " rows of the source say another vnode than their keys have (" + first + ")",
                "correct _vnode in them: they would stay behind");
     found_.rows += static_cast<double>(moving);
     return rows == 0 ? 0 : static_cast<double>(moving) / static_cast<double>(rows);
@@ -196,18 +250,25 @@ class Look {
   void rows_at_target(const Table& target) {
     std::uint64_t rows = 0;
     for (const VnodeGroup& group : groups_of(plan_.vnodes, target, owned_vnodes(), kGroupRows))
-      rows += std::stoull(text(target_.owner().run("SELECT count(*) FROM " + target.name + " WHERE _vnode = ANY(" + group_sql(group) + ")"), 0, 0));
+      rows += std::stoull(text(target_.owner().run("SELECT count(*) FROM " + target.name +
+                                                   " WHERE _vnode = ANY(" + group_sql(group) + ")"),
+                               0, 0));
     if (rows > 0)
-      obstacle("bucket " + target.bucket + ": the target has " + std::to_string(rows) + " rows of these vnodes already",
+      obstacle("bucket " + target.bucket + ": the target has " + std::to_string(rows) +
+                   " rows of these vnodes already",
                "delete them at the target if they are left over from an older move");
-    if (!plan_.populated && target_.owner().run("SELECT 1 FROM " + target.name + " LIMIT 1").count() > 0)
-      obstacle("bucket " + target.bucket + ": the target owns no vnode, and has rows", "delete them, or name another target");
+    if (!plan_.populated &&
+        target_.owner().run("SELECT 1 FROM " + target.name + " LIMIT 1").count() > 0)
+      obstacle("bucket " + target.bucket + ": the target owns no vnode, and has rows",
+               "delete them, or name another target");
   }
 
   /// Other rows are there: unique values of moving rows must not be taken by them.
   void populated(const Table& source, const Table& target) {
     if (source.column("_idx") != nullptr)
-      return obstacle("bucket " + source.bucket + " has an extended id (_idx), and the target has rows", "move these vnodes to a shard without rows");
+      return obstacle(
+          "bucket " + source.bucket + " has an extended id (_idx), and the target has rows",
+          "move these vnodes to a shard without rows");
     for (const Table::Index& index : source.indexes) {
       const std::size_t open = index.definition.rfind('('), close = index.definition.rfind(')');
       if (!index.unique || open == std::string::npos) continue;
@@ -215,16 +276,18 @@ class Look {
       const Table::Column* known = source.column(column);
       if (known == nullptr) continue;
       for (const VnodeGroup& group : groups_of(plan_.vnodes, source, owned_vnodes(), kGroupRows)) {
-        const Rows values = source_.owner().run("SELECT " + column + "::text FROM " + source.name + " WHERE _vnode = ANY(" + group_sql(group) + ") AND " +
-                                                column + " IS NOT NULL");
+        const Rows values = source_.owner().run("SELECT " + column + "::text FROM " + source.name +
+                                                " WHERE _vnode = ANY(" + group_sql(group) +
+                                                ") AND " + column + " IS NOT NULL");
         std::vector<std::string> texts;
         for (int i = 0; i < values.count(); ++i) texts.push_back(text(values, i, 0));
         if (texts.empty()) continue;
-        const Rows taken = target_.owner().run("SELECT t._key, t." + column + "::text FROM " + target.name + " t WHERE t." + column + " = ANY(" +
-                                               text_array(texts) + "::" + known->type + "[]) LIMIT 1");
+        const Rows taken = target_.owner().run(
+            "SELECT t._key, t." + column + "::text FROM " + target.name + " t WHERE t." + column +
+            " = ANY(" + text_array(texts) + "::" + known->type + "[]) LIMIT 1");
         if (taken.count() == 0) continue;
-        obstacle("bucket " + source.bucket + ": " + column + " = " + text(taken, 0, 1) + " of a row that moves is taken at the target, by key " +
-                     text(taken, 0, 0),
+        obstacle("bucket " + source.bucket + ": " + column + " = " + text(taken, 0, 1) +
+                     " of a row that moves is taken at the target, by key " + text(taken, 0, 0),
                  "change one of the two rows");
         break;
       }
@@ -232,21 +295,27 @@ class Look {
   }
 
   void routers() {
-    if (plan_.routers.empty()) obstacle("no router is named", "--router SOCKET for each that serves this ring");
+    if (plan_.routers.empty())
+      obstacle("no router is named", "--router SOCKET for each that serves this ring");
     for (const std::string& router : plan_.routers) {
-      const RouterAnswer answer = ask_router(router, "status", nlohmann::ordered_json::object(), kRouterLimit);
+      const RouterAnswer answer =
+          ask_router(router, "status", nlohmann::ordered_json::object(), kRouterLimit);
       if (!answer.ok) {
-        obstacle("router " + router + ": " + answer.message, "all routers of the ring must answer: start it, or leave it out if it serves nobody");
+        obstacle(
+            "router " + router + ": " + answer.message,
+            "all routers of the ring must answer: start it, or leave it out if it serves nobody");
         continue;
       }
       const auto status = nlohmann::json::parse(answer.result);
       const auto& ring = status.at("ring");
       if (ring.value("digest", "") != plan_.base_digest)
-        obstacle("router " + router + " is on the ring " + ring.value("digest", "") + ", the plan begins from " + plan_.base_digest,
+        obstacle("router " + router + " is on the ring " + ring.value("digest", "") +
+                     ", the plan begins from " + plan_.base_digest,
                  "reload it, or plan again");
       if (ring.value("generation", std::uint64_t{0}) == 0)
         obstacle("router " + router + " has its ring in a plain directory",
-                 "moray-router ring store -l STORE DIRECTORY makes a store of it; name that in the configuration");
+                 "moray-router ring store -l STORE DIRECTORY makes a store of it; name that in the "
+                 "configuration");
     }
   }
 
@@ -258,7 +327,9 @@ class Look {
 
 }  // namespace
 
-Preflight preflight(const Plan& plan, const ring::Ring& ring, bool whole) { return Look(plan, ring).run(whole); }
+Preflight preflight(const Plan& plan, const ring::Ring& ring, bool whole) {
+  return Look(plan, ring).run(whole);
+}
 
 std::vector<VnodeLoad> vnode_loads(const Side& source, const config::Buckets& buckets) {
   Session session(source.url, "moray-router reshard plan");
@@ -266,7 +337,8 @@ std::vector<VnodeLoad> vnode_loads(const Side& source, const config::Buckets& bu
   for (const BucketConfig& config : routed(bucket_configs(session), buckets)) {
     const auto table = read_table(session, config.name);
     if (!table || table->column("_vnode") == nullptr) continue;
-    const Rows rows = session.run("SELECT _vnode, count(*), sum(pg_column_size(t.*)) FROM " + table->name + " t WHERE _vnode IS NOT NULL GROUP BY 1");
+    const Rows rows = session.run("SELECT _vnode, count(*), sum(pg_column_size(t.*)) FROM " +
+                                  table->name + " t WHERE _vnode IS NOT NULL GROUP BY 1");
     for (int i = 0; i < rows.count(); ++i) {
       VnodeLoad& load = loads[std::stoull(text(rows, i, 0))];
       load.rows += std::stoull(text(rows, i, 1));

@@ -17,11 +17,12 @@ struct Obstacle {
 struct Preflight {
   std::vector<Obstacle> obstacles;  ///< any: the plan must not begin
   std::vector<std::string> warnings;
-  double rows = 0, bytes = 0;       ///< that move, as well as it is known
+  double rows = 0, bytes = 0;  ///< that move, as well as it is known
 };
 
-/// Looks at everything that a plan needs, and changes nothing. `whole`: reads the key of every row, to see
-/// that its vnode is right; else that is left out. Throws only where a database can't be reached at all.
+/// Looks at everything that a plan needs, and changes nothing. `whole`: reads the key of every row,
+/// to see that its vnode is right; else that is left out. Throws only where a database can't be
+/// reached at all.
 Preflight preflight(const Plan& plan, const ring::Ring& ring, bool whole);
 
 /// How many rows, and bytes, of routed buckets each vnode of the source has: by vnode.

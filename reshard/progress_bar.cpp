@@ -15,9 +15,12 @@ std::string time_text(double seconds) {
   if (whole < 60)
     std::snprintf(text, sizeof text, "%llu s", static_cast<unsigned long long>(whole));
   else if (whole < 3600)
-    std::snprintf(text, sizeof text, "%llu min %02llu s", static_cast<unsigned long long>(whole / 60), static_cast<unsigned long long>(whole % 60));
+    std::snprintf(text, sizeof text, "%llu min %02llu s",
+                  static_cast<unsigned long long>(whole / 60),
+                  static_cast<unsigned long long>(whole % 60));
   else
-    std::snprintf(text, sizeof text, "%llu h %02llu min", static_cast<unsigned long long>(whole / 3600),
+    std::snprintf(text, sizeof text, "%llu h %02llu min",
+                  static_cast<unsigned long long>(whole / 3600),
                   static_cast<unsigned long long>(whole / 60 % 60));
   return text;
 }
@@ -25,7 +28,8 @@ std::string time_text(double seconds) {
 }  // namespace
 
 ProgressBar::ProgressBar(std::string name, std::string what, std::uint64_t total)
-    : name_(std::move(name)), what_(std::move(what)), total_(total), terminal_(isatty(STDERR_FILENO) != 0), began_(Clock::now()), shown_(began_) {}
+    : name_(std::move(name)), what_(std::move(what)), total_(total),
+      terminal_(isatty(STDERR_FILENO) != 0), began_(Clock::now()), shown_(began_) {}
 
 ProgressBar::~ProgressBar() { show(true); }
 
@@ -42,11 +46,13 @@ std::string ProgressBar::line(double seconds) const {
   if (total_ > 0) {
     const auto percent = static_cast<unsigned>(done_ * 100 / total);
     const std::size_t filled = percent / 5;
-    text += "[" + std::string(filled, '#') + std::string(20 - filled, '.') + "] " + std::to_string(percent) + " %, ";
+    text += "[" + std::string(filled, '#') + std::string(20 - filled, '.') + "] " +
+            std::to_string(percent) + " %, ";
   }
   text += std::to_string(done_) + " " + what_;
   if (rate >= 1) text += ", " + std::to_string(static_cast<std::uint64_t>(rate)) + " a second";
-  if (total_ > 0 && rate > 0 && total > done_) text += ", " + time_text(static_cast<double>(total - done_) / rate) + " left";
+  if (total_ > 0 && rate > 0 && total > done_)
+    text += ", " + time_text(static_cast<double>(total - done_) / rate) + " left";
   return text;
 }
 

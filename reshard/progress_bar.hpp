@@ -6,8 +6,8 @@
 
 namespace reshard {
 
-/// A line that tells how far something is: redrawn in place on a terminal, elsewhere a line each ten
-/// seconds. Written to stderr. Lives on one thread.
+/// A line that tells how far something is: redrawn in place on a terminal, elsewhere a line each
+/// ten seconds. Written to stderr. Lives on one thread.
 class ProgressBar {
  public:
   /// `what`: what is counted, e.g. "rows". `total`: as well as it is known; 0: not at all.

@@ -23,14 +23,18 @@ struct Pump::Entries {
   KeysByTable keys;
 };
 
-Pump::Pump(Database& from, Database& to, std::string state, bool ids_issued_anew, std::function<void(const std::string&)> alarm)
-    : from_(from), to_(to), state_(std::move(state)), ids_issued_anew_(ids_issued_anew), alarm_(std::move(alarm)) {}
+Pump::Pump(Database& from, Database& to, std::string state, bool ids_issued_anew,
+           std::function<void(const std::string&)> alarm)
+    : from_(from), to_(to), state_(std::move(state)), ids_issued_anew_(ids_issued_anew),
+      alarm_(std::move(alarm)) {}
 
 /// The snapshot is that of this statement, and rows are read in it.
 Pump::Entries Pump::read_log() {
   Entries entries;
   const Rows rows = from_.owner().run_all(
-      "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SELECT seq, tbl, key FROM moray_router.reshard_log WHERE plan IN (" + from_.plan_list() + ")");
+      "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SELECT seq, tbl, key FROM "
+      "moray_router.reshard_log WHERE plan IN (" +
+      from_.plan_list() + ")");
   for (int i = 0; i < rows.count(); ++i) {
     entries.sequences.push_back(std::stoull(std::string(rows.text(i, 0))));
     entries.keys[std::string(rows.text(i, 1))].emplace(rows.text(i, 2));
@@ -45,7 +49,8 @@ void Pump::apply(const Entries& entries) {
     if (pair == tables_.end()) throw ActFailed("the log names a table that is not moved: " + name);
     const std::vector<std::string> all(keys.begin(), keys.end());
     Replacement replacement(to_, pair->second.target, all, ids_issued_anew_);
-    for (const auto& some : in_parts(all)) replacement.add(rows_of(from_.owner(), pair->second.source, pair->second.target, some));
+    for (const auto& some : in_parts(all))
+      replacement.add(rows_of(from_.owner(), pair->second.source, pair->second.target, some));
     replacement.finish();
   }
   to_.apply().run_all("COMMIT");
@@ -60,7 +65,8 @@ std::uint64_t Pump::cycle() {
       // Entries that are lost in a crash are applied once more, which changes nothing.
       from_.owner().run_all(entries.sequences.empty()
                                 ? std::string("COMMIT")
-                                : "COMMIT; BEGIN; SET LOCAL synchronous_commit = off; DELETE FROM moray_router.reshard_log WHERE seq = ANY(" +
+                                : "COMMIT; BEGIN; SET LOCAL synchronous_commit = off; DELETE FROM "
+                                  "moray_router.reshard_log WHERE seq = ANY(" +
                                       number_array(entries.sequences) + "); COMMIT");
     } catch (const SessionError& error) {
       if (error.sqlstate != "23505" || conflicts >= kConflictsMost) throw;
@@ -82,33 +88,44 @@ std::uint64_t Pump::cycle() {
 }
 
 std::uint64_t Pump::depth() {
-  return std::stoull(std::string(from_.owner().run("SELECT count(*) FROM moray_router.reshard_log WHERE plan IN (" + from_.plan_list() + ")").text(0, 0)));
+  return std::stoull(
+      std::string(from_.owner()
+                      .run("SELECT count(*) FROM moray_router.reshard_log WHERE plan IN (" +
+                           from_.plan_list() + ")")
+                      .text(0, 0)));
 }
 
 void Pump::log(const std::string& table, const std::vector<std::string>& keys) {
-  from_.owner().run("INSERT INTO moray_router.reshard_log (plan, tbl, key) SELECT $1::bigint, $2::text, key FROM unnest(" + text_array(keys) + ") key",
-                    {std::to_string(from_.number()), table});
+  from_.owner().run(
+      "INSERT INTO moray_router.reshard_log (plan, tbl, key) SELECT $1::bigint, $2::text, key FROM "
+      "unnest(" +
+          text_array(keys) + ") key",
+      {std::to_string(from_.number()), table});
 }
 
-/// A row that is not in the cycle has a unique value of one that is. If it moves, too, it gets an entry at
-/// its source first, and is taken away then: the next cycle brings it as it is now.
+/// A row that is not in the cycle has a unique value of one that is. If it moves, too, it gets an
+/// entry at its source first, and is taken away then: the next cycle brings it as it is now.
 void Pump::make_room(const SessionError& error) {
   const auto value = backends::postgres::taken_value(error.detail);
-  if (!value) throw ActFailed(std::string("a unique value is taken: ") + error.what() + " " + error.detail);
+  if (!value)
+    throw ActFailed(std::string("a unique value is taken: ") + error.what() + " " + error.detail);
   const backends::postgres::TakenValue& taken = *value;
   for (const auto& [name, pair] : tables_) {
     if (pair.target.column(taken.column) == nullptr || error.detail.empty()) continue;
-    const Rows rows = to_.owner().run("SELECT t._key, EXISTS (SELECT 1 FROM moray_router.reshard_vnode v WHERE v.plan = $2::bigint AND v.vnode = " +
-                                          vnode_expression(pair.target.bucket, "t") + ") FROM " + pair.target.name + " t WHERE t." + taken.column +
-                                          "::text = $1",
-                                      {taken.value, std::to_string(to_.number())});
+    const Rows rows = to_.owner().run(
+        "SELECT t._key, EXISTS (SELECT 1 FROM moray_router.reshard_vnode v WHERE v.plan = "
+        "$2::bigint AND v.vnode = " +
+            vnode_expression(pair.target.bucket, "t") + ") FROM " + pair.target.name +
+            " t WHERE t." + taken.column + "::text = $1",
+        {taken.value, std::to_string(to_.number())});
     if (rows.count() == 0) continue;
     const std::string key(rows.text(0, 0));
     if (rows.text(0, 1) != "t")
-      throw Stuck("bucket " + pair.target.bucket + ": " + taken.column + " = " + taken.value + " of a row that moves is taken at the " + to_.role_name() +
-                      " by key " + key + ", which stays there; change one of the two");
-    alarm_("bucket " + pair.target.bucket + ": key " + key + " at the " + to_.role_name() + " had " + taken.column + " = " + taken.value +
-           " of another key; it is brought again");
+      throw Stuck("bucket " + pair.target.bucket + ": " + taken.column + " = " + taken.value +
+                  " of a row that moves is taken at the " + to_.role_name() + " by key " + key +
+                  ", which stays there; change one of the two");
+    alarm_("bucket " + pair.target.bucket + ": key " + key + " at the " + to_.role_name() +
+           " had " + taken.column + " = " + taken.value + " of another key; it is brought again");
     log(name, {key});
     begin_apply(to_, state_);
     Replacement nothing(to_, pair.target, {key}, false);

@@ -14,15 +14,18 @@ namespace reshard {
 /// Keys by table, as the log names them.
 using KeysByTable = std::map<std::string, std::set<std::string>>;
 
-/// Carries what a log names from one database to the other. One cycle: the whole log and its keys' rows, in
-/// one snapshot; one transaction that makes those keys at the other side what they are here; then exactly
-/// those entries go. A cycle that is cut off anywhere is repeated by the next one.
+/// Carries what a log names from one database to the other. One cycle: the whole log and its keys'
+/// rows, in one snapshot; one transaction that makes those keys at the other side what they are
+/// here; then exactly those entries go. A cycle that is cut off anywhere is repeated by the next
+/// one.
 class Pump {
  public:
   static constexpr std::uint64_t kAppliedMost = 1'000'000;  ///< keys that are remembered
 
-  /// `state`: of the plan's row at `to`, while it may be written to. `alarm`: told of what a person should see.
-  Pump(Database& from, Database& to, std::string state, bool ids_issued_anew, std::function<void(const std::string&)> alarm);
+  /// `state`: of the plan's row at `to`, while it may be written to. `alarm`: told of what a person
+  /// should see.
+  Pump(Database& from, Database& to, std::string state, bool ids_issued_anew,
+       std::function<void(const std::string&)> alarm);
 
   /// The tables by name. Must be told before the first cycle, and when they change.
   void set_tables(std::map<std::string, TablePair> tables) { tables_ = std::move(tables); }

@@ -21,14 +21,16 @@ struct RouterAnswer {
   std::chrono::nanoseconds took{};
 };
 
-/// The routers of a plan, spoken to by their admin sockets (docs/admin.md), all at once. Any thread; calls
-/// wait.
+/// The routers of a plan, spoken to by their admin sockets (docs/admin.md), all at once. Any
+/// thread; calls wait.
 class Routers {
  public:
   explicit Routers(const Plan& plan) : plan_(plan) {}
 
   /// One answer a router, in the plan's order.
-  [[nodiscard]] std::vector<RouterAnswer> tell(const std::string& command, const nlohmann::ordered_json& arguments, std::chrono::milliseconds limit) const;
+  [[nodiscard]] std::vector<RouterAnswer> tell(const std::string& command,
+                                               const nlohmann::ordered_json& arguments,
+                                               std::chrono::milliseconds limit) const;
 
   /// Each of these throws ActFailed naming the first router that did not do it.
   void prepare(std::chrono::milliseconds limit) const;
@@ -41,6 +43,7 @@ class Routers {
 };
 
 /// Sends one command to an admin socket and waits for its answer.
-RouterAnswer ask_router(const std::string& socket, const std::string& command, const nlohmann::ordered_json& arguments, std::chrono::milliseconds limit);
+RouterAnswer ask_router(const std::string& socket, const std::string& command,
+                        const nlohmann::ordered_json& arguments, std::chrono::milliseconds limit);
 
 }  // namespace reshard

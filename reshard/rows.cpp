@@ -23,13 +23,16 @@ constexpr const char* kId = "_id";
 /// A table for rows on their way, empty at the end of each transaction.
 std::string stage_of(Database& to, const Table& table) {
   const std::string stage = identifier("moray_router_stage_" + table.bucket);
-  to.apply().run_all("CREATE TEMP TABLE IF NOT EXISTS " + stage + " (LIKE " + table.name + ") ON COMMIT DELETE ROWS");
+  to.apply().run_all("CREATE TEMP TABLE IF NOT EXISTS " + stage + " (LIKE " + table.name +
+                     ") ON COMMIT DELETE ROWS");
   return stage;
 }
 
 std::string next_id(const Table& table) {
   const Table::Column* id = table.column(kId);
-  return id == nullptr || id->otherwise.empty() ? "nextval(" + literal(identifier(table.bucket + "_serial")) + ")" : id->otherwise;
+  return id == nullptr || id->otherwise.empty()
+             ? "nextval(" + literal(identifier(table.bucket + "_serial")) + ")"
+             : id->otherwise;
 }
 
 }  // namespace
@@ -65,7 +68,9 @@ std::string selected(const Table& from, const Table& to, const std::string& row)
 std::vector<std::vector<std::string>> in_parts(const std::vector<std::string>& keys) {
   std::vector<std::vector<std::string>> parts;
   for (std::size_t at = 0; at < keys.size(); at += kKeysAtOnce)
-    parts.emplace_back(keys.begin() + static_cast<std::ptrdiff_t>(at), keys.begin() + static_cast<std::ptrdiff_t>(std::min(keys.size(), at + kKeysAtOnce)));
+    parts.emplace_back(
+        keys.begin() + static_cast<std::ptrdiff_t>(at),
+        keys.begin() + static_cast<std::ptrdiff_t>(std::min(keys.size(), at + kKeysAtOnce)));
   return parts;
 }
 
@@ -81,15 +86,17 @@ std::string number_array(const std::vector<std::uint64_t>& numbers) {
   return "'{" + list + "}'::bigint[]";
 }
 
-RowBatch rows_of(Session& session, const Table& from, const Table& to, const std::vector<std::string>& keys) {
+RowBatch rows_of(Session& session, const Table& from, const Table& to,
+                 const std::vector<std::string>& keys) {
   RowBatch rows;
-  session.copy_out(
-      "COPY (SELECT " + selected(from, to, "t") + " FROM " + from.name + " t WHERE t._key = ANY(" + text_array(keys) + ")) TO STDOUT (FORMAT binary)",
-      [&](std::string_view piece) { rows.add(piece); });
+  session.copy_out("COPY (SELECT " + selected(from, to, "t") + " FROM " + from.name +
+                       " t WHERE t._key = ANY(" + text_array(keys) + ")) TO STDOUT (FORMAT binary)",
+                   [&](std::string_view piece) { rows.add(piece); });
   return rows;
 }
 
-Replacement::Replacement(Database& to, const Table& table, std::vector<std::string> keys, bool ids_issued_anew)
+Replacement::Replacement(Database& to, const Table& table, std::vector<std::string> keys,
+                         bool ids_issued_anew)
     : to_(to), table_(table), keys_(std::move(keys)), ids_issued_anew_(ids_issued_anew) {
   if (!table_.counted_in.empty()) counted_ = directories();
   if (ids_issued_anew_)
@@ -101,25 +108,33 @@ Replacement::Replacement(Database& to, const Table& table, std::vector<std::stri
 std::map<std::string, std::int64_t> Replacement::directories() const {
   DirectoryCounts all;
   for (const auto& some : in_parts(keys_))
-    for (const auto& [directory, rows] : directories_of(to_.apply(), table_, "t._key = ANY(" + text_array(some) + ")")) all[directory] += rows;
+    for (const auto& [directory, rows] :
+         directories_of(to_.apply(), table_, "t._key = ANY(" + text_array(some) + ")"))
+      all[directory] += rows;
   return all;
 }
 
 void Replacement::drop_old() {
-  for (const auto& some : in_parts(keys_)) to_.apply().run_all("DELETE FROM " + table_.name + " WHERE _key = ANY(" + text_array(some) + ")");
+  for (const auto& some : in_parts(keys_))
+    to_.apply().run_all("DELETE FROM " + table_.name + " WHERE _key = ANY(" + text_array(some) +
+                        ")");
 }
 
 void Replacement::add(RowBatch rows) {
   if (rows.empty()) return;
-  to_.apply().copy_in("COPY " + (ids_issued_anew_ ? stage_ : table_.name) + " (" + table_.column_list() + ") FROM STDIN (FORMAT binary)", rows.take());
+  to_.apply().copy_in("COPY " + (ids_issued_anew_ ? stage_ : table_.name) + " (" +
+                          table_.column_list() + ") FROM STDIN (FORMAT binary)",
+                      rows.take());
 }
 
 void Replacement::finish() {
   if (ids_issued_anew_) {
     const std::string columns = table_.column_list();
-    to_.apply().run_all("UPDATE " + stage_ + " s SET _id = coalesce((SELECT t._id FROM " + table_.name + " t WHERE t._key = s._key), " + next_id(table_) + ")");
+    to_.apply().run_all("UPDATE " + stage_ + " s SET _id = coalesce((SELECT t._id FROM " +
+                        table_.name + " t WHERE t._key = s._key), " + next_id(table_) + ")");
     drop_old();
-    to_.apply().run_all("INSERT INTO " + table_.name + " (" + columns + ") SELECT " + columns + " FROM " + stage_ + "; DELETE FROM " + stage_);
+    to_.apply().run_all("INSERT INTO " + table_.name + " (" + columns + ") SELECT " + columns +
+                        " FROM " + stage_ + "; DELETE FROM " + stage_);
   }
   if (table_.counted_in.empty()) return;
   DirectoryCounts more = directories();
@@ -127,18 +142,22 @@ void Replacement::finish() {
   add_counts(to_.apply(), table_, more);
 }
 
-std::vector<std::string> insert_rows(Database& to, const Table& table, RowBatch rows, bool ids_issued_anew) {
+std::vector<std::string> insert_rows(Database& to, const Table& table, RowBatch rows,
+                                     bool ids_issued_anew) {
   Session& session = to.apply();
   const std::string columns = table.column_list();
   if (!ids_issued_anew) {
-    session.copy_in("COPY " + table.name + " (" + columns + ") FROM STDIN (FORMAT binary)", rows.take());
+    session.copy_in("COPY " + table.name + " (" + columns + ") FROM STDIN (FORMAT binary)",
+                    rows.take());
     return {};
   }
   const std::string stage = stage_of(to, table);
   session.copy_in("COPY " + stage + " (" + columns + ") FROM STDIN (FORMAT binary)", rows.take());
   session.run_all("UPDATE " + stage + " SET _id = " + next_id(table));
-  const Rows left = session.run("WITH new AS (INSERT INTO " + table.name + " (" + columns + ") SELECT " + columns + " FROM " + stage +
-                                " ON CONFLICT DO NOTHING RETURNING _key) SELECT _key FROM " + stage + " WHERE _key NOT IN (SELECT _key FROM new)");
+  const Rows left = session.run("WITH new AS (INSERT INTO " + table.name + " (" + columns +
+                                ") SELECT " + columns + " FROM " + stage +
+                                " ON CONFLICT DO NOTHING RETURNING _key) SELECT _key FROM " +
+                                stage + " WHERE _key NOT IN (SELECT _key FROM new)");
   std::vector<std::string> keys;
   for (int i = 0; i < left.count(); ++i) keys.emplace_back(left.text(i, 0));
   session.run_all("DELETE FROM " + stage);
@@ -147,12 +166,17 @@ std::vector<std::string> insert_rows(Database& to, const Table& table, RowBatch 
 
 void begin_apply(Database& to, const std::string& state) {
   Session& session = to.apply();
-  const Rows row = session.run_all("BEGIN; SELECT state, epoch FROM moray_router.reshard_plan WHERE plan = " + std::to_string(to.number()) + " FOR SHARE");
-  if (row.count() > 0 && row.text(0, 0) == state && row.text(0, 1) == std::to_string(to.epoch())) return;
+  const Rows row =
+      session.run_all("BEGIN; SELECT state, epoch FROM moray_router.reshard_plan WHERE plan = " +
+                      std::to_string(to.number()) + " FOR SHARE");
+  if (row.count() > 0 && row.text(0, 0) == state && row.text(0, 1) == std::to_string(to.epoch()))
+    return;
   session.run_all("ROLLBACK");
-  if (row.count() == 0) throw ActFailed(std::string("the plan's row is gone from the ") + to.role_name());
+  if (row.count() == 0)
+    throw ActFailed(std::string("the plan's row is gone from the ") + to.role_name());
   if (row.text(0, 0) == state) throw NotCoordinator("another coordinator has taken over");
-  throw ActFailed(std::string("the plan is ") + std::string(row.text(0, 0)) + " at the " + to.role_name() + ", not " + state);
+  throw ActFailed(std::string("the plan is ") + std::string(row.text(0, 0)) + " at the " +
+                  to.role_name() + ", not " + state);
 }
 
 std::string row_digest(const Table& table, const std::string& row) {

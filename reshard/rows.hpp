@@ -41,7 +41,8 @@ class RowBatch {
 std::string selected(const Table& from, const Table& to, const std::string& row);
 
 /// The rows of these keys as they are in the session's transaction.
-RowBatch rows_of(backends::postgres::Session& session, const Table& from, const Table& to, const std::vector<std::string>& keys);
+RowBatch rows_of(backends::postgres::Session& session, const Table& from, const Table& to,
+                 const std::vector<std::string>& keys);
 
 /// The keys, so many at a time as one statement names.
 std::vector<std::vector<std::string>> in_parts(const std::vector<std::string>& keys);
@@ -49,14 +50,15 @@ std::vector<std::vector<std::string>> in_parts(const std::vector<std::string>& k
 std::string text_array(const std::vector<std::string>& texts);
 std::string number_array(const std::vector<std::uint64_t>& numbers);
 
-/// In a transaction of `to`'s apply session: certain keys of a table become exactly certain rows, which may
-/// come in parts. All of those keys are deleted before anything is inserted, since a unique value may have
-/// moved from one of them to another.
+/// In a transaction of `to`'s apply session: certain keys of a table become exactly certain rows,
+/// which may come in parts. All of those keys are deleted before anything is inserted, since a
+/// unique value may have moved from one of them to another.
 class Replacement {
  public:
-  /// `ids_issued_anew`: a row keeps the id that it has there, a new one gets the side's next; else ids come
-  /// with the rows.
-  Replacement(Database& to, const Table& table, std::vector<std::string> keys, bool ids_issued_anew);
+  /// `ids_issued_anew`: a row keeps the id that it has there, a new one gets the side's next; else
+  /// ids come with the rows.
+  Replacement(Database& to, const Table& table, std::vector<std::string> keys,
+              bool ids_issued_anew);
   void add(RowBatch rows);
   void finish();
 
@@ -69,19 +71,21 @@ class Replacement {
   std::vector<std::string> keys_;
   bool ids_issued_anew_;
   std::string stage_;
-  std::map<std::string, std::int64_t> counted_;  // rows by directory before; where the table's are counted
+  std::map<std::string, std::int64_t>
+      counted_;  // rows by directory before; where the table's are counted
 };
 
-/// Where none of the rows are there: only inserted. With new ids, keys that are taken, or whose unique
-/// values are, stay out: they are returned.
-std::vector<std::string> insert_rows(Database& to, const Table& table, RowBatch rows, bool ids_issued_anew);
+/// Where none of the rows are there: only inserted. With new ids, keys that are taken, or whose
+/// unique values are, stay out: they are returned.
+std::vector<std::string> insert_rows(Database& to, const Table& table, RowBatch rows,
+                                     bool ids_issued_anew);
 
-/// Begins a transaction of the apply session that goes on only while the plan's row there is in `state` and
-/// in this coordinator's epoch. Throws NotCoordinator, or ActFailed naming the state.
+/// Begins a transaction of the apply session that goes on only while the plan's row there is in
+/// `state` and in this coordinator's epoch. Throws NotCoordinator, or ActFailed naming the state.
 void begin_apply(Database& to, const std::string& state);
 
-/// An expression that is the same for two rows if, and only if, they are alike, ids aside. `table`: one of
-/// the two, the same for both.
+/// An expression that is the same for two rows if, and only if, they are alike, ids aside. `table`:
+/// one of the two, the same for both.
 std::string row_digest(const Table& table, const std::string& row);
 
 }  // namespace reshard

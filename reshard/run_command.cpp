@@ -32,7 +32,8 @@ struct SpawnSettings {
 
   explicit SpawnSettings(int standard_input) {
     check(posix_spawn_file_actions_init(&files), "posix_spawn_file_actions_init");
-    check(posix_spawn_file_actions_adddup2(&files, standard_input, STDIN_FILENO), "posix_spawn_file_actions_adddup2");
+    check(posix_spawn_file_actions_adddup2(&files, standard_input, STDIN_FILENO),
+          "posix_spawn_file_actions_adddup2");
     check(posix_spawnattr_init(&attributes), "posix_spawnattr_init");
     sigset_t usual;
     sigemptyset(&usual);
@@ -57,7 +58,8 @@ int run_command(const std::string& command, std::string_view input) {
   char* arguments[] = {shell.data(), option.data(), text.data(), nullptr};
   pid_t process = 0;
   const SpawnSettings settings(ends[0]);
-  const int error = posix_spawn(&process, "/bin/sh", &settings.files, &settings.attributes, arguments, environ);
+  const int error =
+      posix_spawn(&process, "/bin/sh", &settings.files, &settings.attributes, arguments, environ);
   close(ends[0]);
   if (error == 0) write_all(ends[1], input);
   close(ends[1]);

@@ -16,16 +16,19 @@ CREATE SCHEMA IF NOT EXISTS moray_router;
 CREATE TABLE IF NOT EXISTS moray_router.reshard_plan (
   plan bigint PRIMARY KEY, token text NOT NULL,
   role text NOT NULL CHECK (role IN ('source', 'target')),
-  state text NOT NULL CHECK (state IN ('preparing', 'capturing', 'fenced', 'guarded', 'committed', 'cleaning', 'done', 'aborted')),
-  attempt integer NOT NULL DEFAULT 1, epoch bigint NOT NULL DEFAULT 0, decided boolean NOT NULL DEFAULT false,
+  state text NOT NULL CHECK (state IN ('preparing', 'capturing', 'fenced', 'guarded', 'committed',
+                                       'cleaning', 'done', 'aborted')),
+  attempt integer NOT NULL DEFAULT 1, epoch bigint NOT NULL DEFAULT 0,
+  decided boolean NOT NULL DEFAULT false,
   generation bigint NOT NULL DEFAULT 0, base_digest text NOT NULL, ring_digest text NOT NULL,
-  from_pnode text NOT NULL, to_pnode text NOT NULL, changed timestamp with time zone NOT NULL DEFAULT now());
+  from_pnode text NOT NULL, to_pnode text NOT NULL,
+  changed timestamp with time zone NOT NULL DEFAULT now());
 CREATE TABLE IF NOT EXISTS moray_router.reshard_vnode (
   vnode bigint NOT NULL, plan bigint NOT NULL, PRIMARY KEY (vnode, plan));
 CREATE TABLE IF NOT EXISTS moray_router.reshard_log (
   seq bigserial PRIMARY KEY, plan bigint NOT NULL, tbl text NOT NULL, key text NOT NULL);
--- On which side of their newest plan vnodes are here. By a ring that is neither the one before it nor the one
--- behind it, its rows are another shard's where that is hidden: not there yet, or left behind.
+-- On which side of their newest plan vnodes are here. By a ring that is neither the one before it
+-- nor the one after it, its rows are another shard's where that is hidden: not there yet, or left.
 -- Not replaced where it is: that would wait for every find, and have the others wait behind it.
 DO $do$ BEGIN IF to_regclass('moray_router.reshard_side') IS NULL THEN
 CREATE VIEW moray_router.reshard_side AS
@@ -33,7 +36,8 @@ CREATE VIEW moray_router.reshard_side AS
       p.state = 'guarded' OR (p.role = 'source' AND p.state IN ('committed', 'cleaning')) AS hidden
     FROM moray_router.reshard_plan p JOIN moray_router.reshard_vnode v ON v.plan = p.plan
     WHERE p.state NOT IN ('aborted', 'done')
-      AND NOT EXISTS (SELECT 1 FROM moray_router.reshard_plan q JOIN moray_router.reshard_vnode w ON w.plan = q.plan
+      AND NOT EXISTS (SELECT 1 FROM moray_router.reshard_plan q
+                        JOIN moray_router.reshard_vnode w ON w.plan = q.plan
                       WHERE w.vnode = v.vnode AND q.plan > p.plan AND q.state <> 'aborted');
 END IF; END $do$;
 GRANT USAGE ON SCHEMA moray_router TO PUBLIC;
@@ -47,7 +51,8 @@ LANGUAGE plpgsql IMMUTABLE STRICT AS $body$
 DECLARE
   path text; slash integer; directory text;
 BEGIN
-  IF key ~ '^/[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/stor$' AND length(key) = 42 THEN RETURN key; END IF;
+  IF key ~ '^/[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/stor$'
+    AND length(key) = 42 THEN RETURN key; END IF;
   path := rtrim(key, '/');
   IF length(path) < 1 OR length(path) = 1 THEN
     directory := CASE WHEN left(key, 1) = '/' THEN '/' ELSE '' END;
@@ -66,7 +71,9 @@ END $body$;
 CREATE OR REPLACE FUNCTION moray_router.hashed_part(bucket text, key text) RETURNS text
 LANGUAGE plpgsql IMMUTABLE STRICT AS $body$
 BEGIN
-  IF bucket = 'manta' OR bucket = 'testmanta' THEN RETURN moray_router.directory_or_key(key); END IF;
+  IF bucket = 'manta' OR bucket = 'testmanta' THEN
+    RETURN moray_router.directory_or_key(key);
+  END IF;
   IF bucket = 'manta_uploads' AND strpos(key, ':') > 0 THEN
     RETURN moray_router.directory_or_key(substr(key, strpos(key, ':') + 1));
   END IF;
@@ -87,23 +94,32 @@ END $body$;
 std::string vnode_of(const ring::Ring& ring) {
   std::string hash;
   switch (ring.algorithm()) {
-    case ring::Algorithm::sha256: hash = "encode(sha256(convert_to(moray_router.hashed_part(bucket, key), 'UTF8')), 'hex')"; break;
-    case ring::Algorithm::md5: hash = "md5(convert_to(moray_router.hashed_part(bucket, key), 'UTF8'))"; break;
+    case ring::Algorithm::sha256:
+      hash = "encode(sha256(convert_to(moray_router.hashed_part(bucket, key), 'UTF8')), 'hex')";
+      break;
+    case ring::Algorithm::md5:
+      hash = "md5(convert_to(moray_router.hashed_part(bucket, key), 'UTF8'))";
+      break;
     case ring::Algorithm::sha1:
-      throw std::invalid_argument("the ring hashes by sha1, for which PostgreSQL has no function: its vnodes can't be moved by a trigger's log");
+      throw std::invalid_argument(
+          "the ring hashes by sha1, for which PostgreSQL has no function: its vnodes can't be "
+          "moved by a trigger's log");
   }
   return R"sql(
 CREATE OR REPLACE FUNCTION moray_router.vnode_of(bucket text, key text) RETURNS bigint
 LANGUAGE sql IMMUTABLE STRICT AS $body$
   SELECT div(moray_router.hex_number()sql" +
-         hash + "), moray_router.hex_number(" + literal(ring.interval_hex()) + "))::bigint\n$body$;\n";
+         hash + "), moray_router.hex_number(" + literal(ring.interval_hex()) +
+         "))::bigint\n$body$;\n";
 }
 
-/// What a write to a vnode comes to. The state is read again under the lock: a barrier that is granted
-/// after the first look has not waited for this transaction (T8). Read committed and VOLATILE, so that each
-/// look sees what was committed before it. A vnode's newest plan decides; a newer one may appear meanwhile.
+/// What a write to a vnode comes to. The state is read again under the lock: a barrier that is
+/// granted after the first look has not waited for this transaction (T8). Read committed and
+/// VOLATILE, so that each look sees what was committed before it. A vnode's newest plan decides; a
+/// newer one may appear meanwhile.
 constexpr const char* kJudge = R"sql(
-CREATE OR REPLACE FUNCTION moray_router.reshard_judge(wanted bigint, tbl text, old_key text, new_key text) RETURNS void
+CREATE OR REPLACE FUNCTION moray_router.reshard_judge(
+  wanted bigint, tbl text, old_key text, new_key text) RETURNS void
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $body$
 DECLARE
   newest record; locked bigint := NULL;
@@ -114,11 +130,15 @@ BEGIN
       WHERE v.vnode = wanted AND p.state <> 'aborted' ORDER BY v.plan DESC LIMIT 1;
     IF NOT FOUND THEN RETURN; END IF;
     IF newest.role = 'target' AND newest.state = 'done' THEN RETURN; END IF;
-    IF newest.state = 'guarded' OR (newest.role = 'source' AND newest.state NOT IN ('preparing', 'capturing')) THEN
-      RAISE EXCEPTION 'moray-router: vnode % is fenced by plan % at generation %', wanted, newest.plan, newest.generation USING ERRCODE = 'MR001';
+    IF newest.state = 'guarded'
+      OR (newest.role = 'source' AND newest.state NOT IN ('preparing', 'capturing')) THEN
+      RAISE EXCEPTION 'moray-router: vnode % is fenced by plan % at generation %',
+        wanted, newest.plan, newest.generation USING ERRCODE = 'MR001';
     END IF;
     IF current_setting('transaction_isolation') <> 'read committed' THEN
-      RAISE EXCEPTION 'moray-router: vnode % moves by plan %: its rows are written at READ COMMITTED only', wanted, newest.plan USING ERRCODE = 'MR001';
+      RAISE EXCEPTION
+        'moray-router: vnode % moves by plan %: its rows are written at READ COMMITTED only',
+        wanted, newest.plan USING ERRCODE = 'MR001';
     END IF;
     EXIT WHEN locked = newest.plan;
     locked := newest.plan;
@@ -150,8 +170,13 @@ BEGIN
     IF NEW._vnode IS NULL THEN NEW._vnode := moray_router.vnode_of(TG_ARGV[0], new_key); END IF;
     after := NEW._vnode;
   END IF;
-  IF after IS NOT NULL THEN PERFORM moray_router.reshard_judge(after, TG_TABLE_NAME::text, CASE WHEN before = after THEN old_key END, new_key); END IF;
-  IF before IS DISTINCT FROM after AND before IS NOT NULL THEN PERFORM moray_router.reshard_judge(before, TG_TABLE_NAME::text, old_key, NULL); END IF;
+  IF after IS NOT NULL THEN
+    PERFORM moray_router.reshard_judge(after, TG_TABLE_NAME::text,
+                                       CASE WHEN before = after THEN old_key END, new_key);
+  END IF;
+  IF before IS DISTINCT FROM after AND before IS NOT NULL THEN
+    PERFORM moray_router.reshard_judge(before, TG_TABLE_NAME::text, old_key, NULL);
+  END IF;
   IF TG_OP = 'DELETE' THEN RETURN OLD; END IF;
   RETURN NEW;
 END $body$;
@@ -161,9 +186,11 @@ DECLARE
   running bigint;
 BEGIN
   SELECT max(plan) INTO running FROM moray_router.reshard_plan
-    WHERE state IN ('preparing', 'capturing', 'fenced', 'guarded') OR (role = 'target' AND state = 'committed');
+    WHERE state IN ('preparing', 'capturing', 'fenced', 'guarded')
+      OR (role = 'target' AND state = 'committed');
   IF running IS NOT NULL THEN
-    RAISE EXCEPTION 'moray-router: % can''t be truncated while plan % moves vnodes', TG_TABLE_NAME, running USING ERRCODE = 'MR001';
+    RAISE EXCEPTION 'moray-router: % can''t be truncated while plan % moves vnodes',
+      TG_TABLE_NAME, running USING ERRCODE = 'MR001';
   END IF;
   RETURN NULL;
 END $body$;
@@ -172,9 +199,11 @@ LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 DECLARE
   running bigint;
 BEGIN
-  SELECT max(plan) INTO running FROM moray_router.reshard_plan WHERE state IN ('preparing', 'capturing', 'fenced', 'guarded');
+  SELECT max(plan) INTO running FROM moray_router.reshard_plan
+    WHERE state IN ('preparing', 'capturing', 'fenced', 'guarded');
   IF running IS NOT NULL THEN
-    RAISE EXCEPTION 'moray-router: buckets can''t be changed while plan % moves vnodes', running USING ERRCODE = 'MR001';
+    RAISE EXCEPTION 'moray-router: buckets can''t be changed while plan % moves vnodes', running
+      USING ERRCODE = 'MR001';
   END IF;
   IF TG_OP = 'DELETE' THEN RETURN OLD; END IF;
   RETURN NEW;
@@ -182,45 +211,55 @@ END $body$;
 )sql";
 
 /// A trigger that is there stays: making it anew would wait for every writer.
-std::string unless_there(const std::string& table, const std::string& trigger, const std::string& statement) {
-  return "DO $do$ BEGIN IF NOT EXISTS (SELECT 1 FROM pg_trigger WHERE tgrelid = " + literal(table) + "::regclass AND tgname = " + literal(trigger) +
-         ") THEN " + statement + "; END IF; END $do$;\n";
+std::string unless_there(const std::string& table, const std::string& trigger,
+                         const std::string& statement) {
+  return "DO $do$ BEGIN IF NOT EXISTS (SELECT 1 FROM pg_trigger WHERE tgrelid = " + literal(table) +
+         "::regclass AND tgname = " + literal(trigger) + ") THEN " + statement +
+         "; END IF; END $do$;\n";
 }
 
 std::string replaced(std::string text, const std::string& what, const std::string& by) {
-  for (std::size_t at = 0; (at = text.find(what, at)) != std::string::npos; at += by.size()) text.replace(at, what.size(), by);
+  for (std::size_t at = 0; (at = text.find(what, at)) != std::string::npos; at += by.size())
+    text.replace(at, what.size(), by);
   return text;
 }
 
 }  // namespace
 
 std::string schema_sql(const ring::Ring& ring) {
-  return std::string(kTables) + kHashedPart + vnode_of(ring) + replaced(kJudge, "WRITERS", std::to_string(kWritersLock)) + kTriggers;
+  return std::string(kTables) + kHashedPart + vnode_of(ring) +
+         replaced(kJudge, "WRITERS", std::to_string(kWritersLock)) + kTriggers;
 }
 
 std::string table_triggers_sql(const std::string& bucket) {
   const std::string table = identifier(bucket);
   return unless_there(table, kTruncateTrigger,
-                      std::string("CREATE TRIGGER ") + kTruncateTrigger + " BEFORE TRUNCATE ON " + table +
+                      std::string("CREATE TRIGGER ") + kTruncateTrigger + " BEFORE TRUNCATE ON " +
+                          table +
                           " FOR EACH STATEMENT EXECUTE PROCEDURE moray_router.reshard_truncate()") +
          unless_there(table, kRowTrigger,
-                      std::string("CREATE TRIGGER ") + kRowTrigger + " BEFORE INSERT OR UPDATE OR DELETE ON " + table +
-                          " FOR EACH ROW EXECUTE PROCEDURE moray_router.reshard_row(" + literal(bucket) + ")");
+                      std::string("CREATE TRIGGER ") + kRowTrigger +
+                          " BEFORE INSERT OR UPDATE OR DELETE ON " + table +
+                          " FOR EACH ROW EXECUTE PROCEDURE moray_router.reshard_row(" +
+                          literal(bucket) + ")");
 }
 
 std::string bucket_list_trigger_sql() {
   return unless_there("buckets_config", kRowTrigger,
                       std::string("CREATE TRIGGER ") + kRowTrigger +
-                          " BEFORE INSERT OR UPDATE OR DELETE ON buckets_config FOR EACH ROW EXECUTE PROCEDURE moray_router.reshard_buckets()");
+                          " BEFORE INSERT OR UPDATE OR DELETE ON buckets_config FOR EACH ROW "
+                          "EXECUTE PROCEDURE moray_router.reshard_buckets()");
 }
 
 std::string drop_table_triggers_sql(const std::string& bucket) {
   const std::string table = identifier(bucket);
-  return std::string("DROP TRIGGER IF EXISTS ") + kRowTrigger + " ON " + table + "; DROP TRIGGER IF EXISTS " + kTruncateTrigger + " ON " + table + ";\n";
+  return std::string("DROP TRIGGER IF EXISTS ") + kRowTrigger + " ON " + table +
+         "; DROP TRIGGER IF EXISTS " + kTruncateTrigger + " ON " + table + ";\n";
 }
 
 std::string vnode_expression(const std::string& bucket, const std::string& row) {
-  return "coalesce(" + row + "._vnode, moray_router.vnode_of(" + literal(bucket) + ", " + row + "._key))";
+  return "coalesce(" + row + "._vnode, moray_router.vnode_of(" + literal(bucket) + ", " + row +
+         "._key))";
 }
 
 }  // namespace reshard

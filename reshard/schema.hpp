@@ -4,12 +4,12 @@
 
 #include "ring/ring.hpp"
 
-/// What resharding keeps in a shard's database: the schema `moray_router` (docs/resharding.md, in the
-/// databases).
+/// What resharding keeps in a shard's database: the schema `moray_router` (docs/resharding.md, in
+/// the databases).
 namespace reshard {
 
-/// The first number of the advisory locks that writers of moving rows share, and that barriers try; the
-/// second is the plan's number.
+/// The first number of the advisory locks that writers of moving rows share, and that barriers try;
+/// the second is the plan's number.
 inline constexpr int kWritersLock = 0x6d727776;
 /// The same of the lock that a plan's coordinator holds for as long as its session lives.
 inline constexpr int kCoordinatorLock = 0x6d727763;
@@ -19,8 +19,9 @@ inline constexpr const char* kTruncateTrigger = "zzzz_moray_router_truncate";
 /// SQLSTATE of everything that a plan refuses.
 inline constexpr const char* kRefusedState = "MR001";
 
-/// Statements that make the schema, its tables and functions, or leave what is there. One text, for one
-/// transaction. Throws std::invalid_argument where PostgreSQL has no function for the ring's algorithm.
+/// Statements that make the schema, its tables and functions, or leave what is there. One text, for
+/// one transaction. Throws std::invalid_argument where PostgreSQL has no function for the ring's
+/// algorithm.
 std::string schema_sql(const ring::Ring& ring);
 
 /// Statements that put the triggers on a bucket's table; one that has them is left alone.

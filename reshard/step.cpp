@@ -6,11 +6,37 @@
 namespace reshard {
 namespace {
 
-constexpr std::array<std::string_view, 31> kNames{
-    "take_over", "make_schema", "arm", "wait_armed", "copy", "pump", "verify", "prepare", "block", "fence", "wait_fenced",
-    "pump_last", "advance_sequence", "wait_flushed", "compare_servers", "commit", "wait_commit_flushed", "activate",
-    "commit_target", "unblock", "soak", "finalize", "begin_cleanup", "clean", "end_cleanup", "back_out", "unblock_source",
-    "drop_pending", "abort_plan", "finished", "aborted"};
+constexpr std::array<std::string_view, 31> kNames{"take_over",
+                                                  "make_schema",
+                                                  "arm",
+                                                  "wait_armed",
+                                                  "copy",
+                                                  "pump",
+                                                  "verify",
+                                                  "prepare",
+                                                  "block",
+                                                  "fence",
+                                                  "wait_fenced",
+                                                  "pump_last",
+                                                  "advance_sequence",
+                                                  "wait_flushed",
+                                                  "compare_servers",
+                                                  "commit",
+                                                  "wait_commit_flushed",
+                                                  "activate",
+                                                  "commit_target",
+                                                  "unblock",
+                                                  "soak",
+                                                  "finalize",
+                                                  "begin_cleanup",
+                                                  "clean",
+                                                  "end_cleanup",
+                                                  "back_out",
+                                                  "unblock_source",
+                                                  "drop_pending",
+                                                  "abort_plan",
+                                                  "finished",
+                                                  "aborted"};
 
 /// The act behind this one where all goes well.
 Act next(const Progress& progress) {
@@ -19,9 +45,11 @@ Act next(const Progress& progress) {
     case Act::wait_armed: return progress.copies ? Act::copy : Act::pump;
     case Act::end_cleanup: return Act::finished;
     case Act::unblock_source: return Act::drop_pending;
-    // From the start, all of which may be done twice: a failover may have been why the attempt failed.
+    // From the start, all of which may be done twice: a failover may have been why the attempt
+    // failed.
     case Act::drop_pending: return progress.give_up ? Act::abort_plan : Act::make_schema;
-    case Act::verify: return progress.verify_again ? Act::pump : Act::prepare;  // repairs are log entries
+    case Act::verify:
+      return progress.verify_again ? Act::pump : Act::prepare;  // repairs are log entries
     case Act::abort_plan: return Act::aborted;
     case Act::finished:
     case Act::aborted: return progress.act;
@@ -36,14 +64,15 @@ bool before_commit(Act act) { return act >= Act::prepare && act <= Act::commit; 
 Act begin_again(Act act) {
   if (before_commit(act)) return Act::back_out;  // also at the commit itself: the row decides
   switch (act) {
-    // Whoever goes on with the copy waits at the barrier once more; and a failover may have taken rows of
-    // the plan away.
+    // Whoever goes on with the copy waits at the barrier once more; and a failover may have taken
+    // rows of the plan away.
     case Act::arm:
     case Act::wait_armed:
     case Act::copy:
     case Act::pump:
     case Act::verify: return Act::make_schema;
-    // The commit may be gone with a server whose standby had not got it: nobody has acted on it then.
+    // The commit may be gone with a server whose standby had not got it: nobody has acted on it
+    // then.
     case Act::wait_commit_flushed: return Act::back_out;
     // A failover of the target may have taken its commit away.
     case Act::activate:
@@ -72,16 +101,14 @@ Progress after(Progress progress, Outcome outcome) {
   switch (outcome) {
     case Outcome::more: return progress;
     case Outcome::done: break;
-    case Outcome::committed:
-      progress.act = Act::wait_commit_flushed;
-      return progress;
+    case Outcome::committed: progress.act = Act::wait_commit_flushed; return progress;
     case Outcome::changed:  // of compare_servers: nothing that was copied is trusted
       progress.verify_again = true;
       progress.act = Act::back_out;
       return progress;
     case Outcome::failed:
-      // Clients are waiting, and perhaps only the other server is gone: at once, in the epoch that is there.
-      // Where that fails, too, a failover may have taken it away.
+      // Clients are waiting, and perhaps only the other server is gone: at once, in the epoch that
+      // is there. Where that fails, too, a failover may have taken it away.
       if (!before_commit(progress.act)) return resumed(progress);
       progress.act = Act::back_out;
       return progress;

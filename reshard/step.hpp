@@ -4,42 +4,43 @@
 #include <optional>
 #include <string_view>
 
-/// The order of a plan's acts, and what follows a success, a failure and a crash. Pure: no clock, database
-/// or router; `tests/sim` runs it against simulated ones, the executor against real ones.
+/// The order of a plan's acts, and what follows a success, a failure and a crash. Pure: no clock,
+/// database or router; `tests/sim` runs it against simulated ones, the executor against real ones.
 namespace reshard {
 
-/// One act of a coordinator. Each may be done twice: whoever is told that one was done, or not, may be
-/// wrong. What each must ensure is in the resharding notes (docs/resharding.md) under its name.
+/// One act of a coordinator. Each may be done twice: whoever is told that one was done, or not, may
+/// be wrong. What each must ensure is in the resharding notes (docs/resharding.md) under its name.
 enum class Act : std::uint8_t {
-  take_over,         ///< locks of both databases are ours, older backends are gone, the epoch is raised
-  make_schema,       ///< membership, triggers, rows of the plan: source preparing, target guarded
-  arm,               ///< source: preparing (or fenced, where a back-out was lost) becomes capturing
-  wait_armed,        ///< barrier: no transaction is left that did not see it
-  copy,              ///< rows, a chunk each time
-  pump,              ///< one cycle: what the log names becomes at the target what it is at the source
-  verify,            ///< both sides compared; what differs gets a log entry
-  prepare,           ///< routers hold the next ring as pending, and serve under leases from now on
-  block,             ///< routers hold new writes; those before are answered
-  fence,             ///< source: capturing becomes fenced
-  wait_fenced,       ///< barrier
-  pump_last,         ///< one whole cycle that begins behind the barrier
-  advance_sequence,  ///< the target's ids begin behind the source's
-  wait_flushed,      ///< connected standbys of both sides have all of that
-  compare_servers,   ///< still the servers, tables and triggers that were copied?
-  commit,            ///< source: fenced becomes committed, of this attempt. The commit point
-  wait_commit_flushed,  ///< connected standbys have it, too; then the row says that it is decided, and they have that
-  activate,          ///< routers take the pending ring, still blocked; or their leases have run out
-  commit_target,     ///< target: guarded becomes committed: its guard opens, its log begins
-  unblock,           ///< held writes go to the target
-  soak,              ///< a cycle of the reverse stream
-  finalize,          ///< the reverse stream ends
-  begin_cleanup,     ///< source: committed becomes cleaning
-  clean,             ///< a batch of moved rows is deleted at the source
+  take_over,    ///< locks of both databases are ours, older backends are gone, the epoch is raised
+  make_schema,  ///< membership, triggers, rows of the plan: source preparing, target guarded
+  arm,          ///< source: preparing (or fenced, where a back-out was lost) becomes capturing
+  wait_armed,   ///< barrier: no transaction is left that did not see it
+  copy,         ///< rows, a chunk each time
+  pump,         ///< one cycle: what the log names becomes at the target what it is at the source
+  verify,       ///< both sides compared; what differs gets a log entry
+  prepare,      ///< routers hold the next ring as pending, and serve under leases from now on
+  block,        ///< routers hold new writes; those before are answered
+  fence,        ///< source: capturing becomes fenced
+  wait_fenced,  ///< barrier
+  pump_last,    ///< one whole cycle that begins behind the barrier
+  advance_sequence,     ///< the target's ids begin behind the source's
+  wait_flushed,         ///< connected standbys of both sides have all of that
+  compare_servers,      ///< still the servers, tables and triggers that were copied?
+  commit,               ///< source: fenced becomes committed, of this attempt. The commit point
+  wait_commit_flushed,  ///< connected standbys have it, too; then the row says that it is decided,
+                        ///< and they have that
+  activate,       ///< routers take the pending ring, still blocked; or their leases have run out
+  commit_target,  ///< target: guarded becomes committed: its guard opens, its log begins
+  unblock,        ///< held writes go to the target
+  soak,           ///< a cycle of the reverse stream
+  finalize,       ///< the reverse stream ends
+  begin_cleanup,  ///< source: committed becomes cleaning
+  clean,          ///< a batch of moved rows is deleted at the source
   end_cleanup,
-  back_out,          ///< source: fenced becomes capturing again, unless it is committed: the row decides
-  unblock_source,    ///< held writes go to the source
-  drop_pending,      ///< routers forget the pending ring and serve without leases
-  abort_plan,        ///< source and target: aborted, unless committed; and connected standbys have it
+  back_out,  ///< source: fenced becomes capturing again, unless it is committed: the row decides
+  unblock_source,  ///< held writes go to the source
+  drop_pending,    ///< routers forget the pending ring and serve without leases
+  abort_plan,      ///< source and target: aborted, unless committed; and connected standbys have it
   finished,
   aborted,
 };
@@ -59,18 +60,19 @@ enum class Outcome : std::uint8_t {
 struct Progress {
   Act act = Act::take_over;
   Act after_take_over = Act::make_schema;
-  std::uint32_t attempt = 1;    ///< of the cutover
-  bool copies = true;           ///< false: a rollback, whose target has the rows already
-  bool give_up = false;         ///< after a failed cutover the plan is aborted, not tried again
-  bool verify_again = false;    ///< a server is not the one that was copied: all is compared before the next attempt
+  std::uint32_t attempt = 1;  ///< of the cutover
+  bool copies = true;         ///< false: a rollback, whose target has the rows already
+  bool give_up = false;       ///< after a failed cutover the plan is aborted, not tried again
+  bool verify_again =
+      false;  ///< a server is not the one that was copied: all is compared before the next attempt
   bool operator==(const Progress&) const = default;
 };
 
 /// What to do after `progress.act` had that outcome.
 Progress after(Progress progress, Outcome outcome);
 
-/// What to do after a crash during (or just before, or just after) `progress.act`, whose outcome nobody
-/// knows: everything begins with taking over.
+/// What to do after a crash during (or just before, or just after) `progress.act`, whose outcome
+/// nobody knows: everything begins with taking over.
 Progress resumed(Progress progress);
 
 /// The plan that takes a finished cutover back, in the other direction.

@@ -33,13 +33,14 @@ struct Table {
   std::string bucket;  ///< as its clients name it
   std::string name;    ///< the table's
   std::vector<Column> columns;
-  std::string primary_key;       ///< `PRIMARY KEY (_key)`
+  std::string primary_key;  ///< `PRIMARY KEY (_key)`
   std::string primary_key_name;
-  std::vector<Index> indexes;    ///< others
+  std::vector<Index> indexes;  ///< others
   std::vector<Trigger> triggers;
-  std::string counted_in;        ///< the table of counts of its rows by directory (reshard/counts.hpp); empty: none
+  std::string counted_in;  ///< the table of counts of its rows by directory (reshard/counts.hpp);
+                           ///< empty: none
   double rows_about = 0;
-  double bytes_about = 0;        ///< of the table and what is stored beside it, without indexes
+  double bytes_about = 0;  ///< of the table and what is stored beside it, without indexes
 
   [[nodiscard]] const Column* column(const std::string& wanted) const;
   /// `a, b, c`
@@ -64,8 +65,8 @@ bool is_routed(const std::string& bucket, const config::Buckets& kinds);
 /// nullopt: there is no such table.
 std::optional<Table> read_table(backends::postgres::Session& session, const std::string& bucket);
 
-/// Makes the list of buckets, this bucket's line in it, its sequence and its table with its triggers and
-/// the primary key alone; whatever is there already stays. For one transaction.
+/// Makes the list of buckets, this bucket's line in it, its sequence and its table with its
+/// triggers and the primary key alone; whatever is there already stays. For one transaction.
 std::string create_sql(const BucketConfig& config, const Table& table);
 
 /// What keeps rows of one from being rows of the other; empty: nothing.

@@ -9,7 +9,8 @@ namespace reshard {
 class Throttle {
  public:
   /// 0: no limit.
-  explicit Throttle(std::uint64_t per_second) : rate_(per_second), began_(std::chrono::steady_clock::now()) {}
+  explicit Throttle(std::uint64_t per_second)
+      : rate_(per_second), began_(std::chrono::steady_clock::now()) {}
   /// Waits where that was too fast.
   void took(std::uint64_t amount);
   [[nodiscard]] bool limited() const { return rate_ != 0; }

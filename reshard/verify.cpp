@@ -17,18 +17,21 @@ struct Sum {
   std::string digest;
   bool operator==(const Sum&) const = default;
 };
-using Sums = std::map<std::string, Sum>;              // by vnode
-using Digests = std::map<std::string, std::string>;   // by key
+using Sums = std::map<std::string, Sum>;             // by vnode
+using Digests = std::map<std::string, std::string>;  // by key
 
 /// `alike`: the table whose columns, in their order, are compared.
 std::string sums_sql(const Table& alike, const VnodeGroup& group) {
-  return "SELECT v, count(*), sum(('x' || substr(d, 1, 15))::bit(60)::bigint) FROM (SELECT " + vnode_expression(alike.bucket, "t") + " AS v, " +
-         row_digest(alike, "t") + " AS d FROM " + alike.name + " t WHERE t._vnode = ANY(" + group_sql(group) + ")) r GROUP BY v";
+  return "SELECT v, count(*), sum(('x' || substr(d, 1, 15))::bit(60)::bigint) FROM (SELECT " +
+         vnode_expression(alike.bucket, "t") + " AS v, " + row_digest(alike, "t") + " AS d FROM " +
+         alike.name + " t WHERE t._vnode = ANY(" + group_sql(group) + ")) r GROUP BY v";
 }
 
 Sums sums_of(const Rows& rows) {
   Sums sums;
-  for (int i = 0; i < rows.count(); ++i) sums[std::string(rows.text(i, 0))] = {std::stoull(std::string(rows.text(i, 1))), std::string(rows.text(i, 2))};
+  for (int i = 0; i < rows.count(); ++i)
+    sums[std::string(rows.text(i, 0))] = {std::stoull(std::string(rows.text(i, 1))),
+                                          std::string(rows.text(i, 2))};
   return sums;
 }
 
@@ -51,15 +54,21 @@ std::string at(const Digests& all, const std::string& key) {
   return found == all.end() ? "" : found->second;
 }
 
-DifferingRow described(const std::string& bucket, const std::string& key, const std::string& here, const std::string& there) {
-  return {bucket, key, there.empty() ? "missing at the target" : here.empty() ? "not at the source" : "differs"};
+DifferingRow described(const std::string& bucket, const std::string& key, const std::string& here,
+                       const std::string& there) {
+  return {bucket, key,
+          there.empty()  ? "missing at the target"
+          : here.empty() ? "not at the source"
+                         : "differs"};
 }
 
 /// What each side had of a key when it was looked at last.
 using Suspects = std::map<std::string, std::pair<std::string, std::string>>;
 
 Suspects suspects_of(Database& from, Database& to, const Table& alike, const std::string& where) {
-  const auto rows = ask_both(from, to, "SELECT t._key, " + row_digest(alike, "t") + " FROM " + alike.name + " t WHERE " + where);
+  const auto rows = ask_both(
+      from, to,
+      "SELECT t._key, " + row_digest(alike, "t") + " FROM " + alike.name + " t WHERE " + where);
   const Digests here = digests_of(rows.first), there = digests_of(rows.second);
   Suspects suspects;
   for (const auto& [key, digest] : here)
@@ -70,17 +79,22 @@ Suspects suspects_of(Database& from, Database& to, const Table& alike, const std
 }
 
 /// Whatever was written meanwhile differs for a moment; what no cycle mends differs.
-void settle(Database& from, Database& to, Pump& pump, const Table& alike, Suspects suspects, std::vector<DifferingRow>& differing) {
+void settle(Database& from, Database& to, Pump& pump, const Table& alike, Suspects suspects,
+            std::vector<DifferingRow>& differing) {
   for (int look = 0; !suspects.empty(); ++look) {
-    if (look >= kLooksMost) throw ActFailed("bucket " + alike.bucket + ": " + std::to_string(suspects.size()) + " keys change too fast to be compared");
+    if (look >= kLooksMost)
+      throw ActFailed("bucket " + alike.bucket + ": " + std::to_string(suspects.size()) +
+                      " keys change too fast to be compared");
     pump.cycle();
     std::vector<std::string> keys;
     for (const auto& [key, seen] : suspects) keys.push_back(key);
     Suspects still;
-    for (const auto& some : in_parts(keys)) still.merge(suspects_of(from, to, alike, "t._key = ANY(" + text_array(some) + ")"));
+    for (const auto& some : in_parts(keys))
+      still.merge(suspects_of(from, to, alike, "t._key = ANY(" + text_array(some) + ")"));
     for (auto each = still.begin(); each != still.end();) {
       if (suspects.at(each->first) == each->second) {
-        differing.push_back(described(alike.bucket, each->first, each->second.first, each->second.second));
+        differing.push_back(
+            described(alike.bucket, each->first, each->second.first, each->second.second));
         each = still.erase(each);
       } else {
         ++each;
@@ -92,26 +106,32 @@ void settle(Database& from, Database& to, Pump& pump, const Table& alike, Suspec
 
 }  // namespace
 
-std::vector<DifferingRow> verify_keys(Database& from, Database& to, Pump& pump, const KeysByTable& keys) {
+std::vector<DifferingRow> verify_keys(Database& from, Database& to, Pump& pump,
+                                      const KeysByTable& keys) {
   std::vector<DifferingRow> differing;
   for (const auto& [name, some] : keys) {
     const Table& alike = pump.tables().at(name).source;
     Suspects suspects;
-    for (const auto& part : in_parts({some.begin(), some.end()})) suspects.merge(suspects_of(from, to, alike, "t._key = ANY(" + text_array(part) + ")"));
+    for (const auto& part : in_parts({some.begin(), some.end()}))
+      suspects.merge(suspects_of(from, to, alike, "t._key = ANY(" + text_array(part) + ")"));
     settle(from, to, pump, alike, std::move(suspects), differing);
   }
   return differing;
 }
 
-std::vector<DifferingRow> differing_now(Database& from, Database& to, const TablePair& tables, const std::vector<std::string>& keys) {
+std::vector<DifferingRow> differing_now(Database& from, Database& to, const TablePair& tables,
+                                        const std::vector<std::string>& keys) {
   std::vector<DifferingRow> result;
-  for (const auto& [key, digest] : suspects_of(from, to, tables.source, "t._key = ANY(" + text_array(keys) + ")"))
+  for (const auto& [key, digest] :
+       suspects_of(from, to, tables.source, "t._key = ANY(" + text_array(keys) + ")"))
     result.push_back(described(tables.source.bucket, key, digest.first, digest.second));
   return result;
 }
 
-Verification verify_tables(Database& from, Database& to, Pump& pump, const std::function<std::vector<VnodeGroup>(const TablePair&)>& groups,
-                           const std::function<void(std::uint64_t rows)>& progress, const std::function<bool()>& stopped) {
+Verification verify_tables(Database& from, Database& to, Pump& pump,
+                           const std::function<std::vector<VnodeGroup>(const TablePair&)>& groups,
+                           const std::function<void(std::uint64_t rows)>& progress,
+                           const std::function<bool()>& stopped) {
   Verification result;
   result.vnodes = from.plan().vnodes.size();
   for (const auto& [name, pair] : pump.tables()) {
@@ -126,11 +146,15 @@ Verification verify_tables(Database& from, Database& to, Pump& pump, const std::
       for (const std::uint64_t vnode : group) {
         const auto a = here.find(std::to_string(vnode)), b = there.find(std::to_string(vnode));
         if (a != here.end()) rows += a->second.rows;
-        if ((a == here.end()) != (b == there.end()) || (a != here.end() && !(a->second == b->second))) differing.push_back(vnode);
+        if ((a == here.end()) != (b == there.end()) ||
+            (a != here.end() && !(a->second == b->second)))
+          differing.push_back(vnode);
       }
       result.rows += rows;
       progress(rows);
-      if (!differing.empty()) suspects.merge(suspects_of(from, to, alike, "t._vnode = ANY(" + group_sql(differing) + ")"));
+      if (!differing.empty())
+        suspects.merge(
+            suspects_of(from, to, alike, "t._vnode = ANY(" + group_sql(differing) + ")"));
     }
     settle(from, to, pump, alike, std::move(suspects), result.differing);
   }

@@ -17,21 +17,26 @@ struct DifferingRow {
 };
 
 struct Verification {
-  std::uint64_t vnodes = 0;             ///< compared
-  std::uint64_t rows = 0;               ///< at the source
-  std::vector<DifferingRow> differing;  ///< of which the pump has applied a whole cycle, and they differed still
+  std::uint64_t vnodes = 0;  ///< compared
+  std::uint64_t rows = 0;    ///< at the source
+  std::vector<DifferingRow>
+      differing;  ///< of which the pump has applied a whole cycle, and they differed still
 };
 
-/// Compares the moving rows of both sides while they are written to: by vnode, and key by key where a vnode
-/// differs; a key counts as differing only when it was the same twice on each side with a whole cycle of the
-/// pump between. `progress`: told of rows; `stopped`: asked now and then.
-Verification verify_tables(Database& from, Database& to, Pump& pump, const std::function<std::vector<VnodeGroup>(const TablePair&)>& groups,
-                           const std::function<void(std::uint64_t rows)>& progress, const std::function<bool()>& stopped);
+/// Compares the moving rows of both sides while they are written to: by vnode, and key by key where
+/// a vnode differs; a key counts as differing only when it was the same twice on each side with a
+/// whole cycle of the pump between. `progress`: told of rows; `stopped`: asked now and then.
+Verification verify_tables(Database& from, Database& to, Pump& pump,
+                           const std::function<std::vector<VnodeGroup>(const TablePair&)>& groups,
+                           const std::function<void(std::uint64_t rows)>& progress,
+                           const std::function<bool()>& stopped);
 
 /// The same of certain keys alone.
-std::vector<DifferingRow> verify_keys(Database& from, Database& to, Pump& pump, const KeysByTable& keys);
+std::vector<DifferingRow> verify_keys(Database& from, Database& to, Pump& pump,
+                                      const KeysByTable& keys);
 
 /// Those of the keys that are not the same on both sides, at this moment.
-std::vector<DifferingRow> differing_now(Database& from, Database& to, const TablePair& tables, const std::vector<std::string>& keys);
+std::vector<DifferingRow> differing_now(Database& from, Database& to, const TablePair& tables,
+                                        const std::vector<std::string>& keys);
 
 }  // namespace reshard

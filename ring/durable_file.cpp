@@ -11,11 +11,14 @@ namespace {
 
 namespace fs = std::filesystem;
 
-[[noreturn]] void fail(const fs::path& path) { throw std::system_error(errno, std::generic_category(), path.string()); }
+[[noreturn]] void fail(const fs::path& path) {
+  throw std::system_error(errno, std::generic_category(), path.string());
+}
 
 /// Closed at the end.
 struct Descriptor {
-  Descriptor(const fs::path& path, int flags) : number(open(path.c_str(), flags | O_CLOEXEC, 0644)) {
+  Descriptor(const fs::path& path, int flags)
+      : number(open(path.c_str(), flags | O_CLOEXEC, 0644)) {
     if (number < 0) fail(path);
   }
   ~Descriptor() { close(number); }
@@ -29,7 +32,9 @@ void sync(const fs::path& path, int flags) {
   if (fsync(file.number) != 0) fail(path);
 }
 
-fs::path beside(const fs::path& path) { return path.parent_path() / ("." + path.filename().string() + "-new"); }
+fs::path beside(const fs::path& path) {
+  return path.parent_path() / ("." + path.filename().string() + "-new");
+}
 
 }  // namespace
 

@@ -32,16 +32,21 @@ std::optional<Generation> read_name(const fs::path& directory) {
   if (dash == std::string::npos || name.size() - dash - 1 != 64) return std::nullopt;
   Generation generation;
   const auto [end, error] = std::from_chars(name.data(), name.data() + dash, generation.number);
-  if (error != std::errc() || end != name.data() + dash || generation.number == 0) return std::nullopt;
+  if (error != std::errc() || end != name.data() + dash || generation.number == 0)
+    return std::nullopt;
   generation.digest = name.substr(dash + 1);
-  if (generation.digest.find_first_not_of("0123456789abcdef") != std::string::npos) return std::nullopt;
+  if (generation.digest.find_first_not_of("0123456789abcdef") != std::string::npos)
+    return std::nullopt;
   generation.directory = directory;
   struct stat found {};
-  if (stat(directory.c_str(), &found) == 0) generation.created = std::chrono::system_clock::from_time_t(found.st_mtime);
+  if (stat(directory.c_str(), &found) == 0)
+    generation.created = std::chrono::system_clock::from_time_t(found.st_mtime);
   return generation;
 }
 
-std::string name_of(std::uint64_t number, const std::string& digest) { return std::to_string(number) + "-" + digest; }
+std::string name_of(std::uint64_t number, const std::string& digest) {
+  return std::to_string(number) + "-" + digest;
+}
 
 std::string current_name(const fs::path& store) {
   std::error_code error;
@@ -49,7 +54,9 @@ std::string current_name(const fs::path& store) {
   return error ? "" : target.filename().string();
 }
 
-bool is_table(const fs::path& file) { return file.extension() == ".ldb" || file.extension() == ".sst"; }
+bool is_table(const fs::path& file) {
+  return file.extension() == ".ldb" || file.extension() == ".sst";
+}
 
 /// What LevelDB never changes is linked; what it appends to is copied.
 void copy_ring(const fs::path& from, const fs::path& to) {
@@ -74,7 +81,8 @@ void sync_ring(const fs::path& directory) {
 /// Held by whoever changes the store; freed by the system when its process dies.
 class GenerationStore::Lock {
  public:
-  explicit Lock(const fs::path& store) : file_(open((store / "lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644)) {
+  explicit Lock(const fs::path& store)
+      : file_(open((store / "lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644)) {
     int taken = -1;
     while (file_ >= 0 && (taken = flock(file_, LOCK_EX)) != 0 && errno == EINTR) {
     }
@@ -106,21 +114,25 @@ bool GenerationStore::is_generation(const fs::path& directory) {
 std::vector<Generation> GenerationStore::list() const {
   const std::string current = current_name(directory_);
   std::vector<Generation> all;
-  if (!fs::is_directory(directory_)) throw RingError("store " + directory_.string() + ": is not a directory");
+  if (!fs::is_directory(directory_))
+    throw RingError("store " + directory_.string() + ": is not a directory");
   for (const auto& entry : fs::directory_iterator(directory_)) {
     auto generation = read_name(entry.path());
     if (!generation || !entry.is_directory()) continue;
     generation->current = entry.path().filename() == current;
     all.push_back(*std::move(generation));
   }
-  std::sort(all.begin(), all.end(), [](const Generation& a, const Generation& b) { return a.number < b.number; });
+  std::sort(all.begin(), all.end(),
+            [](const Generation& a, const Generation& b) { return a.number < b.number; });
   return all;
 }
 
 Generation GenerationStore::current() const {
   const auto all = list();
-  const auto found = std::find_if(all.begin(), all.end(), [](const Generation& each) { return each.current; });
-  if (found == all.end()) throw RingError("store " + directory_.string() + ": `current` names no generation of it");
+  const auto found =
+      std::find_if(all.begin(), all.end(), [](const Generation& each) { return each.current; });
+  if (found == all.end())
+    throw RingError("store " + directory_.string() + ": `current` names no generation of it");
   return *found;
 }
 
@@ -133,8 +145,8 @@ std::optional<Generation> GenerationStore::find(std::uint64_t number) const {
 LoadedGeneration GenerationStore::load(const Generation& generation) {
   LoadedGeneration loaded{generation, load_leveldb(generation.directory)};
   if (loaded.ring->digest() != generation.digest)
-    throw RingError("ring " + generation.directory.string() + ": its digest is " + loaded.ring->digest() +
-                    ": it was changed after it was stored");
+    throw RingError("ring " + generation.directory.string() + ": its digest is " +
+                    loaded.ring->digest() + ": it was changed after it was stored");
   return loaded;
 }
 
@@ -164,7 +176,8 @@ LoadedGeneration GenerationStore::finish(const fs::path& staging) {
   return {*read_name(directory), std::move(ring)};
 }
 
-LoadedGeneration GenerationStore::stage_edit(const std::function<void(const fs::path& directory)>& edit) {
+LoadedGeneration GenerationStore::stage_edit(
+    const std::function<void(const fs::path& directory)>& edit) {
   const Lock lock(directory_);
   remove_leftovers();
   const fs::path staging = directory_ / (kStaging + std::to_string(getpid()));
@@ -192,7 +205,9 @@ void GenerationStore::forget_old(std::size_t keep) {
   const Lock lock(directory_);
   auto all = list();
   const std::string waiting = pending();
-  std::erase_if(all, [&](const Generation& each) { return each.current || waiting.find(each.digest) != std::string::npos; });
+  std::erase_if(all, [&](const Generation& each) {
+    return each.current || waiting.find(each.digest) != std::string::npos;
+  });
   for (std::size_t i = 0; i + keep < all.size() + 1; ++i) {
     const fs::path dropped = directory_ / (kDropped + all[i].directory.filename().string());
     fs::rename(all[i].directory, dropped);

@@ -59,7 +59,8 @@ class GenerationStore {
 
   /// Makes the next generation: a copy of the current one that `edit` changes in place (a
   /// directory of node-fash's form). Not current yet; an equal one that is staged already is taken.
-  LoadedGeneration stage_edit(const std::function<void(const std::filesystem::path& directory)>& edit);
+  LoadedGeneration stage_edit(
+      const std::function<void(const std::filesystem::path& directory)>& edit);
   /// The same, of a whole ring. Makes the store's directory where there is none.
   LoadedGeneration stage_ring(const Ring& ring);
 

@@ -1,5 +1,5 @@
-// The functions of one algorithm alone are deprecated for what they can't do: be provided by another
-// module. Here they take 55 ns for a key, the general ones 95.
+// The functions of one algorithm alone are deprecated for what they can't do: be provided by
+// another module. Here they take 55 ns for a key, the general ones 95.
 #define OPENSSL_SUPPRESS_DEPRECATED
 
 #include "ring/hash.hpp"

@@ -12,7 +12,8 @@ std::uint64_t top_bits(const Digest& digest) {
 }  // namespace
 
 BigNumber Interval::compute(Algorithm algorithm, std::uint32_t vnode_count) {
-  return BigNumber::ones(static_cast<unsigned>(8 * digest_bytes(algorithm))).divided_by(vnode_count);
+  return BigNumber::ones(static_cast<unsigned>(8 * digest_bytes(algorithm)))
+      .divided_by(vnode_count);
 }
 
 std::optional<Interval> Interval::make(Algorithm algorithm, const BigNumber& interval) {

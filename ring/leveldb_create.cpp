@@ -19,7 +19,8 @@ class Writer {
       : directory_(directory.string()), ring_(ring) {
     if (const auto collision = key_collision(ring.pnodes()))
       throw RingError("ring " + directory_ + ": " + *collision);
-    if (std::filesystem::exists(directory)) throw RingError("ring " + directory_ + ": exists already");
+    if (std::filesystem::exists(directory))
+      throw RingError("ring " + directory_ + ": exists already");
     leveldb::Options options;
     options.create_if_missing = true;
     options.error_if_exists = true;
@@ -92,8 +93,8 @@ class Writer {
 
   [[nodiscard]] std::string algorithm() const {
     return "{\"NAME\":\"" + std::string(to_string(ring_.algorithm())) + "\",\"MAX\":\"" +
-           std::string(2 * digest_bytes(ring_.algorithm()), 'F') +
-           "\",\"VNODE_HASH_INTERVAL\":\"" + ring_.interval_hex() + "\"}";
+           std::string(2 * digest_bytes(ring_.algorithm()), 'F') + "\",\"VNODE_HASH_INTERVAL\":\"" +
+           ring_.interval_hex() + "\"}";
   }
 
   std::string directory_;

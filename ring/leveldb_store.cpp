@@ -57,8 +57,8 @@ class Reader {
     get("COMPLETE");
     parts_.version = parse("VERSION").is_string() ? parse("VERSION").get<std::string>() : "";
     if (!acceptable_version(parts_.version))
-      refuse("VERSION", "version " + parts_.version +
-                            " is not compatible with current version 2,1,0");
+      refuse("VERSION",
+             "version " + parts_.version + " is not compatible with current version 2,1,0");
     read_count();
     read_algorithm();
     read_pnodes();

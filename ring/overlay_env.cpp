@@ -91,7 +91,8 @@ class MemoryOverlay final : public OverlayEnv {
   Status GetChildren(const std::string& directory, std::vector<std::string>* names) override {
     const Status status = target()->GetChildren(directory, names);
     const std::scoped_lock lock(mutex_);
-    std::erase_if(*names, [&](const auto& name) { return removed_.contains(directory + "/" + name); });
+    std::erase_if(*names,
+                  [&](const auto& name) { return removed_.contains(directory + "/" + name); });
     for (const auto& [path, content] : written_)
       if (path.starts_with(directory + "/")) {
         const std::string name = path.substr(directory.size() + 1);

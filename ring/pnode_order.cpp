@@ -50,7 +50,8 @@ std::optional<std::string> key_collision(std::span<const std::string> pnodes) {
     if (name.find_first_not_of("0123456789", slash + 1) != std::string::npos) continue;
     const std::string_view other = std::string_view(name).substr(0, slash);
     if (names.contains(other))
-      return "pnode \"" + name + "\" collides with the vnodes of pnode \"" + std::string(other) + "\"";
+      return "pnode \"" + name + "\" collides with the vnodes of pnode \"" + std::string(other) +
+             "\"";
   }
   return std::nullopt;
 }

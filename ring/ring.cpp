@@ -88,8 +88,8 @@ std::shared_ptr<const Ring> Ring::make(RingParts parts) {
   for (std::size_t i = 0; i < state->pnodes.size(); ++i)
     state->pnode_by_name.emplace(state->pnodes[i], static_cast<PnodeIndex>(i));
 
-  state->data = VnodeData(checked_data(std::move(parts.data), state->owners.size()),
-                          state->owners.size());
+  state->data =
+      VnodeData(checked_data(std::move(parts.data), state->owners.size()), state->owners.size());
   auto ring = std::shared_ptr<Ring>(new Ring(std::move(state)));
   const_cast<State&>(*ring->state_).digest = compute_digest(*ring);  // not published yet
   return ring;
@@ -130,7 +130,8 @@ bool Ring::any_data() const { return !state_->data.empty(); }
 
 std::vector<Vnode> Ring::data_vnodes() const {
   std::vector<Vnode> vnodes;
-  for (const std::uint32_t vnode : state_->data.vnodes()) vnodes.push_back(static_cast<Vnode>(vnode));
+  for (const std::uint32_t vnode : state_->data.vnodes())
+    vnodes.push_back(static_cast<Vnode>(vnode));
   return vnodes;
 }
 
@@ -147,8 +148,8 @@ const std::string& Ring::version() const { return state_->version; }
 const std::string& Ring::digest() const { return state_->digest; }
 
 std::size_t Ring::bytes() const {
-  std::size_t bytes = sizeof(State) + state_->owners.capacity() * sizeof(std::uint16_t) +
-                      state_->data.bytes();
+  std::size_t bytes =
+      sizeof(State) + state_->owners.capacity() * sizeof(std::uint16_t) + state_->data.bytes();
   for (const std::string& name : state_->pnodes) bytes += 2 * sizeof name + name.capacity() + 64;
   return bytes;
 }

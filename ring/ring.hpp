@@ -31,10 +31,10 @@ struct Location {
 /// What a Ring is made of; whole, checked by Ring::make.
 struct RingParts {
   Algorithm algorithm = Algorithm::sha256;
-  std::string interval_hex;              ///< VNODE_HASH_INTERVAL; as stored
+  std::string interval_hex;  ///< VNODE_HASH_INTERVAL; as stored
   std::string version = "2.1.0";
-  std::vector<std::string> pnodes;       ///< in /PNODE order; unique
-  std::vector<std::uint16_t> owners;     ///< by vnode: index into pnodes; its size is the count
+  std::vector<std::string> pnodes;    ///< in /PNODE order; unique
+  std::vector<std::uint16_t> owners;  ///< by vnode: index into pnodes; its size is the count
   std::vector<std::pair<std::uint32_t, std::string>> data;  ///< vnode and JSON text, where not 1
 };
 

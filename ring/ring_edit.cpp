@@ -19,17 +19,20 @@ RingParts parts_of(const Ring& ring) {
   parts.owners.reserve(ring.vnode_count());
   for (std::uint32_t vnode = 0; vnode < ring.vnode_count(); ++vnode)
     parts.owners.push_back(number(ring.owner(static_cast<Vnode>(vnode))));
-  for (const Vnode vnode : ring.data_vnodes()) parts.data.emplace_back(number(vnode), ring.data_json(vnode));
+  for (const Vnode vnode : ring.data_vnodes())
+    parts.data.emplace_back(number(vnode), ring.data_json(vnode));
   return parts;
 }
 
 void require_vnodes(const Ring& ring, const VnodeSet& vnodes) {
   if (vnodes.empty() || vnodes.ranges().back().last < ring.vnode_count()) return;
-  throw std::invalid_argument("vnode " + std::to_string(vnodes.ranges().back().last) + " is not in the ring, whose last is " +
+  throw std::invalid_argument("vnode " + std::to_string(vnodes.ranges().back().last) +
+                              " is not in the ring, whose last is " +
                               std::to_string(ring.vnode_count() - 1));
 }
 
-std::shared_ptr<const Ring> remapped(const Ring& ring, const VnodeSet& vnodes, const std::string& pnode) {
+std::shared_ptr<const Ring> remapped(const Ring& ring, const VnodeSet& vnodes,
+                                     const std::string& pnode) {
   require_vnodes(ring, vnodes);
   RingParts parts = parts_of(ring);
   std::size_t owner = parts.pnodes.size();
@@ -39,15 +42,20 @@ std::shared_ptr<const Ring> remapped(const Ring& ring, const VnodeSet& vnodes, c
     parts.pnodes.push_back(pnode);
     if (const auto collision = key_collision(parts.pnodes)) throw std::invalid_argument(*collision);
   }
-  vnodes.each([&](Vnode vnode) { parts.owners[number(vnode)] = static_cast<std::uint16_t>(owner); });
+  vnodes.each(
+      [&](Vnode vnode) { parts.owners[number(vnode)] = static_cast<std::uint16_t>(owner); });
   return Ring::make(std::move(parts));
 }
 
-std::shared_ptr<const Ring> with_data(const Ring& ring, const VnodeSet& vnodes, const std::string& data_json) {
+std::shared_ptr<const Ring> with_data(const Ring& ring, const VnodeSet& vnodes,
+                                      const std::string& data_json) {
   require_vnodes(ring, vnodes);
-  if (!nlohmann::json::accept(data_json)) throw std::invalid_argument("the data is not JSON: " + data_json);
+  if (!nlohmann::json::accept(data_json))
+    throw std::invalid_argument("the data is not JSON: " + data_json);
   RingParts parts = parts_of(ring);
-  std::erase_if(parts.data, [&](const auto& entry) { return vnodes.contains(static_cast<Vnode>(entry.first)); });
+  std::erase_if(parts.data, [&](const auto& entry) {
+    return vnodes.contains(static_cast<Vnode>(entry.first));
+  });
   vnodes.each([&](Vnode vnode) { parts.data.emplace_back(number(vnode), data_json); });
   return Ring::make(std::move(parts));
 }
@@ -71,9 +79,12 @@ VnodeSet with_other_data(const Ring& ring, const VnodeSet& vnodes, const std::st
 }
 
 Difference difference(const Ring& from, const Ring& to) {
-  if (from.vnode_count() != to.vnode_count() || from.algorithm() != to.algorithm() || from.interval_hex() != to.interval_hex())
-    throw std::invalid_argument("the rings hash keys to different vnodes: " + std::to_string(from.vnode_count()) + " vnodes against " +
-                                std::to_string(to.vnode_count()) + ", or another algorithm or interval");
+  if (from.vnode_count() != to.vnode_count() || from.algorithm() != to.algorithm() ||
+      from.interval_hex() != to.interval_hex())
+    throw std::invalid_argument(
+        "the rings hash keys to different vnodes: " + std::to_string(from.vnode_count()) +
+        " vnodes against " + std::to_string(to.vnode_count()) +
+        ", or another algorithm or interval");
   Difference result;
   std::map<std::pair<PnodeIndex, PnodeIndex>, std::size_t> moves;
   std::vector<std::vector<std::uint32_t>> moved;
@@ -91,7 +102,8 @@ Difference difference(const Ring& from, const Ring& to) {
     }
     moved[at->second].push_back(number_of);
   }
-  for (std::size_t i = 0; i < moved.size(); ++i) result.moves[i].vnodes = VnodeSet::of(std::move(moved[i]));
+  for (std::size_t i = 0; i < moved.size(); ++i)
+    result.moves[i].vnodes = VnodeSet::of(std::move(moved[i]));
 
   std::set<std::uint32_t> with_data;
   for (const Ring* ring : {&from, &to})
@@ -99,7 +111,8 @@ Difference difference(const Ring& from, const Ring& to) {
   std::map<std::pair<std::string_view, std::string_view>, std::size_t> changes;
   std::vector<std::vector<std::uint32_t>> changed;
   for (const std::uint32_t vnode : with_data) {
-    const std::pair texts{from.data_json(static_cast<Vnode>(vnode)), to.data_json(static_cast<Vnode>(vnode))};
+    const std::pair texts{from.data_json(static_cast<Vnode>(vnode)),
+                          to.data_json(static_cast<Vnode>(vnode))};
     if (texts.first == texts.second) continue;
     const auto [at, fresh] = changes.emplace(texts, changed.size());
     if (fresh) {
@@ -108,7 +121,8 @@ Difference difference(const Ring& from, const Ring& to) {
     }
     changed[at->second].push_back(vnode);
   }
-  for (std::size_t i = 0; i < changed.size(); ++i) result.data[i].vnodes = VnodeSet::of(std::move(changed[i]));
+  for (std::size_t i = 0; i < changed.size(); ++i)
+    result.data[i].vnodes = VnodeSet::of(std::move(changed[i]));
   return result;
 }
 

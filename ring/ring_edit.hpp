@@ -16,11 +16,13 @@ void require_vnodes(const Ring& ring, const VnodeSet& vnodes);
 /// The ring with these vnodes given to a pnode, which is added last where the ring lacks it. Throws
 /// std::invalid_argument: no such vnode, or a name that a LevelDB ring can't hold beside the others
 /// (`key_collision`). O(vnodes of the ring).
-std::shared_ptr<const Ring> remapped(const Ring& ring, const VnodeSet& vnodes, const std::string& pnode);
+std::shared_ptr<const Ring> remapped(const Ring& ring, const VnodeSet& vnodes,
+                                     const std::string& pnode);
 
 /// The ring with this data (a JSON text; `1` means none) on these vnodes. Throws
 /// std::invalid_argument: no such vnode, or no JSON. O(vnodes of the ring).
-std::shared_ptr<const Ring> with_data(const Ring& ring, const VnodeSet& vnodes, const std::string& data_json);
+std::shared_ptr<const Ring> with_data(const Ring& ring, const VnodeSet& vnodes,
+                                      const std::string& data_json);
 
 /// Those of the vnodes that belong to another pnode.
 VnodeSet not_owned_by(const Ring& ring, const VnodeSet& vnodes, const std::string& pnode);

@@ -75,7 +75,8 @@ void read_map(json::Value map, RingParts& parts) {
   std::vector<std::pair<std::string, json::Value>> pnodes;
   for (const json::Member pnode : map.members()) {
     if (!pnode.value.is(json::Type::object))
-      refuse("pnodeToVnodeMap: pnode " + std::string(pnode.name.text()) + " has no object of vnodes");
+      refuse("pnodeToVnodeMap: pnode " + std::string(pnode.name.text()) +
+             " has no object of vnodes");
     pnodes.emplace_back(string_of(pnode.name), pnode.value);
   }
   std::stable_sort(pnodes.begin(), pnodes.end(), [](const auto& a, const auto& b) {

@@ -11,7 +11,8 @@ VnodeData::VnodeData(const std::vector<std::pair<std::uint32_t, std::string>>& e
                      std::size_t vnode_count) {
   std::unordered_map<std::string_view, std::uint32_t> index;  // views of `entries`
   for (const auto& [vnode, text] : entries)
-    if (index.emplace(text, static_cast<std::uint32_t>(texts_.size())).second) texts_.push_back(text);
+    if (index.emplace(text, static_cast<std::uint32_t>(texts_.size())).second)
+      texts_.push_back(text);
 
   const bool much = entries.size() > vnode_count / sizeof(sparse_[0]);
   if (much && texts_.size() <= std::numeric_limits<std::uint8_t>::max()) {

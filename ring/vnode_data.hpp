@@ -27,7 +27,7 @@ class VnodeData {
   [[nodiscard]] std::size_t bytes() const;
 
  private:
-  std::vector<std::string> texts_;                              // distinct
+  std::vector<std::string> texts_;                               // distinct
   std::vector<std::pair<std::uint32_t, std::uint32_t>> sparse_;  // vnode, index of its text
   std::vector<std::uint8_t> dense_;  // by vnode: 0, or the index of its text plus one
 };

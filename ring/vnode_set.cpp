@@ -21,19 +21,24 @@ VnodeSet::Range read_member(std::string_view member) {
   const std::size_t dash = member.find('-');
   const bool read = dash == std::string_view::npos
                         ? read_number(member, range.first) && read_number(member, range.last)
-                        : read_number(member.substr(0, dash), range.first) && read_number(member.substr(dash + 1), range.last);
-  if (!read) throw std::invalid_argument(shown + " is neither a vnode nor a range of vnodes like 0-49999");
-  if (range.first > range.last) throw std::invalid_argument("the range " + shown + " runs backwards");
+                        : read_number(member.substr(0, dash), range.first) &&
+                              read_number(member.substr(dash + 1), range.last);
+  if (!read)
+    throw std::invalid_argument(shown + " is neither a vnode nor a range of vnodes like 0-49999");
+  if (range.first > range.last)
+    throw std::invalid_argument("the range " + shown + " runs backwards");
   return range;
 }
 
 }  // namespace
 
 VnodeSet VnodeSet::of_ranges(std::vector<Range> ranges) {
-  std::sort(ranges.begin(), ranges.end(), [](const Range& a, const Range& b) { return a.first < b.first; });
+  std::sort(ranges.begin(), ranges.end(),
+            [](const Range& a, const Range& b) { return a.first < b.first; });
   VnodeSet set;
   for (const Range& range : ranges) {
-    const bool touches = !set.ranges_.empty() && range.first <= std::uint64_t{set.ranges_.back().last} + 1;
+    const bool touches =
+        !set.ranges_.empty() && range.first <= std::uint64_t{set.ranges_.back().last} + 1;
     if (touches)
       set.ranges_.back().last = std::max(set.ranges_.back().last, range.last);
     else
@@ -65,8 +70,9 @@ VnodeSet VnodeSet::parse(std::string_view text) {
 }
 
 bool VnodeSet::contains(Vnode vnode) const {
-  const auto after = std::upper_bound(ranges_.begin(), ranges_.end(), number(vnode),
-                                      [](std::uint32_t wanted, const Range& range) { return wanted < range.first; });
+  const auto after = std::upper_bound(
+      ranges_.begin(), ranges_.end(), number(vnode),
+      [](std::uint32_t wanted, const Range& range) { return wanted < range.first; });
   return after != ranges_.begin() && number(vnode) <= std::prev(after)->last;
 }
 
@@ -99,7 +105,8 @@ VnodeSet VnodeSet::without(const VnodeSet& other) const {
     std::uint64_t from = range.first;
     while (gap != other.ranges_.end() && gap->last < range.first) ++gap;
     for (auto each = gap; each != other.ranges_.end() && each->first <= range.last; ++each) {
-      if (each->first > from) left.ranges_.push_back({static_cast<std::uint32_t>(from), each->first - 1});
+      if (each->first > from)
+        left.ranges_.push_back({static_cast<std::uint32_t>(from), each->first - 1});
       from = std::uint64_t{each->last} + 1;
     }
     if (from <= range.last) left.ranges_.push_back({static_cast<std::uint32_t>(from), range.last});

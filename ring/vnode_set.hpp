@@ -29,9 +29,9 @@ class VnodeSet {
 
   [[nodiscard]] bool contains(Vnode vnode) const;  ///< O(log ranges)
   [[nodiscard]] bool empty() const { return ranges_.empty(); }
-  [[nodiscard]] std::uint64_t size() const;        ///< vnodes; O(ranges)
+  [[nodiscard]] std::uint64_t size() const;  ///< vnodes; O(ranges)
   [[nodiscard]] const std::vector<Range>& ranges() const { return ranges_; }
-  [[nodiscard]] std::string to_text() const;       ///< what `parse` takes: `0-49999,105`
+  [[nodiscard]] std::string to_text() const;  ///< what `parse` takes: `0-49999,105`
   [[nodiscard]] VnodeSet united(const VnodeSet& other) const;
   [[nodiscard]] VnodeSet without(const VnodeSet& other) const;
   /// Of those, the ones that lie in both.
@@ -41,7 +41,8 @@ class VnodeSet {
   template <typename Visit>
   void each(Visit visit) const {
     for (const Range& range : ranges_)
-      for (std::uint64_t vnode = range.first; vnode <= range.last; ++vnode) visit(static_cast<Vnode>(vnode));
+      for (std::uint64_t vnode = range.first; vnode <= range.last; ++vnode)
+        visit(static_cast<Vnode>(vnode));
   }
 
   bool operator==(const VnodeSet&) const = default;

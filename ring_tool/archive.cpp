@@ -1,5 +1,5 @@
-// export, import: a ring as a tar archive of a directory `hash_ring`, as deployment tooling ships it;
-// store: a ring as the current generation of a store.
+// export, import: a ring as a tar archive of a directory `hash_ring`, as deployment tooling ships
+// it; store: a ring as the current generation of a store.
 #include <fcntl.h>
 #include <spawn.h>
 #include <sys/wait.h>
@@ -51,7 +51,8 @@ void tar(std::vector<std::string> arguments, const std::string& doing) {
   argv.push_back(nullptr);
   pid_t process = 0;
   int status = 0;
-  if (posix_spawnp(&process, "tar", nullptr, nullptr, argv.data(), environ) != 0) throw Failure("tar can't be started");
+  if (posix_spawnp(&process, "tar", nullptr, nullptr, argv.data(), environ) != 0)
+    throw Failure("tar can't be started");
   if (waitpid(process, &status, 0) != process || !WIFEXITED(status) || WEXITSTATUS(status) != 0)
     throw Failure("tar could not " + doing);
 }
@@ -67,7 +68,8 @@ void export_ring(const Options& options, const Streams& streams) {
   const Beside beside(file);
   ring::create_leveldb(beside.path() / kDirectory, *ring);
   const std::string unfinished = (beside.path() / "archive").string();
-  tar({compressed(file) ? "-czf" : "-cf", unfinished, "-C", beside.path().string(), kDirectory}, "write " + file);
+  tar({compressed(file) ? "-czf" : "-cf", unfinished, "-C", beside.path().string(), kDirectory},
+      "write " + file);
   fs::rename(unfinished, file);
   streams.out << ring->digest() << '\n';
 }
@@ -81,7 +83,8 @@ void import_ring(const Options& options, const Streams& streams) {
   tar({"-xf", file, "-C", beside.path().string()}, "read " + file);
   const fs::path unpacked = beside.path() / kDirectory;
   if (!fs::is_directory(unpacked)) throw Failure(file + " holds no directory hash_ring");
-  const auto ring = load_ring({Backend::leveldb, unpacked.string()}, streams);  // or nothing is imported
+  const auto ring =
+      load_ring({Backend::leveldb, unpacked.string()}, streams);  // or nothing is imported
   fs::rename(unpacked, location);
   streams.out << ring->digest() << '\n';
 }

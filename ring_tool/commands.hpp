@@ -11,11 +11,11 @@
 namespace ring_tool {
 
 struct Command {
-  std::string name;        ///< with dashes; spelled with underscores it is the same
+  std::string name;  ///< with dashes; spelled with underscores it is the same
   std::string summary;
-  std::string usage;       ///< what follows the name
+  std::string usage;  ///< what follows the name
   std::vector<Option> options;
-  int arguments = -1;      ///< how many it takes; -1: any, ignored
+  int arguments = -1;  ///< how many it takes; -1: any, ignored
   void (*perform)(const Options& options, const Streams& streams) = nullptr;
 };
 

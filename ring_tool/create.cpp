@@ -28,9 +28,12 @@ std::uint32_t vnode_count(const std::string& text) {
 /// A directory that can take a ring: nothing of the name is there, and its parent is.
 void check_free(const std::string& directory, const std::string& doing) {
   namespace fs = std::filesystem;
-  if (fs::exists(directory)) throw Failure(doing + ": : Invalid argument: " + directory + ": exists (error_if_exists is true)");
+  if (fs::exists(directory))
+    throw Failure(doing + ": : Invalid argument: " + directory +
+                  ": exists (error_if_exists is true)");
   const fs::path parent = fs::absolute(directory).parent_path();
-  if (!fs::is_directory(parent)) throw Failure(doing + ": : IO error: " + directory + "/LOCK: No such file or directory");
+  if (!fs::is_directory(parent))
+    throw Failure(doing + ": : IO error: " + directory + "/LOCK: No such file or directory");
 }
 
 void write(const std::string& directory, const ring::Ring& ring, const std::string& doing) {
@@ -73,7 +76,8 @@ void create(const Options& options, const Streams& streams) {
 void deserialize_ring(const Options& options, const Streams& streams) {
   const std::string directory = options.required("location");
   const auto file = options.get("file");
-  const std::string text = file ? read_file(*file) : std::string(std::istreambuf_iterator<char>(streams.in), {});
+  const std::string text =
+      file ? read_file(*file) : std::string(std::istreambuf_iterator<char>(streams.in), {});
   check_free(directory, "unable to deserialize ring");
   std::shared_ptr<const ring::Ring> ring;
   try {

@@ -22,9 +22,12 @@ std::vector<std::int64_t> vnodes_of(const std::string& list) {
 /// Applies an edit to each vnode in turn. As with node-fash, those before the first failure stay
 /// done; here they are written together, and each is told of when it is.
 template <typename Edit>
-void edit_stored(const Options& options, const Streams& streams, const std::string& location, Edit edit) {
+void edit_stored(const Options& options, const Streams& streams, const std::string& location,
+                 Edit edit) {
   if (ring::GenerationStore::is_generation(location))
-    throw Failure(location + " is a generation of a store, which never changes; use moray-router admin, or a copy");
+    throw Failure(
+        location +
+        " is a generation of a store, which never changes; use moray-router admin, or a copy");
   StoredRing ring(location, StoredRing::Access::edit);
   std::string lines;
   std::optional<Failure> failure;
@@ -40,12 +43,15 @@ void edit_stored(const Options& options, const Streams& streams, const std::stri
 }
 
 /// False, and nothing done: one of them can't be, which one at a time will tell.
-bool all_at_once(StoredRing& ring, const std::vector<std::int64_t>& vnodes, const std::string& pnode) {
+bool all_at_once(StoredRing& ring, const std::vector<std::int64_t>& vnodes,
+                 const std::string& pnode) {
   std::vector<std::uint32_t> numbers(vnodes.begin(), vnodes.end());
   std::vector<std::uint32_t> sorted = numbers;
   std::sort(sorted.begin(), sorted.end());
   const bool ordinary = std::adjacent_find(sorted.begin(), sorted.end()) == sorted.end() &&
-                        std::all_of(vnodes.begin(), vnodes.end(), [](std::int64_t vnode) { return vnode >= 0 && vnode < 0xffffffff; });
+                        std::all_of(vnodes.begin(), vnodes.end(), [](std::int64_t vnode) {
+                          return vnode >= 0 && vnode < 0xffffffff;
+                        });
   if (!ordinary) return false;
   try {
     ring.remap(numbers, pnode);
@@ -72,7 +78,8 @@ void add_data(const Options& options, const Streams& streams) {
   if (source.backend == Backend::memory)
     return edit_memory(options, streams, source, [&](MemoryRing& ring) {
       for (const std::int64_t vnode : vnodes)
-        ring.add_data(vnode, data.empty() ? nlohmann::ordered_json(1) : nlohmann::ordered_json(data));
+        ring.add_data(vnode,
+                      data.empty() ? nlohmann::ordered_json(1) : nlohmann::ordered_json(data));
     });
   edit_stored(options, streams, source.location, [&](StoredRing& ring, std::string& lines) {
     for (const std::int64_t vnode : vnodes) {
@@ -92,7 +99,9 @@ void remap_vnode(const Options& options, const Streams& streams) {
       for (const std::int64_t vnode : vnodes) ring.remap(vnode, pnode);
     });
   edit_stored(options, streams, source.location, [&](StoredRing& ring, std::string& lines) {
-    const auto say = [&](std::int64_t vnode) { lines += "{\"" + pnode + "\":\"" + std::to_string(vnode) + "\"}\n"; };
+    const auto say = [&](std::int64_t vnode) {
+      lines += "{\"" + pnode + "\":\"" + std::to_string(vnode) + "\"}\n";
+    };
     if (all_at_once(ring, vnodes, pnode)) {
       for (const std::int64_t vnode : vnodes) say(vnode);
       return;
@@ -108,8 +117,10 @@ void remove_pnode(const Options& options, const Streams& streams) {
   const std::string pnode = options.required("pnode");
   const Source source = source_of(options);
   if (source.backend == Backend::memory)
-    return edit_memory(options, streams, source, [&](MemoryRing& ring) { ring.remove_pnode(pnode); });
-  edit_stored(options, streams, source.location, [&](StoredRing& ring, std::string&) { ring.remove_pnode(pnode); });
+    return edit_memory(options, streams, source,
+                       [&](MemoryRing& ring) { ring.remove_pnode(pnode); });
+  edit_stored(options, streams, source.location,
+              [&](StoredRing& ring, std::string&) { ring.remove_pnode(pnode); });
 }
 
 }  // namespace ring_tool

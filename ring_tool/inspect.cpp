@@ -18,7 +18,8 @@ constexpr int kDepthMax = 2;
 
 /// Characters, as many as JavaScript would count (but for those beyond U+FFFF, which count once).
 std::size_t characters(const std::string& text) {
-  return static_cast<std::size_t>(std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xc0) != 0x80; }));
+  return static_cast<std::size_t>(
+      std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xc0) != 0x80; }));
 }
 
 std::string quoted(const std::string& text) {
@@ -34,8 +35,9 @@ std::string quoted(const std::string& text) {
 
 bool identifier(const std::string& name) {
   if (name.empty() || std::isdigit(static_cast<unsigned char>(name[0]))) return false;
-  return std::all_of(name.begin(), name.end(),
-                     [](char c) { return std::isalnum(static_cast<unsigned char>(c)) || c == '_'; });
+  return std::all_of(name.begin(), name.end(), [](char c) {
+    return std::isalnum(static_cast<unsigned char>(c)) || c == '_';
+  });
 }
 
 /// Indents what follows the first line.
@@ -73,7 +75,8 @@ std::string print(const Json& value, int depth) {
   for (const std::string& name : names) {
     std::string text = print(value.at(name), depth + 1);
     if (text.find('\n') != std::string::npos) text = "\n   " + indented(text, "   ");
-    items.push_back((identifier(name) ? name : quoted(name)) + ":" + (text[0] == '\n' ? "" : " ") + text);
+    items.push_back((identifier(name) ? name : quoted(name)) + ":" + (text[0] == '\n' ? "" : " ") +
+                    text);
   }
   return joined(items, '{', '}');
 }

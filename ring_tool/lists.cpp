@@ -29,7 +29,8 @@ std::vector<std::int64_t> vnode_list(std::string_view text) {
 }
 
 double javascript_number(const std::string& text) {
-  if (text.find_first_of("pPnN") != std::string::npos && text != "NaN") return std::nan("");  // C's own forms
+  if (text.find_first_of("pPnN") != std::string::npos && text != "NaN")
+    return std::nan("");  // C's own forms
   if (text.starts_with("0x") || text.starts_with("0X")) {
     char* end = nullptr;
     const double number = static_cast<double>(std::strtoull(text.c_str() + 2, &end, 16));

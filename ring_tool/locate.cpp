@@ -18,13 +18,20 @@ class Locator {
  public:
   explicit Locator(std::shared_ptr<const ring::Ring> ring) : ring_(std::move(ring)) {}
 
-  /// Appends `{"bucket":…,"key":…,"tkey":…,"vnode":…,"pnode":…,"data":…}`; the first two are JSON texts.
-  void append(std::string& out, std::string_view bucket, std::string_view key, std::string_view bucket_json,
-              std::string_view key_json) {
+  /// Appends `{"bucket":…,"key":…,"tkey":…,"vnode":…,"pnode":…,"data":…}`; the first two are JSON
+  /// texts.
+  void append(std::string& out, std::string_view bucket, std::string_view key,
+              std::string_view bucket_json, std::string_view key_json) {
     const std::string_view transformed = ring::transform_key(bucket, key);
     const auto location = ring_->locate(transformed);
-    if (!location) throw Failure("the hash of key " + std::string(key_json) + " lies behind the ring's last vnode");
-    out.append("{\"bucket\":").append(bucket_json).append(",\"key\":").append(key_json).append(",\"tkey\":");
+    if (!location)
+      throw Failure("the hash of key " + std::string(key_json) +
+                    " lies behind the ring's last vnode");
+    out.append("{\"bucket\":")
+        .append(bucket_json)
+        .append(",\"key\":")
+        .append(key_json)
+        .append(",\"tkey\":");
     if (transformed.size() == key.size())
       out += key_json;
     else
@@ -76,7 +83,8 @@ void locate_lines(Locator& locator, const Streams& streams) {
 
 void locate(const Options& options, const Streams& streams) {
   const bool lines = options.has("jsonl");
-  if (options.arguments().size() != (lines ? 0u : 2u)) throw WrongUse("it takes BUCKET and KEY, or --jsonl");
+  if (options.arguments().size() != (lines ? 0u : 2u))
+    throw WrongUse("it takes BUCKET and KEY, or --jsonl");
   const Source source = source_of(options);
   if (lines && source.backend == Backend::memory && source.location.empty())
     throw Failure("with --jsonl stdin holds the keys: give the topology's file with -l");

@@ -17,7 +17,8 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-const Json& member(const Json& document, const char* name, bool (Json::*is)() const noexcept, const char* type) {
+const Json& member(const Json& document, const char* name, bool (Json::*is)() const noexcept,
+                   const char* type) {
   const auto found = document.find(name);
   if (found == document.end() || !((*found).*is)())
     throw Failure("options.topology." + std::string(name) + " (" + type + ") is required");
@@ -33,7 +34,8 @@ std::uint32_t count_of(const Json& vnodes) {
 
 }  // namespace
 
-MemoryRing MemoryRing::create(ring::Algorithm algorithm, std::uint32_t vnodes, const std::vector<std::string>& pnodes) {
+MemoryRing MemoryRing::create(ring::Algorithm algorithm, std::uint32_t vnodes,
+                              const std::vector<std::string>& pnodes) {
   std::vector<std::string> sorted = pnodes;
   std::sort(sorted.begin(), sorted.end(), ring::before_in_utf16);
   if (std::adjacent_find(sorted.begin(), sorted.end()) != sorted.end())
@@ -58,14 +60,18 @@ MemoryRing MemoryRing::parse(const std::string& text) {
   const Json& map = member(document, "pnodeToVnodeMap", &Json::is_object, "object");
   parsed.vnode_count_ = count_of(member(document, "vnodes", &Json::is_number, "number"));
   parsed.algorithm_document_ = member(document, "algorithm", &Json::is_object, "object");
-  const std::string version = member(document, "version", &Json::is_string, "string").get<std::string>();
+  const std::string version =
+      member(document, "version", &Json::is_string, "string").get<std::string>();
   if (!ring::acceptable_version(version))
     throw Failure("version " + version + " is not compatible with current version 2,1,0");
   const auto name = parsed.algorithm_document_.find("NAME");
   const auto algorithm = name != parsed.algorithm_document_.end() && name->is_string()
                              ? ring::algorithm_named(name->get<std::string>())
                              : std::nullopt;
-  if (!algorithm) throw Failure("algorithm " + (name == parsed.algorithm_document_.end() ? "undefined" : name->dump()) + " is not supported");
+  if (!algorithm)
+    throw Failure("algorithm " +
+                  (name == parsed.algorithm_document_.end() ? "undefined" : name->dump()) +
+                  " is not supported");
   parsed.algorithm_ = *algorithm;
   parsed.recompute_interval();
   parsed.read_map(map);
@@ -84,19 +90,22 @@ void MemoryRing::read_map(const Json& map) {
     }
     pnodes_.push_back(std::move(pnode));
   }
-  std::stable_sort(pnodes_.begin(), pnodes_.end(),
-                   [](const Pnode& a, const Pnode& b) { return ring::before_in_javascript(a.name, b.name); });
+  std::stable_sort(pnodes_.begin(), pnodes_.end(), [](const Pnode& a, const Pnode& b) {
+    return ring::before_in_javascript(a.name, b.name);
+  });
 }
 
 void MemoryRing::recompute_interval() {
-  algorithm_document_["VNODE_HASH_INTERVAL"] = ring::Interval::compute(algorithm_, vnode_count_).even_hex();
+  algorithm_document_["VNODE_HASH_INTERVAL"] =
+      ring::Interval::compute(algorithm_, vnode_count_).even_hex();
 }
 
 std::string MemoryRing::serialize() const {
   std::vector<const Pnode*> ordered;
   for (const Pnode& pnode : pnodes_) ordered.push_back(&pnode);
-  std::stable_sort(ordered.begin(), ordered.end(),
-                   [](const Pnode* a, const Pnode* b) { return ring::before_in_javascript(a->name, b->name); });
+  std::stable_sort(ordered.begin(), ordered.end(), [](const Pnode* a, const Pnode* b) {
+    return ring::before_in_javascript(a->name, b->name);
+  });
   std::string text = "{\"vnodes\":" + std::to_string(vnode_count_) + ",\"pnodeToVnodeMap\":{";
   for (const Pnode* pnode : ordered) {
     if (text.back() == '}') text += ',';
@@ -107,11 +116,13 @@ std::string MemoryRing::serialize() const {
     }
     text += '}';
   }
-  return text + "},\"algorithm\":" + algorithm_document_.dump() + ",\"version\":\"" + std::string(ring::kVersion) + "\"}";
+  return text + "},\"algorithm\":" + algorithm_document_.dump() + ",\"version\":\"" +
+         std::string(ring::kVersion) + "\"}";
 }
 
 MemoryRing::Pnode* MemoryRing::find(const std::string& name) {
-  const auto found = std::find_if(pnodes_.begin(), pnodes_.end(), [&](const Pnode& pnode) { return pnode.name == name; });
+  const auto found = std::find_if(pnodes_.begin(), pnodes_.end(),
+                                  [&](const Pnode& pnode) { return pnode.name == name; });
   return found == pnodes_.end() ? nullptr : &*found;
 }
 
@@ -123,7 +134,8 @@ const MemoryRing::Pnode* MemoryRing::owner(std::int64_t vnode) const {
 }
 
 Place MemoryRing::locate(const std::string& key) const {
-  const auto interval = ring::Interval::make(algorithm_, ring::Interval::compute(algorithm_, vnode_count_));
+  const auto interval =
+      ring::Interval::make(algorithm_, ring::Interval::compute(algorithm_, vnode_count_));
   const std::uint64_t vnode = interval->divide(ring::hash(algorithm_, key));
   const Pnode* pnode = owner(static_cast<std::int64_t>(vnode));
   if (pnode == nullptr) throw Failure("vnode " + std::to_string(vnode) + " has no pnode");
@@ -148,14 +160,17 @@ std::vector<std::uint32_t> MemoryRing::vnodes_of(const std::string& name) const 
 
 void MemoryRing::add_data(std::int64_t vnode, const Json& data) {
   const Pnode* pnode = owner(vnode);
-  if (pnode == nullptr) throw Failure("vnode " + std::to_string(vnode) + " doesn't map to pnode (object) is required");
+  if (pnode == nullptr)
+    throw Failure("vnode " + std::to_string(vnode) + " doesn't map to pnode (object) is required");
   find(pnode->name)->vnodes[static_cast<std::uint32_t>(vnode)] = data;
 }
 
 void MemoryRing::remap(std::int64_t vnode, const std::string& name) {
   const Pnode* owned = owner(vnode);
-  if (owned == nullptr) throw Failure("vnode " + std::to_string(vnode) + " does not exist in the ring");
-  if (owned->name == name) throw Failure("vnode " + std::to_string(vnode) + " already belongs to pnode");
+  if (owned == nullptr)
+    throw Failure("vnode " + std::to_string(vnode) + " does not exist in the ring");
+  if (owned->name == name)
+    throw Failure("vnode " + std::to_string(vnode) + " already belongs to pnode");
   const auto number = static_cast<std::uint32_t>(vnode);
   Pnode* from = find(owned->name);
   Json data = std::move(from->vnodes.at(number));

@@ -23,7 +23,8 @@ struct Place {
 /// lack vnodes, and unknown members of `algorithm` stay. Every failure throws Failure.
 class MemoryRing {
  public:
-  static MemoryRing create(ring::Algorithm algorithm, std::uint32_t vnodes, const std::vector<std::string>& pnodes);
+  static MemoryRing create(ring::Algorithm algorithm, std::uint32_t vnodes,
+                           const std::vector<std::string>& pnodes);
   static MemoryRing parse(const std::string& text);
 
   /// One line, without the line feed.

@@ -8,7 +8,8 @@ namespace ring_tool {
 namespace {
 
 const Option* find_letter(const std::vector<Option>& known, char letter) {
-  const auto found = std::find_if(known.begin(), known.end(), [&](const Option& option) { return option.letter == letter; });
+  const auto found = std::find_if(known.begin(), known.end(),
+                                  [&](const Option& option) { return option.letter == letter; });
   return found == known.end() ? nullptr : &*found;
 }
 
@@ -19,7 +20,9 @@ const Option* find_name(const std::vector<Option>& known, const std::string& nam
   return found == known.end() ? nullptr : &*found;
 }
 
-[[noreturn]] void unknown(const std::string& option) { throw Failure("unknown option: \"" + option + "\""); }
+[[noreturn]] void unknown(const std::string& option) {
+  throw Failure("unknown option: \"" + option + "\"");
+}
 [[noreturn]] void missing(const std::string& option) {
   throw Failure("do not have enough args for \"" + option + "\" option");
 }
@@ -34,7 +37,8 @@ Options::Options(const std::vector<Option>& known, const std::vector<std::string
       return words[i];
     };
     if (word == "--") {
-      arguments_.insert(arguments_.end(), words.begin() + static_cast<std::ptrdiff_t>(i) + 1, words.end());
+      arguments_.insert(arguments_.end(), words.begin() + static_cast<std::ptrdiff_t>(i) + 1,
+                        words.end());
       return;
     }
     if (word.starts_with("--")) {
@@ -44,7 +48,9 @@ Options::Options(const std::vector<Option>& known, const std::vector<std::string
       if (option == nullptr) unknown("--" + name);
       std::string value;
       if (equals != std::string::npos) {
-        if (!option->takes_value) throw Failure("argument given to \"--" + name + "\" option that does not take one: \"" + word + "\"");
+        if (!option->takes_value)
+          throw Failure("argument given to \"--" + name + "\" option that does not take one: \"" +
+                        word + "\"");
         value = word.substr(equals + 1);
       } else if (option->takes_value) {
         value = next("--" + name);
@@ -59,7 +65,8 @@ Options::Options(const std::vector<Option>& known, const std::vector<std::string
           values_[option->names[0]].emplace_back();
           continue;
         }
-        values_[option->names[0]].push_back(at + 1 < word.size() ? word.substr(at + 1) : next(name));
+        values_[option->names[0]].push_back(at + 1 < word.size() ? word.substr(at + 1)
+                                                                 : next(name));
         break;
       }
     } else {

@@ -22,7 +22,8 @@ Json described(StoredRing& ring, const std::vector<std::int64_t>& vnodes) {
       const Place place = ring.vnode(vnode);
       all[std::to_string(vnode)] = {{"pnode", place.pnode}, {"vnodeData", place.data}};
     } catch (const Failure& failure) {
-      throw Failure("unable to get pnode and data for for vnode " + std::to_string(vnode) + std::string(failure.what()));
+      throw Failure("unable to get pnode and data for for vnode " + std::to_string(vnode) +
+                    std::string(failure.what()));
     }
   }
   return all;
@@ -41,9 +42,10 @@ void get_pnodes(const Options& options, const Streams& streams) {
 void get_vnodes(const Options& options, const Streams& streams) {
   const Source source = source_of(options);
   const std::string& pnode = options.arguments()[0];
-  const std::vector<std::uint32_t> vnodes = source.backend == Backend::memory
-                                                ? read_memory(source, streams).vnodes_of(pnode)
-                                                : StoredRing(source.location, Access::read).vnodes_of(pnode);
+  const std::vector<std::uint32_t> vnodes =
+      source.backend == Backend::memory
+          ? read_memory(source, streams).vnodes_of(pnode)
+          : StoredRing(source.location, Access::read).vnodes_of(pnode);
   streams.out << inspect(vnodes) << '\n';
 }
 
@@ -66,9 +68,11 @@ void get_data_vnodes(const Options& options, const Streams& streams) {
 void get_node(const Options& options, const Streams& streams) {
   const Source source = source_of(options);
   const std::string& key = options.arguments()[0];
-  const Place place = source.backend == Backend::memory ? read_memory(source, streams).locate(key)
-                                                        : StoredRing(source.location, Access::read).locate(key);
-  streams.out << inspect({{"pnode", place.pnode}, {"vnode", place.vnode}, {"data", place.data}}) << '\n';
+  const Place place = source.backend == Backend::memory
+                          ? read_memory(source, streams).locate(key)
+                          : StoredRing(source.location, Access::read).locate(key);
+  streams.out << inspect({{"pnode", place.pnode}, {"vnode", place.vnode}, {"data", place.data}})
+              << '\n';
 }
 
 void print_hash(const Options& options, const Streams& streams) {

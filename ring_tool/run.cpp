@@ -17,10 +17,14 @@ const Command* find(std::string name) {
 }
 
 std::string general_help() {
-  std::string text = "moray-router ring: makes, shows and edits rings, as node-fash's `fash` does\n\n";
+  std::string text =
+      "moray-router ring: makes, shows and edits rings, as node-fash's `fash` does\n\n";
   for (const Command& command : commands())
-    text += "  " + command.name + std::string(26 - command.name.size(), ' ') + command.summary + "\n";
-  text += "  backfill-vnodes           gives rows in PostgreSQL shards their vnodes; its --help tells more\n";
+    text +=
+        "  " + command.name + std::string(26 - command.name.size(), ' ') + command.summary + "\n";
+  text +=
+      "  backfill-vnodes           gives rows in PostgreSQL shards their vnodes; its --help tells "
+      "more\n";
   return text + "\nmoray-router ring help COMMAND tells more.\n";
 }
 
@@ -35,12 +39,15 @@ int help(const std::vector<std::string>& words, const Streams& streams) {
   return 0;
 }
 
-bool asks_for_help(const std::string& word) { return word == "help" || word == "?" || word == "-h" || word == "--help"; }
+bool asks_for_help(const std::string& word) {
+  return word == "help" || word == "?" || word == "-h" || word == "--help";
+}
 
 int perform(const Command& command, const std::vector<std::string>& words, const Streams& streams) {
   try {
     const Options options(command.options, {words.begin() + 1, words.end()});
-    if (command.arguments >= 0 && options.arguments().size() != static_cast<std::size_t>(command.arguments))
+    if (command.arguments >= 0 &&
+        options.arguments().size() != static_cast<std::size_t>(command.arguments))
       throw WrongUse("it takes " + std::to_string(command.arguments) + " arguments");
     command.perform(options, streams);
     return 0;

@@ -31,13 +31,15 @@ std::string read_file(const std::string& path) {
 }
 
 MemoryRing read_memory(const Source& source, const Streams& streams) {
-  return MemoryRing::parse(source.location.empty() ? all_of(streams.in) : read_file(source.location));
+  return MemoryRing::parse(source.location.empty() ? all_of(streams.in)
+                                                   : read_file(source.location));
 }
 
 std::shared_ptr<const ring::Ring> load_ring(const Source& source, const Streams& streams) {
   try {
     if (source.backend == Backend::leveldb) return ring::load_leveldb(source.location);
-    return ring::parse_topology(source.location.empty() ? all_of(streams.in) : read_file(source.location));
+    return ring::parse_topology(source.location.empty() ? all_of(streams.in)
+                                                        : read_file(source.location));
   } catch (const ring::RingError& error) {
     throw Failure(error.what());
   }

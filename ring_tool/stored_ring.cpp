@@ -26,7 +26,8 @@ std::optional<std::vector<std::uint32_t>> parse_list(const std::string& text) {
   const Json list = Json::parse(text, nullptr, false);
   if (!list.is_array()) return std::nullopt;
   for (const Json& entry : list) {
-    const auto vnode = ring::vnode_number(entry.is_string() ? entry.get<std::string>() : entry.dump());
+    const auto vnode =
+        ring::vnode_number(entry.is_string() ? entry.get<std::string>() : entry.dump());
     if (!vnode) return std::nullopt;
     vnodes.push_back(*vnode);
   }
@@ -40,7 +41,8 @@ std::string text_of(const std::string& json) {
   return value.is_string() ? value.get<std::string>() : "";
 }
 
-StoredRing::StoredRing(const std::string& directory, Access access) : editing_(access == Access::edit) {
+StoredRing::StoredRing(const std::string& directory, Access access)
+    : editing_(access == Access::edit) {
   try {
     open(directory, access);
     check();
@@ -72,9 +74,11 @@ void StoredRing::check() {
   const Json version = Json::parse(required("VERSION", kNotFound), nullptr, false);
   if (!version.is_string()) throw Failure(": options.topology.version (string) is required");
   if (!ring::acceptable_version(version.get<std::string>()))
-    throw Failure(": version " + version.get<std::string>() + " is not compatible with current version 2,1,0");
+    throw Failure(": version " + version.get<std::string>() +
+                  " is not compatible with current version 2,1,0");
   const auto count = ring::vnode_number(required("VNODE_COUNT", kNotFound));
-  if (!count || *count == 0 || *count > ring::kVnodesMax) throw Failure(": VNODE_COUNT is no number of vnodes");
+  if (!count || *count == 0 || *count > ring::kVnodesMax)
+    throw Failure(": VNODE_COUNT is no number of vnodes");
   vnode_count_ = *count;
   if (text_of(required(vnode_key(vnode_count_ - 1), kNotFound)).empty())
     throw Failure(": " + vnode_key(vnode_count_ - 1) + " names no pnode");
@@ -121,7 +125,8 @@ Place StoredRing::locate(const std::string& key) {
   const Json algorithm = Json::parse(required("ALGORITHM", kNotFound), nullptr, false);
   const auto text = [&](const char* name) {
     const auto found = algorithm.is_object() ? algorithm.find(name) : algorithm.end();
-    return found != algorithm.end() && found->is_string() ? found->get<std::string>() : std::string();
+    return found != algorithm.end() && found->is_string() ? found->get<std::string>()
+                                                          : std::string();
   };
   const auto known = ring::algorithm_named(text("NAME"));
   const auto number = ring::BigNumber::from_hex(text("VNODE_HASH_INTERVAL"));
@@ -129,15 +134,18 @@ Place StoredRing::locate(const std::string& key) {
   if (!interval) throw Failure("ALGORITHM is damaged");
   const auto found = static_cast<std::int64_t>(interval->divide(ring::hash(*known, key)));
   const std::string pnode = text_of(required(vnode_key(found), kNotFound));
-  return {pnode, static_cast<std::uint32_t>(found), Json::parse(required(data_key(pnode, found), kNotFound))};
+  return {pnode, static_cast<std::uint32_t>(found),
+          Json::parse(required(data_key(pnode, found), kNotFound))};
 }
 
 Place StoredRing::vnode(std::int64_t vnode) {
   const std::string digits = std::to_string(vnode);
-  const std::string pnode = text_of(required(
-      vnode_key(vnode), ": cannot get pnode for vnode " + digits + ", vnode " + digits + " or pnode undefined may not exist."));
+  const std::string pnode =
+      text_of(required(vnode_key(vnode), ": cannot get pnode for vnode " + digits + ", vnode " +
+                                             digits + " or pnode undefined may not exist."));
   return {pnode, static_cast<std::uint32_t>(vnode),
-          Json::parse(required(data_key(pnode, vnode), ": cannot get data for vnode " + digits + " and pnode " + pnode))};
+          Json::parse(required(data_key(pnode, vnode),
+                               ": cannot get data for vnode " + digits + " and pnode " + pnode))};
 }
 
 std::vector<std::string> StoredRing::pnodes() {
@@ -148,7 +156,8 @@ std::vector<std::string> StoredRing::pnodes() {
 std::vector<std::uint32_t> StoredRing::vnodes_of(const std::string& pnode) {
   // What is at "/PNODE/a/0" is the data of a vnode of "a", unless "a/0" is a pnode.
   const std::vector<std::string> known = names();
-  if (std::find(known.begin(), known.end(), pnode) == known.end()) throw Failure("pnode is not in ring: NotFound: ");
+  if (std::find(known.begin(), known.end(), pnode) == known.end())
+    throw Failure("pnode is not in ring: NotFound: ");
   const auto* vnodes = list("/PNODE/" + pnode);
   if (vnodes == nullptr) throw Failure("pnode is not in ring: NotFound: ");
   return *vnodes;
@@ -168,14 +177,17 @@ std::vector<std::string> StoredRing::owner_of_each() {
   const std::unique_ptr<leveldb::Iterator> each(db_->NewIterator(options));
   const std::string prefix = "/VNODE/";
   for (each->Seek(prefix); each->Valid() && each->key().starts_with(prefix); each->Next()) {
-    const auto vnode = ring::vnode_number({each->key().data() + prefix.size(), each->key().size() - prefix.size()});
+    const auto vnode = ring::vnode_number(
+        {each->key().data() + prefix.size(), each->key().size() - prefix.size()});
     if (vnode && *vnode < vnode_count_) owners[*vnode] = text_of(each->value().ToString());
   }
   for (const auto& [key, value] : staged_)
     if (key.starts_with(prefix) && value)
-      if (const auto vnode = ring::vnode_number(key.substr(prefix.size()))) owners[*vnode] = text_of(*value);
+      if (const auto vnode = ring::vnode_number(key.substr(prefix.size())))
+        owners[*vnode] = text_of(*value);
   if (!each->status().ok()) throw Failure("unable to serialize ring: " + each->status().ToString());
-  if (std::find(owners.begin(), owners.end(), "") != owners.end()) throw Failure("unable to serialize ring: " + kNotFound);
+  if (std::find(owners.begin(), owners.end(), "") != owners.end())
+    throw Failure("unable to serialize ring: " + kNotFound);
   return owners;
 }
 
@@ -200,8 +212,11 @@ std::string StoredRing::serialize() {
   const std::string prefix = "/PNODE/";
   const auto take = [&](std::string_view key, std::string_view value) {
     const std::size_t slash = key.rfind('/');
-    const auto vnode = slash > prefix.size() - 1 ? ring::vnode_number(key.substr(slash + 1)) : std::nullopt;
-    if (vnode && *vnode < vnode_count_ && owner[*vnode] == key.substr(prefix.size(), slash - prefix.size())) data[*vnode] = value;
+    const auto vnode =
+        slash > prefix.size() - 1 ? ring::vnode_number(key.substr(slash + 1)) : std::nullopt;
+    if (vnode && *vnode < vnode_count_ &&
+        owner[*vnode] == key.substr(prefix.size(), slash - prefix.size()))
+      data[*vnode] = value;
   };
   const std::unique_ptr<leveldb::Iterator> each(db_->NewIterator(options));
   for (each->Seek(prefix); each->Valid() && each->key().starts_with(prefix); each->Next())
@@ -211,8 +226,9 @@ std::string StoredRing::serialize() {
     if (key.starts_with(prefix) && value) take(key, *value);
 
   auto pnodes = owners();
-  std::stable_sort(pnodes.begin(), pnodes.end(),
-                   [](const auto& a, const auto& b) { return ring::before_in_javascript(a.first, b.first); });
+  std::stable_sort(pnodes.begin(), pnodes.end(), [](const auto& a, const auto& b) {
+    return ring::before_in_javascript(a.first, b.first);
+  });
   std::string text = "{\"vnodes\":" + std::to_string(vnode_count_) + ",\"pnodeToVnodeMap\":{";
   for (const auto& [name, vnodes] : pnodes) {
     if (text.back() == '}') text += ',';

@@ -34,7 +34,8 @@ std::vector<bool> marks_of(const std::vector<std::uint32_t>& vnodes) {
   return marks;
 }
 
-std::optional<std::uint32_t> first_missing(const std::vector<std::uint32_t>& all, const std::vector<std::uint32_t>& wanted) {
+std::optional<std::uint32_t> first_missing(const std::vector<std::uint32_t>& all,
+                                           const std::vector<std::uint32_t>& wanted) {
   std::vector<bool> there;
   if (wanted.size() > kFew) there = marks_of(all.empty() ? std::vector<std::uint32_t>{0} : all);
   for (const std::uint32_t vnode : wanted) {
@@ -76,7 +77,8 @@ void StoredRing::add_data(const std::vector<std::uint32_t>& vnodes, const std::s
     if (named.contains(vnode)) listed.insert(vnode);
   for (std::size_t i = 0; i < vnodes.size(); ++i) put(data_key(owners[i], vnodes[i]), data);
   if (data == "1") {
-    if (std::erase_if(*with_data, [&](std::uint32_t vnode) { return listed.contains(vnode); }) > 0) changed_lists_.insert("VNODE_DATA");
+    if (std::erase_if(*with_data, [&](std::uint32_t vnode) { return listed.contains(vnode); }) > 0)
+      changed_lists_.insert("VNODE_DATA");
     return;
   }
   for (const std::uint32_t vnode : vnodes) {
@@ -160,7 +162,8 @@ void StoredRing::commit() {
   leveldb::WriteOptions options;
   options.sync = true;
   const leveldb::Status status = db_->Write(options, &batch);
-  if (!status.ok()) throw Failure("unable to write the ring, which is as it was: " + status.ToString());
+  if (!status.ok())
+    throw Failure("unable to write the ring, which is as it was: " + status.ToString());
   staged_.clear();
   lists_.clear();
   changed_lists_.clear();

@@ -21,7 +21,8 @@ struct Share {
 
 std::vector<Share> shares_of(const ring::Ring& ring) {
   std::vector<Share> shares(ring.pnodes().size());
-  for (std::uint32_t v = 0; v < ring.vnode_count(); ++v) ++shares[number(ring.owner(static_cast<ring::Vnode>(v)))].vnodes;
+  for (std::uint32_t v = 0; v < ring.vnode_count(); ++v)
+    ++shares[number(ring.owner(static_cast<ring::Vnode>(v)))].vnodes;
   for (const ring::Vnode vnode : ring.data_vnodes()) {
     Share& share = shares[number(ring.owner(vnode))];
     ++share.with_data;
@@ -34,8 +35,9 @@ std::vector<Share> shares_of(const ring::Ring& ring) {
 
 void verify(const Options& options, const Streams& streams) {
   const auto ring = load_ring(source_of(options), streams);
-  streams.out << "whole: " << ring->vnode_count() << " vnodes, " << ring->pnodes().size() << " pnodes, "
-              << ring::to_string(ring->algorithm()) << ", version " << ring->version() << "\n"
+  streams.out << "whole: " << ring->vnode_count() << " vnodes, " << ring->pnodes().size()
+              << " pnodes, " << ring::to_string(ring->algorithm()) << ", version "
+              << ring->version() << "\n"
               << "digest " << ring->digest() << "\n";
 }
 
@@ -50,19 +52,22 @@ void stats(const Options& options, const Streams& streams) {
   std::size_t width = 5;
   for (const std::string& pnode : ring->pnodes()) width = std::max(width, pnode.size());
   double squares = 0;
-  streams.out << "pnode" << std::string(width - 5, ' ') << "   vnodes    share  off even  data  read-only\n";
+  streams.out << "pnode" << std::string(width - 5, ' ')
+              << "   vnodes    share  off even  data  read-only\n";
   for (std::size_t i = 0; i < shares.size(); ++i) {
     const auto vnodes = static_cast<double>(shares[i].vnodes);
     squares += (vnodes - even) * (vnodes - even);
     char line[96];
     std::snprintf(line, sizeof line, " %9zu %8s %+8.2f%% %5zu %10zu", shares[i].vnodes,
-                  percent(vnodes / ring->vnode_count()).c_str(), 100 * (vnodes / even - 1), shares[i].with_data, shares[i].read_only);
+                  percent(vnodes / ring->vnode_count()).c_str(), 100 * (vnodes / even - 1),
+                  shares[i].with_data, shares[i].read_only);
     const std::string& name = ring->pnodes()[i];
     streams.out << name << std::string(width - name.size(), ' ') << line << '\n';
   }
-  streams.out << ring->vnode_count() << " vnodes over " << shares.size() << " pnodes; standard deviation "
-              << percent(std::sqrt(squares / static_cast<double>(shares.size())) / even) << " of an even share; "
-              << ring->data_vnodes().size() << " vnodes with data\n";
+  streams.out << ring->vnode_count() << " vnodes over " << shares.size()
+              << " pnodes; standard deviation "
+              << percent(std::sqrt(squares / static_cast<double>(shares.size())) / even)
+              << " of an even share; " << ring->data_vnodes().size() << " vnodes with data\n";
 }
 
 }  // namespace ring_tool

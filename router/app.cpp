@@ -7,8 +7,8 @@
 #include <stdexcept>
 #include <thread>
 
-#include <boost/asio/post.hpp>
 #include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/post.hpp>
 #include <boost/asio/signal_set.hpp>
 
 #include "router/admin/admin_server.hpp"
@@ -34,7 +34,8 @@ struct App::Parts {
   Parts(const config::Config& config, std::string config_file, int descriptor)
       : log(config.log.name, log_level_named(config.log.level), descriptor),
         sources(std::make_shared<ShardSources>(config)),
-        control(std::make_unique<RingControl>(config, std::move(config_file), sources, workers, log)) {}
+        control(
+            std::make_unique<RingControl>(config, std::move(config_file), sources, workers, log)) {}
 
   void start();
   void serve_pages();
@@ -133,17 +134,26 @@ void App::Parts::serve_pages() {
                  : HttpPage{503, "application/json", "{\"ready\":false}"};
   };
   HttpServer::Pages status_pages{
-      {"/status", [this] { return HttpPage{200, "application/json", status_page(page_state())}; }},
+      {"/status",
+       [this] {
+         return HttpPage{200, "application/json", status_page(page_state())};
+       }},
       {"/ready", ready_page}};
   HttpServer::Pages monitor_pages{
       {"/metrics", [this] { return metrics_page(); }},
-      {"/kang/snapshot", [this] { return HttpPage{200, "application/json", kang_snapshot(page_state())}; }},
-      {"/kang/schema", [] { return HttpPage{200, "application/json", "{}"}; }},
+      {"/kang/snapshot",
+       [this] {
+         return HttpPage{200, "application/json", kang_snapshot(page_state())};
+       }},
+      {"/kang/schema",
+       [] {
+         return HttpPage{200, "application/json", "{}"};
+       }},
       {"/ready", ready_page}};
   monitor_server = std::make_unique<HttpServer>(config.monitor.host, config.monitor.port,
                                                 std::move(monitor_pages));
-  status_server = std::make_unique<HttpServer>(config.status.host, config.status.port,
-                                               std::move(status_pages));
+  status_server =
+      std::make_unique<HttpServer>(config.status.host, config.status.port, std::move(status_pages));
 }
 
 /// A copy of each worker's state; a worker that does not answer in time is left out.
@@ -198,11 +208,17 @@ void App::Parts::serve_admin() {
     if (on) count_heat(*on);
     return heat;
   };
-  actions.call = [this](std::string payload, LocalCall::Done done) { workers.front()->call(std::move(payload), std::move(done)); };
+  actions.call = [this](std::string payload, LocalCall::Done done) {
+    workers.front()->call(std::move(payload), std::move(done));
+  };
   actions.drain = [this] { boost::asio::post(loop, [this] { begin_stop(); }); };
   try {
     admin_server = std::make_unique<AdminServer>(
-        path, [actions](std::string_view line, AdminServer::Reply reply) { perform_admin_line(actions, line, std::move(reply)); }, log);
+        path,
+        [actions](std::string_view line, AdminServer::Reply reply) {
+          perform_admin_line(actions, line, std::move(reply));
+        },
+        log);
   } catch (const std::exception& error) {
     // Where nobody asked for it, its absence is no reason not to serve.
     if (path != config::Config().admin_socket) throw;
@@ -261,7 +277,9 @@ void App::Parts::wait_for_reload_signal() {
 }
 
 /// The outcome is logged, and shown by the status page.
-void App::Parts::reload() { control->reload("", "", [](const auto&) {}); }
+void App::Parts::reload() {
+  control->reload("", "", [](const auto&) {});
+}
 
 void App::Parts::handle_signals() {
   stop_signals.add(SIGTERM);

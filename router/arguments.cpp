@@ -24,8 +24,7 @@ bool fits(json::Value value, ArgumentType wanted) {
     case ArgumentType::string: return value.is(json::Type::string);
     case ArgumentType::number: return value.is(json::Type::number);
     case ArgumentType::array: return value.is(json::Type::array);
-    case ArgumentType::object:
-      return value.is(json::Type::object) || value.is(json::Type::array);
+    case ArgumentType::object: return value.is(json::Type::object) || value.is(json::Type::array);
   }
   return false;
 }

@@ -35,14 +35,15 @@ struct DispatchContext {
   DispatchLimits limits;
   DeadlineWheel* wheel = nullptr;
   WorkerCells* cells = nullptr;
-  ActiveRingPointer ring;         ///< today's
-  json::Document request;         ///< the request being planned
-  json::Document reply;           ///< the reply being edited
+  ActiveRingPointer ring;  ///< today's
+  json::Document request;  ///< the request being planned
+  json::Document reply;    ///< the reply being edited
   PlanScratch plan_scratch;
   Edits reply_edits;
   HeldWrites held;
   WriteLeases leases;
-  std::optional<DeadlineWheel::Clock::time_point> batch_time;  ///< when the requests being taken had arrived
+  std::optional<DeadlineWheel::Clock::time_point>
+      batch_time;                  ///< when the requests being taken had arrived
   std::shared_ptr<Heat> heat;      ///< null: nothing is counted
   std::uint64_t random_state = 1;  ///< for choosing among healthy shards
 

@@ -75,7 +75,8 @@ Dispatched Dispatcher::take(const fast::Frame& frame, ClientPort& client) {
   std::string scratch;
   const std::string_view name = name_value->string(scratch);
   const auto rpc = backends::rpc_named(name);
-  if (!rpc) return answer(name, errors::unsupported_method(name, frame.message_id), Dispatched::taken);
+  if (!rpc)
+    return answer(name, errors::unsupported_method(name, frame.message_id), Dispatched::taken);
 
   Exchange::Origin origin;
   origin.client = &client;
@@ -88,15 +89,14 @@ Dispatched Dispatcher::take(const fast::Frame& frame, ClientPort& client) {
   const Decision decision =
       plan(*origin.method, frame.payload, *d, *origin.ring->snapshot, context_.plan_scratch);
   if (!std::holds_alternative<Reject>(decision))
-    origin.deadline =
-        deadline_of(*origin.method, options_of(*origin.method, context_.plan_scratch), context_.limits);
+    origin.deadline = deadline_of(*origin.method, options_of(*origin.method, context_.plan_scratch),
+                                  context_.limits);
   act(decision, std::move(origin), frame);
   if (frame.payload.size() > kDocumentBytesKept) context_.request.shrink(kDocumentBytesKept);
   return Dispatched::taken;
 }
 
-void Dispatcher::act(const Decision& decision, Exchange::Origin origin,
-                     const fast::Frame& frame) {
+void Dispatcher::act(const Decision& decision, Exchange::Origin origin, const fast::Frame& frame) {
   ClientPort& client = *origin.client;
   const Method& method = *origin.method;
   if (std::holds_alternative<Hold>(decision)) {
@@ -107,7 +107,8 @@ void Dispatcher::act(const Decision& decision, Exchange::Origin origin,
     write_error_frame(client.output(), frame.version, frame.message_id, method.name, reject->error);
     client.output_grew();
     if (context_.cells != nullptr) context_.cells->request_completed(method.rpc, {}, true);
-    if (context_.cells != nullptr && method.write && reject->error.name == "ReadOnlyError") context_.cells->write_refused();
+    if (context_.cells != nullptr && method.write && reject->error.name == "ReadOnlyError")
+      context_.cells->write_refused();
     return;
   }
   if (const auto* here = std::get_if<AnswerHere>(&decision)) {

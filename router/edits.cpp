@@ -59,11 +59,15 @@ std::span<const std::string_view> Edits::pieces(std::string_view text) {
 std::optional<std::uint16_t> Edits::checksum(std::string_view text, std::uint16_t checksum) const {
   if (edits_.empty()) return checksum;
   if (pieces_.empty()) return std::nullopt;
-  constexpr std::size_t kWorthwhileBytes = 2048;  // short texts are summed faster than thought about
+  constexpr std::size_t kWorthwhileBytes =
+      2048;  // short texts are summed faster than thought about
   const std::size_t begin = edits_.front().begin;
   const std::size_t old_end = text.size() - begin;
-  if (text.size() < kWorthwhileBytes || old_end > text.size() / 4 || inserted_.size() > text.size() / 4) return std::nullopt;
-  return fast::checksum_v2_of_new_end(checksum, text.substr(begin), std::span(pieces_).subspan(begin > 0 ? 1 : 0));
+  if (text.size() < kWorthwhileBytes || old_end > text.size() / 4 ||
+      inserted_.size() > text.size() / 4)
+    return std::nullopt;
+  return fast::checksum_v2_of_new_end(checksum, text.substr(begin),
+                                      std::span(pieces_).subspan(begin > 0 ? 1 : 0));
 }
 
 }  // namespace router

@@ -31,9 +31,11 @@ class Edits {
   /// this object and as long as `text` stays. O(edits log edits).
   [[nodiscard]] std::span<const std::string_view> pieces(std::string_view text);
 
-  /// Version 2's checksum of the edited text, from that of `text`, where that takes less than summing
-  /// it anew; nullopt where not, or before `pieces(text)`. O(what lies behind the first edit).
-  [[nodiscard]] std::optional<std::uint16_t> checksum(std::string_view text, std::uint16_t checksum) const;
+  /// Version 2's checksum of the edited text, from that of `text`, where that takes less than
+  /// summing it anew; nullopt where not, or before `pieces(text)`. O(what lies behind the first
+  /// edit).
+  [[nodiscard]] std::optional<std::uint16_t> checksum(std::string_view text,
+                                                      std::uint16_t checksum) const;
 
  private:
   /// What becomes of the range is the last `text_bytes` of inserted_.

@@ -107,8 +107,7 @@ fast::Error from_failure(const backends::Failure& failure, bool stream) {
       return make("NoBackendsError", "no connections available", failure.info);
     case FailureKind::overloaded: return make("OverloadedError", failure.message, failure.info);
     case FailureKind::connection_lost:
-    case FailureKind::bad_reply:
-      return make("FastProtocolError", failure.message, failure.info);
+    case FailureKind::bad_reply: return make("FastProtocolError", failure.message, failure.info);
   }
   return make("Error", failure.message, failure.info);
 }

@@ -92,7 +92,8 @@ void Exchange::drop_held() {
 
 Decision Exchange::plan_again() {
   origin_.ring = context_.ring;
-  if (context_.request.parse(retained_)) return Reject{errors::bad_payload("request could not be read again")};
+  if (context_.request.parse(retained_))
+    return Reject{errors::bad_payload("request could not be read again")};
   const auto d = context_.request.root().find("d");
   return plan(*origin_.method, retained_, *d, *origin_.ring->snapshot, context_.plan_scratch);
 }

@@ -87,7 +87,8 @@ void FanOut::start(std::string_view payload, std::optional<std::uint16_t> checks
     if (context_.cells != nullptr) context_.cells->shard_request(leg->pnode_);
     leg->ticket_ = submitted.ticket;
     if (leg->ticket_ && origin().method->write)
-      context_.leases.begin(leg->lease_, std::nullopt, origin().ring->snapshot->pnodes[leg->pnode_].name);
+      context_.leases.begin(leg->lease_, std::nullopt,
+                            origin().ring->snapshot->pnodes[leg->pnode_].name);
     if (leg->ticket_) continue;
     add_error(*leg, errors::from_failure(submitted.failure, origin().method->stream));
     --pending_;
@@ -102,7 +103,8 @@ void FanOut::take_values(Leg& leg, const backends::Reply& reply) {
   edits.clear();
   std::optional<ReplyValues> values;
   if (!context_.reply.parse(reply.payload))
-    values = edit_reply(*origin().method, reply.payload, context_.reply.root(), ReplyOrigin{}, edits);
+    values =
+        edit_reply(*origin().method, reply.payload, context_.reply.root(), ReplyOrigin{}, edits);
   if (!values) {
     add_error(leg, errors::bad_payload("shard sent a malformed reply"));
     return;
@@ -200,8 +202,8 @@ void FanOut::abandon() {
 /// The deadline is each shard's, to its first answer; the idle limit holds once all were heard.
 void FanOut::await_more() {
   if (std::any_of(legs_.begin(), legs_.end(), [](const auto& leg) { return leg->paused_; })) return;
-  const bool all_heard =
-      std::all_of(legs_.begin(), legs_.end(), [](const auto& leg) { return leg->heard_ || !leg->ticket_; });
+  const bool all_heard = std::all_of(legs_.begin(), legs_.end(),
+                                     [](const auto& leg) { return leg->heard_ || !leg->ticket_; });
   if (all_heard)
     arm_idle_limit();
   else
@@ -241,7 +243,8 @@ void FanOut::Leg::on_error(const backends::Reply& reply) {
 }
 
 void FanOut::Leg::on_failure(const backends::Failure& failure) {
-  const bool sent = failure.kind == backends::FailureKind::connection_lost || failure.kind == backends::FailureKind::bad_reply;
+  const bool sent = failure.kind == backends::FailureKind::connection_lost ||
+                    failure.kind == backends::FailureKind::bad_reply;
   if (sent && lease_.running()) {
     whole_.context_.leases.lose(lease_, Clock::now());
     if (whole_.context_.cells != nullptr) whole_.context_.cells->write_lost();

@@ -20,7 +20,8 @@ class FanOut final : public Exchange {
 
   /// Sends the payload (unedited) to every shard; `checksum`: where it is known, and the version it
   /// is of. May answer, and be over, before it returns.
-  void start(std::string_view payload, std::optional<std::uint16_t> checksum, fast::Version checksum_version);
+  void start(std::string_view payload, std::optional<std::uint16_t> checksum,
+             fast::Version checksum_version);
 
   void abandon() override;
   void resume() override;
@@ -39,8 +40,8 @@ class FanOut final : public Exchange {
     FanOut& whole_;
     std::size_t pnode_;
     std::optional<backends::Ticket> ticket_;
-    WriteLease lease_;     // runs while a write is with the shard
-    bool heard_ = false;   // a row of its has come
+    WriteLease lease_;    // runs while a write is with the shard
+    bool heard_ = false;  // a row of its has come
     bool paused_ = false;
   };
 

@@ -17,7 +17,8 @@ class Heat {
   explicit Heat(std::uint32_t vnodes);
 
   void operation(ring::Vnode vnode) {
-    // A step of a linear congruence: a plain count to 16 would fall into step with clients' patterns.
+    // A step of a linear congruence: a plain count to 16 would fall into step with clients'
+    // patterns.
     random_ = random_ * 6364136223846793005u + 1442695040888963407u;
     if (random_ >> 60 == 0) count(vnode);
   }

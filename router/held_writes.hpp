@@ -9,7 +9,8 @@ namespace router {
 
 class Exchange;
 
-using HeldHook = boost::intrusive::list_base_hook<boost::intrusive::link_mode<boost::intrusive::auto_unlink>>;
+using HeldHook =
+    boost::intrusive::list_base_hook<boost::intrusive::link_mode<boost::intrusive::auto_unlink>>;
 
 /// One worker's share of the process's bounds; beyond them writes get ReadOnlyError.
 struct HoldLimits {
@@ -43,7 +44,8 @@ class HeldWrites {
 
  private:
   // Exchanges, by their hooks: each takes itself out of whatever list it is in when it dies.
-  using Queue = boost::intrusive::list<HeldHook, boost::intrusive::base_hook<HeldHook>, boost::intrusive::constant_time_size<false>>;
+  using Queue = boost::intrusive::list<HeldHook, boost::intrusive::base_hook<HeldHook>,
+                                       boost::intrusive::constant_time_size<false>>;
 
   HoldLimits limits_;
   std::size_t count_ = 0;

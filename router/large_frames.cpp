@@ -29,7 +29,8 @@ bool LargeFrames::reserve(Holder& holder, std::size_t bytes, Clock::time_point n
 }
 
 void LargeFrames::progressed(Holder& holder, Clock::time_point now) {
-  if (const auto found = find_holder(granted_, holder); found != granted_.end()) found->last_progress = now;
+  if (const auto found = find_holder(granted_, holder); found != granted_.end())
+    found->last_progress = now;
 }
 
 void LargeFrames::release(Holder& holder, Clock::time_point now) {

@@ -51,7 +51,9 @@ class LargeFrames {
     std::size_t bytes;
     Clock::time_point last_progress;
   };
-  [[nodiscard]] bool fits(std::size_t bytes) const { return granted_.empty() || reserved_ + bytes <= bytes_max_; }
+  [[nodiscard]] bool fits(std::size_t bytes) const {
+    return granted_.empty() || reserved_ + bytes <= bytes_max_;
+  }
 
   std::size_t bytes_max_;
   std::chrono::milliseconds stall_max_;

@@ -41,12 +41,9 @@ tcp::acceptor bind_or_explain(boost::asio::io_context& loop, const std::string& 
 
 Listener::Listener(boost::asio::io_context& loop, const std::string& host, std::uint16_t port,
                    Hand hand, std::function<bool()> may_accept, Log& log)
-    : acceptor_(bind_or_explain(loop, host, port)),
-      pause_timer_(loop),
-      port_(acceptor_.local_endpoint().port()),
-      hand_(std::move(hand)),
-      may_accept_(std::move(may_accept)),
-      log_(log) {}
+    : acceptor_(bind_or_explain(loop, host, port)), pause_timer_(loop),
+      port_(acceptor_.local_endpoint().port()), hand_(std::move(hand)),
+      may_accept_(std::move(may_accept)), log_(log) {}
 
 void Listener::start() { accept(); }
 

@@ -29,7 +29,8 @@ void LocalCall::end() {
   LocalAnswer answer;
   fast::Decoder decoder(output_.size() + 1);
   decoder.feed(output_);
-  for (fast::Decoded decoded = decoder.next(); const auto* frame = std::get_if<fast::Frame>(&decoded); decoded = decoder.next()) {
+  for (fast::Decoded decoded = decoder.next();
+       const auto* frame = std::get_if<fast::Frame>(&decoded); decoded = decoder.next()) {
     if (frame->status == fast::Status::data) answer.frames.emplace_back(frame->payload);
     if (frame->status == fast::Status::error) answer.error = std::string(frame->payload);
   }

@@ -51,9 +51,10 @@ std::string timestamp() {
   std::tm parts{};
   gmtime_r(&seconds, &parts);
   char text[80];
-  std::snprintf(text, sizeof text, "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ", parts.tm_year + 1900,
-                parts.tm_mon + 1, parts.tm_mday, parts.tm_hour, parts.tm_min, parts.tm_sec,
-                static_cast<int>(duration_cast<milliseconds>(now.time_since_epoch()).count() % 1000));
+  std::snprintf(
+      text, sizeof text, "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ", parts.tm_year + 1900,
+      parts.tm_mon + 1, parts.tm_mday, parts.tm_hour, parts.tm_min, parts.tm_sec,
+      static_cast<int>(duration_cast<milliseconds>(now.time_since_epoch()).count() % 1000));
   return text;
 }
 
@@ -96,7 +97,8 @@ std::string_view to_string(LogLevel level) {
 
 struct Log::Sink {
   std::shared_ptr<spdlog::async_logger> logger;
-  std::shared_ptr<spdlog::details::thread_pool> pool;  // goes first: its thread writes to the logger
+  std::shared_ptr<spdlog::details::thread_pool>
+      pool;  // goes first: its thread writes to the logger
 };
 
 Log::Log(std::string name, LogLevel level, int descriptor)

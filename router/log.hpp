@@ -26,7 +26,14 @@ struct LogField {
 };
 using LogFields = std::initializer_list<LogField>;
 
-enum class LogLevel : std::uint8_t { trace = 10, debug = 20, info = 30, warn = 40, error = 50, fatal = 60 };
+enum class LogLevel : std::uint8_t {
+  trace = 10,
+  debug = 20,
+  info = 30,
+  warn = 40,
+  error = 50,
+  fatal = 60
+};
 
 /// The level of that name; info where there is none.
 LogLevel log_level_named(std::string_view name);
@@ -44,11 +51,17 @@ class Log {
   Log(const Log&) = delete;
   Log& operator=(const Log&) = delete;
 
-  void debug(std::string_view event, LogFields fields = {}) { write(LogLevel::debug, event, fields); }
+  void debug(std::string_view event, LogFields fields = {}) {
+    write(LogLevel::debug, event, fields);
+  }
   void info(std::string_view event, LogFields fields = {}) { write(LogLevel::info, event, fields); }
   void warn(std::string_view event, LogFields fields = {}) { write(LogLevel::warn, event, fields); }
-  void error(std::string_view event, LogFields fields = {}) { write(LogLevel::error, event, fields); }
-  void fatal(std::string_view event, LogFields fields = {}) { write(LogLevel::fatal, event, fields); }
+  void error(std::string_view event, LogFields fields = {}) {
+    write(LogLevel::error, event, fields);
+  }
+  void fatal(std::string_view event, LogFields fields = {}) {
+    write(LogLevel::fatal, event, fields);
+  }
 
   void set_level(LogLevel level) { level_.store(level, std::memory_order_relaxed); }
   [[nodiscard]] LogLevel level() const { return level_.load(std::memory_order_relaxed); }

@@ -28,11 +28,11 @@ enum class Route : std::uint8_t {
 
 /// How the values of the answer are edited on their way back.
 enum class ReplyEdit : std::uint8_t {
-  none,            ///< as they are
-  add_node,        ///< `_node` is appended to each value
-  object,          ///< `vnode` goes out of the value, `_node` is appended
-  record,          ///< `vnode` goes out of the value
-  drop,            ///< values are swallowed
+  none,      ///< as they are
+  add_node,  ///< `_node` is appended to each value
+  object,    ///< `vnode` goes out of the value, `_node` is appended
+  record,    ///< `vnode` goes out of the value
+  drop,      ///< values are swallowed
 };
 
 /// Which default deadline holds (config: timeouts).

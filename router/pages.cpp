@@ -85,14 +85,19 @@ Json gate_state(const PageState& state) {
 
 Json prepared_state(const PageState& state) {
   const auto& prepared = state.control.prepared;
-  if (!prepared) return state.control.left_pending.empty() ? Json(nullptr) : Json{{"leftBehind", state.control.left_pending}};
-  return {{"generation", prepared->generation}, {"digest", prepared->digest}, {"plan", prepared->plan}};
+  if (!prepared)
+    return state.control.left_pending.empty() ? Json(nullptr)
+                                              : Json{{"leftBehind", state.control.left_pending}};
+  return {
+      {"generation", prepared->generation}, {"digest", prepared->digest}, {"plan", prepared->plan}};
 }
 
 Json publications_state(const PageState& state) {
   using std::chrono::duration_cast;
   using std::chrono::microseconds;
-  const auto count = [](std::chrono::nanoseconds time) { return duration_cast<microseconds>(time).count(); };
+  const auto count = [](std::chrono::nanoseconds time) {
+    return duration_cast<microseconds>(time).count();
+  };
   const PublicationCounts& counts = state.publications;
   return {{"count", counts.publications},
           {"lastMicroseconds", count(counts.last.took)},
@@ -108,7 +113,8 @@ std::string status_page(const PageState& state) {
   for (const PnodeState& pnode : state.snapshot().pnodes) {
     clients.push_back(pnode.name);
     const auto endpoint = config::parse_pnode_url(pnode.name);
-    index_shards.push_back({{"host", endpoint ? endpoint->host : pnode.name}, {"readOnly", pnode.read_only}});
+    index_shards.push_back(
+        {{"host", endpoint ? endpoint->host : pnode.name}, {"readOnly", pnode.read_only}});
   }
   const ring::Ring& ring = *state.snapshot().ring;
   Json page{{"smf_fmri", fmri == nullptr ? Json(nullptr) : Json(fmri)},
@@ -116,17 +122,19 @@ std::string status_page(const PageState& state) {
             {"start_time", iso_time(state.started_at)},
             {"client_list", std::move(clients)},
             {"index_shards", std::move(index_shards)},
-            {"ring", {{"digest", ring.digest()},
-                      {"vnodes", ring.vnode_count()},
-                      {"generation", state.snapshot().generation},
-                      {"publication", state.snapshot().sequence},
-                      {"anyData", ring.any_data()},
-                      {"location", state.control.ring_location}}},
+            {"ring",
+             {{"digest", ring.digest()},
+              {"vnodes", ring.vnode_count()},
+              {"generation", state.snapshot().generation},
+              {"publication", state.snapshot().sequence},
+              {"anyData", ring.any_data()},
+              {"location", state.control.ring_location}}},
             {"gate", gate_state(state)},
             {"prepared", prepared_state(state)},
             {"publications", publications_state(state)},
             {"reloads", state.control.reloads},
-            {"lastReload", state.control.last_reload.empty() ? Json(nullptr) : Json(state.control.last_reload)},
+            {"lastReload",
+             state.control.last_reload.empty() ? Json(nullptr) : Json(state.control.last_reload)},
             {"workers", state.workers.size()},
             {"shards", shard_states(state)}};
   return page.dump(-1, ' ', false, Json::error_handler_t::replace);
@@ -149,14 +157,16 @@ std::string kang_snapshot(const PageState& state) {
                          {"draining", session.draining},
                          {"timeAccepted", iso_time(session.accepted_at)}};
     }
-  Json page{{"service", {{"name", "electric-moray"},
-                         {"ident", host_name() + "/" + std::to_string(getpid())},
-                         {"version", "1.2.0"}}},
-            {"stats", {{"nConnectionsActive", active},
-                       {"nRequestsStarted", started},
-                       {"nRequestsCompleted", completed},
-                       {"started", iso_time(state.started_at)},
-                       {"memory", {{"rss", resident_bytes()}}}}},
+  Json page{{"service",
+             {{"name", "electric-moray"},
+              {"ident", host_name() + "/" + std::to_string(getpid())},
+              {"version", "1.2.0"}}},
+            {"stats",
+             {{"nConnectionsActive", active},
+              {"nRequestsStarted", started},
+              {"nRequestsCompleted", completed},
+              {"started", iso_time(state.started_at)},
+              {"memory", {{"rss", resident_bytes()}}}}},
             {"types", {"fastconnection", "fastrequest"}},
             {"fastconnection", std::move(connections)},
             {"fastrequest", Json::object()}};

@@ -49,7 +49,9 @@ void add_etag(std::string_view payload, json::Value options, Edits& edits) {
   append_member(edits, payload, options, member);
 }
 
-bool heeds_etag(Rpc rpc) { return rpc == Rpc::put_object || rpc == Rpc::del_object || rpc == Rpc::batch; }
+bool heeds_etag(Rpc rpc) {
+  return rpc == Rpc::put_object || rpc == Rpc::del_object || rpc == Rpc::batch;
+}
 
 /// electric-moray took an array for options without members; a moray refuses it.
 void edit_options(const Method& method, std::string_view payload, json::Value options,
@@ -86,7 +88,8 @@ Decision plan_by_key(const Method& method, std::string_view payload, const Snaps
   if (method.write)
     if (auto decision = stopped(judge_write(snapshot, *location))) return *std::move(decision);
 
-  if (method.rpc == Rpc::put_object && scratch.arguments[2].is(json::Type::object) && snapshot.routed(bucket))
+  if (method.rpc == Rpc::put_object && scratch.arguments[2].is(json::Type::object) &&
+      snapshot.routed(bucket))
     append_vnode(scratch.edits, payload, scratch.arguments[2], location->vnode);
   edit_options(method, payload, scratch.arguments.back(), scratch.edits);
   return ToShard{location->pnode, location->vnode};
@@ -107,10 +110,10 @@ Decision plan_by_hashkey(const Method& method, std::string_view payload, const S
     target.pnode = *pnode;
   } else if (hashkey && truthy(*hashkey)) {
     if (!hashkey->is(json::Type::string))
-      return reject(errors::invocation(
-          std::string(method.name) + " expects \"options\" (args[" +
-          std::to_string(scratch.arguments.size() - 1) +
-          "]) to be a valid options object: options.hashkey should be string"));
+      return reject(
+          errors::invocation(std::string(method.name) + " expects \"options\" (args[" +
+                             std::to_string(scratch.arguments.size() - 1) +
+                             "]) to be a valid options object: options.hashkey should be string"));
     const auto location = snapshot.ring->locate(hashkey->string(scratch.key));
     if (!location) return reject(errors::plain("the key's hash lies behind the ring's last vnode"));
     target.pnode = location->pnode;
@@ -120,7 +123,8 @@ Decision plan_by_hashkey(const Method& method, std::string_view payload, const S
     return reject(errors::plain("Invalid search request, requires either token or hashkey"));
   }
   if (method.write)
-    if (auto decision = stopped(judge_shard_write(snapshot, target.pnode))) return *std::move(decision);
+    if (auto decision = stopped(judge_shard_write(snapshot, target.pnode)))
+      return *std::move(decision);
   edit_options(method, payload, options, scratch.edits);
   return target;
 }
@@ -130,13 +134,14 @@ Decision plan_all(const Method& method, const Snapshot& snapshot, const PlanScra
   if (method.rpc == Rpc::sql) {
     const auto given = option(scratch.arguments.back(), "readOnlyOverride");
     if (given && !given->is(json::Type::boolean) && !given->is(json::Type::null))
-      return reject(errors::invocation(
-          "sql expects \"options\" (args[2]) to be a valid options object: "
-          "options.readOnlyOverride should be boolean"));
+      return reject(
+          errors::invocation("sql expects \"options\" (args[2]) to be a valid options object: "
+                             "options.readOnlyOverride should be boolean"));
     override_vnodes = given && given->is_true();
   }
   const bool any_data = method.rpc != Rpc::reindex_objects;
-  if (auto decision = stopped(judge_fleet_write(snapshot, any_data, override_vnodes))) return *std::move(decision);
+  if (auto decision = stopped(judge_fleet_write(snapshot, any_data, override_vnodes)))
+    return *std::move(decision);
   return ToAll{};
 }
 
@@ -152,7 +157,8 @@ Decision plan_listen(const Snapshot& snapshot, const PlanScratch& scratch) {
   }
   for (std::size_t i = 0; i < snapshot.pnodes.size(); ++i) {
     const auto pnode = static_cast<ring::PnodeIndex>(i);
-    if (snapshot.pnodes[i].listens && (!named || *named == pnode)) return ToShard{pnode, std::nullopt};
+    if (snapshot.pnodes[i].listens && (!named || *named == pnode))
+      return ToShard{pnode, std::nullopt};
   }
   return reject(errors::operation_not_supported());
 }

@@ -31,7 +31,8 @@ bool is_string(const std::optional<json::Value>& value) {
 /// electric-moray's own checks of one request.
 std::optional<fast::Error> check_request(json::Value request, std::size_t index,
                                          std::string& scratch) {
-  if (request.is(json::Type::null)) return invalid_request(element_name(index) + " should be object");
+  if (request.is(json::Type::null))
+    return invalid_request(element_name(index) + " should be object");
   const auto operation = member(request, "operation");
   if (operation && !operation->is(json::Type::null)) {
     const bool named = operation->is(json::Type::string);
@@ -66,7 +67,8 @@ std::optional<fast::Error> check_shape(json::Value request, std::size_t index,
   return std::nullopt;
 }
 
-/// Both strings are unescaped into `bucket` and `key`; the result is a part of the text or of those.
+/// Both strings are unescaped into `bucket` and `key`; the result is a part of the text or of
+/// those.
 std::string_view transformed_key(json::Value request, std::string& bucket, std::string& key) {
   return ring::transform_key(request.find("bucket")->string(bucket),
                              request.find("key")->string(key));
@@ -107,9 +109,11 @@ Decision plan_batch(std::string_view payload, json::Value requests, const Snapsh
   const std::string_view vnode(text, static_cast<std::size_t>(end - text));
   for (const json::Value request : requests.elements()) {
     if (!is_put(request, scratch.other)) continue;
-    if (snapshot.routed(request.find("bucket")->string(scratch.other))) append_member(scratch.edits, payload, *request.find("value"), vnode);
+    if (snapshot.routed(request.find("bucket")->string(scratch.other)))
+      append_member(scratch.edits, payload, *request.find("value"), vnode);
     // A moray takes an absent operation for a put, but refuses null.
-    if (const auto operation = request.find("operation"); operation && operation->is(json::Type::null))
+    if (const auto operation = request.find("operation");
+        operation && operation->is(json::Type::null))
       scratch.edits.replace(begin_of(payload, *operation), end_of(payload, *operation), "\"put\"");
   }
   return ToShard{location->pnode, location->vnode};

@@ -26,7 +26,8 @@ DispatchLimits dispatch_limits(const config::Config& config) {
 
 HoldLimits hold_limits(const config::Config& config) {
   const std::size_t workers = worker_count(config);
-  return {std::max<std::size_t>(1, config.limits.held_writes_max / workers), config.limits.held_bytes_max / workers,
+  return {std::max<std::size_t>(1, config.limits.held_writes_max / workers),
+          config.limits.held_bytes_max / workers,
           std::chrono::milliseconds(config.timeouts.hold_ms)};
 }
 
@@ -56,7 +57,8 @@ Prepared prepare(const config::Config& config, RingInForce ring, std::shared_ptr
   settings.local_buckets = config.buckets.local;
   for (const config::Shard& shard : resolved.shards)
     settings.pnodes.push_back({shard.read_only, shard.backend == config::Backend::postgres});
-  auto snapshot = std::make_shared<Snapshot>(Snapshot::make(std::move(ring.ring), std::move(settings), std::move(gate)));
+  auto snapshot = std::make_shared<Snapshot>(
+      Snapshot::make(std::move(ring.ring), std::move(settings), std::move(gate)));
   snapshot->sequence = sequence;
   snapshot->generation = ring.generation;
   auto opened = sources.open(resolved.shards);

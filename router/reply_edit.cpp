@@ -8,14 +8,18 @@
 namespace router {
 namespace {
 
-void append_node(Edits& edits, std::string_view payload, json::Value row, const ReplyOrigin& origin) {
+void append_node(Edits& edits, std::string_view payload, json::Value row,
+                 const ReplyOrigin& origin) {
   if (!origin.vnode) return;
   const ring::Vnode vnode = *origin.vnode;
   char digits[16];
   const auto end = std::to_chars(digits, digits + sizeof digits, number(vnode)).ptr;
-  edits.insert(end_of(payload, row) - 1,
-               {row.empty() ? "" : ",", origin.snapshot->pnodes[number(origin.pnode)].node_prefix,
-                {digits, static_cast<std::size_t>(end - digits)}, ",\"data\":", origin.snapshot->ring->data_json(vnode), "}"});
+  edits.insert(end_of(payload, row) - 1, {row.empty() ? "" : ",",
+                                          origin.snapshot->pnodes[number(origin.pnode)].node_prefix,
+                                          {digits, static_cast<std::size_t>(end - digits)},
+                                          ",\"data\":",
+                                          origin.snapshot->ring->data_json(vnode),
+                                          "}"});
 }
 
 /// Takes a routed row's vnode out of its value. Of members of one name, the last is the one that
@@ -23,17 +27,20 @@ void append_node(Edits& edits, std::string_view payload, json::Value row, const 
 bool erase_vnode(Edits& edits, std::string_view payload, json::Value row) {
   std::optional<json::Value> value, underscored;
   for (const json::Member member : row.members()) {
-    if (member.named("value")) value = member.value;
-    else if (member.named("_value")) underscored = member.value;
-    else if (member.named("_handledOptions")) return false;
+    if (member.named("value"))
+      value = member.value;
+    else if (member.named("_value"))
+      underscored = member.value;
+    else if (member.named("_handledOptions"))
+      return false;
   }
   for (const auto& each : {value, underscored})
     if (each && each->is(json::Type::object)) erase_members(edits, payload, *each, "vnode");
   return true;
 }
 
-void edit_value(ReplyEdit kind, std::string_view payload, json::Value value, const ReplyOrigin& origin,
-                Edits& edits) {
+void edit_value(ReplyEdit kind, std::string_view payload, json::Value value,
+                const ReplyOrigin& origin, Edits& edits) {
   if (!value.is(json::Type::object)) return;
   switch (kind) {
     case ReplyEdit::none:
@@ -41,7 +48,8 @@ void edit_value(ReplyEdit kind, std::string_view payload, json::Value value, con
     case ReplyEdit::add_node: append_node(edits, payload, value, origin); return;
     case ReplyEdit::object:
     case ReplyEdit::record:
-      if (erase_vnode(edits, payload, value) && kind == ReplyEdit::object) append_node(edits, payload, value, origin);
+      if (erase_vnode(edits, payload, value) && kind == ReplyEdit::object)
+        append_node(edits, payload, value, origin);
       return;
   }
 }
@@ -90,8 +98,8 @@ bool is_plain_end(std::string_view payload, std::string_view rpc) {
   const std::string_view number = payload.substr(kBegin.size(), kDigits);
   return payload.starts_with(kBegin) && number[0] != '0' &&
          std::all_of(number.begin(), number.end(), [](char c) { return c >= '0' && c <= '9'; }) &&
-         payload.substr(kRest, kName.size()) == kName && payload.substr(kRest + kName.size(), rpc.size()) == rpc &&
-         payload.ends_with(kEnd);
+         payload.substr(kRest, kName.size()) == kName &&
+         payload.substr(kRest + kName.size(), rpc.size()) == rpc && payload.ends_with(kEnd);
 }
 
 std::optional<ReplyValues> edit_reply(const Method& method, std::string_view payload,
@@ -124,7 +132,9 @@ bool valid_error(json::Value root) {
 std::optional<std::string> fence_refusal(json::Value root) {
   std::string scratch;
   const std::string_view message = root.find("d")->find("message")->string(scratch);
-  if (!message.starts_with("moray-router: ") || message.find(" is fenced by plan ") == std::string_view::npos) return std::nullopt;
+  if (!message.starts_with("moray-router: ") ||
+      message.find(" is fenced by plan ") == std::string_view::npos)
+    return std::nullopt;
   return std::string(message);
 }
 

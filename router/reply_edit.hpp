@@ -29,16 +29,17 @@ struct ReplyOrigin {
 std::optional<ReplyValues> edit_reply(const Method& method, std::string_view payload,
                                       json::Value root, const ReplyOrigin& origin, Edits& edits);
 
-/// Whether a payload is, byte for byte, what a moray sends in an END without values for that RPC; then
-/// it needs neither a check nor an edit. False says nothing about it. Pure; O(payload).
+/// Whether a payload is, byte for byte, what a moray sends in an END without values for that RPC;
+/// then it needs neither a check nor an edit. False says nothing about it. Pure; O(payload).
 bool is_plain_end(std::string_view payload, std::string_view rpc);
 
 /// Whether an ERROR payload has the shape that clients survive: `d` an object with string `name`
 /// and `message`.
 bool valid_error(json::Value root);
 
-/// The words of an error by which a plan of resharding refuses a write, whatever the shard calls it: moray
-/// forwards no SQLSTATE (docs/resharding.md). nullopt: it is another error. Of a valid one.
+/// The words of an error by which a plan of resharding refuses a write, whatever the shard calls
+/// it: moray forwards no SQLSTATE (docs/resharding.md). nullopt: it is another error. Of a valid
+/// one.
 std::optional<std::string> fence_refusal(json::Value root);
 
 }  // namespace router

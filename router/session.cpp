@@ -25,14 +25,8 @@ std::string name_of(const Session::Socket& socket) {
 
 Session::Session(Socket socket, std::uint64_t id, SessionHost& host, Dispatcher& dispatcher,
                  DeadlineWheel& wheel, const SessionLimits& limits)
-    : socket_(std::move(socket)),
-      id_(id),
-      host_(host),
-      dispatcher_(dispatcher),
-      wheel_(wheel),
-      limits_(limits),
-      decoder_(limits.frame_bytes_max),
-      peer_(name_of(socket_)),
+    : socket_(std::move(socket)), id_(id), host_(host), dispatcher_(dispatcher), wheel_(wheel),
+      limits_(limits), decoder_(limits.frame_bytes_max), peer_(name_of(socket_)),
       accepted_at_(std::chrono::system_clock::now()) {}
 
 Session::~Session() = default;
@@ -46,7 +40,8 @@ void Session::start() {
 }
 
 bool Session::may_read() const {
-  return !closed_ && !draining_ && !end_of_stream_ && large_frame_ != LargeFrame::waiting && may_start();
+  return !closed_ && !draining_ && !end_of_stream_ && large_frame_ != LargeFrame::waiting &&
+         may_start();
 }
 
 void Session::wait_readable() {
@@ -92,13 +87,14 @@ void Session::on_readable() {
   wait_readable();
 }
 
-/// No answer to a held write carries the acknowledgement of what was read: a client whose socket waits for it
-/// before it sends more (node-moray's does, by Nagle's algorithm) would have its other requests wait, too, for
-/// as long as 40 ms.
+/// No answer to a held write carries the acknowledgement of what was read: a client whose socket
+/// waits for it before it sends more (node-moray's does, by Nagle's algorithm) would have its other
+/// requests wait, too, for as long as 40 ms.
 void Session::acknowledge() {
 #ifdef TCP_QUICKACK
   boost::system::error_code ignored;
-  socket_.set_option(boost::asio::detail::socket_option::boolean<IPPROTO_TCP, TCP_QUICKACK>(true), ignored);
+  socket_.set_option(boost::asio::detail::socket_option::boolean<IPPROTO_TCP, TCP_QUICKACK>(true),
+                     ignored);
 #endif
 }
 
@@ -108,7 +104,8 @@ void Session::reserve_large_frame() {
   if (large_frame_ == LargeFrame::granted) host_.large_frames().progressed(*this, now);
   const std::size_t bytes = decoder_.unfinished_frame_bytes();
   if (large_frame_ != LargeFrame::none || bytes < LargeFrames::kBytesMin) return;
-  large_frame_ = host_.large_frames().reserve(*this, bytes, now) ? LargeFrame::granted : LargeFrame::waiting;
+  large_frame_ =
+      host_.large_frames().reserve(*this, bytes, now) ? LargeFrame::granted : LargeFrame::waiting;
 }
 
 void Session::release_large_frame() {
@@ -157,8 +154,10 @@ void Session::take_frame(const fast::Frame& frame) {
         close();
       } else {
         ++counts_.started;
-        if (dispatcher_.take(frame, *this) == Dispatched::broken) stop_after_error("bad_payload");
-        else if (!in_flight_.contains(frame.message_id)) ++counts_.completed;
+        if (dispatcher_.take(frame, *this) == Dispatched::broken)
+          stop_after_error("bad_payload");
+        else if (!in_flight_.contains(frame.message_id))
+          ++counts_.completed;
       }
       return;
     case fast::Status::end:

@@ -23,9 +23,10 @@ class Session;
 /// Bounds of one client's connection.
 struct SessionLimits {
   std::size_t frame_bytes_max = 64u << 20;
-  std::size_t in_flight_max = 1000;          ///< more: reading stops until one is answered
-  std::size_t output_bytes_max = 1u << 20;   ///< more waiting: reading and streams pause
-  std::chrono::milliseconds write_stall_max{60'000};  ///< a client that takes nothing so long is cut
+  std::size_t in_flight_max = 1000;         ///< more: reading stops until one is answered
+  std::size_t output_bytes_max = 1u << 20;  ///< more waiting: reading and streams pause
+  std::chrono::milliseconds write_stall_max{
+      60'000};  ///< a client that takes nothing so long is cut
   std::chrono::milliseconds last_answers_max{1'000};  ///< after a protocol error
 
   bool operator==(const SessionLimits&) const = default;
@@ -118,7 +119,9 @@ class Session final : public ClientPort,
   void reserve_large_frame();
   void release_large_frame();
   [[nodiscard]] bool may_read() const;
-  [[nodiscard]] bool may_start() const { return in_flight_.size() - held_ < limits_.in_flight_max && !output_full(); }
+  [[nodiscard]] bool may_start() const {
+    return in_flight_.size() - held_ < limits_.in_flight_max && !output_full();
+  }
 
   Socket socket_;
   std::uint64_t id_;
@@ -130,12 +133,12 @@ class Session final : public ClientPort,
   std::string output_;
   std::size_t written_ = 0;  // of output_
   boost::unordered_flat_map<std::uint32_t, Exchange*> in_flight_;
-  std::size_t held_ = 0;         // of those, how many wait at the gate
+  std::size_t held_ = 0;  // of those, how many wait at the gate
   std::string peer_;
   std::chrono::system_clock::time_point accepted_at_;
   SessionCounts counts_;
-  bool reading_ = false;         // a wait for input is outstanding
-  bool writing_ = false;         // a wait for output is outstanding
+  bool reading_ = false;  // a wait for input is outstanding
+  bool writing_ = false;  // a wait for output is outstanding
   bool flush_wanted_ = false;
   bool taking_ = false;          // inside take_frames
   bool behind_limit_ = false;    // frames that were read may wait for may_start

@@ -37,7 +37,8 @@ class ShardSources {
   config::Config config_;  // guarded by mutex_
   backends::moray::Resolver resolver_;
   backends::embedded::Owners owners_;
-  std::shared_ptr<backends::postgres::Listeners> listeners_ = std::make_shared<backends::postgres::Listeners>();
+  std::shared_ptr<backends::postgres::Listeners> listeners_ =
+      std::make_shared<backends::postgres::Listeners>();
 };
 
 }  // namespace router

@@ -7,7 +7,9 @@ namespace router {
 /// A shard that is there already; null: none is. Between two rings of one configuration each is
 /// found at its old place.
 std::unique_ptr<backends::Shard> ShardSet::take(const ShardSpec& spec, std::size_t place) {
-  const auto same = [&](const Held& held) { return held.shard != nullptr && held.spec.same_shard(spec); };
+  const auto same = [&](const Held& held) {
+    return held.shard != nullptr && held.spec.same_shard(spec);
+  };
   if (place < shards_.size() && same(shards_[place])) return std::move(shards_[place].shard);
   const auto old = std::find_if(shards_.begin(), shards_.end(), same);
   return old == shards_.end() ? nullptr : std::move(old->shard);

@@ -14,8 +14,8 @@
 namespace router {
 
 /// Makes a shard for one worker. Called on that worker.
-using ShardFactory = std::function<std::unique_ptr<backends::Shard>(
-    const ShardSpec& spec, boost::asio::io_context& loop)>;
+using ShardFactory = std::function<std::unique_ptr<backends::Shard>(const ShardSpec& spec,
+                                                                    boost::asio::io_context& loop)>;
 
 /// One worker's shards. A shard whose description does not change lives on from ring to ring;
 /// one that left takes no new work and goes with its last answer. Lives on that worker.

@@ -38,8 +38,10 @@ void SingleExchange::start(std::optional<ToShard> target, std::string_view paylo
   request.affinity = target && target->vnode ? number(*target->vnode) : 0;
   request.pieces = edits.pieces(payload);
   request.checksum_version = checksum_version;
-  if (edits.empty()) request.checksum = checksum;
-  else if (checksum_version == fast::Version::v2) request.checksum = edits.checksum(payload, checksum);
+  if (edits.empty())
+    request.checksum = checksum;
+  else if (checksum_version == fast::Version::v2)
+    request.checksum = edits.checksum(payload, checksum);
   if (origin().method->retryable)
     for (const std::string_view piece : request.pieces) retained_.append(piece);
   arm_deadline();
@@ -65,7 +67,8 @@ bool SingleExchange::submit(const backends::Request& request) {
   ticket_ = submitted.ticket;
   if (ticket_) {
     if (origin().method->write)
-      context_.leases.begin(lease_, target_.vnode, origin().ring->snapshot->pnodes[number(target_.pnode)].name);
+      context_.leases.begin(lease_, target_.vnode,
+                            origin().ring->snapshot->pnodes[number(target_.pnode)].name);
     return true;
   }
   if (any_shard_ && attempts_ < kAttemptsMax && origin().ring->shards.size() > 1) {
@@ -137,8 +140,10 @@ std::size_t SingleExchange::relay_values(fast::Status status, const backends::Re
   const auto pieces = context_.reply_edits.pieces(reply.payload);
   std::optional<std::uint16_t> checksum;
   if (reply.checksum && reply.version == from.version) {
-    if (context_.reply_edits.empty()) checksum = reply.checksum;
-    else if (reply.version == fast::Version::v2) checksum = context_.reply_edits.checksum(reply.payload, *reply.checksum);
+    if (context_.reply_edits.empty())
+      checksum = reply.checksum;
+    else if (reply.version == fast::Version::v2)
+      checksum = context_.reply_edits.checksum(reply.payload, *reply.checksum);
   }
   write_frame(relayed, pieces, checksum);
   if (relayed != status) write_end();
@@ -163,8 +168,9 @@ void SingleExchange::on_data(const backends::Reply& reply) {
 /// With its lease, a write ends for whoever waits for it, before its client hears of it.
 void SingleExchange::end_lease(const backends::Failure* failure) {
   if (!lease_.running()) return;
-  const bool sent = failure != nullptr && (failure->kind == backends::FailureKind::connection_lost ||
-                                           failure->kind == backends::FailureKind::bad_reply);
+  const bool sent =
+      failure != nullptr && (failure->kind == backends::FailureKind::connection_lost ||
+                             failure->kind == backends::FailureKind::bad_reply);
   if (!sent) {
     context_.leases.end(lease_);
     return;

@@ -5,8 +5,8 @@
 #include <string>
 
 #include "router/exchange.hpp"
-#include "router/write_leases.hpp"
 #include "router/plan.hpp"
+#include "router/write_leases.hpp"
 
 namespace router {
 

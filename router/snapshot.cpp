@@ -32,7 +32,9 @@ Snapshot Snapshot::make(std::shared_ptr<const ring::Ring> ring, RoutingSettings 
   for (const ring::Vnode vnode : ring->data_vnodes())
     if (ring->read_only(vnode))
       snapshot.pnodes[number(ring->owner(vnode))].any_read_only_vnode = true;
-  const auto owner = [&](ring::Vnode vnode) -> PnodeState& { return snapshot.pnodes[number(ring->owner(vnode))]; };
+  const auto owner = [&](ring::Vnode vnode) -> PnodeState& {
+    return snapshot.pnodes[number(ring->owner(vnode))];
+  };
   snapshot.gate->held.each([&](ring::Vnode vnode) { owner(vnode).gate = GateMode::hold; });
   snapshot.gate->refused.each([&](ring::Vnode vnode) { owner(vnode).gate = GateMode::refuse; });
   snapshot.ring = std::move(ring);
@@ -41,7 +43,8 @@ Snapshot Snapshot::make(std::shared_ptr<const ring::Ring> ring, RoutingSettings 
 }
 
 bool Snapshot::routed(std::string_view bucket) const {
-  return std::find(settings.local_buckets.begin(), settings.local_buckets.end(), bucket) == settings.local_buckets.end();
+  return std::find(settings.local_buckets.begin(), settings.local_buckets.end(), bucket) ==
+         settings.local_buckets.end();
 }
 
 }  // namespace router

@@ -13,12 +13,12 @@ namespace router {
 /// What a pnode's shard is, as far as a plan needs to know.
 struct PnodeState {
   std::string name;
-  std::string quoted_name;  ///< as a JSON string
-  std::string node_prefix;  ///< a reply's `_node` up to the vnode's number
-  bool read_only = false;   ///< by the configuration
+  std::string quoted_name;           ///< as a JSON string
+  std::string node_prefix;           ///< a reply's `_node` up to the vnode's number
+  bool read_only = false;            ///< by the configuration
   bool any_read_only_vnode = false;  ///< owns a vnode whose data is "ro"
   GateMode gate = GateMode::open;    ///< the strictest among its vnodes
-  bool listens = false;     ///< can serve listen and unlisten
+  bool listens = false;              ///< can serve listen and unlisten
 
   bool operator==(const PnodeState&) const = default;
 };
@@ -30,8 +30,9 @@ struct RoutingSettings {
     bool listens = false;
     bool operator==(const Pnode&) const = default;
   };
-  std::vector<Pnode> pnodes;               ///< in ring order; those that are missing: the defaults
-  std::vector<std::string> local_buckets;  ///< their rows belong to the shard that they are in, not to a vnode
+  std::vector<Pnode> pnodes;  ///< in ring order; those that are missing: the defaults
+  std::vector<std::string>
+      local_buckets;  ///< their rows belong to the shard that they are in, not to a vnode
 
   bool operator==(const RoutingSettings&) const = default;
 };
@@ -40,14 +41,14 @@ struct RoutingSettings {
 /// Any thread.
 struct Snapshot {
   std::shared_ptr<const ring::Ring> ring;
-  std::shared_ptr<const Gate> gate;       ///< never null
-  std::vector<PnodeState> pnodes;         ///< by ring::PnodeIndex
-  std::string read_only_pnode_names;      ///< joined by ", "; empty: none
-  std::string tokens_json;                ///< the pnodes as a JSON array
-  std::uint64_t generation = 0;           ///< 0: a plain directory without generations
-  std::uint64_t sequence = 0;             ///< counts publications of this process, from 1
+  std::shared_ptr<const Gate> gate;   ///< never null
+  std::vector<PnodeState> pnodes;     ///< by ring::PnodeIndex
+  std::string read_only_pnode_names;  ///< joined by ", "; empty: none
+  std::string tokens_json;            ///< the pnodes as a JSON array
+  std::uint64_t generation = 0;       ///< 0: a plain directory without generations
+  std::uint64_t sequence = 0;         ///< counts publications of this process, from 1
 
-  RoutingSettings settings;               ///< what it was made of
+  RoutingSettings settings;  ///< what it was made of
 
   /// Whether rows of that bucket get their vnode. O(local buckets).
   [[nodiscard]] bool routed(std::string_view bucket) const;

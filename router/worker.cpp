@@ -17,18 +17,12 @@ constexpr std::size_t kSpareBytesMax = 2 << 20;  // of memory that waits for ses
 
 Worker::Worker(std::size_t index, WorkerOptions options, ShardFactory factory, WorkerCells* cells,
                Log& log)
-    : index_(index),
-      options_(options),
-      cells_(cells),
-      log_(log),
+    : index_(index), options_(options), cells_(cells), log_(log),
       loop_(1),  // one thread: Asio leaves its locks out
-      keep_running_(loop_.get_executor()),
-      tick_timer_(loop_),
-      wheel_(DeadlineWheel::Clock::now()),
+      keep_running_(loop_.get_executor()), tick_timer_(loop_), wheel_(DeadlineWheel::Clock::now()),
       shards_(std::move(factory), loop_),
       large_frames_(Publication{}.large_frames_bytes_max, SessionLimits{}.write_stall_max),
-      dispatcher_(context_),
-      read_buffer_(options.read_buffer_bytes) {
+      dispatcher_(context_), read_buffer_(options.read_buffer_bytes) {
   context_.wheel = &wheel_;
   context_.cells = cells_;
   context_.random_state = std::random_device{}() | 1u;
@@ -56,9 +50,9 @@ void Worker::adopt(boost::asio::ip::tcp protocol, int socket) {
     accepted.assign(protocol, socket, error);
     if (error) return;
     const std::uint64_t id = (static_cast<std::uint64_t>(index_) << 48) | next_session_++;
-    auto session = std::make_shared<Session>(std::move(accepted), id,
-                                             static_cast<SessionHost&>(*this), dispatcher_, wheel_,
-                                             session_limits_);
+    auto session =
+        std::make_shared<Session>(std::move(accepted), id, static_cast<SessionHost&>(*this),
+                                  dispatcher_, wheel_, session_limits_);
     sessions_.emplace(id, session);
     session_count_.store(sessions_.size(), std::memory_order_relaxed);
     session->start();
@@ -97,7 +91,8 @@ void Worker::publish(std::shared_ptr<const Publication> next, Acknowledge acknow
   });
 }
 
-void Worker::await_leases(std::shared_ptr<const LeaseScope> scope, std::function<void(LeasesEnded)> done) {
+void Worker::await_leases(std::shared_ptr<const LeaseScope> scope,
+                          std::function<void(LeasesEnded)> done) {
   boost::asio::post(loop_, [this, scope = std::move(scope), done = std::move(done)] {
     const auto waited_for = std::make_shared<std::size_t>(0);
     const auto ended = [this, scope, done, waited_for] {

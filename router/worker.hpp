@@ -36,8 +36,8 @@ struct Publication {
   std::vector<ShardSpec> shards;  ///< by ring::PnodeIndex
   std::vector<ShardSpec> warm;    ///< of a ring that is to come: connected, but not used yet
   DispatchLimits dispatch;
-  SessionLimits session;          ///< of clients that connect from now on
-  HoldLimits hold;                ///< of one worker
+  SessionLimits session;                            ///< of clients that connect from now on
+  HoldLimits hold;                                  ///< of one worker
   std::size_t large_frames_bytes_max = 256u << 20;  ///< of one worker
 };
 
@@ -56,9 +56,9 @@ struct WorkerStatus {
   std::vector<SessionStatus> sessions;
   std::vector<std::pair<std::string, backends::ShardStatus>> shards;  ///< by pnode name
   std::uint64_t published_sequence = 0;
-  std::size_t held_writes = 0;    ///< waiting at the gate
+  std::size_t held_writes = 0;  ///< waiting at the gate
   std::size_t held_bytes = 0;
-  std::size_t write_leases = 0;   ///< writes whose shard has not answered
+  std::size_t write_leases = 0;  ///< writes whose shard has not answered
 };
 
 /// What a worker says when the writes that a block waited for have ended.
@@ -70,8 +70,8 @@ struct LeasesEnded {
 /// One core's world: a thread and its loop, its sessions, its shard connections, its pointer to
 /// the current ring. Owned by main; every other call only posts to the thread.
 ///
-/// What requests write is the worker's alone: its sockets, tables, buffers and counters; of the ring
-/// and the configuration they only read, through pointers that the worker counts by itself
+/// What requests write is the worker's alone: its sockets, tables, buffers and counters; of the
+/// ring and the configuration they only read, through pointers that the worker counts by itself
 /// (active_ring.hpp). So a second worker costs the first nothing but the machine's own limits.
 class alignas(kCacheLineBytes) Worker final : private SessionHost {
  public:

@@ -18,8 +18,8 @@ namespace router {
 
 /// A write on its way: from its submission to its shard's END or ERROR, whatever becomes of the
 /// client. A member of what submits it.
-class WriteLease
-    : public boost::intrusive::list_base_hook<boost::intrusive::link_mode<boost::intrusive::auto_unlink>> {
+class WriteLease : public boost::intrusive::list_base_hook<
+                       boost::intrusive::link_mode<boost::intrusive::auto_unlink>> {
  public:
   [[nodiscard]] bool running() const { return is_linked(); }
 
@@ -53,7 +53,8 @@ class WriteLeases {
  public:
   using Clock = std::chrono::steady_clock;
   static constexpr std::chrono::minutes kRemembered{10};  ///< how long a lost write is told of
-  static constexpr std::size_t kLostMax = 4096;  ///< beyond, a write is remembered by its shard alone
+  static constexpr std::size_t kLostMax =
+      4096;  ///< beyond, a write is remembered by its shard alone
 
   /// `pnode` must outlive the lease.
   void begin(WriteLease& lease, std::optional<ring::Vnode> vnode, const std::string& pnode);
@@ -65,7 +66,8 @@ class WriteLeases {
   /// Calls `done` when every lease of today within the scope has ended, perhaps at once. Leases
   /// that begin later are not waited for. The number waited for.
   std::size_t await(std::shared_ptr<const LeaseScope> scope, std::function<void()> done);
-  [[nodiscard]] std::vector<IndeterminateWrite> indeterminate(const LeaseScope& scope, Clock::time_point now) const;
+  [[nodiscard]] std::vector<IndeterminateWrite> indeterminate(const LeaseScope& scope,
+                                                              Clock::time_point now) const;
   [[nodiscard]] std::size_t running() const { return running_; }
 
  private:
@@ -75,7 +77,8 @@ class WriteLeases {
     std::size_t left = 0;
     std::function<void()> done;
   };
-  static bool within(const LeaseScope& scope, std::optional<ring::Vnode> vnode, const std::string& pnode);
+  static bool within(const LeaseScope& scope, std::optional<ring::Vnode> vnode,
+                     const std::string& pnode);
   void tell_waiters(const WriteLease& lease);
 
   boost::intrusive::list<WriteLease, boost::intrusive::constant_time_size<false>> leases_;

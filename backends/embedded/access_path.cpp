@@ -19,7 +19,8 @@ std::optional<AccessPath> narrowed(const Table& table, const Condition& conditio
   if (condition.target.internal != objects::Target::Internal::key) return std::nullopt;
   if (condition.kind == Condition::Kind::equal)
     return AccessPath{table.key_of(std::get<std::string>(*condition.value)), true};
-  if (condition.kind == Condition::Kind::substring) return AccessPath{table.key_of(condition.filter.initial), false};
+  if (condition.kind == Condition::Kind::substring)
+    return AccessPath{table.key_of(condition.filter.initial), false};
   return std::nullopt;
 }
 

@@ -9,7 +9,8 @@ namespace backends::embedded {
 namespace {
 
 std::int64_t now_us() {
-  return std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::system_clock::now().time_since_epoch())
+  return std::chrono::duration_cast<std::chrono::microseconds>(
+             std::chrono::system_clock::now().time_since_epoch())
       .count();
 }
 
@@ -31,8 +32,11 @@ void answer(const Task& task, const objects::Result<objects::JsArray>& values) {
   if (!values) {
     const objects::Error& error = values.error();
     fast::append_error_payload(payload, to_string(task.rpc), now_us(),
-                               {objects::text::well_formed(error.name), objects::text::well_formed(error.message),
-                                error.context, error.info, {}});
+                               {objects::text::well_formed(error.name),
+                                objects::text::well_formed(error.message),
+                                error.context,
+                                error.info,
+                                {}});
     return send(task, Message::Kind::error, std::move(payload));
   }
   for (const objects::JsValue& value : *values) send_value(task, objects::stringify(value));

@@ -10,13 +10,15 @@ using objects::JsArray;
 using objects::JsObject;
 using objects::JsValue;
 
-objects::Result<JsObject> run_put(const Work& work, const JsValue& request, const JsValue& options) {
+objects::Result<JsObject> run_put(const Work& work, const JsValue& request,
+                                  const JsValue& options) {
   const std::string& bucket = *request.get("bucket")->string();
   const JsValue* key = request.get("key");
   if (key == nullptr)
     return objects::errors::database("null value in column \"_key\" of relation \"" + bucket +
                                      "\" violates not-null constraint");
-  auto etag = put(work, bucket, *key->string(), *request.get("value")->object(), objects::merged_options(request, options));
+  auto etag = put(work, bucket, *key->string(), *request.get("value")->object(),
+                  objects::merged_options(request, options));
   if (!etag) return etag.error();
   objects::BatchEntry entry(request);
   entry.set("etag", *etag);
@@ -29,13 +31,15 @@ objects::Result<JsObject> run(const Work& work, const JsValue& request, const Js
   const std::string& bucket = *request.get("bucket")->string();
   objects::BatchEntry entry(request);
   if (operation == "delete") {
-    if (auto error = erase(work, bucket, *request.get("key")->string(), objects::delete_options(request, options)))
+    if (auto error = erase(work, bucket, *request.get("key")->string(),
+                           objects::delete_options(request, options)))
       return *error;
     return entry.finish();
   }
   const std::string& filter = *request.get("filter")->string();
   if (operation == "update") {
-    auto updated = update(work, bucket, *request.get("fields")->object(), filter, objects::merged_options(request, options));
+    auto updated = update(work, bucket, *request.get("fields")->object(), filter,
+                          objects::merged_options(request, options));
     if (!updated) return updated.error();
     entry.set("count", updated->count);
     entry.set("etag", updated->etag);

@@ -38,24 +38,27 @@ Failed check_free(const Work& work, const std::string& name) {
 
 /// Takes over the columns of fields that stay, and gives new ones to the others. The unique values
 /// of columns that go are erased.
-void assign_columns(const Work& work, const Table& before, const objects::BucketUpdate& update, Table& table) {
+void assign_columns(const Work& work, const Table& before, const objects::BucketUpdate& update,
+                    Table& table) {
   const auto added = [&](const std::string& name) {
     return std::find(update.added.begin(), update.added.end(), name) != update.added.end();
   };
   for (const objects::IndexField& field : table.bucket.fields) {
     const objects::IndexField* old = added(field.name) ? nullptr : before.bucket.field(field.name);
     table.columns.push_back(
-        old == nullptr ? table.next_column++
-                       : before.columns[static_cast<std::size_t>(old - before.bucket.fields.data())]);
+        old == nullptr
+            ? table.next_column++
+            : before.columns[static_cast<std::size_t>(old - before.bucket.fields.data())]);
   }
   for (const std::string& name : update.removed) {
     const objects::IndexField* old = before.bucket.field(name);
     if (!old->unique) continue;
     const auto column = before.columns[static_cast<std::size_t>(old - before.bucket.fields.data())];
-    work.transaction.scan(keys::unique_values(before.id, column), [&](std::string_view key, std::string_view) {
-      work.transaction.erase(std::string(key));
-      return true;
-    });
+    work.transaction.scan(keys::unique_values(before.id, column),
+                          [&](std::string_view key, std::string_view) {
+                            work.transaction.erase(std::string(key));
+                            return true;
+                          });
   }
 }
 
@@ -71,7 +74,8 @@ Values create_bucket(const Work& work, const JsArray& arguments) {
   table.bucket = *std::move(bucket);
   table.bucket.mtime.ms = work.now_ms;
   table.id = number_at(work.transaction, keys::next_bucket(), 1);
-  for (std::size_t i = 0; i < table.bucket.fields.size(); ++i) table.columns.push_back(table.next_column++);
+  for (std::size_t i = 0; i < table.bucket.fields.size(); ++i)
+    table.columns.push_back(table.next_column++);
   work.transaction.put(keys::next_bucket(), std::to_string(table.id + 1));
   store(work, table);
   return JsArray{};
@@ -86,7 +90,8 @@ Values get_bucket(const Work& work, const JsArray& arguments) {
 Values list_buckets(const Work& work) {
   JsArray rows;
   work.transaction.scan(keys::bucket_prefix(), [&](std::string_view key, std::string_view text) {
-    rows.emplace_back(objects::bucket_row(decode_table(keys::bucket_name(key), std::string(text)).bucket));
+    rows.emplace_back(
+        objects::bucket_row(decode_table(keys::bucket_name(key), std::string(text)).bucket));
     return true;
   });
   return rows;
@@ -99,7 +104,8 @@ Values update_bucket(const Work& work, const JsArray& arguments) {
   auto stored = work.tables.find(work.transaction, name);
   if (!stored) return stored.error();
   const Table& before = **stored;
-  auto update = objects::update_bucket(before.bucket, *std::move(wanted), is_true(arguments[2], "no_reindex"));
+  auto update = objects::update_bucket(before.bucket, *std::move(wanted),
+                                       is_true(arguments[2], "no_reindex"));
   if (!update) return update.error();
   if (auto error = objects::check_sql_names(name, update->bucket.fields)) return *error;
   Table table;

@@ -21,8 +21,8 @@ std::string joined(std::span<const std::string_view> pieces) {
 
 /// The RPCs that need no store.
 bool answered_at_once(Rpc rpc) {
-  return rpc == Rpc::ping || rpc == Rpc::version || rpc == Rpc::sql || rpc == Rpc::listen || rpc == Rpc::unlisten ||
-         rpc == Rpc::get_tokens;
+  return rpc == Rpc::ping || rpc == Rpc::version || rpc == Rpc::sql || rpc == Rpc::listen ||
+         rpc == Rpc::unlisten || rpc == Rpc::get_tokens;
 }
 
 objects::Result<JsArray> answer_of(Rpc rpc) {
@@ -35,12 +35,12 @@ objects::Result<JsArray> answer_of(Rpc rpc) {
 
 }  // namespace
 
-EmbeddedShard::EmbeddedShard(boost::asio::io_context& loop, std::shared_ptr<Owner> owner, std::string directory,
-                             std::size_t in_flight_max)
+EmbeddedShard::EmbeddedShard(boost::asio::io_context& loop, std::shared_ptr<Owner> owner,
+                             std::string directory, std::size_t in_flight_max)
     : owner_(std::move(owner)),
-      outbox_(std::make_shared<Outbox>(loop, [this](std::vector<Message> messages) { deliver(std::move(messages)); })),
-      directory_(std::move(directory)),
-      in_flight_max_(in_flight_max) {}
+      outbox_(std::make_shared<Outbox>(
+          loop, [this](std::vector<Message> messages) { deliver(std::move(messages)); })),
+      directory_(std::move(directory)), in_flight_max_(in_flight_max) {}
 
 EmbeddedShard::~EmbeddedShard() {
   outbox_->close();
@@ -57,7 +57,8 @@ Task EmbeddedShard::task_of(const Request& request) {
   json::Document document;
   if (!document.parse(text)) {
     const auto arguments = document.root().find("d");
-    if (arguments && arguments->is(json::Type::array)) task.arguments = *objects::parse_value(*arguments).array();
+    if (arguments && arguments->is(json::Type::array))
+      task.arguments = *objects::parse_value(*arguments).array();
   }
   task.outbox = outbox_;
   task.number = next_number_++;
@@ -66,19 +67,24 @@ Task EmbeddedShard::task_of(const Request& request) {
 }
 
 Submitted EmbeddedShard::submit(const Request& request, ReplySink& sink) {
-  if (retired_) return {std::nullopt, {FailureKind::no_connections, "the embedded shard is being closed"}};
+  if (retired_)
+    return {std::nullopt, {FailureKind::no_connections, "the embedded shard is being closed"}};
   if (pending_.size() >= in_flight_max_)
-    return {std::nullopt, {FailureKind::overloaded, "too many requests in flight to the embedded shard"}};
+    return {std::nullopt,
+            {FailureKind::overloaded, "too many requests in flight to the embedded shard"}};
   Task task = task_of(request);
   const std::uint64_t number = task.number;
   const Pending pending{&sink, task.stream, false, {}};
-  const auto error = task.rpc == Rpc::sql ? std::nullopt : objects::check_arguments(to_string(task.rpc), task.arguments);
+  const auto error = task.rpc == Rpc::sql
+                         ? std::nullopt
+                         : objects::check_arguments(to_string(task.rpc), task.arguments);
   if (error) {
     answer(task, *error);
   } else if (answered_at_once(task.rpc)) {
     answer(task, answer_of(task.rpc));
   } else if (!owner_->submit(std::move(task))) {
-    return {std::nullopt, {FailureKind::overloaded, "too many requests are queued at the embedded shard"}};
+    return {std::nullopt,
+            {FailureKind::overloaded, "too many requests are queued at the embedded shard"}};
   }
   pending_.emplace(number, pending);
   return {Ticket{number}, {}};
@@ -94,7 +100,8 @@ bool EmbeddedShard::cancel(Ticket ticket) {
 }
 
 void EmbeddedShard::pause(Ticket ticket) {
-  if (const auto found = pending_.find(ticket.number); found != pending_.end()) found->second.paused = true;
+  if (const auto found = pending_.find(ticket.number); found != pending_.end())
+    found->second.paused = true;
 }
 
 void EmbeddedShard::resume(Ticket ticket) {
@@ -118,7 +125,8 @@ void EmbeddedShard::deliver(std::vector<Message> messages) {
 /// A sink may submit, pause or cancel: the entry is looked up anew for each message.
 void EmbeddedShard::hand_over_held(std::uint64_t number) {
   for (auto found = pending_.find(number);
-       found != pending_.end() && !found->second.paused && !found->second.held.empty(); found = pending_.find(number)) {
+       found != pending_.end() && !found->second.paused && !found->second.held.empty();
+       found = pending_.find(number)) {
     Pending& pending = found->second;
     const Message message = std::move(pending.held.front());
     pending.held.pop_front();

@@ -39,7 +39,7 @@ class EmbeddedShard final : public Shard {
     ReplySink* sink = nullptr;
     std::shared_ptr<Stream> stream;  // finds only
     bool paused = false;
-    std::deque<Message> held;        // in order; more than one only while paused
+    std::deque<Message> held;  // in order; more than one only while paused
   };
 
   Task task_of(const Request& request);

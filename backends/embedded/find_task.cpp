@@ -46,7 +46,8 @@ std::size_t bytes_of(const std::vector<objects::Column>& values) {
     bytes += sizeof column;
     if (const auto* element = std::get_if<objects::Element>(&column))
       if (const auto* text = std::get_if<std::string>(element)) bytes += text->size();
-    if (const auto* elements = std::get_if<objects::Elements>(&column)) bytes += 64 * elements->size();
+    if (const auto* elements = std::get_if<objects::Elements>(&column))
+      bytes += 64 * elements->size();
   }
   return bytes;
 }
@@ -74,8 +75,10 @@ Failed FindTask::begin(leveldb::DB& db, TableCache& tables, const JsArray& argum
   if (!table) return table.error();
   table_ = *table;
   if (is_set(options, "requireIndexes") || is_set(options, "requireOnlineReindexing"))
-    if (auto error = objects::check_usable_fields(table_->bucket, *parsed.filter, text)) return error;
-  if (objects::wants_handled_options(options)) first_values_.emplace_back(objects::kFindHandledOptions);
+    if (auto error = objects::check_usable_fields(table_->bucket, *parsed.filter, text))
+      return error;
+  if (objects::wants_handled_options(options))
+    first_values_.emplace_back(objects::kFindHandledOptions);
   auto compiled = objects::compile(table_->bucket, *parsed.filter, objects::Purpose::find);
   if (!compiled) return compiled.error();
   auto selection = objects::selection_of(table_->bucket, options);
@@ -202,7 +205,8 @@ void FindTask::emit_sorted(Slice& slice) {
   std::size_t bytes = 0;
   for (; passed_ < candidates_.size() && !clock.over(bytes); ++passed_) {
     rows_->Seek(candidates_[passed_].stored_key);
-    if (!rows_->Valid()) throw StoreError("a row vanished from a snapshot: " + rows_->status().ToString());
+    if (!rows_->Valid())
+      throw StoreError("a row vanished from a snapshot: " + rows_->status().ToString());
     emit(current_row(), slice);
     if (!slice.values.empty()) bytes += slice.values.back().size();
   }
@@ -213,8 +217,10 @@ void FindTask::emit(const Row& row, Slice& slice) {
   objects::JsObject object = objects::object_of(table_->bucket, row);
   if (!objects::holds(condition_, row, object)) return;
   objects::drop_internal_members(object);
-  const objects::Count count = count_wanted_ ? objects::Count(matches_) : objects::Count(objects::NoCount{});
-  slice.values.push_back(objects::stringify(objects::reply_of(table_->bucket, row, std::move(object), count)));
+  const objects::Count count =
+      count_wanted_ ? objects::Count(matches_) : objects::Count(objects::NoCount{});
+  slice.values.push_back(
+      objects::stringify(objects::reply_of(table_->bucket, row, std::move(object), count)));
 }
 
 }  // namespace backends::embedded

@@ -31,7 +31,7 @@ class FindTask {
   struct Slice {
     std::vector<std::string> values;  ///< JSON texts, in order
     bool done = false;
-    objects::Failed error;            ///< follows the values; only where done
+    objects::Failed error;  ///< follows the values; only where done
   };
   /// Goes on for a quarter of a millisecond. Throws StoreError.
   Slice step();
@@ -65,12 +65,12 @@ class FindTask {
   AccessPath path_;
 
   std::vector<std::string> first_values_;
-  objects::Failed failed_;              // found while beginning
+  objects::Failed failed_;  // found while beginning
   enum class Phase : std::uint8_t { counting, emitting } phase_ = Phase::counting;
   bool count_wanted_ = true;
   std::int64_t matches_ = 0;
-  std::uint64_t passed_ = 0;            // matches gone by while emitting
-  std::vector<Candidate> candidates_;   // a heap by sort order while counting; then sorted
+  std::uint64_t passed_ = 0;           // matches gone by while emitting
+  std::vector<Candidate> candidates_;  // a heap by sort order while counting; then sorted
   std::size_t candidate_bytes_ = 0;
 };
 

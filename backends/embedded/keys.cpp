@@ -42,7 +42,8 @@ std::string_view row_key(std::string_view row) { return row.substr(1 + kIdBytes)
 std::string_view bucket_name(std::string_view bucket) { return bucket.substr(1); }
 BucketId dropped_bucket(std::string_view dropped) {
   BucketId id = 0;
-  for (const char byte : dropped.substr(1, kIdBytes)) id = id << 8 | static_cast<unsigned char>(byte);
+  for (const char byte : dropped.substr(1, kIdBytes))
+    id = id << 8 | static_cast<unsigned char>(byte);
   return id;
 }
 

@@ -21,8 +21,8 @@ struct Prepared {
   objects::Selection selection;
 };
 
-objects::Result<Prepared> prepare(const Table& table, const objects::Filter& filter, const std::string& raw,
-                                  const JsValue& options) {
+objects::Result<Prepared> prepare(const Table& table, const objects::Filter& filter,
+                                  const std::string& raw, const JsValue& options) {
   if (auto error = objects::check_usable_fields(table.bucket, filter, raw)) return *error;
   auto compiled = objects::compile(table.bucket, filter, objects::Purpose::write);
   if (!compiled) return compiled.error();
@@ -42,15 +42,18 @@ std::vector<Row> select(const Work& work, const Table& table, const Prepared& pr
     if (path.exact && key.size() != path.prefix.size()) return false;
     if (selection.sort.empty() && rows.size() >= wanted) return false;
     Row row = decode_row(table, keys::row_key(key), text);
-    if (objects::decide(prepared.condition, row) == objects::Truth::yes) rows.push_back(std::move(row));
+    if (objects::decide(prepared.condition, row) == objects::Truth::yes)
+      rows.push_back(std::move(row));
     return true;
   });
   if (!selection.sort.empty())
     std::stable_sort(rows.begin(), rows.end(), [&](const Row& a, const Row& b) {
-      return objects::comes_before(selection, objects::sort_values(selection, a), objects::sort_values(selection, b));
+      return objects::comes_before(selection, objects::sort_values(selection, a),
+                                   objects::sort_values(selection, b));
     });
   if (rows.size() > wanted) rows.resize(wanted);
-  rows.erase(rows.begin(), rows.begin() + static_cast<std::ptrdiff_t>(std::min<std::uint64_t>(selection.offset, rows.size())));
+  rows.erase(rows.begin(), rows.begin() + static_cast<std::ptrdiff_t>(std::min<std::uint64_t>(
+                                              selection.offset, rows.size())));
   return rows;
 }
 
@@ -87,8 +90,8 @@ objects::Result<Updated> update(const Work& work, const std::string& bucket, con
   return updated;
 }
 
-objects::Result<std::int64_t> erase_many(const Work& work, const std::string& bucket, const std::string& filter,
-                                         const JsValue& options) {
+objects::Result<std::int64_t> erase_many(const Work& work, const std::string& bucket,
+                                         const std::string& filter, const JsValue& options) {
   auto parsed = parse(filter);
   if (!parsed) return parsed.error();
   auto table = work.tables.find(work.transaction, bucket);
@@ -103,7 +106,8 @@ objects::Result<std::int64_t> erase_many(const Work& work, const std::string& bu
 
 Values update_objects(const Work& work, const JsArray& arguments) {
   if (auto error = objects::check_not_empty(*arguments[1].object())) return *error;
-  auto updated = update(work, *arguments[0].string(), *arguments[1].object(), *arguments[2].string(), arguments[3]);
+  auto updated = update(work, *arguments[0].string(), *arguments[1].object(),
+                        *arguments[2].string(), arguments[3]);
   if (!updated) return updated.error();
   JsObject value;
   value.set("count", updated->count);

@@ -21,14 +21,17 @@ Failed check_put_etag(const std::string& bucket, const std::string& key, const J
   const JsValue* wanted = options.get("etag");
   if (wanted == nullptr) return std::nullopt;
   const std::string actual = before ? before->etag : "null";
-  if (wanted->is_null() ? !before.has_value() : before && *wanted->string() == before->etag) return std::nullopt;
-  return objects::errors::etag_conflict(bucket, key, wanted->is_null() ? "null" : *wanted->string(), actual);
+  if (wanted->is_null() ? !before.has_value() : before && *wanted->string() == before->etag)
+    return std::nullopt;
+  return objects::errors::etag_conflict(bucket, key, wanted->is_null() ? "null" : *wanted->string(),
+                                        actual);
 }
 
 Failed insert_log_row(const Work& work, const objects::DeleteLogRow& log) {
   auto table = work.tables.find(work.transaction, log.bucket);
   if (!table) return objects::errors::database("relation \"" + log.bucket + "\" does not exist");
-  if (read_row(work.transaction, **table, log.key)) return objects::errors::unique_attribute("_key", log.key);
+  if (read_row(work.transaction, **table, log.key))
+    return objects::errors::unique_attribute("_key", log.key);
   Row row;
   row.key = log.key;
   row.value = log.value;
@@ -37,12 +40,14 @@ Failed insert_log_row(const Work& work, const objects::DeleteLogRow& log) {
   row.id = next_id(work.transaction, **table);
   row.columns.resize((*table)->bucket.fields.size());
   for (std::size_t i = 0; log.indexed && i < row.columns.size(); ++i)
-    if ((*table)->bucket.fields[i].column == "objectid") row.columns[i] = objects::Element(log.object_id);
+    if ((*table)->bucket.fields[i].column == "objectid")
+      row.columns[i] = objects::Element(log.object_id);
   return write_row(work.transaction, **table, std::nullopt, row);
 }
 
 /// `value` null: a delete.
-Failed run_triggers(const Work& work, const Table& table, const JsValue& options, const JsObject* value) {
+Failed run_triggers(const Work& work, const Table& table, const JsValue& options,
+                    const JsObject* value) {
   if (table.bucket.triggers != objects::Triggers::record_delete_log) return std::nullopt;
   const auto log = objects::record_delete_log(options.get("headers"), value, work.now_ms);
   return log ? insert_log_row(work, *log) : Failed();
@@ -50,8 +55,9 @@ Failed run_triggers(const Work& work, const Table& table, const JsValue& options
 
 }  // namespace
 
-objects::Result<std::string> put(const Work& work, const std::string& bucket, const std::string& key,
-                                 const JsObject& value, const JsValue& options) {
+objects::Result<std::string> put(const Work& work, const std::string& bucket,
+                                 const std::string& key, const JsObject& value,
+                                 const JsValue& options) {
   auto table = work.tables.find(work.transaction, bucket);
   if (!table) return table.error();
   if (auto error = objects::check_writable((*table)->bucket)) return *error;
@@ -68,7 +74,8 @@ objects::Result<std::string> put(const Work& work, const std::string& bucket, co
   return row->etag;
 }
 
-Failed erase(const Work& work, const std::string& bucket, const std::string& key, const JsValue& options) {
+Failed erase(const Work& work, const std::string& bucket, const std::string& key,
+             const JsValue& options) {
   auto table = work.tables.find(work.transaction, bucket);
   if (!table) return table.error();
   if (auto error = objects::check_writable((*table)->bucket)) return error;
@@ -77,13 +84,15 @@ Failed erase(const Work& work, const std::string& bucket, const std::string& key
   const auto before = read_row(work.transaction, **table, *stored);
   if (!before) return objects::errors::object_not_found(bucket, key);
   const auto wanted = objects::etag_to_delete(options);
-  if (wanted && *wanted != before->etag) return objects::errors::etag_conflict(bucket, key, *wanted, before->etag);
+  if (wanted && *wanted != before->etag)
+    return objects::errors::etag_conflict(bucket, key, *wanted, before->etag);
   erase_row(work.transaction, **table, *before);
   return run_triggers(work, **table, options, nullptr);
 }
 
 Values put_object(const Work& work, const JsArray& arguments) {
-  auto etag = put(work, *arguments[0].string(), *arguments[1].string(), *arguments[2].object(), arguments[3]);
+  auto etag = put(work, *arguments[0].string(), *arguments[1].string(), *arguments[2].object(),
+                  arguments[3]);
   if (!etag) return etag.error();
   JsObject value;
   value.set("etag", *std::move(etag));
@@ -99,12 +108,13 @@ Values get_object(const Work& work, const JsArray& arguments) {
   if (!stored) return stored.error();
   const auto row = read_row(work.transaction, **table, *stored);
   if (!row) return objects::errors::object_not_found(bucket, key);
-  return JsArray{objects::reply_of((*table)->bucket, *row, objects::object_of((*table)->bucket, *row),
-                                   objects::NullCount{})};
+  return JsArray{objects::reply_of(
+      (*table)->bucket, *row, objects::object_of((*table)->bucket, *row), objects::NullCount{})};
 }
 
 Values del_object(const Work& work, const JsArray& arguments) {
-  if (auto error = erase(work, *arguments[0].string(), *arguments[1].string(), arguments[2])) return *error;
+  if (auto error = erase(work, *arguments[0].string(), *arguments[1].string(), arguments[2]))
+    return *error;
   return JsArray{JsObject()};
 }
 

@@ -17,8 +17,8 @@ namespace backends::embedded {
 struct Work {
   Transaction& transaction;
   TableCache& tables;
-  std::int64_t now_ms;        ///< since 1970
-  std::uint64_t random;       ///< fresh for each RPC
+  std::int64_t now_ms;   ///< since 1970
+  std::uint64_t random;  ///< fresh for each RPC
 };
 
 /// The values that the RPC sends.
@@ -40,17 +40,20 @@ Values reindex_objects(const Work& work, const objects::JsArray& arguments);
 // The parts that batch shares with the RPCs.
 
 /// Returns the new etag.
-objects::Result<std::string> put(const Work& work, const std::string& bucket, const std::string& key,
-                                 const objects::JsObject& value, const objects::JsValue& options);
+objects::Result<std::string> put(const Work& work, const std::string& bucket,
+                                 const std::string& key, const objects::JsObject& value,
+                                 const objects::JsValue& options);
 objects::Failed erase(const Work& work, const std::string& bucket, const std::string& key,
                       const objects::JsValue& options);
 struct Updated {
   std::int64_t count = 0;
   std::string etag;  ///< of all rows updated
 };
-objects::Result<Updated> update(const Work& work, const std::string& bucket, const objects::JsObject& fields,
-                                const std::string& filter, const objects::JsValue& options);
-objects::Result<std::int64_t> erase_many(const Work& work, const std::string& bucket, const std::string& filter,
+objects::Result<Updated> update(const Work& work, const std::string& bucket,
+                                const objects::JsObject& fields, const std::string& filter,
+                                const objects::JsValue& options);
+objects::Result<std::int64_t> erase_many(const Work& work, const std::string& bucket,
+                                         const std::string& filter,
                                          const objects::JsValue& options);
 
 }  // namespace backends::embedded

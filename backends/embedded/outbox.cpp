@@ -8,7 +8,8 @@ void Outbox::send(Message message) {
   const std::scoped_lock lock(mutex_);
   if (loop_ == nullptr) return;
   messages_.push_back(std::move(message));
-  if (messages_.size() == 1) boost::asio::post(*loop_, [self = shared_from_this()] { self->deliver(); });
+  if (messages_.size() == 1)
+    boost::asio::post(*loop_, [self = shared_from_this()] { self->deliver(); });
 }
 
 void Outbox::deliver() {

@@ -17,13 +17,16 @@ namespace backends::embedded {
 /// A part of an answer on its way from the owner's thread to a worker.
 struct Message {
   enum class Kind : std::uint8_t {
-    data, end, error, failure,
+    data,
+    end,
+    error,
+    failure,
     go_on,  ///< no part: what is held may go out; the shard's to itself
   };
   std::uint64_t number = 0;  ///< the ticket's
   Kind kind = Kind::data;
   std::string payload;
-  Failure failure;           ///< where kind is failure
+  Failure failure;  ///< where kind is failure
 };
 
 /// Where the owner's thread leaves messages for one worker's shard. Thread-safe.
@@ -33,7 +36,8 @@ struct Message {
 class Outbox : public std::enable_shared_from_this<Outbox> {
  public:
   using Deliver = std::function<void(std::vector<Message>)>;
-  Outbox(boost::asio::io_context& loop, Deliver deliver) : loop_(&loop), deliver_(std::move(deliver)) {}
+  Outbox(boost::asio::io_context& loop, Deliver deliver)
+      : loop_(&loop), deliver_(std::move(deliver)) {}
 
   /// Any thread. Delivered on the worker's loop, in order, never before this returns.
   void send(Message message);
@@ -44,14 +48,15 @@ class Outbox : public std::enable_shared_from_this<Outbox> {
   void deliver();
 
   std::mutex mutex_;
-  boost::asio::io_context* loop_;      // null: closed
-  std::vector<Message> messages_;      // not empty: a delivery is posted
+  boost::asio::io_context* loop_;  // null: closed
+  std::vector<Message> messages_;  // not empty: a delivery is posted
   Deliver deliver_;
 };
 
 /// What worker and owner share of a stream. Thread-safe.
 struct Stream {
-  std::atomic<std::int64_t> unread_bytes{0};  ///< sent by the owner, not yet taken by the client's session
+  std::atomic<std::int64_t> unread_bytes{
+      0};  ///< sent by the owner, not yet taken by the client's session
   std::atomic<bool> cancelled{false};
 };
 

@@ -25,11 +25,14 @@ constexpr std::size_t kPurgeKeysPerSlice = 500;
 constexpr auto kIdleWait = std::chrono::milliseconds(500);  // between attempts to recover
 
 std::int64_t now_ms() {
-  return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch())
+  return std::chrono::duration_cast<std::chrono::milliseconds>(
+             std::chrono::system_clock::now().time_since_epoch())
       .count();
 }
 
-bool is_read(Rpc rpc) { return rpc == Rpc::get_object || rpc == Rpc::get_bucket || rpc == Rpc::list_buckets; }
+bool is_read(Rpc rpc) {
+  return rpc == Rpc::get_object || rpc == Rpc::get_bucket || rpc == Rpc::list_buckets;
+}
 
 Values perform(Rpc rpc, const Work& work, const JsArray& arguments) {
   switch (rpc) {
@@ -49,7 +52,9 @@ Values perform(Rpc rpc, const Work& work, const JsArray& arguments) {
   }
 }
 
-objects::Error store_failed(const std::string& what) { return {"InternalError", "embedded shard: " + what}; }
+objects::Error store_failed(const std::string& what) {
+  return {"InternalError", "embedded shard: " + what};
+}
 
 /// A read that LevelDB refuses fails this RPC and no other.
 Values perform_safely(const Task& task, const Work& work) {
@@ -79,7 +84,9 @@ Owner::~Owner() {
 bool Owner::submit(Task&& task) {
   {
     const std::scoped_lock lock(mutex_);
-    if (queue_.size() >= kQueuedMax || (!queue_.empty() && queued_bytes_ + task.bytes > kQueuedBytesMax)) return false;
+    if (queue_.size() >= kQueuedMax ||
+        (!queue_.empty() && queued_bytes_ + task.bytes > kQueuedBytesMax))
+      return false;
     queued_bytes_ += task.bytes;
     queue_.push_back(std::move(task));
   }
@@ -261,8 +268,11 @@ void Owner::recover_if_possible() {
   if (!store_.failed() || !store_.may_recover()) return;
   for (Find& find : finds_) {
     if (!find.work) continue;
-    find.task.outbox->send({find.task.number, Message::Kind::failure, {},
-                            {FailureKind::connection_lost, "the embedded shard was opened again after a failed write"}});
+    find.task.outbox->send({find.task.number,
+                            Message::Kind::failure,
+                            {},
+                            {FailureKind::connection_lost,
+                             "the embedded shard was opened again after a failed write"}});
   }
   finds_.remove_if([](const Find& find) { return find.work != nullptr; });
   if (store_.recover()) {

@@ -90,12 +90,12 @@ class Owner {
 
   mutable std::mutex mutex_;
   std::condition_variable changed_;
-  std::deque<Task> queue_;       // guarded by mutex_
-  std::size_t queued_bytes_ = 0; // guarded by mutex_
-  bool woken_ = false;           // guarded by mutex_
-  bool stopping_ = false;        // guarded by mutex_
-  std::string problem_;          // guarded by mutex_
-  std::thread thread_;           // last: starts when all else is there
+  std::deque<Task> queue_;        // guarded by mutex_
+  std::size_t queued_bytes_ = 0;  // guarded by mutex_
+  bool woken_ = false;            // guarded by mutex_
+  bool stopping_ = false;         // guarded by mutex_
+  std::string problem_;           // guarded by mutex_
+  std::thread thread_;            // last: starts when all else is there
 };
 
 }  // namespace backends::embedded

@@ -10,7 +10,9 @@ using objects::JsObject;
 using objects::JsValue;
 using objects::Row;
 
-bool out_of_date(const Table& table, const Row& row) { return !row.version || *row.version < table.bucket.version; }
+bool out_of_date(const Table& table, const Row& row) {
+  return !row.version || *row.version < table.bucket.version;
+}
 
 /// Up to `count` rows that are not at the bucket's version, and how many more there are.
 struct Outdated {
@@ -57,7 +59,8 @@ void finish(const Work& work, const Table& table) {
 
 Values reindex_objects(const Work& work, const JsArray& arguments) {
   const double count = *arguments[1].number();
-  if (count < 1) return objects::errors::invalid_argument("count " + objects::number_text(count) + " < 1");
+  if (count < 1)
+    return objects::errors::invalid_argument("count " + objects::number_text(count) + " < 1");
   auto table = work.tables.find(work.transaction, *arguments[0].string());
   if (!table) return table.error();
   JsObject value;
@@ -67,7 +70,8 @@ Values reindex_objects(const Work& work, const JsArray& arguments) {
   }
   const JsValue* no_count = arguments[2].get("no_count");
   const bool counting = no_count == nullptr || !no_count->truthy();
-  const Outdated outdated = find_outdated(work, **table, static_cast<std::uint64_t>(count), counting);
+  const Outdated outdated =
+      find_outdated(work, **table, static_cast<std::uint64_t>(count), counting);
   for (const Row& row : outdated.rows)
     if (auto error = reindex(work, **table, row)) return *error;
   if (outdated.rows.empty()) finish(work, **table);

@@ -32,12 +32,12 @@ leveldb::Status write_probe(leveldb::Env& env, const std::string& path) {
 }  // namespace
 
 Store::Store(StoreOptions options)
-    : options_(std::move(options)),
-      cache_(leveldb::NewLRUCache(kBlockCacheBytes)),
+    : options_(std::move(options)), cache_(leveldb::NewLRUCache(kBlockCacheBytes)),
       filter_(leveldb::NewBloomFilterPolicy(kFilterBitsPerKey)) {
   std::error_code ignored;  // LevelDB says it better when the directory is not there
   std::filesystem::create_directories(std::filesystem::path(options_.directory), ignored);
-  if (auto problem = open()) throw std::runtime_error("embedded shard " + options_.directory + ": " + *problem);
+  if (auto problem = open())
+    throw std::runtime_error("embedded shard " + options_.directory + ": " + *problem);
 }
 
 std::optional<std::string> Store::open() {

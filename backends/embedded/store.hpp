@@ -17,7 +17,7 @@ namespace backends::embedded {
 
 struct StoreOptions {
   std::string directory;
-  leveldb::Env* env = leveldb::Env::Default();   ///< not owned; tests inject faults here
+  leveldb::Env* env = leveldb::Env::Default();     ///< not owned; tests inject faults here
   std::chrono::milliseconds probe_interval{1000};  ///< between attempts to write again
 };
 
@@ -38,8 +38,8 @@ class Store {
   /// Throws StoreError where a reopening failed.
   [[nodiscard]] leveldb::DB& db() const;
 
-  /// All or nothing; on disk when it returns, where `sync`. A text: why it failed, for the client; the outcome is then not known until
-  /// the store has recovered.
+  /// All or nothing; on disk when it returns, where `sync`. A text: why it failed, for the client;
+  /// the outcome is then not known until the store has recovered.
   std::optional<std::string> commit(const Changes& changes, bool sync);
 
   /// A write failed, and nothing can be written until `recover` has succeeded.

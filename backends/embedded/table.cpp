@@ -34,8 +34,9 @@ JsValue object_or_empty(const JsValue& stored, const char* name) {
 }
 
 std::string unique_key(const Table& table, std::size_t field, const objects::Column& column) {
-  return keys::unique_value(table.id, table.columns[field],
-                            objects::stringify(objects::to_stored(column, table.bucket.fields[field].type)));
+  return keys::unique_value(
+      table.id, table.columns[field],
+      objects::stringify(objects::to_stored(column, table.bucket.fields[field].type)));
 }
 
 }  // namespace
@@ -50,7 +51,8 @@ std::string encode(const Table& table) {
   stored.set("reindex", table.bucket.reindex);
   stored.set("mtime", table.bucket.mtime.ms);
   JsArray columns;
-  for (const keys::ColumnId column : table.columns) columns.emplace_back(static_cast<double>(column));
+  for (const keys::ColumnId column : table.columns)
+    columns.emplace_back(static_cast<double>(column));
   stored.set("columns", std::move(columns));
   stored.set("nextColumn", static_cast<double>(table.next_column));
   return objects::stringify(stored);
@@ -67,8 +69,8 @@ Table decode_table(std::string_view name, const std::string& text) {
   const JsValue id = object_or_empty(stored, "id");
   const JsValue mtime = object_or_empty(stored, "mtime");
   const JsValue next = object_or_empty(stored, "nextColumn");
-  if (!index.object() || !pre.array() || !post.array() || !options.object() || !columns.array() || !id.number() ||
-      !mtime.number() || !next.number())
+  if (!index.object() || !pre.array() || !post.array() || !options.object() || !columns.array() ||
+      !id.number() || !mtime.number() || !next.number())
     throw StoreError(what + " is damaged");
   Table table;
   table.bucket.name = name;
@@ -93,8 +95,13 @@ std::string encode(const Table& table, const objects::Row& row) {
   JsObject columns;
   for (std::size_t i = 0; i < row.columns.size(); ++i)
     if (!objects::is_null(row.columns[i]))
-      columns.set(std::to_string(table.columns[i]), objects::to_stored(row.columns[i], table.bucket.fields[i].type));
-  JsArray head = {row.id,          row.etag, row.mtime_ms, or_null(row.vnode), or_null(row.txn_snap),
+      columns.set(std::to_string(table.columns[i]),
+                  objects::to_stored(row.columns[i], table.bucket.fields[i].type));
+  JsArray head = {row.id,
+                  row.etag,
+                  row.mtime_ms,
+                  or_null(row.vnode),
+                  or_null(row.txn_snap),
                   or_null(row.version)};
   head.emplace_back(std::move(columns));
   return objects::stringify(head) + "\n" + row.value;
@@ -125,7 +132,8 @@ objects::Row decode_row(const Table& table, std::string_view key, std::string_vi
   return row;
 }
 
-objects::Result<TablePointer> TableCache::find(const Transaction& transaction, const std::string& name) {
+objects::Result<TablePointer> TableCache::find(const Transaction& transaction,
+                                               const std::string& name) {
   const auto text = transaction.get(keys::bucket(name));
   if (!text) return objects::errors::bucket_not_found(name);
   const auto known = entries_.find(name);
@@ -136,8 +144,8 @@ objects::Result<TablePointer> TableCache::find(const Transaction& transaction, c
   return TablePointer(table);
 }
 
-objects::Failed write_row(Transaction& transaction, const Table& table, const std::optional<objects::Row>& before,
-                          const objects::Row& row) {
+objects::Failed write_row(Transaction& transaction, const Table& table,
+                          const std::optional<objects::Row>& before, const objects::Row& row) {
   const auto& fields = table.bucket.fields;
   for (std::size_t i = 0; i < fields.size(); ++i) {
     if (!fields[i].unique) continue;
@@ -148,8 +156,8 @@ objects::Failed write_row(Transaction& transaction, const Table& table, const st
     if (old_key == new_key) continue;
     if (has) {
       if (const auto owner = transaction.get(new_key); owner && *owner != row.key)
-        return objects::errors::unique_attribute(fields[i].column,
-                                                 objects::to_postgres(row.columns[i], fields[i].type));
+        return objects::errors::unique_attribute(
+            fields[i].column, objects::to_postgres(row.columns[i], fields[i].type));
       transaction.put(new_key, row.key);
     }
     if (had) transaction.erase(old_key);
@@ -165,7 +173,8 @@ void erase_row(Transaction& transaction, const Table& table, const objects::Row&
   transaction.erase(table.key_of(row.key));
 }
 
-std::optional<objects::Row> read_row(const Transaction& transaction, const Table& table, const std::string& key) {
+std::optional<objects::Row> read_row(const Transaction& transaction, const Table& table,
+                                     const std::string& key) {
   const auto text = transaction.get(table.key_of(key));
   if (!text) return std::nullopt;
   return decode_row(table, key, *text);
@@ -190,7 +199,8 @@ Counters counters_of(const Transaction& transaction, const Table& table) {
 }
 
 void store(Transaction& transaction, const Table& table, const Counters& counters) {
-  transaction.put(keys::counters(table.id), std::to_string(counters.next_id) + " " + std::to_string(counters.serial));
+  transaction.put(keys::counters(table.id),
+                  std::to_string(counters.next_id) + " " + std::to_string(counters.serial));
 }
 
 }  // namespace

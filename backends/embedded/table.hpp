@@ -51,10 +51,11 @@ class TableCache {
 
 /// Writes a row and its unique values; `before` is the row as it was. UniqueAttributeError where
 /// another row has one of them.
-objects::Failed write_row(Transaction& transaction, const Table& table, const std::optional<objects::Row>& before,
-                          const objects::Row& row);
+objects::Failed write_row(Transaction& transaction, const Table& table,
+                          const std::optional<objects::Row>& before, const objects::Row& row);
 void erase_row(Transaction& transaction, const Table& table, const objects::Row& row);
-std::optional<objects::Row> read_row(const Transaction& transaction, const Table& table, const std::string& key);
+std::optional<objects::Row> read_row(const Transaction& transaction, const Table& table,
+                                     const std::string& key);
 
 /// Draws the bucket's next `_id`.
 std::int64_t next_id(Transaction& transaction, const Table& table);

@@ -27,7 +27,8 @@ std::optional<std::string> Transaction::get(const std::string& key) const {
 Changes Transaction::changes_under(const std::string& prefix) const {
   Changes changes;
   for (const Changes* layer : {&own_, &group_})
-    for (auto at = layer->lower_bound(prefix); at != layer->end() && at->first.starts_with(prefix); ++at)
+    for (auto at = layer->lower_bound(prefix); at != layer->end() && at->first.starts_with(prefix);
+         ++at)
       changes.insert(*at);  // the own layer comes first and stays
   return changes;
 }
@@ -38,9 +39,12 @@ void Transaction::scan(const std::string& prefix,
   auto change = changes.begin();
   const std::unique_ptr<leveldb::Iterator> stored(db_.NewIterator({}));
   stored->Seek(prefix);
-  const auto stored_left = [&] { return stored->Valid() && view(stored->key()).starts_with(prefix); };
+  const auto stored_left = [&] {
+    return stored->Valid() && view(stored->key()).starts_with(prefix);
+  };
   while (stored_left() || change != changes.end()) {
-    const bool take_change = change != changes.end() && (!stored_left() || change->first <= view(stored->key()));
+    const bool take_change =
+        change != changes.end() && (!stored_left() || change->first <= view(stored->key()));
     if (!take_change) {
       if (!visit(view(stored->key()), view(stored->value()))) return;
       stored->Next();
@@ -58,7 +62,8 @@ void Transaction::absorb_into(Changes& group) {
   own_.clear();
 }
 
-std::uint64_t number_at(const Transaction& transaction, const std::string& key, std::uint64_t otherwise) {
+std::uint64_t number_at(const Transaction& transaction, const std::string& key,
+                        std::uint64_t otherwise) {
   const auto text = transaction.get(key);
   return text ? std::strtoull(text->c_str(), nullptr, 10) : otherwise;
 }

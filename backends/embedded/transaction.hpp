@@ -51,6 +51,7 @@ class Transaction {
 };
 
 /// A key that must be there and a number.
-std::uint64_t number_at(const Transaction& transaction, const std::string& key, std::uint64_t otherwise);
+std::uint64_t number_at(const Transaction& transaction, const std::string& key,
+                        std::uint64_t otherwise);
 
 }  // namespace backends::embedded

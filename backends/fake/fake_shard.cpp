@@ -7,8 +7,10 @@ namespace backends::fake {
 /// One request: held back, then handed to the shard behind, whose answer comes back through here.
 class FakeShard::Passage final : public ReplySink, public std::enable_shared_from_this<Passage> {
  public:
-  Passage(FakeShard& shard, std::uint64_t number, const Request& request, ReplySink& sink, Fault fault)
-      : shard_(shard), number_(number), request_(request), sink_(&sink), fault_(std::move(fault)), timer_(shard.loop_) {
+  Passage(FakeShard& shard, std::uint64_t number, const Request& request, ReplySink& sink,
+          Fault fault)
+      : shard_(shard), number_(number), request_(request), sink_(&sink), fault_(std::move(fault)),
+        timer_(shard.loop_) {
     for (const std::string_view piece : request.pieces) payload_ += piece;
     request_.pieces = {};
   }
@@ -62,8 +64,12 @@ class FakeShard::Passage final : public ReplySink, public std::enable_shared_fro
 
  private:
   void go_on() {
-    if (fault_.error) return finish([&](ReplySink& sink) { sink.on_error({*fault_.error, std::nullopt, fast::Version::v2}); });
-    if (const auto failure = hand_over()) finish([&](ReplySink& sink) { sink.on_failure(*failure); });
+    if (fault_.error)
+      return finish([&](ReplySink& sink) {
+        sink.on_error({*fault_.error, std::nullopt, fast::Version::v2});
+      });
+    if (const auto failure = hand_over())
+      finish([&](ReplySink& sink) { sink.on_failure(*failure); });
   }
 
   std::optional<Failure> hand_over() {
@@ -142,11 +148,13 @@ bool FakeShard::cancel(Ticket ticket) {
 }
 
 void FakeShard::pause(Ticket ticket) {
-  if (const auto found = passages_.find(ticket.number); found != passages_.end()) found->second->pause();
+  if (const auto found = passages_.find(ticket.number); found != passages_.end())
+    found->second->pause();
 }
 
 void FakeShard::resume(Ticket ticket) {
-  if (const auto found = passages_.find(ticket.number); found != passages_.end()) found->second->resume();
+  if (const auto found = passages_.find(ticket.number); found != passages_.end())
+    found->second->resume();
 }
 
 void FakeShard::retire() {

@@ -20,9 +20,9 @@ namespace backends::fake {
 struct Fault {
   std::chrono::milliseconds delay{0};      ///< before the request goes on
   bool hang = false;                       ///< it never goes on, and is never answered
-  std::optional<Failure> refuse{};           ///< `submit` fails
-  std::optional<std::string> error{};        ///< answered by this ERROR payload instead
-  std::optional<std::size_t> cut_after{};    ///< the connection is lost after so many DATA frames
+  std::optional<Failure> refuse{};         ///< `submit` fails
+  std::optional<std::string> error{};      ///< answered by this ERROR payload instead
+  std::optional<std::size_t> cut_after{};  ///< the connection is lost after so many DATA frames
 };
 
 /// Chooses a request's fault, in order of submission. None: the request passes.
@@ -45,7 +45,9 @@ class FakeShard final : public Shard {
   void resume(Ticket ticket) override;
   void retire() override;
   [[nodiscard]] bool idle() const override;
-  [[nodiscard]] bool healthy() const override { return healthy_ && !retired_ && behind_->healthy(); }
+  [[nodiscard]] bool healthy() const override {
+    return healthy_ && !retired_ && behind_->healthy();
+  }
   [[nodiscard]] ShardStatus status() const override;
 
  private:

@@ -46,7 +46,8 @@ std::string describe(const fast::DecodeFailure& failure) {
 std::string info_of(const fast::DecodeFailure& failure) {
   if (failure.error != fast::DecodeError::bad_checksum)
     return "{\"fastReason\":\"" + std::string(fast::to_string(failure.error)) + "\"}";
-  return "{\"fastReason\":\"bad_crc\",\"crcExpected\":" + std::to_string(failure.checksum_expected) +
+  return "{\"fastReason\":\"bad_crc\",\"crcExpected\":" +
+         std::to_string(failure.checksum_expected) +
          ",\"crcCalculated\":" + std::to_string(failure.checksum_calculated) + "}";
 }
 
@@ -54,14 +55,8 @@ std::string info_of(const fast::DecodeFailure& failure) {
 
 Connection::Connection(boost::asio::io_context& loop, tcp::endpoint address, std::uint64_t id,
                        const ConnectionOptions& options, ConnectionHost& host)
-    : loop_(loop),
-      socket_(loop),
-      connect_timer_(loop),
-      address_(std::move(address)),
-      id_(id),
-      options_(options),
-      host_(&host),
-      decoder_(options.frame_bytes_max),
+    : loop_(loop), socket_(loop), connect_timer_(loop), address_(std::move(address)), id_(id),
+      options_(options), host_(&host), decoder_(options.frame_bytes_max),
       last_used_(std::chrono::steady_clock::now()) {}
 
 void Connection::start() {
@@ -109,7 +104,8 @@ std::uint32_t Connection::send(const Request& request, ReplySink& sink) {
 
 bool Connection::served() const {
   const bool was_up = established_at_ != std::chrono::steady_clock::time_point{};
-  return has_answered_ || (was_up && std::chrono::steady_clock::now() - established_at_ >= kServedAfter);
+  return has_answered_ ||
+         (was_up && std::chrono::steady_clock::now() - established_at_ >= kServedAfter);
 }
 
 void Connection::pause() { paused_ = true; }

@@ -67,7 +67,8 @@ class Connection final : public std::enable_shared_from_this<Connection> {
   [[nodiscard]] std::size_t in_flight() const { return in_flight_.size(); }
   [[nodiscard]] const boost::asio::ip::tcp::endpoint& address() const { return address_; }
   /// When something was sent last, give or take the time between two of these calls.
-  [[nodiscard]] std::chrono::steady_clock::time_point last_used(std::chrono::steady_clock::time_point now) {
+  [[nodiscard]] std::chrono::steady_clock::time_point last_used(
+      std::chrono::steady_clock::time_point now) {
     if (std::exchange(used_, false)) last_used_ = now;
     return last_used_;
   }

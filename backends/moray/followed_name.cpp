@@ -98,8 +98,8 @@ FollowedName::Clock::time_point FollowedName::ask_if_due(ares_channeldata* chann
         const std::unique_ptr<Question<Round>> asked(static_cast<Question<Round>*>(argument));
         Round& whole = *asked->round;
         ares_srv_reply* records = nullptr;
-        if (status == ARES_SUCCESS && ares_parse_srv_reply(reply, bytes, &records) == ARES_SUCCESS &&
-            records != nullptr) {
+        if (status == ARES_SUCCESS &&
+            ares_parse_srv_reply(reply, bytes, &records) == ARES_SUCCESS && records != nullptr) {
           whole.time_to_live = time_to_live(reply, bytes);
           for (const ares_srv_reply* record = records; record != nullptr; record = record->next)
             whole.name->ask_addresses(whole.channel, asked->round, record->host, record->port);
@@ -129,13 +129,15 @@ void FollowedName::ask_addresses(ares_channeldata* channel, const std::shared_pt
           whole.failed = true;
           return;
         }
-        for (const ares_addrinfo_node* node = result->nodes; node != nullptr; node = node->ai_next) {
+        for (const ares_addrinfo_node* node = result->nodes; node != nullptr;
+             node = node->ai_next) {
           boost::asio::ip::tcp::endpoint endpoint;
           endpoint.resize(node->ai_addrlen);
           std::copy_n(reinterpret_cast<const char*>(node->ai_addr), node->ai_addrlen,
                       reinterpret_cast<char*>(endpoint.data()));
           endpoint.port(asked->port);
-          if (std::find(whole.addresses.begin(), whole.addresses.end(), endpoint) == whole.addresses.end())
+          if (std::find(whole.addresses.begin(), whole.addresses.end(), endpoint) ==
+              whole.addresses.end())
             whole.addresses.push_back(endpoint);
           if (node->ai_ttl > 0)
             whole.time_to_live = std::min(whole.time_to_live, std::chrono::seconds(node->ai_ttl));
@@ -149,7 +151,8 @@ void FollowedName::ask_addresses(ares_channeldata* channel, const std::shared_pt
 void FollowedName::finish(const Round& round) {
   asking_ = false;
   const bool useless = round.failed && round.addresses.empty();
-  due_ = Clock::now() + (round.failed ? kAfterFailure : std::max(round.time_to_live, kTimeToLiveLeast));
+  due_ = Clock::now() +
+         (round.failed ? kAfterFailure : std::max(round.time_to_live, kTimeToLiveLeast));
   Addresses sorted = round.addresses;
   std::sort(sorted.begin(), sorted.end());
   const std::scoped_lock lock(mutex_);

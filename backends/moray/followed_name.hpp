@@ -44,11 +44,11 @@ class FollowedName final : public AddressSource, public std::enable_shared_from_
   std::string name_;
   std::uint16_t port_;
   bool srv_;
-  bool asking_ = false;            // resolver's thread
-  Clock::time_point due_{};        // resolver's thread
+  bool asking_ = false;      // resolver's thread
+  Clock::time_point due_{};  // resolver's thread
   std::mutex mutex_;
-  Addresses addresses_;            // guarded by mutex_
-  bool answered_ = false;          // guarded by mutex_
+  Addresses addresses_;                         // guarded by mutex_
+  bool answered_ = false;                       // guarded by mutex_
   std::list<std::weak_ptr<Watcher>> watchers_;  // guarded by mutex_
 };
 

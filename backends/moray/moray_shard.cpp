@@ -15,7 +15,9 @@ Ticket ticket_of(const Connection& connection, std::uint32_t message_id) {
 
 std::uint64_t connection_number(std::uint64_t ticket) { return ticket >> kMessageIdBits; }
 
-Submitted refused(FailureKind kind, const char* message) { return {std::nullopt, Failure{kind, message, "{}"}}; }
+Submitted refused(FailureKind kind, const char* message) {
+  return {std::nullopt, Failure{kind, message, "{}"}};
+}
 
 const char* no_connection_text(const Request& request) {
   return request.stream ? "no active connections" : "no connections available";
@@ -39,7 +41,8 @@ std::shared_ptr<AddressSource> fixed_addresses(AddressSource::Addresses addresse
   return std::make_shared<FixedAddresses>(std::move(addresses));
 }
 
-MorayShard::MorayShard(boost::asio::io_context& loop, std::shared_ptr<AddressSource> source, MorayShardOptions options)
+MorayShard::MorayShard(boost::asio::io_context& loop, std::shared_ptr<AddressSource> source,
+                       MorayShardOptions options)
     : options_(options), pool_(loop, std::move(source), options.pool, *this) {}
 
 Connection* MorayShard::connection_for(const Request& request) {
@@ -60,7 +63,8 @@ Submitted MorayShard::submit(const Request& request, ReplySink& sink) {
 
 Submitted MorayShard::wait(const Request& request, ReplySink& sink) {
   if (waiting_.size() >= options_.waiting_max)
-    return refused(FailureKind::overloaded, "too many requests wait for a connection to this shard");
+    return refused(FailureKind::overloaded,
+                   "too many requests wait for a connection to this shard");
   Waiting entry{kWaitingBit | ++next_waiting_, {}, request, &sink};
   for (const std::string_view piece : request.pieces) entry.payload.append(piece);
   entry.request.pieces = {};
@@ -78,7 +82,8 @@ void MorayShard::serve_waiting() {
     }
     const std::string_view pieces[] = {entry->payload};
     entry->request.pieces = pieces;
-    aliases_.emplace(entry->ticket, ticket_of(*connection, connection->send(entry->request, *entry->sink)).number);
+    aliases_.emplace(entry->ticket,
+                     ticket_of(*connection, connection->send(entry->request, *entry->sink)).number);
     entry = waiting_.erase(entry);
   }
 }
@@ -88,7 +93,8 @@ void MorayShard::fail_hopeless() {
   const bool stream = pool_.stream_hopeless();
   if (waiting_.empty() || (!point && !stream)) return;
   std::deque<Waiting> failed, kept;
-  for (Waiting& entry : waiting_) ((entry.request.stream ? stream : point) ? failed : kept).push_back(std::move(entry));
+  for (Waiting& entry : waiting_)
+    ((entry.request.stream ? stream : point) ? failed : kept).push_back(std::move(entry));
   waiting_ = std::move(kept);  // before the sinks are told: they may submit again
   for (const Waiting& entry : failed)
     entry.sink->on_failure({FailureKind::no_connections, no_connection_text(entry.request), "{}"});
@@ -109,8 +115,9 @@ void MorayShard::connection_idle(Connection& connection) {
 /// Its aliases name requests that are over.
 void MorayShard::connection_gone(const Connection& connection) {
   if (aliases_.empty()) return;
-  boost::unordered::erase_if(aliases_,
-                             [&](const auto& alias) { return connection_number(alias.second) == connection.id(); });
+  boost::unordered::erase_if(aliases_, [&](const auto& alias) {
+    return connection_number(alias.second) == connection.id();
+  });
 }
 
 Connection* MorayShard::connection_of(Ticket ticket) {
@@ -124,7 +131,8 @@ Connection* MorayShard::connection_of(Ticket ticket) {
 }
 
 bool MorayShard::cancel(Ticket ticket) {
-  if (std::erase_if(waiting_, [&](const Waiting& entry) { return entry.ticket == ticket.number; }) > 0) {
+  if (std::erase_if(waiting_, [&](const Waiting& entry) { return entry.ticket == ticket.number; }) >
+      0) {
     retire_pool_when_done();
     return true;
   }

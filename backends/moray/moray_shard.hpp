@@ -26,7 +26,8 @@ struct MorayShardOptions {
 /// all are busy), and fail at once while none has a chance.
 class MorayShard final : public Shard, private PoolHost {
  public:
-  MorayShard(boost::asio::io_context& loop, std::shared_ptr<AddressSource> source, MorayShardOptions options);
+  MorayShard(boost::asio::io_context& loop, std::shared_ptr<AddressSource> source,
+             MorayShardOptions options);
 
   Submitted submit(const Request& request, ReplySink& sink) override;
   bool cancel(Ticket ticket) override;

@@ -18,13 +18,10 @@ auto find_in(Pointers& pointers, const Connection& connection) {
 
 }  // namespace
 
-Pool::Pool(boost::asio::io_context& loop, std::shared_ptr<AddressSource> source, PoolOptions options, PoolHost& host)
-    : loop_(loop),
-      source_(std::move(source)),
-      options_(options),
-      host_(host),
-      random_(std::random_device{}()),
-      housekeeping_timer_(loop) {
+Pool::Pool(boost::asio::io_context& loop, std::shared_ptr<AddressSource> source,
+           PoolOptions options, PoolHost& host)
+    : loop_(loop), source_(std::move(source)), options_(options), host_(host),
+      random_(std::random_device{}()), housekeeping_timer_(loop) {
   next_address_ = random_();  // workers begin at different ones
   watch_ = source_->watch(loop_, [this](const auto& addresses) { addresses_changed(addresses); });
   housekeeping();
@@ -47,8 +44,8 @@ void Pool::addresses_changed(const AddressSource::Addresses& addresses) {
   addresses_ = addresses;
   if (addresses_.empty()) last_problem_ = "no address is known";
   const auto gone = [&](const ConnectionPointer& connection) {
-    return connection != nullptr &&
-           std::find(addresses_.begin(), addresses_.end(), connection->address()) == addresses_.end();
+    return connection != nullptr && std::find(addresses_.begin(), addresses_.end(),
+                                              connection->address()) == addresses_.end();
   };
   for (const auto& lane : lanes_)
     if (gone(lane->connection)) leave(std::exchange(lane->connection, nullptr));
@@ -62,8 +59,9 @@ void Pool::addresses_changed(const AddressSource::Addresses& addresses) {
     leave(std::move(connection));
   }
 
-  const std::size_t wanted =
-      addresses_.empty() ? 0 : std::max(options_.point_connections, std::min(addresses_.size(), kLanesMost));
+  const std::size_t wanted = addresses_.empty() ? 0
+                                                : std::max(options_.point_connections,
+                                                           std::min(addresses_.size(), kLanesMost));
   while (lanes_.size() > wanted) {
     if (lanes_.back()->connection) leave(std::move(lanes_.back()->connection));
     lanes_.pop_back();
@@ -82,8 +80,9 @@ void Pool::addresses_changed(const AddressSource::Addresses& addresses) {
 /// gets a lane, and one that failed is not tried for ever where others are free.
 const boost::asio::ip::tcp::endpoint& Pool::lane_address() {
   const auto used = [this](const boost::asio::ip::tcp::endpoint& address) {
-    return std::count_if(lanes_.begin(), lanes_.end(),
-                         [&](const auto& lane) { return lane->connection && lane->connection->address() == address; });
+    return std::count_if(lanes_.begin(), lanes_.end(), [&](const auto& lane) {
+      return lane->connection && lane->connection->address() == address;
+    });
   };
   const std::size_t first = next_address_++;
   std::size_t best = first % addresses_.size();
@@ -95,8 +94,8 @@ const boost::asio::ip::tcp::endpoint& Pool::lane_address() {
 }
 
 Pool::ConnectionPointer Pool::make(const boost::asio::ip::tcp::endpoint& address) {
-  auto connection = std::make_shared<Connection>(loop_, address, next_connection_++, options_.connection,
-                                                 static_cast<ConnectionHost&>(*this));
+  auto connection = std::make_shared<Connection>(
+      loop_, address, next_connection_++, options_.connection, static_cast<ConnectionHost&>(*this));
   connection->start();
   return connection;
 }
@@ -111,10 +110,12 @@ Connection* Pool::point(std::uint32_t affinity) {
   if (lanes_.empty()) return nullptr;
   Lane& home = *lanes_[affinity % lanes_.size()];
   if (!home.connection && !home.failed) start(home);
-  if (home.connection && home.connection->state() == Connection::State::up) return home.connection.get();
+  if (home.connection && home.connection->state() == Connection::State::up)
+    return home.connection.get();
   if (!home.failed) return nullptr;  // soon
   for (const auto& lane : lanes_)
-    if (lane->connection && lane->connection->state() == Connection::State::up) return lane->connection.get();
+    if (lane->connection && lane->connection->state() == Connection::State::up)
+      return lane->connection.get();
   for (const auto& lane : lanes_)
     if (!lane->connection && !lane->failed) start(*lane);
   return nullptr;
@@ -125,9 +126,11 @@ Connection* Pool::stream() {
   bool connecting = false;
   for (const auto& connection : streams_) {
     if (connection->state() == Connection::State::connecting) connecting = true;
-    if (connection->state() == Connection::State::up && connection->in_flight() == 0) return connection.get();
+    if (connection->state() == Connection::State::up && connection->in_flight() == 0)
+      return connection.get();
   }
-  if (!connecting && !retired_ && !addresses_.empty() && streams_.size() < options_.stream_connections_max)
+  if (!connecting && !retired_ && !addresses_.empty() &&
+      streams_.size() < options_.stream_connections_max)
     streams_.push_back(make(addresses_[next_address_++ % addresses_.size()]));
   return nullptr;
 }
@@ -135,8 +138,9 @@ Connection* Pool::stream() {
 bool Pool::hopeless() const {
   if (retired_ && up() == 0) return true;
   return addresses_known_ && std::all_of(lanes_.begin(), lanes_.end(), [](const auto& lane) {
-    return lane->failed && !(lane->connection && lane->connection->state() == Connection::State::up);
-  });
+           return lane->failed &&
+                  !(lane->connection && lane->connection->state() == Connection::State::up);
+         });
 }
 
 bool Pool::stream_hopeless() const { return hopeless() || (stream_failed_ && streams_.empty()); }
@@ -165,7 +169,8 @@ void Pool::disconnected(Connection& connection, const std::string& reason) {
     close_later(std::move(*stream), "");
     streams_.erase(stream);
     // Its lanes tell a sick shard from an unlucky stream, and try again in time.
-    if (stream_failed_ && !lanes_.empty() && !lanes_[0]->connection && !lanes_[0]->failed) start(*lanes_[0]);
+    if (stream_failed_ && !lanes_.empty() && !lanes_[0]->connection && !lanes_[0]->failed)
+      start(*lanes_[0]);
   } else if (const auto lane = lane_of(connection)) {
     lane_lost(lane, connection);
   }
@@ -187,15 +192,17 @@ void Pool::lane_lost(const std::shared_ptr<Lane>& lane, const Connection& connec
 
 void Pool::retry_later(const std::shared_ptr<Lane>& lane) {
   lane->retry.expires_after(lane->back_off.next(random_()));
-  lane->retry.async_wait([this, weak = std::weak_ptr<Lane>(lane)](const boost::system::error_code& error) {
-    const auto waited = weak.lock();  // gone with the pool, or with its address
-    if (!error && waited && !waited->connection) start(*waited);
-  });
+  lane->retry.async_wait(
+      [this, weak = std::weak_ptr<Lane>(lane)](const boost::system::error_code& error) {
+        const auto waited = weak.lock();  // gone with the pool, or with its address
+        if (!error && waited && !waited->connection) start(*waited);
+      });
 }
 
 void Pool::answered(Connection& connection) {
   if (connection.in_flight() > 0) return;
-  if (const auto left = find_in(leaving_, connection); left != leaving_.end()) close_later(*left, "no longer needed");
+  if (const auto left = find_in(leaving_, connection); left != leaving_.end())
+    close_later(*left, "no longer needed");
   host_.connection_idle(connection);
 }
 
@@ -221,22 +228,24 @@ void Pool::tell_host() {
 /// Streams' connections that nobody used for a while are closed.
 void Pool::housekeeping() {
   housekeeping_timer_.expires_after(kHousekeeping);
-  housekeeping_timer_.async_wait([this, alive = std::weak_ptr<char>(alive_)](const boost::system::error_code& error) {
-    if (error || alive.expired()) return;  // one that has run out is not taken back by its timer's end
-    const auto now = std::chrono::steady_clock::now();
-    const auto long_ago = now - options_.idle_limit;
-    for (auto stream = streams_.begin(); stream != streams_.end();) {
-      const ConnectionPointer connection = *stream;
-      const bool used = connection->last_used(now) >= long_ago;
-      if (used || connection->state() != Connection::State::up || connection->in_flight() > 0) {
-        ++stream;
-        continue;
-      }
-      stream = streams_.erase(stream);
-      leave(connection);
-    }
-    housekeeping();
-  });
+  housekeeping_timer_.async_wait(
+      [this, alive = std::weak_ptr<char>(alive_)](const boost::system::error_code& error) {
+        if (error || alive.expired())
+          return;  // one that has run out is not taken back by its timer's end
+        const auto now = std::chrono::steady_clock::now();
+        const auto long_ago = now - options_.idle_limit;
+        for (auto stream = streams_.begin(); stream != streams_.end();) {
+          const ConnectionPointer connection = *stream;
+          const bool used = connection->last_used(now) >= long_ago;
+          if (used || connection->state() != Connection::State::up || connection->in_flight() > 0) {
+            ++stream;
+            continue;
+          }
+          stream = streams_.erase(stream);
+          leave(connection);
+        }
+        housekeeping();
+      });
 }
 
 void Pool::retire() {
@@ -273,7 +282,9 @@ Connection* Pool::find(std::uint64_t id) const {
   return nullptr;
 }
 
-bool Pool::is_stream(const Connection& connection) const { return find_in(streams_, connection) != streams_.end(); }
+bool Pool::is_stream(const Connection& connection) const {
+  return find_in(streams_, connection) != streams_.end();
+}
 
 std::size_t Pool::count() const {
   std::size_t count = streams_.size() + leaving_.size();
@@ -285,8 +296,9 @@ std::size_t Pool::up() const {
   const auto is_up = [](const ConnectionPointer& connection) {
     return connection && connection->state() == Connection::State::up;
   };
-  std::size_t count = static_cast<std::size_t>(std::count_if(streams_.begin(), streams_.end(), is_up) +
-                                               std::count_if(leaving_.begin(), leaving_.end(), is_up));
+  std::size_t count =
+      static_cast<std::size_t>(std::count_if(streams_.begin(), streams_.end(), is_up) +
+                               std::count_if(leaving_.begin(), leaving_.end(), is_up));
   for (const auto& lane : lanes_) count += is_up(lane->connection) ? 1u : 0u;
   return count;
 }

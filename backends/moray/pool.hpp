@@ -18,7 +18,7 @@ namespace backends::moray {
 
 struct PoolOptions {
   ConnectionOptions connection;
-  std::size_t point_connections = 1;       ///< at least; one more for each further address
+  std::size_t point_connections = 1;  ///< at least; one more for each further address
   std::size_t stream_connections_max = 4;
   std::chrono::milliseconds idle_limit{60'000};
   std::chrono::milliseconds back_off_least{50};
@@ -47,7 +47,8 @@ class PoolHost {
 /// whose address has left takes no new work and closes with its last answer.
 class Pool final : private ConnectionHost {
  public:
-  Pool(boost::asio::io_context& loop, std::shared_ptr<AddressSource> source, PoolOptions options, PoolHost& host);
+  Pool(boost::asio::io_context& loop, std::shared_ptr<AddressSource> source, PoolOptions options,
+       PoolHost& host);
   ~Pool();
 
   /// A connection that is up, or null; then one is being made where that has a chance.
@@ -78,8 +79,8 @@ class Pool final : private ConnectionHost {
   struct Lane {
     Lane(boost::asio::io_context& loop, const PoolOptions& options)
         : retry(loop), back_off(options.back_off_least, options.back_off_most) {}
-    ConnectionPointer connection;   // connecting or up; null: not made
-    bool failed = false;            // the last attempt did; the next is due by `retry`
+    ConnectionPointer connection;  // connecting or up; null: not made
+    bool failed = false;           // the last attempt did; the next is due by `retry`
     boost::asio::steady_timer retry;
     BackOff back_off;
   };
@@ -118,7 +119,7 @@ class Pool final : private ConnectionHost {
   std::string last_problem_;
   boost::asio::steady_timer housekeeping_timer_;
   std::shared_ptr<char> alive_ = std::make_shared<char>();  // posted calls hold it weakly
-  std::shared_ptr<void> watch_;  // last: its callback uses the rest
+  std::shared_ptr<void> watch_;                             // last: its callback uses the rest
 };
 
 }  // namespace backends::moray

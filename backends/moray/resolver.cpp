@@ -35,8 +35,8 @@ Resolver::Resolver(const std::vector<std::string>& servers)
     : engine_(std::make_shared<Engine>(servers)) {}
 Resolver::~Resolver() = default;
 
-std::shared_ptr<AddressSource> Resolver::source(const std::string& name,
-                                                std::uint16_t default_port, bool follow_srv) {
+std::shared_ptr<AddressSource> Resolver::source(const std::string& name, std::uint16_t default_port,
+                                                bool follow_srv) {
   boost::system::error_code not_an_address;
   const auto address = boost::asio::ip::make_address(name, not_an_address);
   if (!not_an_address) return fixed_addresses({{address, default_port}});

@@ -102,13 +102,15 @@ void ResolverEngine::wait(std::chrono::milliseconds limit) {
        static_cast<int>(least->tv_sec * 1000 + least->tv_usec / 1000 + 1));
 
   char drained[64];
-  while (read(wake_pipe_[0], drained, sizeof drained) > 0) {}
+  while (read(wake_pipe_[0], drained, sizeof drained) > 0) {
+  }
   bool any = false;
   for (std::size_t i = 1; i < descriptors.size(); ++i) {
     const pollfd& at = descriptors[i];
     if (at.revents == 0) continue;
     any = true;
-    ares_process_fd(channel_, (at.revents & (POLLIN | POLLERR | POLLHUP)) != 0 ? at.fd : ARES_SOCKET_BAD,
+    ares_process_fd(channel_,
+                    (at.revents & (POLLIN | POLLERR | POLLHUP)) != 0 ? at.fd : ARES_SOCKET_BAD,
                     (at.revents & POLLOUT) != 0 ? at.fd : ARES_SOCKET_BAD);
   }
   if (!any) ares_process_fd(channel_, ARES_SOCKET_BAD, ARES_SOCKET_BAD);  // time-outs

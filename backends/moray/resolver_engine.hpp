@@ -35,7 +35,7 @@ class ResolverEngine {
   ares_channeldata* channel_ = nullptr;
   int wake_pipe_[2] = {-1, -1};
   std::mutex mutex_;
-  bool stopping_ = false;                        // guarded by mutex_
+  bool stopping_ = false;                         // guarded by mutex_
   std::list<std::weak_ptr<FollowedName>> names_;  // guarded by mutex_
   std::thread thread_;
 };

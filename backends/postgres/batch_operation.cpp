@@ -23,25 +23,31 @@ struct Planned {
   const JsValue* request = nullptr;
   std::shared_ptr<const BucketTable> table;
   Step step;
-  std::optional<Write> write;        // of a put or delete
-  std::optional<std::string> etag;   // of what is put or updated
+  std::optional<Write> write;       // of a put or delete
+  std::optional<std::string> etag;  // of what is put or updated
   bool counted = false;
   /// What the server answers decides whether it may be kept.
-  [[nodiscard]] bool conditional() const { return write && (!write->puts || write->expected || table->has_version); }
+  [[nodiscard]] bool conditional() const {
+    return write && (!write->puts || write->expected || table->has_version);
+  }
 };
 
-Write plan_put(Work& work, const BucketTable& table, const JsValue& request, const JsValue& options) {
+Write plan_put(Work& work, const BucketTable& table, const JsValue& request,
+               const JsValue& options) {
   const JsValue* key = request.get("key");
-  if (key == nullptr || table.bucket.guarantee_order || objects::check_writable(table.bucket)) throw OneByOne{};
+  if (key == nullptr || table.bucket.guarantee_order || objects::check_writable(table.bucket))
+    throw OneByOne{};
   const auto stored = objects::stored_key(*key->string());
   if (!stored) throw OneByOne{};
   const JsObject& value = *request.get("value")->object();
   const auto row = objects::new_row(table.bucket, *stored, value, work.now_ms);
   if (!row) throw OneByOne{};
-  return put_write(work, table, *key->string(), value, *row, objects::merged_options(request, options));
+  return put_write(work, table, *key->string(), value, *row,
+                   objects::merged_options(request, options));
 }
 
-Planned plan(Work& work, std::shared_ptr<const BucketTable> table, const JsValue& request, const JsValue& options) {
+Planned plan(Work& work, std::shared_ptr<const BucketTable> table, const JsValue& request,
+             const JsValue& options) {
   Planned planned;
   planned.request = &request;
   const std::string operation = objects::batch_operation(request);
@@ -49,13 +55,15 @@ Planned plan(Work& work, std::shared_ptr<const BucketTable> table, const JsValue
     planned.write = plan_put(work, *table, request, options);
     planned.etag = planned.write->etag;
   } else if (operation == "delete") {
-    planned.write = erase_write(work, *table, *request.get("key")->string(), objects::delete_options(request, options));
+    planned.write = erase_write(work, *table, *request.get("key")->string(),
+                                objects::delete_options(request, options));
   } else {
     const JsValue merged = objects::merged_options(request, options);
     const std::string& filter = *request.get("filter")->string();
     planned.counted = true;
     if (operation == "update") {
-      UpdateStep update = update_step(work, *table, *request.get("fields")->object(), filter, merged);
+      UpdateStep update =
+          update_step(work, *table, *request.get("fields")->object(), filter, merged);
       planned.step = std::move(update.step);
       planned.etag = std::move(update.etag);
     } else {
@@ -68,7 +76,8 @@ Planned plan(Work& work, std::shared_ptr<const BucketTable> table, const JsValue
 }
 
 JsObject entry_of(const Planned& planned, const Rows& rows) {
-  if (planned.write && !written(*planned.table, *planned.write, rows)) throw OneByOne{};  // a lost race: again, with more patience
+  if (planned.write && !written(*planned.table, *planned.write, rows))
+    throw OneByOne{};  // a lost race: again, with more patience
   objects::BatchEntry entry(*planned.request);
   if (planned.counted) entry.set("count", changed_rows(rows));
   if (planned.etag) entry.set("etag", *planned.etag);
@@ -79,8 +88,10 @@ JsObject entry_of(const Planned& planned, const Rows& rows) {
 JsArray entries_of(const std::vector<Planned>& all, std::vector<QueryResult> results) {
   JsArray entries;
   for (std::size_t i = 0; i < all.size(); ++i) {
-    if (results[i].error && timed_out(*results[i].error)) throw RpcError{objects::errors::query_timeout(all[i].step.statement().sql)};
-    if (results[i].error && results[i].error->skipped())  // what refused them came before all of them
+    if (results[i].error && timed_out(*results[i].error))
+      throw RpcError{objects::errors::query_timeout(all[i].step.statement().sql)};
+    if (results[i].error &&
+        results[i].error->skipped())  // what refused them came before all of them
       throw StatementFailed{*results[i].error};
     entries.emplace_back(entry_of(all[i], rows_of(std::move(results[i]))));
   }
@@ -107,17 +118,21 @@ Task<std::vector<Planned>> plan_all(Work& work, const JsArray& requests, const J
 
 /// Kept as the server's last word says, or not at all where none comes.
 Task<JsArray> run_together(Work& work, const std::vector<Planned>& all) {
-  if (std::none_of(all.begin(), all.end(), [](const Planned& each) { return each.conditional(); })) {
+  if (std::none_of(all.begin(), all.end(),
+                   [](const Planned& each) { return each.conditional(); })) {
     Connection& connection = point(work);
     co_return entries_of(all, co_await run_all_limited(work, connection, steps_of(all)));
   }
   std::vector<QueryResult> results;
   Transaction transaction = co_await Transaction::begin_with(work, steps_of(all), results);
-  const auto judge = [&](Connection&) -> Task<JsArray> { co_return entries_of(all, std::move(results)); };
+  const auto judge = [&](Connection&) -> Task<JsArray> {
+    co_return entries_of(all, std::move(results));
+  };
   co_return co_await finish_transaction<JsArray>(std::move(transaction), judge);
 }
 
-Task<JsObject> run_one(Work& work, Connection& connection, const JsValue& request, const JsValue& options) {
+Task<JsObject> run_one(Work& work, Connection& connection, const JsValue& request,
+                       const JsValue& options) {
   const std::string& name = *request.get("bucket")->string();
   const std::string operation = objects::batch_operation(request);
   const auto table = co_await bucket(work, connection, name, options);
@@ -125,9 +140,11 @@ Task<JsObject> run_one(Work& work, Connection& connection, const JsValue& reques
   if (operation == "put") {
     const JsValue* key = request.get("key");
     if (key == nullptr)
-      throw RpcError{objects::errors::database("null value in column \"_key\" of relation \"" + name + "\" violates not-null constraint")};
+      throw RpcError{objects::errors::database("null value in column \"_key\" of relation \"" +
+                                               name + "\" violates not-null constraint")};
     const JsValue merged = objects::merged_options(request, options);
-    entry.set("etag", co_await put(work, connection, *table, *key->string(), *request.get("value")->object(), merged));
+    entry.set("etag", co_await put(work, connection, *table, *key->string(),
+                                   *request.get("value")->object(), merged));
     co_return entry.finish();
   }
   if (operation == "delete") {
@@ -138,7 +155,8 @@ Task<JsObject> run_one(Work& work, Connection& connection, const JsValue& reques
   const std::string& filter = *request.get("filter")->string();
   const JsValue merged = objects::merged_options(request, options);
   if (operation == "update") {
-    const Updated updated = co_await update(work, connection, *table, *request.get("fields")->object(), filter, merged);
+    const Updated updated =
+        co_await update(work, connection, *table, *request.get("fields")->object(), filter, merged);
     entry.set("count", updated.count);
     entry.set("etag", updated.etag);
     co_return entry.finish();

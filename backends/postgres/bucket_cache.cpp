@@ -11,9 +11,11 @@ std::shared_ptr<const BucketTable> BucketCache::peek(const std::string& bucket) 
   return found->second.table;
 }
 
-Task<std::shared_ptr<const BucketTable>> BucketCache::load(Connection& connection, std::string bucket) {
+Task<std::shared_ptr<const BucketTable>> BucketCache::load(Connection& connection,
+                                                           std::string bucket) {
   // A name with a zero byte is no bucket's, and PostgreSQL's texts hold none.
-  if (bucket.find('\0') != std::string::npos) throw RpcError{objects::errors::bucket_not_found(bucket)};
+  if (bucket.find('\0') != std::string::npos)
+    throw RpcError{objects::errors::bucket_not_found(bucket)};
   const Rows rows = rows_of(co_await connection.run(kLoadBucket, load_parameters(bucket)));
   if (rows.count() == 0) {
     drop(bucket);

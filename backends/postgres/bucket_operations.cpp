@@ -17,7 +17,8 @@ using objects::JsValue;
 using objects::Scalar;
 
 const Statement kReindexColumn = once(
-    "SELECT 1 FROM pg_attribute WHERE attrelid = to_regclass('buckets_config') AND attname = 'reindex_active' AND NOT attisdropped");
+    "SELECT 1 FROM pg_attribute WHERE attrelid = to_regclass('buckets_config') AND attname = "
+    "'reindex_active' AND NOT attisdropped");
 
 bool is_set(const JsValue& options, const char* name) {
   const JsValue* value = options.get(name);
@@ -36,18 +37,23 @@ const char* method_of(objects::IndexType type) {
   return type.scalar == Scalar::numrange || type.scalar == Scalar::daterange ? "GIST" : "BTREE";
 }
 
-Statement make_index(const std::string& bucket, const std::string& column, const char* method, bool unique) {
+Statement make_index(const std::string& bucket, const std::string& column, const char* method,
+                     bool unique) {
   const std::string name = identifier(bucket + "_" + column + "_idx");
-  return once(std::string("CREATE ") + (unique ? "UNIQUE " : "") + "INDEX " + name + " ON " + identifier(bucket) + " USING " + method + " (" +
-                  identifier(column) + ") WHERE " + identifier(column) + " IS NOT NULL");
+  return once(std::string("CREATE ") + (unique ? "UNIQUE " : "") + "INDEX " + name + " ON " +
+              identifier(bucket) + " USING " + method + " (" + identifier(column) + ") WHERE " +
+              identifier(column) + " IS NOT NULL");
 }
 
 std::string table_of(const Bucket& bucket) {
   const std::string sequence = literal(identifier(bucket.name + "_serial"));
-  std::string sql = "CREATE TABLE " + identifier(bucket.name) + " (_id BIGINT DEFAULT nextval(" + sequence +
-                    "), _txn_snap INTEGER, _key TEXT PRIMARY KEY, _value TEXT NOT NULL, _etag CHAR(8) NOT NULL, "
-                    "_mtime BIGINT DEFAULT CAST(EXTRACT(EPOCH FROM now()) * 1000 AS BIGINT), _vnode BIGINT";
-  for (const IndexField& field : bucket.fields) sql += ", " + identifier(field.column) + " " + sql_type(field.type) + (field.unique ? " UNIQUE" : "");
+  std::string sql =
+      "CREATE TABLE " + identifier(bucket.name) + " (_id BIGINT DEFAULT nextval(" + sequence +
+      "), _txn_snap INTEGER, _key TEXT PRIMARY KEY, _value TEXT NOT NULL, _etag CHAR(8) NOT NULL, "
+      "_mtime BIGINT DEFAULT CAST(EXTRACT(EPOCH FROM now()) * 1000 AS BIGINT), _vnode BIGINT";
+  for (const IndexField& field : bucket.fields)
+    sql += ", " + identifier(field.column) + " " + sql_type(field.type) +
+           (field.unique ? " UNIQUE" : "");
   return sql + ")";
 }
 
@@ -61,13 +67,16 @@ std::vector<Statement> objects_of_bucket(const Bucket& bucket) {
   }
   all.push_back(once(table_of(bucket)));
   for (const IndexField& field : bucket.fields)
-    if (!field.unique) all.push_back(make_index(bucket.name, field.column, method_of(field.type), false));
-  for (const char* column : {"_id", "_etag", "_mtime", "_vnode"}) all.push_back(make_index(bucket.name, column, "BTREE", false));
+    if (!field.unique)
+      all.push_back(make_index(bucket.name, field.column, method_of(field.type), false));
+  for (const char* column : {"_id", "_etag", "_mtime", "_vnode"})
+    all.push_back(make_index(bucket.name, column, "BTREE", false));
   return all;
 }
 
 Task<bool> run_all(Connection& connection, std::vector<Statement> statements) {
-  for (const Statement& statement : statements) rows_of(co_await connection.run(statement, Parameters()));
+  for (const Statement& statement : statements)
+    rows_of(co_await connection.run(statement, Parameters()));
   co_return true;
 }
 
@@ -86,7 +95,8 @@ std::vector<Statement> drops(const std::string& name) {
 /// getBucket's value, as the row is stored.
 JsObject shown(const Rows& rows, int row) {
   JsObject value = objects::bucket_row(bucket_of(rows, row));
-  for (const auto& [name, column] : {std::pair{"index", 1}, std::pair{"pre", 2}, std::pair{"post", 3}})
+  for (const auto& [name, column] :
+       {std::pair{"index", 1}, std::pair{"pre", 2}, std::pair{"post", 3}})
     value.set(name, JsValue(rows.text(row, column)));
   if (!rows.null(row, 4)) value.set("options", JsValue(rows.text(row, 4)));
   if (rows.text(row, 7) != "t") value.erase("reindex_active");
@@ -94,16 +104,19 @@ JsObject shown(const Rows& rows, int row) {
 }
 
 Parameters config_parameters(const Bucket& bucket) {
-  return parameters_of(bucket.name, objects::stringify(bucket.index), objects::stringify(bucket.pre), objects::stringify(bucket.post),
+  return parameters_of(bucket.name, objects::stringify(bucket.index),
+                       objects::stringify(bucket.pre), objects::stringify(bucket.post),
                        objects::stringify(bucket.options));
 }
 
 Task<bool> insert_config(Connection& connection, const Bucket& bucket) {
-  const QueryResult result = co_await connection.run(
-      once("INSERT INTO buckets_config (name, index, pre, post, options) VALUES ($1::text, $2::text, $3::text, $4::text, $5::text)"),
-      config_parameters(bucket));
+  const QueryResult result =
+      co_await connection.run(once("INSERT INTO buckets_config (name, index, pre, post, options) "
+                                   "VALUES ($1::text, $2::text, $3::text, $4::text, $5::text)"),
+                              config_parameters(bucket));
   if (!result.error) co_return true;
-  if (result.error->sqlstate == "23505") throw RpcError{objects::errors::bucket_conflict(bucket.name)};
+  if (result.error->sqlstate == "23505")
+    throw RpcError{objects::errors::bucket_conflict(bucket.name)};
   throw StatementFailed{*result.error};
 }
 
@@ -118,12 +131,17 @@ std::vector<Statement> changes_of(const objects::BucketUpdate& update, bool vers
     index.sql.replace(0, std::string("CREATE INDEX").size(), "CREATE INDEX IF NOT EXISTS");
     all.push_back(std::move(index));
   }
-  for (const std::string& name : update.removed) all.push_back(once(alter + " DROP COLUMN " + identifier(name)));
+  for (const std::string& name : update.removed)
+    all.push_back(once(alter + " DROP COLUMN " + identifier(name)));
   std::vector<const IndexField*> added;
   for (const std::string& name : update.added) added.push_back(bucket.field(name));
-  for (const IndexField* field : added) all.push_back(once(alter + " ADD COLUMN " + identifier(field->column) + " " + sql_type(field->type)));
-  std::stable_partition(added.begin(), added.end(), [](const IndexField* field) { return !field->unique; });
-  for (const IndexField* field : added) all.push_back(make_index(bucket.name, field->column, method_of(field->type), field->unique));
+  for (const IndexField* field : added)
+    all.push_back(
+        once(alter + " ADD COLUMN " + identifier(field->column) + " " + sql_type(field->type)));
+  std::stable_partition(added.begin(), added.end(),
+                        [](const IndexField* field) { return !field->unique; });
+  for (const IndexField* field : added)
+    all.push_back(make_index(bucket.name, field->column, method_of(field->type), field->unique));
   return all;
 }
 
@@ -142,13 +160,15 @@ Values create_bucket(Work& work, const JsArray& arguments) {
 Values get_bucket(Work& work, const JsArray& arguments) {
   const std::string& name = *arguments[1].string();
   if (name.find('\0') != std::string::npos) throw RpcError{objects::errors::bucket_not_found(name)};
-  const Rows rows = rows_of(co_await run_limited(work, point(work), Step(select_buckets(" WHERE c.name = $1::text"), parameters_of(name))));
+  const Rows rows = rows_of(co_await run_limited(
+      work, point(work), Step(select_buckets(" WHERE c.name = $1::text"), parameters_of(name))));
   if (rows.count() == 0) throw RpcError{objects::errors::bucket_not_found(name)};
   co_return one_value(shown(rows, 0));
 }
 
 Values list_buckets(Work& work) {
-  const Rows rows = rows_of(co_await run_limited(work, point(work), Step(select_buckets(""), Parameters())));
+  const Rows rows =
+      rows_of(co_await run_limited(work, point(work), Step(select_buckets(""), Parameters())));
   JsArray all;
   for (int i = 0; i < rows.count(); ++i) all.emplace_back(shown(rows, i));
   co_return all;
@@ -161,15 +181,21 @@ Values update_bucket(Work& work, const JsArray& arguments) {
     // Altered only where it must be: that locks out every reader.
     const Rows known = rows_of(co_await connection.run(kReindexColumn, Parameters()));
     if (known.count() == 0)
-      rows_of(co_await connection.run(once("ALTER TABLE buckets_config ADD COLUMN IF NOT EXISTS reindex_active TEXT"), Parameters()));
-    const Rows rows = rows_of(co_await connection.run(select_buckets(" WHERE c.name = $1::text FOR UPDATE"), parameters_of(wanted.name)));
+      rows_of(co_await connection.run(
+          once("ALTER TABLE buckets_config ADD COLUMN IF NOT EXISTS reindex_active TEXT"),
+          Parameters()));
+    const Rows rows = rows_of(co_await connection.run(
+        select_buckets(" WHERE c.name = $1::text FOR UPDATE"), parameters_of(wanted.name)));
     if (rows.count() == 0) throw RpcError{objects::errors::bucket_not_found(wanted.name)};
     auto update = objects::update_bucket(bucket_of(rows, 0), wanted, no_reindex);
     if (!update) throw RpcError{update.error()};
     const Bucket& bucket = update->bucket;
     Parameters parameters = config_parameters(bucket);
-    parameters.push_back(bucket.reindex.is_null() ? std::nullopt : std::optional(objects::stringify(bucket.reindex)));
-    rows_of(co_await connection.run(once("UPDATE buckets_config SET index = $2::text, pre = $3::text, post = $4::text, options = $5::text, "
+    parameters.push_back(bucket.reindex.is_null()
+                             ? std::nullopt
+                             : std::optional(objects::stringify(bucket.reindex)));
+    rows_of(co_await connection.run(once("UPDATE buckets_config SET index = $2::text, pre = "
+                                         "$3::text, post = $4::text, options = $5::text, "
                                          "reindex_active = $6::text WHERE name = $1::text"),
                                     std::move(parameters)));
     co_return co_await run_all(connection, changes_of(*update, !no_reindex && bucket.version != 0));
@@ -181,9 +207,11 @@ Values update_bucket(Work& work, const JsArray& arguments) {
 
 Values del_bucket(Work& work, const JsArray& arguments) {
   const std::string& name = *arguments[0].string();
-  if (objects::reserved_bucket_name(name)) throw RpcError{objects::errors::invalid_bucket_name(name)};
+  if (objects::reserved_bucket_name(name))
+    throw RpcError{objects::errors::invalid_bucket_name(name)};
   const auto drop = [&](Connection& connection) -> Task<bool> {
-    const Rows rows = rows_of(co_await connection.run(once("DELETE FROM buckets_config WHERE name = $1::text RETURNING 1"), parameters_of(name)));
+    const Rows rows = rows_of(co_await connection.run(
+        once("DELETE FROM buckets_config WHERE name = $1::text RETURNING 1"), parameters_of(name)));
     if (rows.count() == 0) throw RpcError{objects::errors::bucket_not_found(name)};
     co_return co_await run_all(connection, drops(name));
   };

@@ -28,14 +28,17 @@ std::int64_t whole_number(std::string_view text) {
 }  // namespace
 
 const char* const kBucketColumns =
-    "c.name, c.index, c.pre, c.post, c.options, floor(extract(epoch from c.mtime) * 1000)::bigint, to_jsonb(c)->>'reindex_active', "
+    "c.name, c.index, c.pre, c.post, c.options, floor(extract(epoch from c.mtime) * 1000)::bigint, "
+    "to_jsonb(c)->>'reindex_active', "
     "to_jsonb(c) ? 'reindex_active'";
 
 const Statement kLoadBucket{
     "load_bucket",
     std::string("SELECT ") + kBucketColumns +
-        ", (SELECT string_agg(a.attname, ' ') FROM pg_attribute a WHERE a.attrelid = to_regclass($2::text) AND a.attnum > 0 AND NOT a.attisdropped)"
-        ", (SELECT i.indisvalid FROM pg_index i JOIN pg_class x ON x.oid = i.indexrelid WHERE i.indrelid = to_regclass($2::text) AND x.relname = $3::text)"
+        ", (SELECT string_agg(a.attname, ' ') FROM pg_attribute a WHERE a.attrelid = "
+        "to_regclass($2::text) AND a.attnum > 0 AND NOT a.attisdropped)"
+        ", (SELECT i.indisvalid FROM pg_index i JOIN pg_class x ON x.oid = i.indexrelid WHERE "
+        "i.indrelid = to_regclass($2::text) AND x.relname = $3::text)"
         ", to_regclass('moray_router.reshard_side') IS NOT NULL"
         " FROM buckets_config c WHERE c.name = $1::text"};
 
@@ -59,7 +62,8 @@ objects::Bucket bucket_of(const Rows& rows, int row) {
   bucket.pre = array(2);
   bucket.post = array(3);
   bucket.options = object(4);
-  if (!bucket.options.contains("version")) bucket.options.set("version", 0);  // rows of very old morays
+  if (!bucket.options.contains("version"))
+    bucket.options.set("version", 0);  // rows of very old morays
   bucket.mtime.ms = whole_number(rows.text(row, 5));
   if (!rows.null(row, 6)) bucket.reindex = parse_json(rows.text(row, 6));
   objects::derive(bucket);
@@ -74,10 +78,12 @@ std::shared_ptr<const BucketTable> bucket_table(const Rows& rows, int row) {
   table->has_version = columns.find(" _rver ") != std::string::npos;
   table->extended_id = columns.find(" _idx ") != std::string::npos && rows.text(row, 9) == "t";
   table->hides = rows.text(row, 10) == "t";
-  table->get = named("SELECT " + table->row_columns() + " FROM " + table->table + " WHERE _key = $1::text");
+  table->get =
+      named("SELECT " + table->row_columns() + " FROM " + table->table + " WHERE _key = $1::text");
   table->writes[0] = write_shapes(*table, Log::none);
   if (table->bucket.triggers == objects::Triggers::record_delete_log)
-    for (const Log log : {Log::delete_log, Log::fastdelete_queue}) table->writes[static_cast<std::size_t>(log)] = write_shapes(*table, log);
+    for (const Log log : {Log::delete_log, Log::fastdelete_queue})
+      table->writes[static_cast<std::size_t>(log)] = write_shapes(*table, log);
   return table;
 }
 
@@ -99,10 +105,12 @@ objects::Row BucketTable::row_of(const Rows& rows, int row, int column) const {
   result.mtime_ms = whole_number(rows.text(row, column + 4));
   if (!rows.null(row, column + 5)) result.vnode = whole_number(rows.text(row, column + 5));
   if (!rows.null(row, column + 6)) result.txn_snap = whole_number(rows.text(row, column + 6));
-  if (!rows.null(row, column + 7)) result.version = static_cast<double>(whole_number(rows.text(row, column + 7)));
+  if (!rows.null(row, column + 7))
+    result.version = static_cast<double>(whole_number(rows.text(row, column + 7)));
   int at = column + 8;
   for (const objects::IndexField& field : bucket.fields) {
-    result.columns.push_back(rows.null(row, at) ? objects::Column() : parse_column(rows.text(row, at), field.type));
+    result.columns.push_back(rows.null(row, at) ? objects::Column()
+                                                : parse_column(rows.text(row, at), field.type));
     ++at;
   }
   return result;
@@ -113,7 +121,9 @@ Parameters put_parameters(const BucketTable& table, const objects::Row& row) {
     if (!value) return std::nullopt;
     return std::to_string(static_cast<std::int64_t>(*value));
   };
-  Parameters parameters{row.key, row.value, row.etag, std::to_string(row.mtime_ms), number(row.vnode), number(row.txn_snap)};
+  Parameters parameters{row.key,           row.value,
+                        row.etag,          std::to_string(row.mtime_ms),
+                        number(row.vnode), number(row.txn_snap)};
   if (table.has_version) parameters.push_back(number(row.version));
   for (std::size_t i = 0; i < row.columns.size(); ++i) {
     if (objects::is_null(row.columns[i]))

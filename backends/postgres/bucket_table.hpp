@@ -16,15 +16,19 @@ namespace backends::postgres {
 /// uses. Immutable; shared by the requests that use it. Sources: spec moray-postgres 2, 3, 4.0, 10.
 struct BucketTable {
   objects::Bucket bucket;
-  std::string table;          ///< its quoted name
-  bool extended_id = false;   ///< `_idx` and its index are there
-  bool has_version = false;   ///< `_rver` is there
-  bool hides = false;         ///< vnodes have moved, or do: rows that another shard owns may be here (docs/resharding.md)
+  std::string table;         ///< its quoted name
+  bool extended_id = false;  ///< `_idx` and its index are there
+  bool has_version = false;  ///< `_rver` is there
+  bool hides = false;        ///< vnodes have moved, or do: rows that another shard owns may be here
+                             ///< (docs/resharding.md)
 
   Statement get;
-  std::array<WriteShapes, 3> writes;  ///< by Log; those of logs only where the bucket has Manta's trigger
+  std::array<WriteShapes, 3>
+      writes;  ///< by Log; those of logs only where the bucket has Manta's trigger
 
-  [[nodiscard]] const WriteShapes& shapes(Log log) const { return writes[static_cast<std::size_t>(log)]; }
+  [[nodiscard]] const WriteShapes& shapes(Log log) const {
+    return writes[static_cast<std::size_t>(log)];
+  }
   /// What selects a row for `row_of`, in its order.
   [[nodiscard]] std::string row_columns() const;
   /// A row of `row_columns()`, beginning at `column`.

@@ -27,7 +27,8 @@ std::string iso_range(std::string_view text) {
     const auto time = parse_timestamp(part);
     return time ? objects::to_iso(*time) : std::string(part);
   };
-  return text[0] + bound(text.substr(1, comma - 1)) + "," + bound(text.substr(comma + 1, text.size() - comma - 2)) + text.back();
+  return text[0] + bound(text.substr(1, comma - 1)) + "," +
+         bound(text.substr(comma + 1, text.size() - comma - 2)) + text.back();
 }
 
 template <typename Range>
@@ -48,15 +49,18 @@ std::optional<Element> parse_element(std::string_view text, Scalar scalar) {
       return std::nullopt;
     case Scalar::numrange:
       if (text == "empty") return Element(empty_range<objects::NumberRange>());
-      if (const auto parsed = objects::parse_number_range(text); parsed.range) return Element(*parsed.range);
+      if (const auto parsed = objects::parse_number_range(text); parsed.range)
+        return Element(*parsed.range);
       return std::nullopt;
     case Scalar::daterange:
       if (text == "empty") return Element(empty_range<objects::DateRange>());
-      if (const auto parsed = objects::parse_date_range(iso_range(text)); parsed.range) return Element(*parsed.range);
+      if (const auto parsed = objects::parse_date_range(iso_range(text)); parsed.range)
+        return Element(*parsed.range);
       return std::nullopt;
     case Scalar::ip: {
       const auto address = objects::parse_ip(text);
-      if (const auto network = address ? address : objects::parse_subnet(text)) return Element(*network);
+      if (const auto network = address ? address : objects::parse_subnet(text))
+        return Element(*network);
       return std::nullopt;
     }
     case Scalar::subnet:
@@ -101,7 +105,8 @@ std::optional<objects::Timestamp> parse_timestamp(std::string_view text) {
   if (const std::size_t blank = iso.find(' '); blank != std::string::npos) iso[blank] = 'T';
   const bool before_christ = iso.ends_with(" BC");
   if (before_christ) return std::nullopt;
-  if (const std::size_t zone = iso.find_last_of('+'); zone != std::string::npos && zone > 10) iso.erase(zone);
+  if (const std::size_t zone = iso.find_last_of('+'); zone != std::string::npos && zone > 10)
+    iso.erase(zone);
   return objects::parse_date(iso + "Z");
 }
 
@@ -121,7 +126,9 @@ std::string_view sql_type(Scalar scalar) {
   return "text";
 }
 
-std::string sql_type(objects::IndexType type) { return std::string(sql_type(type.scalar)) + (type.array ? "[]" : ""); }
+std::string sql_type(objects::IndexType type) {
+  return std::string(sql_type(type.scalar)) + (type.array ? "[]" : "");
+}
 
 objects::Column parse_column(std::string_view text, objects::IndexType type) {
   if (type.array) return parse_array(text, type.scalar);

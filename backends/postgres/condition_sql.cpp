@@ -32,7 +32,8 @@ std::string name_of(Target::Internal internal) {
 std::string_view operand_type(const objects::Element& value, const Target& target, Kind kind) {
   const Scalar column = target.type.scalar;
   // moray's own numbers are bigints: compared with a numeric, they would not use their indexes.
-  if (const double* number = std::get_if<double>(&value); number != nullptr && target.internal != Target::Internal::none)
+  if (const double* number = std::get_if<double>(&value);
+      number != nullptr && target.internal != Target::Internal::none)
     return *number == std::floor(*number) && std::fabs(*number) < 9e15 ? "bigint" : "numeric";
   if (std::holds_alternative<objects::NumberRange>(value)) return "numrange";
   if (std::holds_alternative<objects::DateRange>(value)) return "tstzrange";
@@ -72,7 +73,8 @@ std::string pattern_of(const objects::Filter& filter) {
 
 class Writer {
  public:
-  Writer(const BucketTable& table, Parameters& parameters) : table_(table), parameters_(parameters) {}
+  Writer(const BucketTable& table, Parameters& parameters)
+      : table_(table), parameters_(parameters) {}
 
   std::string write(const Condition& condition) {
     if (!condition.decided) return "TRUE";
@@ -104,31 +106,45 @@ class Writer {
       const std::string id = comparison(condition, "_id");
       return "(" + id + " OR " + comparison(condition, "_idx") + ")";
     }
-    const bool compared = condition.kind == Kind::equal || condition.kind == Kind::greater_or_equal || condition.kind == Kind::less_or_equal;
-    if (condition.target.internal == Target::Internal::etag && compared) return etag_comparison(condition);
+    const bool compared = condition.kind == Kind::equal ||
+                          condition.kind == Kind::greater_or_equal ||
+                          condition.kind == Kind::less_or_equal;
+    if (condition.target.internal == Target::Internal::etag && compared)
+      return etag_comparison(condition);
     const bool internal = condition.target.internal != Target::Internal::none;
-    return comparison(condition, internal ? name_of(condition.target.internal) : identifier(table_.bucket.fields[condition.target.field].column));
+    return comparison(condition,
+                      internal ? name_of(condition.target.internal)
+                               : identifier(table_.bucket.fields[condition.target.field].column));
   }
 
-  /// In the column's own type, or its index would be of no use; blanks at the end count all the same.
+  /// In the column's own type, or its index would be of no use; blanks at the end count all the
+  /// same.
   std::string etag_comparison(const Condition& condition) {
     const std::string operand = parameter(std::get<std::string>(*condition.value), "text");
-    const char* operation = condition.kind == Kind::equal ? " = " : condition.kind == Kind::greater_or_equal ? " >= " : " <= ";
-    return "(_etag" + std::string(operation) + operand + "::bpchar AND _etag::text" + operation + operand + " AND _etag IS NOT NULL)";
+    const char* operation = condition.kind == Kind::equal              ? " = "
+                            : condition.kind == Kind::greater_or_equal ? " >= "
+                                                                       : " <= ";
+    return "(_etag" + std::string(operation) + operand + "::bpchar AND _etag::text" + operation +
+           operand + " AND _etag IS NOT NULL)";
   }
 
   std::string comparison(const Condition& condition, const std::string& column) {
     const std::string guard = " AND " + column + " IS NOT NULL)";
     switch (condition.kind) {
       case Kind::present: return "(" + column + " IS NOT NULL)";
-      case Kind::substring: return "(" + column + " LIKE " + parameter(pattern_of(condition.filter), "text") + guard;
-      case Kind::substring_ignoring_case: return "(" + column + " ILIKE " + parameter(pattern_of(condition.filter), "text") + guard;
+      case Kind::substring:
+        return "(" + column + " LIKE " + parameter(pattern_of(condition.filter), "text") + guard;
+      case Kind::substring_ignoring_case:
+        return "(" + column + " ILIKE " + parameter(pattern_of(condition.filter), "text") + guard;
       default: break;
     }
     const objects::Element& value = *condition.value;
-    if (const double* number = std::get_if<double>(&value); number != nullptr && std::isnan(*number)) return "FALSE";
+    if (const double* number = std::get_if<double>(&value);
+        number != nullptr && std::isnan(*number))
+      return "FALSE";
     const auto type = operand_type(value, condition.target, condition.kind);
-    const std::string operand = parameter(objects::to_postgres(objects::Column(value), {scalar_of(type), false}), type);
+    const std::string operand =
+        parameter(objects::to_postgres(objects::Column(value), {scalar_of(type), false}), type);
     const bool array = condition.target.type.array;
     const std::string any = "ANY(" + column + ")";
     switch (condition.kind) {
@@ -142,11 +158,15 @@ class Writer {
         if (array) return "(" + operand + " >= " + any + ")";
         return "(" + column + " <= " + operand + guard;
       case Kind::equal_ignoring_case:
-        if (array) return "(EXISTS (SELECT 1 FROM unnest(" + column + ") e WHERE lower(e) = lower(" + operand + ")))";
+        if (array)
+          return "(EXISTS (SELECT 1 FROM unnest(" + column + ") e WHERE lower(e) = lower(" +
+                 operand + ")))";
         return "(lower(" + column + ") = lower(" + operand + ")" + guard;
       case Kind::overlaps: return "(" + column + " && " + operand + ")";
-      case Kind::contains: return "(" + operand + (type == "inet" ? " << " : " <@ ") + (array ? any : column) + ")";
-      case Kind::within: return "(" + operand + (type == "cidr" ? " >> " : " @> ") + (array ? any : column) + ")";
+      case Kind::contains:
+        return "(" + operand + (type == "inet" ? " << " : " <@ ") + (array ? any : column) + ")";
+      case Kind::within:
+        return "(" + operand + (type == "cidr" ? " >> " : " @> ") + (array ? any : column) + ")";
       default: return "TRUE";
     }
   }
@@ -171,7 +191,8 @@ std::string sort_column(const BucketTable& table, const objects::Selection::Key&
 
 }  // namespace
 
-std::string where_clause(const BucketTable& table, const Condition& condition, Parameters& parameters) {
+std::string where_clause(const BucketTable& table, const Condition& condition,
+                         Parameters& parameters) {
   return Writer(table, parameters).write(condition);
 }
 
@@ -181,7 +202,8 @@ std::string order_clause(const BucketTable& table, const objects::Selection& sel
     const std::string column = sort_column(table, key);
     const std::string direction = key.descending ? " DESC" : " ASC";
     text += (text.empty() ? " ORDER BY " : ", ") + column + direction;
-    if (key.attribute == objects::Selection::Attribute::id && table.extended_id) text += ", _idx" + direction;
+    if (key.attribute == objects::Selection::Attribute::id && table.extended_id)
+      text += ", _idx" + direction;
   }
   if (selection.limit) text += " LIMIT " + std::to_string(*selection.limit);
   if (selection.offset > 0) text += " OFFSET " + std::to_string(selection.offset);

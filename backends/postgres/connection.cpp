@@ -14,22 +14,30 @@ std::string session_options(const Connection::Options& wanted) {
   std::string options;
   if (PQconninfoOption* given = PQconninfoParse(wanted.url.c_str(), nullptr)) {
     for (const PQconninfoOption* each = given; each->keyword != nullptr; ++each)
-      if (std::string_view(each->keyword) == "options" && each->val != nullptr) options = std::string(each->val) + " ";
+      if (std::string_view(each->keyword) == "options" && each->val != nullptr)
+        options = std::string(each->val) + " ";
     PQconninfoFree(given);
   }
-  return options + "-c TimeZone=UTC -c DateStyle=ISO -c IntervalStyle=postgres -c extra_float_digits=1 -c bytea_output=hex "
+  return options +
+         "-c TimeZone=UTC -c DateStyle=ISO -c IntervalStyle=postgres -c extra_float_digits=1 -c "
+         "bytea_output=hex "
          "-c default_transaction_isolation=read\\ committed" +
          (wanted.mode == Connection::Mode::pipeline ? " -c enable_seqscan=off" : "") +
-         (wanted.statement_limit.count() > 0 ? " -c statement_timeout=" + std::to_string(wanted.statement_limit.count()) : "");
+         (wanted.statement_limit.count() > 0
+              ? " -c statement_timeout=" + std::to_string(wanted.statement_limit.count())
+              : "");
 }
 
 }  // namespace
 
-Connection::Connection(boost::asio::io_context& loop, Options options, std::uint64_t& round_trips, std::function<void()> changed)
-    : loop_(loop), options_(std::move(options)), round_trips_(round_trips), changed_(std::move(changed)), socket_(loop), limit_(loop) {
+Connection::Connection(boost::asio::io_context& loop, Options options, std::uint64_t& round_trips,
+                       std::function<void()> changed)
+    : loop_(loop), options_(std::move(options)), round_trips_(round_trips),
+      changed_(std::move(changed)), socket_(loop), limit_(loop) {
   limit_.expires_after(options_.connect_limit);
   limit_.async_wait([this, alive = std::weak_ptr<bool>(alive_)](const error_code& error) {
-    if (!error && !alive.expired() && state_ == State::connecting) close("connecting took too long");
+    if (!error && !alive.expired() && state_ == State::connecting)
+      close("connecting took too long");
   });
   // Nothing happens from here: the owner does not have us yet.
   std::vector<Host> hosts = named_hosts(options_.url);
@@ -39,10 +47,11 @@ Connection::Connection(boost::asio::io_context& loop, Options options, std::uint
     });
     return;
   }
-  lookup_ = std::make_unique<HostLookup>(loop_, std::move(hosts), [this](const std::vector<Host>& found, const std::string& problem) {
-    if (found.empty()) return close(problem);
-    connect(found);
-  });
+  lookup_ = std::make_unique<HostLookup>(
+      loop_, std::move(hosts), [this](const std::vector<Host>& found, const std::string& problem) {
+        if (found.empty()) return close(problem);
+        connect(found);
+      });
 }
 
 /// `hosts`: of the URL, with their addresses; empty: libpq sees to them.
@@ -58,9 +67,17 @@ void Connection::connect(const std::vector<Host>& hosts) {
   }
   // What stands before the URL it may override, what stands behind it not.
   // A server that is gone without a word is noticed within a minute.
-  std::vector<const char*> keywords{"fallback_application_name", "target_session_attrs", "keepalives_idle", "keepalives_interval", "keepalives_count",
-                                    "tcp_user_timeout", "dbname", "client_encoding", "options"};
-  std::vector<const char*> values{"moray-router", "read-write", "30", "10", "3", "60000", options_.url.c_str(), "UTF8", options.c_str()};
+  std::vector<const char*> keywords{"fallback_application_name",
+                                    "target_session_attrs",
+                                    "keepalives_idle",
+                                    "keepalives_interval",
+                                    "keepalives_count",
+                                    "tcp_user_timeout",
+                                    "dbname",
+                                    "client_encoding",
+                                    "options"};
+  std::vector<const char*> values{"moray-router", "read-write",         "30",   "10",           "3",
+                                  "60000",        options_.url.c_str(), "UTF8", options.c_str()};
   if (!hosts.empty()) {
     keywords.insert(keywords.end(), {"host", "hostaddr", "port"});
     values.insert(values.end(), {names.c_str(), addresses.c_str(), ports.c_str()});
@@ -68,7 +85,9 @@ void Connection::connect(const std::vector<Host>& hosts) {
   keywords.push_back(nullptr);
   values.push_back(nullptr);
   connection_ = PQconnectStartParams(keywords.data(), values.data(), 1);
-  if (connection_ != nullptr) PQsetNoticeProcessor(connection_, [](void*, const char*) {}, nullptr);
+  if (connection_ != nullptr)
+    PQsetNoticeProcessor(
+        connection_, [](void*, const char*) {}, nullptr);
   poll_connect();
 }
 
@@ -81,7 +100,8 @@ std::string Connection::error_text() const { return one_line(PQerrorMessage(conn
 
 std::string Connection::address() const {
   if (connection_ == nullptr || PQhost(connection_) == nullptr) return "";
-  return std::string(PQhost(connection_)) + ":" + (PQport(connection_) == nullptr ? "" : PQport(connection_));
+  return std::string(PQhost(connection_)) + ":" +
+         (PQport(connection_) == nullptr ? "" : PQport(connection_));
 }
 
 /// libpq may use another socket for each address that it tries, and closes them itself.
@@ -95,15 +115,17 @@ void Connection::assign_socket() {
 
 void Connection::poll_connect() {
   if (state_ != State::connecting) return;
-  if (connection_ == nullptr || PQstatus(connection_) == CONNECTION_BAD) return close(connection_ == nullptr ? "out of memory" : error_text());
+  if (connection_ == nullptr || PQstatus(connection_) == CONNECTION_BAD)
+    return close(connection_ == nullptr ? "out of memory" : error_text());
   // libpq may have closed the socket that we wait on: let go of it before.
   if (socket_.is_open()) socket_.release();
   const PostgresPollingStatusType status = PQconnectPoll(connection_);
   if (status == PGRES_POLLING_FAILED) return close(error_text());
   if (status == PGRES_POLLING_OK) return after_connect();
   assign_socket();
-  const auto wanted = status == PGRES_POLLING_READING ? boost::asio::posix::stream_descriptor::wait_read
-                                                      : boost::asio::posix::stream_descriptor::wait_write;
+  const auto wanted = status == PGRES_POLLING_READING
+                          ? boost::asio::posix::stream_descriptor::wait_read
+                          : boost::asio::posix::stream_descriptor::wait_write;
   socket_.async_wait(wanted, [this, alive = std::weak_ptr<bool>(alive_)](const error_code&) {
     if (!alive.expired()) poll_connect();
   });
@@ -141,10 +163,13 @@ void Connection::fail_all() {
   for (const auto& pending : lost) {
     pending->result.rows = Rows();
     // Where the server had given its verdict, that is the answer.
-    if (!pending->result.error || pending->result.error->lost()) pending->result.error = QueryError{"", problem_, ""};
-    // Of several, some may have their results: without the last word of the server they count for nothing.
+    if (!pending->result.error || pending->result.error->lost())
+      pending->result.error = QueryError{"", problem_, ""};
+    // Of several, some may have their results: without the last word of the server they count for
+    // nothing.
     for (QueryResult& each : pending->results)
-      if (!each.error || each.error->lost()) each = QueryResult{Rows(), QueryError{"", problem_, ""}};
+      if (!each.error || each.error->lost())
+        each = QueryResult{Rows(), QueryError{"", problem_, ""}};
     if (pending->waiting) pending->waiting.resume();
   }
 }
@@ -204,7 +229,8 @@ void Connection::read() {
   }
   take_results();
   if (!alive.expired() && notified_) take_notifications();
-  if (!alive.expired() && state_ == State::up && PQstatus(connection_) == CONNECTION_BAD) close(error_text());
+  if (!alive.expired() && state_ == State::up && PQstatus(connection_) == CONNECTION_BAD)
+    close(error_text());
 }
 
 }  // namespace backends::postgres

@@ -36,7 +36,8 @@ class Connection {
 
   /// `changed` is told of each change of state, never from inside a call; it may destroy the
   /// connection. `round_trips` is counted up; it outlives us.
-  Connection(boost::asio::io_context& loop, Options options, std::uint64_t& round_trips, std::function<void()> changed);
+  Connection(boost::asio::io_context& loop, Options options, std::uint64_t& round_trips,
+             std::function<void()> changed);
   ~Connection();
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
@@ -45,14 +46,18 @@ class Connection {
   [[nodiscard]] const std::string& problem() const { return problem_; }
   /// Nothing has come for so long although something is due: a statement waits for a lock, say.
   static constexpr std::chrono::milliseconds kStall{50};
-  [[nodiscard]] bool stalled() const { return !queue_.empty() && std::chrono::steady_clock::now() - progress_ > kStall; }
+  [[nodiscard]] bool stalled() const {
+    return !queue_.empty() && std::chrono::steady_clock::now() - progress_ > kStall;
+  }
   /// Of which vnode the next statement is.
   void tag(std::uint32_t affinity) { next_affinity_ = affinity; }
   /// Whether a statement of that vnode is in flight. O(those in flight).
   [[nodiscard]] bool carries(std::uint32_t affinity) const;
   [[nodiscard]] std::string address() const;
   /// The server's process; 0: none.
-  [[nodiscard]] int backend() const { return connection_ == nullptr ? 0 : PQbackendPID(connection_); }
+  [[nodiscard]] int backend() const {
+    return connection_ == nullptr ? 0 : PQbackendPID(connection_);
+  }
 
   /// Receives rows of a streamed statement as they come; true: hold the rest up until `resume`.
   using RowTaker = std::function<bool(const Rows& rows)>;
@@ -62,21 +67,24 @@ class Connection {
   class Run;
   Run run(const Statement& statement, const Parameters& parameters);
   /// Mode pipeline only, for statements that change nothing: those of one turn of the loop share a
-  /// Sync, which saves both sides a system call each. Where another of them fails, this one's error says
-  /// `skipped`; it should be run alone then.
+  /// Sync, which saves both sides a system call each. Where another of them fails, this one's error
+  /// says `skipped`; it should be run alone then.
   Run run_read(const Statement& statement, const Parameters& parameters);
   /// Mode single only: rows one at a time.
   Run stream(const Statement& statement, const Parameters& parameters, RowTaker taker);
   /// Mode single only: the simple protocol, any number of statements, rows one at a time.
   Run run_script(std::string sql, RowTaker taker);
 
-  /// All of them in one round trip, up to the first that fails; the others' errors say `skipped`. Where
-  /// they don't begin a transaction themselves they are one (which ends with them). Not empty.
+  /// All of them in one round trip, up to the first that fails; the others' errors say `skipped`.
+  /// Where they don't begin a transaction themselves they are one (which ends with them). Not
+  /// empty.
   class RunAll;
   RunAll run_all(std::vector<Step> steps);
 
-  /// Mode single only: what is notified, once its LISTEN has been answered. True: no more until `resume`.
-  using NotificationTaker = std::function<bool(const std::string& channel, const std::string& payload)>;
+  /// Mode single only: what is notified, once its LISTEN has been answered. True: no more until
+  /// `resume`.
+  using NotificationTaker =
+      std::function<bool(const std::string& channel, const std::string& payload)>;
   void on_notification(NotificationTaker taker) { notified_ = std::move(taker); }
 
   /// A stream that its taker held up goes on.
@@ -89,11 +97,16 @@ class Connection {
     QueryResult result;
     std::coroutine_handle<> waiting;
     RowTaker taker;
-    std::string preparing;      // name that the first of two results is for; empty: none
-    enum class Sync : std::uint8_t { own, shared, alone };  // alone: nothing but the Sync of those before
+    std::string preparing;  // name that the first of two results is for; empty: none
+    enum class Sync : std::uint8_t {
+      own,
+      shared,
+      alone
+    };  // alone: nothing but the Sync of those before
     Sync sync = Sync::own;
-    std::size_t ends = 1;       // of commands that are due before a shared one is over
-    // Of run_all: the commands that are left, each the name that it prepares or, if it is a step, empty.
+    std::size_t ends = 1;  // of commands that are due before a shared one is over
+    // Of run_all: the commands that are left, each the name that it prepares or, if it is a step,
+    // empty.
     std::deque<std::string> commands;
     std::vector<QueryResult> results;
     std::size_t step = 0;
@@ -142,7 +155,7 @@ class Connection {
   unsigned epoch_ = 0;  // of prepared statements: older ones are forgotten, under their own names
   std::optional<std::uint32_t> next_affinity_;
   std::chrono::steady_clock::time_point progress_;
-  bool sync_due_ = false;     // of reads
+  bool sync_due_ = false;  // of reads
   unsigned sent_in_turn_ = 0;
   bool corked_ = false;
   bool reading_ = false, writing_ = false, flush_posted_ = false, held_ = false;
@@ -154,7 +167,9 @@ class Connection::Run {
  public:
   bool await_ready() const noexcept { return pending_ == nullptr; }
   void await_suspend(std::coroutine_handle<> waiting) noexcept { pending_->waiting = waiting; }
-  QueryResult await_resume() { return pending_ == nullptr ? std::move(failed_) : std::move(pending_->result); }
+  QueryResult await_resume() {
+    return pending_ == nullptr ? std::move(failed_) : std::move(pending_->result);
+  }
 
  private:
   friend class Connection;
@@ -169,7 +184,9 @@ class Connection::RunAll {
  public:
   bool await_ready() const noexcept { return pending_ == nullptr; }
   void await_suspend(std::coroutine_handle<> waiting) noexcept { pending_->waiting = waiting; }
-  std::vector<QueryResult> await_resume() { return pending_ == nullptr ? std::move(failed_) : std::move(pending_->results); }
+  std::vector<QueryResult> await_resume() {
+    return pending_ == nullptr ? std::move(failed_) : std::move(pending_->results);
+  }
 
  private:
   friend class Connection;

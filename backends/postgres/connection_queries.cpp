@@ -20,7 +20,8 @@ std::string field(const PGresult* result, int code) {
 QueryError skipped() { return {"25P02", "an earlier statement failed", ""}; }
 
 QueryError error_of_result(const PGresult* result) {
-  QueryError error{field(result, PG_DIAG_SQLSTATE), field(result, PG_DIAG_MESSAGE_PRIMARY), field(result, PG_DIAG_MESSAGE_DETAIL)};
+  QueryError error{field(result, PG_DIAG_SQLSTATE), field(result, PG_DIAG_MESSAGE_PRIMARY),
+                   field(result, PG_DIAG_MESSAGE_DETAIL)};
   if (error.lost() && error.message.empty()) error.message = one_line(PQresultErrorMessage(result));
   return error;
 }
@@ -28,7 +29,8 @@ QueryError error_of_result(const PGresult* result) {
 std::vector<const char*> pointers_to(const Parameters& parameters) {
   std::vector<const char*> values;
   values.reserve(parameters.size());
-  for (const auto& parameter : parameters) values.push_back(parameter ? parameter->c_str() : nullptr);
+  for (const auto& parameter : parameters)
+    values.push_back(parameter ? parameter->c_str() : nullptr);
   return values;
 }
 
@@ -45,7 +47,8 @@ std::string one_line(const char* text) {
 void Connection::take_results() {
   const std::weak_ptr<bool> alive = alive_;
   bool nothing = false;  // a lost pipeline says it for ever
-  while (!alive.expired() && state_ == State::up && !queue_.empty() && !held_ && PQisBusy(connection_) == 0) {
+  while (!alive.expired() && state_ == State::up && !queue_.empty() && !held_ &&
+         PQisBusy(connection_) == 0) {
     PGresult* result = PQgetResult(connection_);
     if (result == nullptr && (nothing || PQstatus(connection_) == CONNECTION_BAD)) break;
     nothing = result == nullptr;
@@ -54,7 +57,8 @@ void Connection::take_results() {
     } else if (queue_.front()->many) {
       end_of_command();
     } else if (queue_.front()->sync == Pending::Sync::shared) {
-      if (--queue_.front()->ends == 0) finish_front();  // what it said holds, whatever becomes of those behind
+      if (--queue_.front()->ends == 0)
+        finish_front();  // what it said holds, whatever becomes of those behind
     } else if (options_.mode == Mode::single) {
       finish_front();
     }  // in a pipeline: the end of one statement's results; its Sync follows
@@ -67,7 +71,8 @@ void Connection::take_notifications() {
   while (!alive.expired() && state_ == State::up && !held_) {
     PGnotify* notification = PQnotifies(connection_);
     if (notification == nullptr) return;
-    const std::string channel = notification->relname, payload = notification->extra == nullptr ? "" : notification->extra;
+    const std::string channel = notification->relname,
+                      payload = notification->extra == nullptr ? "" : notification->extra;
     PQfreemem(notification);
     const bool full = notified_(channel, payload);  // which may end us
     if (!alive.expired()) held_ = full;
@@ -125,7 +130,8 @@ void Connection::take_step(Pending& front, PGresult* result) {
   switch (PQresultStatus(result)) {
     case PGRES_COMMAND_OK:
     case PGRES_TUPLES_OK:
-    case PGRES_SINGLE_TUPLE:  // a pipeline's first command is still in the mode of what was streamed before it
+    case PGRES_SINGLE_TUPLE:  // a pipeline's first command is still in the mode of what was
+                              // streamed before it
       if (!preparing && step.rows.count() == 0) step.rows = std::move(rows);
       return;
     case PGRES_PIPELINE_ABORTED:
@@ -140,8 +146,8 @@ void Connection::take_step(Pending& front, PGresult* result) {
   if (preparing) prepared_.erase(front.commands.front());
 }
 
-/// The server refuses a prepared statement whose columns have changed their types, for ever: all are
-/// prepared anew.
+/// The server refuses a prepared statement whose columns have changed their types, for ever: all
+/// are prepared anew.
 void Connection::forget_stale_plans(const QueryError& error) {
   if (error.sqlstate != "0A000" && error.sqlstate != "26000") return;
   ++epoch_;
@@ -180,23 +186,28 @@ bool Connection::send(const Statement& statement, const Parameters& parameters, 
     return send_step(statement, parameters, pending.preparing) && PQpipelineSync(connection_) != 0;
   }
   const auto values = pointers_to(parameters);
-  return PQsendQueryParams(connection_, statement.sql.c_str(), static_cast<int>(values.size()), nullptr, values.data(), nullptr, nullptr, 0) != 0;
+  return PQsendQueryParams(connection_, statement.sql.c_str(), static_cast<int>(values.size()),
+                           nullptr, values.data(), nullptr, nullptr, 0) != 0;
 }
 
 /// In pipeline mode; `preparing`: the name, where it has to be prepared before.
-bool Connection::send_step(const Statement& statement, const Parameters& parameters, std::string& preparing) {
+bool Connection::send_step(const Statement& statement, const Parameters& parameters,
+                           std::string& preparing) {
   const auto values = pointers_to(parameters);
   const int count = static_cast<int>(values.size());
   if (statement.name.empty())
-    return PQsendQueryParams(connection_, statement.sql.c_str(), count, nullptr, values.data(), nullptr, nullptr, 0) != 0;
+    return PQsendQueryParams(connection_, statement.sql.c_str(), count, nullptr, values.data(),
+                             nullptr, nullptr, 0) != 0;
   std::string renamed;
   if (epoch_ > 0) renamed = statement.name + "e" + std::to_string(epoch_);
   const std::string& name = epoch_ > 0 ? renamed : statement.name;
   if (prepared_.insert(name).second) {
-    if (PQsendPrepare(connection_, name.c_str(), statement.sql.c_str(), 0, nullptr) == 0) return false;
+    if (PQsendPrepare(connection_, name.c_str(), statement.sql.c_str(), 0, nullptr) == 0)
+      return false;
     preparing = name;
   }
-  return PQsendQueryPrepared(connection_, name.c_str(), count, values.data(), nullptr, nullptr, 0) != 0;
+  return PQsendQueryPrepared(connection_, name.c_str(), count, values.data(), nullptr, nullptr,
+                             0) != 0;
 }
 
 Connection::RunAll Connection::run_all(std::vector<Step> steps) {
@@ -232,11 +243,12 @@ Connection::Pending* Connection::enqueue(std::unique_ptr<Pending> pending) {
 }
 
 bool Connection::carries(std::uint32_t affinity) const {
-  return std::any_of(queue_.begin(), queue_.end(), [&](const auto& pending) { return pending->affinity == affinity; });
+  return std::any_of(queue_.begin(), queue_.end(),
+                     [&](const auto& pending) { return pending->affinity == affinity; });
 }
 
-/// A Sync sends what there is. The first of a turn goes at once, those behind it wait in the kernel for
-/// the end of the turn, and go together.
+/// A Sync sends what there is. The first of a turn goes at once, those behind it wait in the kernel
+/// for the end of the turn, and go together.
 void Connection::hold_back() {
   if (++sent_in_turn_ != 2) return;
   const int on = 1;
@@ -263,7 +275,8 @@ Connection::Run Connection::run_read(const Statement& statement, const Parameter
   if (state_ != State::up) return Run(QueryError{"", problem_, ""});
   auto pending = std::make_unique<Pending>();
   pending->sync = Pending::Sync::shared;
-  if (!send_step(statement, parameters, pending->preparing)) return Run(QueryError{"", error_text(), ""});
+  if (!send_step(statement, parameters, pending->preparing))
+    return Run(QueryError{"", error_text(), ""});
   if (!pending->preparing.empty()) pending->ends = 2;
   sync_due_ = true;
   return Run(enqueue(std::move(pending)));
@@ -273,7 +286,8 @@ Connection::Run Connection::run(const Statement& statement, const Parameters& pa
   return stream(statement, parameters, nullptr);
 }
 
-Connection::Run Connection::stream(const Statement& statement, const Parameters& parameters, RowTaker taker) {
+Connection::Run Connection::stream(const Statement& statement, const Parameters& parameters,
+                                   RowTaker taker) {
   if (state_ != State::up) return Run(QueryError{"", problem_, ""});
   sync_reads();
   auto pending = std::make_unique<Pending>();

@@ -8,8 +8,11 @@ std::optional<TakenValue> taken_value(const std::string& detail) {
   const std::size_t begin = detail.find("Key (");
   const std::size_t middle = detail.find(")=(", begin);
   const std::size_t end = detail.rfind(") already exists");
-  if (begin == std::string::npos || middle == std::string::npos || end == std::string::npos || end < middle) return std::nullopt;
-  return TakenValue{detail.substr(begin + 5, middle - begin - 5), detail.substr(middle + 3, end - middle - 3)};
+  if (begin == std::string::npos || middle == std::string::npos || end == std::string::npos ||
+      end < middle)
+    return std::nullopt;
+  return TakenValue{detail.substr(begin + 5, middle - begin - 5),
+                    detail.substr(middle + 3, end - middle - 3)};
 }
 
 Rows rows_of(QueryResult result) {
@@ -20,12 +23,16 @@ Rows rows_of(QueryResult result) {
 objects::Error error_of(const QueryError& error) {
   if (error.sqlstate == "23505") {
     const auto taken = taken_value(error.detail);
-    return taken ? objects::errors::unique_attribute(taken->column, taken->value) : objects::errors::database(error.message);
+    return taken ? objects::errors::unique_attribute(taken->column, taken->value)
+                 : objects::errors::database(error.message);
   }
   if (timed_out(error)) return objects::errors::query_timeout(error.message);
-  if (error.sqlstate == "MR001") return objects::errors::read_only(error.message);  // a plan's fence (docs/resharding.md)
-  if (error.sqlstate == "42601" || error.sqlstate == "42701") return objects::errors::invalid_sql(error.message);
-  if (error.sqlstate.starts_with("57P")) {  // the server is ending: what it did not answer it has not done
+  if (error.sqlstate == "MR001")
+    return objects::errors::read_only(error.message);  // a plan's fence (docs/resharding.md)
+  if (error.sqlstate == "42601" || error.sqlstate == "42701")
+    return objects::errors::invalid_sql(error.message);
+  if (error.sqlstate.starts_with(
+          "57P")) {  // the server is ending: what it did not answer it has not done
     objects::Error lost;
     lost.name = "VError";
     lost.message = "Postgres client failed: " + error.message;
@@ -35,12 +42,15 @@ objects::Error error_of(const QueryError& error) {
 }
 
 /// An operator's cancel has the same state.
-bool timed_out(const QueryError& error) { return error.sqlstate == "57014" && error.message.find("statement timeout") != std::string::npos; }
+bool timed_out(const QueryError& error) {
+  return error.sqlstate == "57014" && error.message.find("statement timeout") != std::string::npos;
+}
 
 bool read_only_server(const QueryError& error) { return error.sqlstate == "25006"; }
 
 bool schema_changed(const QueryError& error) {
-  return error.sqlstate == "42703" || error.sqlstate == "42P01" || error.sqlstate == "42702" || error.sqlstate == "0A000" || error.sqlstate == "26000";
+  return error.sqlstate == "42703" || error.sqlstate == "42P01" || error.sqlstate == "42702" ||
+         error.sqlstate == "0A000" || error.sqlstate == "26000";
 }
 
 }  // namespace backends::postgres

@@ -10,7 +10,8 @@ namespace backends::postgres {
 /// is the client's affair. Past it the statement is cancelled and its connection closed.
 class FirstRowLimit {
  public:
-  FirstRowLimit(Work& work, Connection& connection) : timer_(work.pool.loop()), state_(std::make_shared<State>()) {
+  FirstRowLimit(Work& work, Connection& connection)
+      : timer_(work.pool.loop()), state_(std::make_shared<State>()) {
     if (!work.statement_limit_ms || *work.statement_limit_ms == 0) return;
     timer_.expires_after(std::chrono::milliseconds(*work.statement_limit_ms));
     // While it is not met, the find is there, and so are its connection and pool.

@@ -2,9 +2,9 @@
 
 #include <sstream>
 
+#include <libpq-fe.h>
 #include <boost/asio/ip/address.hpp>
 #include <boost/asio/post.hpp>
-#include <libpq-fe.h>
 
 namespace backends::postgres {
 namespace {
@@ -22,7 +22,9 @@ bool is_address(const std::string& text) {
   return !error;
 }
 
-bool is_directory(const std::string& host) { return host.empty() || host[0] == '/' || host[0] == '@'; }
+bool is_directory(const std::string& host) {
+  return host.empty() || host[0] == '/' || host[0] == '@';
+}
 
 }  // namespace
 
@@ -30,7 +32,8 @@ std::vector<Host> named_hosts(const std::string& url) {
   std::string hosts, ports;
   bool addresses = false;
   PQconninfoOption* options = PQconninfoParse(url.c_str(), nullptr);
-  for (const PQconninfoOption* each = options; each != nullptr && each->keyword != nullptr; ++each) {
+  for (const PQconninfoOption* each = options; each != nullptr && each->keyword != nullptr;
+       ++each) {
     const std::string keyword = each->keyword, value = each->val == nullptr ? "" : each->val;
     if (keyword == "host") hosts = value;
     if (keyword == "port") ports = value;
@@ -42,7 +45,9 @@ std::vector<Host> named_hosts(const std::string& url) {
   bool names = false;
   for (const std::string& name : parts_of(hosts)) {
     if (is_directory(name)) return {};  // libpq takes addresses for all of its hosts, or for none
-    const std::string port = port_list.size() == 1 ? port_list[0] : all.size() < port_list.size() ? port_list[all.size()] : "";
+    const std::string port = port_list.size() == 1           ? port_list[0]
+                             : all.size() < port_list.size() ? port_list[all.size()]
+                                                             : "";
     const bool address = is_address(name);
     names = names || !address;
     all.push_back({name, port, address ? name : ""});
@@ -62,12 +67,14 @@ struct HostLookup::State {
     if (left > 0) return;
     std::vector<Host> all;
     for (std::size_t i = 0; i < hosts.size(); ++i)
-      for (const std::string& address : found[i]) all.push_back({hosts[i].name, hosts[i].port, address});
+      for (const std::string& address : found[i])
+        all.push_back({hosts[i].name, hosts[i].port, address});
     if (const auto call = std::exchange(done, nullptr)) call(std::move(all), problem);
   }
 };
 
-HostLookup::HostLookup(boost::asio::io_context& loop, std::vector<Host> hosts, std::function<void(std::vector<Host>, std::string)> done)
+HostLookup::HostLookup(boost::asio::io_context& loop, std::vector<Host> hosts,
+                       std::function<void(std::vector<Host>, std::string)> done)
     : resolver_(loop), state_(std::make_shared<State>()) {
   state_->found.resize(hosts.size());
   state_->hosts = std::move(hosts);
@@ -83,13 +90,18 @@ HostLookup::HostLookup(boost::asio::io_context& loop, std::vector<Host> hosts, s
       });
       continue;
     }
-    resolver_.async_resolve(host.name, "", [state = state_, i](const boost::system::error_code& error, const auto& results) {
-      if (error) state->problem += (state->problem.empty() ? "" : "; ") + ("host name \"" + state->hosts[i].name + "\": " + error.message());
-      if (!error)
-        for (const auto& entry : results) state->found[i].push_back(entry.endpoint().address().to_string());
-      --state->left;
-      state->answer_if_done();
-    });
+    resolver_.async_resolve(
+        host.name, "",
+        [state = state_, i](const boost::system::error_code& error, const auto& results) {
+          if (error)
+            state->problem += (state->problem.empty() ? "" : "; ") +
+                              ("host name \"" + state->hosts[i].name + "\": " + error.message());
+          if (!error)
+            for (const auto& entry : results)
+              state->found[i].push_back(entry.endpoint().address().to_string());
+          --state->left;
+          state->answer_if_done();
+        });
   }
 }
 

@@ -21,13 +21,15 @@ struct Host {
 /// leaves the hosts to a service file or the environment.
 std::vector<Host> named_hosts(const std::string& url);
 
-/// Looks names up without blocking; asked anew for each connection, so that a failover that changes a
-/// name's address is followed. Lives on one worker.
+/// Looks names up without blocking; asked anew for each connection, so that a failover that changes
+/// a name's address is followed. Lives on one worker.
 class HostLookup {
  public:
-  /// `done` gets every address of every name, in the URL's order, and what went wrong with the names
-  /// that have none. Not called once this object has ended, and never from inside the constructor.
-  HostLookup(boost::asio::io_context& loop, std::vector<Host> hosts, std::function<void(std::vector<Host>, std::string problem)> done);
+  /// `done` gets every address of every name, in the URL's order, and what went wrong with the
+  /// names that have none. Not called once this object has ended, and never from inside the
+  /// constructor.
+  HostLookup(boost::asio::io_context& loop, std::vector<Host> hosts,
+             std::function<void(std::vector<Host>, std::string problem)> done);
   ~HostLookup();
   HostLookup(const HostLookup&) = delete;
   HostLookup& operator=(const HostLookup&) = delete;

@@ -16,7 +16,9 @@ std::string quoted(std::string_view text, char quote) {
 
 }  // namespace
 
-std::string identifier(std::string_view name) { return quoted(objects::text::lower_ascii(name), '"'); }
+std::string identifier(std::string_view name) {
+  return quoted(objects::text::lower_ascii(name), '"');
+}
 std::string literal(std::string_view text) { return quoted(text, '\''); }
 
 }  // namespace backends::postgres

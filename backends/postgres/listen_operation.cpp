@@ -33,7 +33,8 @@ class Event {
   std::coroutine_handle<> waiting_;
 };
 
-/// As it is written: channels are told apart by case. A channel is a name, so it holds no zero byte.
+/// As it is written: channels are told apart by case. A channel is a name, so it holds no zero
+/// byte.
 Statement listen_statement(const std::string& channel) {
   std::string quoted = "LISTEN \"";
   for (const char c : channel) {
@@ -69,8 +70,10 @@ Task<bool> wait_for_end(Event& event, Connection& connection) {
   for (;;) {
     const Event::Kind kind = co_await event;
     if (kind == Event::Kind::stopped) co_return true;
-    if (kind == Event::Kind::given_up) throw StatementFailed{QueryError{"", "the shard is used no more", ""}};
-    if (connection.state() == Connection::State::closed) throw StatementFailed{QueryError{"", connection.problem(), ""}};
+    if (kind == Event::Kind::given_up)
+      throw StatementFailed{QueryError{"", "the shard is used no more", ""}};
+    if (connection.state() == Connection::State::closed)
+      throw StatementFailed{QueryError{"", connection.problem(), ""}};
   }
 }
 
@@ -90,22 +93,27 @@ class Place {
 
 Values listen(Work& work, const JsArray& arguments) {
   const std::string& channel = *arguments[0].string();
-  if (channel.find('\0') != std::string::npos) throw RpcError{objects::errors::database("a channel's name holds no zero byte")};
-  if (work.pool.listening() >= work.pool.options().listeners_max) throw TooMany{"too many listeners"};
+  if (channel.find('\0') != std::string::npos)
+    throw RpcError{objects::errors::database("a channel's name holds no zero byte")};
+  if (work.pool.listening() >= work.pool.options().listeners_max)
+    throw TooMany{"too many listeners"};
   const Place place(work.pool.listening());
   Event event;
-  Connection connection(work.pool.loop(), work.pool.connection_options(Connection::Mode::single), work.pool.counted(),
-                        [&event] { event.tell(Event::Kind::changed); });
+  Connection connection(work.pool.loop(), work.pool.connection_options(Connection::Mode::single),
+                        work.pool.counted(), [&event] { event.tell(Event::Kind::changed); });
   *work.stop = [&event] { event.tell(Event::Kind::given_up); };
   while (connection.state() == Connection::State::connecting) {
     const Event::Kind kind = co_await event;
     if (kind == Event::Kind::given_up) fail_without_peers();
   }
   if (connection.state() != Connection::State::up) fail_without_peers();
-  connection.on_notification([&work](const std::string& from, const std::string& payload) { return work.emit(notification(from, payload)); });
+  connection.on_notification([&work](const std::string& from, const std::string& payload) {
+    return work.emit(notification(from, payload));
+  });
   std::optional<Listeners::Entry> entry;
   if (const std::string id = id_of(arguments[1]); !id.empty())
-    entry.emplace(*work.listeners, id, work.pool.loop(), [&event] { event.tell(Event::Kind::stopped); });
+    entry.emplace(*work.listeners, id, work.pool.loop(),
+                  [&event] { event.tell(Event::Kind::stopped); });
   *work.streaming = &connection;
   rows_of(co_await connection.run(listen_statement(channel), Parameters()));
   co_await wait_for_end(event, connection);

@@ -4,7 +4,8 @@
 
 namespace backends::postgres {
 
-Listeners::Entry::Entry(Listeners& listeners, std::string id, boost::asio::io_context& loop, Stop stop)
+Listeners::Entry::Entry(Listeners& listeners, std::string id, boost::asio::io_context& loop,
+                        Stop stop)
     : listeners_(listeners), id_(std::move(id)), stop_(std::make_shared<Stop>(std::move(stop))) {
   const std::scoped_lock lock(listeners_.mutex_);
   listeners_.listeners_[id_] = {&loop, stop_};
@@ -13,7 +14,8 @@ Listeners::Entry::Entry(Listeners& listeners, std::string id, boost::asio::io_co
 Listeners::Entry::~Entry() {
   const std::scoped_lock lock(listeners_.mutex_);
   const auto found = listeners_.listeners_.find(id_);
-  if (found != listeners_.listeners_.end() && found->second.stop.lock() == stop_) listeners_.listeners_.erase(found);
+  if (found != listeners_.listeners_.end() && found->second.stop.lock() == stop_)
+    listeners_.listeners_.erase(found);
 }
 
 /// The weak pointer is locked on the listener's own loop, where its entry ends: either it is still

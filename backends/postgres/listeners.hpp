@@ -10,8 +10,8 @@
 
 namespace backends::postgres {
 
-/// What listens in this process, by the req_id of its RPC: an unlisten may come over any connection,
-/// and so to any worker. Any thread.
+/// What listens in this process, by the req_id of its RPC: an unlisten may come over any
+/// connection, and so to any worker. Any thread.
 class Listeners {
  public:
   using Stop = std::function<void()>;

@@ -1,10 +1,10 @@
 // findObjects; updateObjects, deleteMany: one statement over all rows that a filter selects.
 #include <charconv>
 
-#include "backends/postgres/condition_sql.hpp"
-#include "backends/postgres/identifier.hpp"
 #include "backends/postgres/column_text.hpp"
+#include "backends/postgres/condition_sql.hpp"
 #include "backends/postgres/first_row_limit.hpp"
+#include "backends/postgres/identifier.hpp"
 #include "backends/postgres/operations.hpp"
 #include "objects/errors.hpp"
 #include "objects/field_update.hpp"
@@ -39,15 +39,20 @@ struct Selected {
   Parameters parameters;
 };
 
-/// Rows of vnodes that are another shard's by the ring that the request went by: so that a find sees each
-/// once, before its router takes the next ring and after. By another plan's ring: as the plan's row says.
-std::string not_elsewhere(const BucketTable& table, const std::string& ring, Parameters& parameters) {
+/// Rows of vnodes that are another shard's by the ring that the request went by: so that a find
+/// sees each once, before its router takes the next ring and after. By another plan's ring: as the
+/// plan's row says.
+std::string not_elsewhere(const BucketTable& table, const std::string& ring,
+                          Parameters& parameters) {
   parameters.emplace_back(ring);
-  return " AND NOT EXISTS (SELECT 1 FROM moray_router.reshard_side s WHERE s.vnode = " + table.table + "._vnode AND CASE $" +
-         std::to_string(parameters.size()) + "::text WHEN s.base_digest THEN s.role = 'target' WHEN s.ring_digest THEN s.role = 'source' ELSE s.hidden END)";
+  return " AND NOT EXISTS (SELECT 1 FROM moray_router.reshard_side s WHERE s.vnode = " +
+         table.table + "._vnode AND CASE $" + std::to_string(parameters.size()) +
+         "::text WHEN s.base_digest THEN s.role = 'target' WHEN s.ring_digest THEN s.role = "
+         "'source' ELSE s.hidden END)";
 }
 
-Selected select(const Work& work, const BucketTable& table, const objects::Filter& filter, const JsValue& options, objects::Purpose purpose) {
+Selected select(const Work& work, const BucketTable& table, const objects::Filter& filter,
+                const JsValue& options, objects::Purpose purpose) {
   auto compiled = objects::compile(table.bucket, filter, purpose);
   if (!compiled) throw RpcError{compiled.error()};
   auto selection = objects::selection_of(table.bucket, options);
@@ -55,7 +60,9 @@ Selected select(const Work& work, const BucketTable& table, const objects::Filte
   refuse(compiled->at_execution);
   Selected selected;
   selected.where = where_clause(table, compiled->condition, selected.parameters);
-  if (table.hides) selected.where = "(" + selected.where + ")" + not_elsewhere(table, work.ring, selected.parameters);
+  if (table.hides)
+    selected.where =
+        "(" + selected.where + ")" + not_elsewhere(table, work.ring, selected.parameters);
   selected.order = order_clause(table, *selection);
   selected.condition = std::move(compiled->condition);
   return selected;
@@ -70,15 +77,18 @@ std::int64_t whole_number(std::string_view text) {
 /// `WITH s AS (…)` of the ids, and the condition that names them.
 std::string selecting(const BucketTable& table, const Selected& selected) {
   const std::string ids = table.extended_id ? "_id, _idx" : "_id";
-  return "WITH s AS (SELECT " + ids + " FROM " + table.table + " WHERE " + selected.where + selected.order + ") ";
+  return "WITH s AS (SELECT " + ids + " FROM " + table.table + " WHERE " + selected.where +
+         selected.order + ") ";
 }
 std::string selected_ids(const BucketTable& table) {
   if (!table.extended_id) return " WHERE _id IN (SELECT _id FROM s)";
-  return " WHERE _id IN (SELECT _id FROM s WHERE _id IS NOT NULL) OR _idx IN (SELECT _idx FROM s WHERE _idx IS NOT NULL)";
+  return " WHERE _id IN (SELECT _id FROM s WHERE _id IS NOT NULL) OR _idx IN (SELECT _idx FROM s "
+         "WHERE _idx IS NOT NULL)";
 }
 
 /// sql_only's answer.
-JsArray statement_only(const Selected& selected, const std::string& query, const std::string& count, bool counting) {
+JsArray statement_only(const Selected& selected, const std::string& query, const std::string& count,
+                       bool counting) {
   JsObject value;
   if (counting) value.set("count", count);
   value.set("query", query);
@@ -96,15 +106,19 @@ void check_limit(const FirstRowLimit& limit, const std::string& query) {
 }
 
 /// True: the client has enough for now. Where counting, the first column is the number of matches.
-bool emit_rows(Work& work, const BucketTable& table, const Selected& selected, const Rows& rows, bool counting) {
+bool emit_rows(Work& work, const BucketTable& table, const Selected& selected, const Rows& rows,
+               bool counting) {
   bool full = false;
   for (int i = 0; i < rows.count(); ++i) {
     const objects::Row row = table.row_of(rows, i, counting ? 1 : 0);
     JsObject object = objects::object_of(table.bucket, row);
-    if (!objects::holds(selected.condition, row, object)) continue;  // as moray: a stored NaN, for one
+    if (!objects::holds(selected.condition, row, object))
+      continue;  // as moray: a stored NaN, for one
     objects::drop_internal_members(object);
-    const objects::Count matches = counting ? objects::Count(whole_number(rows.text(i, 0))) : objects::Count(objects::NoCount{});
-    full = work.emit(objects::stringify(objects::reply_of(table.bucket, row, std::move(object), matches)));
+    const objects::Count matches = counting ? objects::Count(whole_number(rows.text(i, 0)))
+                                            : objects::Count(objects::NoCount{});
+    full = work.emit(
+        objects::stringify(objects::reply_of(table.bucket, row, std::move(object), matches)));
   }
   return full;
 }
@@ -120,14 +134,17 @@ Values find_objects(Work& work, const JsArray& arguments) {
   bool sent = false;
   for (int attempt = 0;; ++attempt) {
     const auto table = co_await bucket(work, *lease, name, options);
-    if (is_set(options, "requireIndexes") || is_set(options, "requireOnlineReindexing")) refuse(objects::check_usable_fields(table->bucket, filter, text));
-    if (objects::wants_handled_options(options) && attempt == 0) work.emit(std::string(objects::kFindHandledOptions));
+    if (is_set(options, "requireIndexes") || is_set(options, "requireOnlineReindexing"))
+      refuse(objects::check_usable_fields(table->bucket, filter, text));
+    if (objects::wants_handled_options(options) && attempt == 0)
+      work.emit(std::string(objects::kFindHandledOptions));
     Selected selected = select(work, *table, filter, options, objects::Purpose::find);
     const bool counting = !is_set(options, "no_count");
     const std::string from = " FROM " + table->table + " WHERE " + selected.where;
     const std::string count = "SELECT count(*)" + from;
     // One snapshot, one round trip.
-    const std::string query = "SELECT " + (counting ? "(" + count + "), " : std::string()) + table->row_columns() + from + selected.order;
+    const std::string query = "SELECT " + (counting ? "(" + count + "), " : std::string()) +
+                              table->row_columns() + from + selected.order;
     if (is_set(options, "sql_only")) co_return statement_only(selected, query, count, counting);
 
     if (*work.given_up) co_return JsArray();
@@ -149,7 +166,8 @@ Values find_objects(Work& work, const JsArray& arguments) {
   }
 }
 
-UpdateStep update_step(Work& work, const BucketTable& table, const JsObject& fields, const std::string& text, const JsValue& options) {
+UpdateStep update_step(Work& work, const BucketTable& table, const JsObject& fields,
+                       const std::string& text, const JsValue& options) {
   const objects::Filter filter = parse(text);
   refuse(objects::check_writable(table.bucket));
   auto changes = objects::field_update_of(table.bucket, fields);
@@ -166,23 +184,29 @@ UpdateStep update_step(Work& work, const BucketTable& table, const JsObject& fie
   sets += ", _mtime = " + parameter(std::to_string(work.now_ms), "bigint");
   for (const auto& [position, column] : *changes) {
     const objects::IndexField& field = table.bucket.fields[position];
-    sets += ", " + identifier(field.column) + " = " + parameter(objects::to_postgres(column, field.type), sql_type(field.type));
+    sets += ", " + identifier(field.column) + " = " +
+            parameter(objects::to_postgres(column, field.type), sql_type(field.type));
   }
-  update.step = Step(once(selecting(table, selected) + "UPDATE " + table.table + " SET " + sets + selected_ids(table)), std::move(selected.parameters));
+  update.step = Step(once(selecting(table, selected) + "UPDATE " + table.table + " SET " + sets +
+                          selected_ids(table)),
+                     std::move(selected.parameters));
   return update;
 }
 
-Step erase_many_step(const Work& work, const BucketTable& table, const std::string& text, const JsValue& options) {
+Step erase_many_step(const Work& work, const BucketTable& table, const std::string& text,
+                     const JsValue& options) {
   const objects::Filter filter = parse(text);
   refuse(objects::check_writable(table.bucket));
   refuse(objects::check_usable_fields(table.bucket, filter, text));
   Selected selected = select(work, table, filter, options, objects::Purpose::write);
-  return Step(once(selecting(table, selected) + "DELETE FROM " + table.table + selected_ids(table)), std::move(selected.parameters));
+  return Step(once(selecting(table, selected) + "DELETE FROM " + table.table + selected_ids(table)),
+              std::move(selected.parameters));
 }
 
 std::int64_t changed_rows(const Rows& rows) { return whole_number(rows.affected()); }
 
-Task<Updated> update(Work& work, Connection& connection, const BucketTable& table, const JsObject& fields, const std::string& text, const JsValue& options) {
+Task<Updated> update(Work& work, Connection& connection, const BucketTable& table,
+                     const JsObject& fields, const std::string& text, const JsValue& options) {
   const UpdateStep planned = update_step(work, table, fields, text, options);
   Updated updated;
   updated.count = changed_rows(rows_of(co_await run_limited(work, connection, planned.step)));
@@ -190,7 +214,8 @@ Task<Updated> update(Work& work, Connection& connection, const BucketTable& tabl
   co_return updated;
 }
 
-Task<std::int64_t> erase_many(Work& work, Connection& connection, const BucketTable& table, const std::string& text, const JsValue& options) {
+Task<std::int64_t> erase_many(Work& work, Connection& connection, const BucketTable& table,
+                              const std::string& text, const JsValue& options) {
   const Step step = erase_many_step(work, table, text, options);
   co_return changed_rows(rows_of(co_await run_limited(work, connection, step)));
 }
@@ -202,7 +227,8 @@ Values update_objects(Work& work, const JsArray& arguments) {
   Pool::Lease lease = co_await claim(work);
   const auto attempt = [&]() -> Task<Updated> {
     const auto table = co_await bucket(work, *lease, name, arguments[3]);
-    co_return co_await update(work, *lease, *table, *arguments[1].object(), *arguments[2].string(), arguments[3]);
+    co_return co_await update(work, *lease, *table, *arguments[1].object(), *arguments[2].string(),
+                              arguments[3]);
   };
   const Updated updated = co_await with_bucket<Updated>(work, name, attempt);
   JsObject value;

@@ -24,7 +24,8 @@ T value_of(objects::Result<T> result) {
 /// The new serial, which this transaction holds until its end.
 Task<std::int64_t> next_serial(Connection& connection, const BucketTable& table) {
   const std::string serial = identifier(table.bucket.name + "_locking_serial");
-  const Rows rows = rows_of(co_await connection.run(once("UPDATE " + serial + " SET id = id + 1 RETURNING id"), Parameters()));
+  const Rows rows = rows_of(co_await connection.run(
+      once("UPDATE " + serial + " SET id = id + 1 RETURNING id"), Parameters()));
   std::int64_t id = 0;
   if (rows.count() > 0) {
     const std::string_view text = rows.text(0, 0);
@@ -35,22 +36,28 @@ Task<std::int64_t> next_serial(Connection& connection, const BucketTable& table)
 
 /// moray locks the row first, then the serial.
 Task<bool> lock_row(Connection& connection, const BucketTable& table, const std::string& key) {
-  rows_of(co_await connection.run(once("SELECT 1 FROM " + table.table + " WHERE _key = $1::text FOR UPDATE"), parameters_of(key)));
+  rows_of(co_await connection.run(
+      once("SELECT 1 FROM " + table.table + " WHERE _key = $1::text FOR UPDATE"),
+      parameters_of(key)));
   co_return true;
 }
 
 /// For a put that fails anyhow: moray looks at the etag first.
-Task<bool> check_etag(Connection& connection, const BucketTable& table, const std::string& key, const std::string& stored, const JsValue* wanted) {
+Task<bool> check_etag(Connection& connection, const BucketTable& table, const std::string& key,
+                      const std::string& stored, const JsValue* wanted) {
   if (wanted == nullptr) co_return true;
-  const Rows rows = rows_of(co_await connection.run(once("SELECT _etag FROM " + table.table + " WHERE _key = $1::text"), parameters_of(stored)));
+  const Rows rows = rows_of(co_await connection.run(
+      once("SELECT _etag FROM " + table.table + " WHERE _key = $1::text"), parameters_of(stored)));
   const std::string actual = rows.count() == 0 ? "null" : std::string(rows.text(0, 0));
   const std::string expected = wanted->is_null() ? "null" : *wanted->string();
-  if (actual != expected) throw RpcError{objects::errors::etag_conflict(table.bucket.name, key, expected, actual)};
+  if (actual != expected)
+    throw RpcError{objects::errors::etag_conflict(table.bucket.name, key, expected, actual)};
   co_return true;
 }
 
 /// Sends it until no race is lost.
-Task<bool> run_write(Work& work, Connection& connection, const BucketTable& table, const Write& write) {
+Task<bool> run_write(Work& work, Connection& connection, const BucketTable& table,
+                     const Write& write) {
   for (int race = 0; race < kRacesMax; ++race) {
     const Rows rows = rows_of(co_await run_limited(work, connection, write.step));
     if (written(table, write, rows)) co_return true;
@@ -63,12 +70,14 @@ std::string reply_to_get(const BucketTable& table, const Rows& rows, const std::
   if (rows.count() == 0) throw RpcError{objects::errors::object_not_found(bucket.name, key)};
   const objects::Row row = table.row_of(rows, 0);
   if (auto stored = objects::stored_reply(bucket, row)) return *std::move(stored);
-  return objects::stringify(objects::reply_of(bucket, row, objects::object_of(bucket, row), objects::NullCount{}));
+  return objects::stringify(
+      objects::reply_of(bucket, row, objects::object_of(bucket, row), objects::NullCount{}));
 }
 
-/// The bucket, where nothing has to be asked or limited: then the usual way of a get or put is a single
-/// coroutine. Null: it is not known, or this is no usual request.
-std::shared_ptr<const BucketTable> known_bucket(Work& work, const std::string& name, const JsValue& options) {
+/// The bucket, where nothing has to be asked or limited: then the usual way of a get or put is a
+/// single coroutine. Null: it is not known, or this is no usual request.
+std::shared_ptr<const BucketTable> known_bucket(Work& work, const std::string& name,
+                                                const JsValue& options) {
   const JsValue* fresh = options.get("noBucketCache");
   if (work.statement_limit_ms || (fresh != nullptr && fresh->truthy())) return nullptr;
   return work.buckets.peek(name);
@@ -104,19 +113,20 @@ JsArray etag_alone(const std::string& etag) {
 
 }  // namespace
 
-bool needs_transaction(const BucketTable& table) {
-  return table.bucket.guarantee_order;
-}
+bool needs_transaction(const BucketTable& table) { return table.bucket.guarantee_order; }
 
-Task<std::shared_ptr<const BucketTable>> bucket(Work& work, Connection& connection, const std::string& name, const JsValue& options) {
+Task<std::shared_ptr<const BucketTable>> bucket(Work& work, Connection& connection,
+                                                const std::string& name, const JsValue& options) {
   const JsValue* fresh = options.get("noBucketCache");
   if (fresh == nullptr || !fresh->truthy())
     if (auto known = work.buckets.peek(name)) co_return known;
-  connection.tag(work.affinity);  // what follows on this connection is of that vnode: those behind it come here too
+  connection.tag(work.affinity);  // what follows on this connection is of that vnode: those behind
+                                  // it come here too
   co_return co_await work.buckets.load(connection, name);
 }
 
-Task<std::string> put(Work& work, Connection& connection, const BucketTable& table, const std::string& key, const JsObject& value, const JsValue& options) {
+Task<std::string> put(Work& work, Connection& connection, const BucketTable& table,
+                      const std::string& key, const JsObject& value, const JsValue& options) {
   if (const auto error = objects::check_writable(table.bucket)) throw RpcError{*error};
   const std::string stored = value_of(objects::stored_key(key));
   auto made = objects::new_row(table.bucket, stored, value, work.now_ms);
@@ -133,7 +143,8 @@ Task<std::string> put(Work& work, Connection& connection, const BucketTable& tab
   co_return row.etag;
 }
 
-Task<bool> erase(Work& work, Connection& connection, const BucketTable& table, const std::string& key, const JsValue& options) {
+Task<bool> erase(Work& work, Connection& connection, const BucketTable& table,
+                 const std::string& key, const JsValue& options) {
   co_return co_await run_write(work, connection, table, erase_write(work, table, key, options));
 }
 
@@ -151,7 +162,9 @@ Values put_object(Work& work, const JsArray& arguments) {
   const auto attempt = [&]() -> Task<std::string> {
     Connection& connection = point(work);
     const auto table = co_await bucket(work, connection, name, arguments[3]);
-    const auto write = [&](Connection& on) { return put(work, on, *table, *arguments[1].string(), *arguments[2].object(), arguments[3]); };
+    const auto write = [&](Connection& on) {
+      return put(work, on, *table, *arguments[1].string(), *arguments[2].object(), arguments[3]);
+    };
     if (!needs_transaction(*table)) co_return co_await write(connection);
     co_return co_await in_transaction<std::string>(work, write);
   };
@@ -172,7 +185,8 @@ Values del_object(Work& work, const JsArray& arguments) {
 Values get_object(Work& work, const JsArray& arguments) {
   const std::string& name = *arguments[0].string();
   const std::string& key = *arguments[1].string();
-  if (objects::wants_handled_options(arguments[2])) work.emit(std::string(objects::kGetHandledOptions));
+  if (objects::wants_handled_options(arguments[2]))
+    work.emit(std::string(objects::kGetHandledOptions));
   if (const auto table = known_bucket(work, name, arguments[2])) {
     Connection& connection = point(work);
     connection.tag(work.affinity);
@@ -188,7 +202,8 @@ Values get_object(Work& work, const JsArray& arguments) {
     Connection& connection = point(work);
     const auto table = co_await bucket(work, connection, name, arguments[2]);
     const std::string stored = value_of(objects::stored_key(key));
-    const Rows rows = rows_of(co_await read_limited(work, connection, Step(table->get, parameters_of(stored))));
+    const Rows rows =
+        rows_of(co_await read_limited(work, connection, Step(table->get, parameters_of(stored))));
     co_return reply_to_get(*table, rows, key);
   };
   work.emit(co_await with_bucket<std::string>(work, name, attempt));

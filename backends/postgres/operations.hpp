@@ -24,17 +24,18 @@ struct Work {
   Pool& pool;
   BucketCache& buckets;
   std::uint32_t affinity = 0;
-  std::string ring;            ///< its digest, for what goes by a filter
-  std::int64_t now_ms = 0;     ///< since 1970
-  std::uint64_t random = 0;    ///< fresh for each RPC
+  std::string ring;                                 ///< its digest, for what goes by a filter
+  std::int64_t now_ms = 0;                          ///< since 1970
+  std::uint64_t random = 0;                         ///< fresh for each RPC
   std::optional<std::uint32_t> statement_limit_ms;  ///< options.timeout; 0: none
-  bool any_version = false;    ///< rows of newer versions of the bucket are overwritten too
-  /// Sends a value, as JSON, before the operation's end. True: no more until the client has taken it.
+  bool any_version = false;  ///< rows of newer versions of the bucket are overwritten too
+  /// Sends a value, as JSON, before the operation's end. True: no more until the client has taken
+  /// it.
   std::function<bool(std::string value)> emit;
   /// The connection whose rows are held up while the client is slow; null: none.
   Connection** streaming = nullptr;
-  /// Set by an operation without an end of its own: ends it, as a failure. May be called at any time
-  /// on the worker, but not from inside the operation.
+  /// Set by an operation without an end of its own: ends it, as a failure. May be called at any
+  /// time on the worker, but not from inside the operation.
   std::function<void()>* stop = nullptr;
   Listeners* listeners = nullptr;
   const bool* given_up = nullptr;  ///< nobody waits for the answer
@@ -65,36 +66,47 @@ Task<QueryResult> run_limited(Work& work, Connection& connection, const Step& st
 /// The same for one that changes nothing, over a pipelined connection.
 Task<QueryResult> read_limited(Work& work, Connection& connection, const Step& step);
 /// Many in one round trip; the results without that of the limit.
-Task<std::vector<QueryResult>> run_all_limited(Work& work, Connection& connection, std::vector<Step> steps);
+Task<std::vector<QueryResult>> run_all_limited(Work& work, Connection& connection,
+                                               std::vector<Step> steps);
 
 // What batch shares with the RPCs: each on a connection of its choosing.
 
-Task<std::shared_ptr<const BucketTable>> bucket(Work& work, Connection& connection, const std::string& name, const objects::JsValue& options);
+Task<std::shared_ptr<const BucketTable>> bucket(Work& work, Connection& connection,
+                                                const std::string& name,
+                                                const objects::JsValue& options);
 /// The new etag.
-Task<std::string> put(Work& work, Connection& connection, const BucketTable& table, const std::string& key, const objects::JsObject& value,
+Task<std::string> put(Work& work, Connection& connection, const BucketTable& table,
+                      const std::string& key, const objects::JsObject& value,
                       const objects::JsValue& options);
-Task<bool> erase(Work& work, Connection& connection, const BucketTable& table, const std::string& key, const objects::JsValue& options);
+Task<bool> erase(Work& work, Connection& connection, const BucketTable& table,
+                 const std::string& key, const objects::JsValue& options);
 struct Updated {
   std::int64_t count = 0;
   std::string etag;  ///< of all rows updated
 };
-Task<Updated> update(Work& work, Connection& connection, const BucketTable& table, const objects::JsObject& fields, const std::string& filter,
+Task<Updated> update(Work& work, Connection& connection, const BucketTable& table,
+                     const objects::JsObject& fields, const std::string& filter,
                      const objects::JsValue& options);
-Task<std::int64_t> erase_many(Work& work, Connection& connection, const BucketTable& table, const std::string& filter, const objects::JsValue& options);
+Task<std::int64_t> erase_many(Work& work, Connection& connection, const BucketTable& table,
+                              const std::string& filter, const objects::JsValue& options);
 
 /// updateObjects' statement; the etag that all of its rows get. Throws RpcError.
 struct UpdateStep {
   Step step;
   std::string etag;
 };
-UpdateStep update_step(Work& work, const BucketTable& table, const objects::JsObject& fields, const std::string& filter, const objects::JsValue& options);
+UpdateStep update_step(Work& work, const BucketTable& table, const objects::JsObject& fields,
+                       const std::string& filter, const objects::JsValue& options);
 /// deleteMany's statement. Throws RpcError.
-Step erase_many_step(const Work& work, const BucketTable& table, const std::string& filter, const objects::JsValue& options);
+Step erase_many_step(const Work& work, const BucketTable& table, const std::string& filter,
+                     const objects::JsValue& options);
 /// How many rows either has changed, from its result.
 std::int64_t changed_rows(const Rows& rows);
 
 /// An RPC's only value.
-inline objects::JsArray one_value(objects::JsObject value) { return objects::JsArray(1, objects::JsValue(std::move(value))); }
+inline objects::JsArray one_value(objects::JsObject value) {
+  return objects::JsArray(1, objects::JsValue(std::move(value)));
+}
 
 /// Whether a put of such a bucket takes several statements.
 bool needs_transaction(const BucketTable& table);
@@ -109,8 +121,10 @@ class Transaction {
  public:
   static Task<Transaction> begin(Work& work);
   /// With statements that name rows by keys, in the same round trip. `results`: theirs.
-  static Task<Transaction> begin_with(Work& work, std::vector<Step> steps, std::vector<QueryResult>& results);
-  Transaction(Transaction&& other) noexcept : lease_(std::move(other.lease_)), open_(std::exchange(other.open_, false)) {}
+  static Task<Transaction> begin_with(Work& work, std::vector<Step> steps,
+                                      std::vector<QueryResult>& results);
+  Transaction(Transaction&& other) noexcept
+      : lease_(std::move(other.lease_)), open_(std::exchange(other.open_, false)) {}
   ~Transaction();
   Connection& operator*() const { return *lease_; }
   Task<bool> commit();
@@ -125,7 +139,8 @@ class Transaction {
 
 /// Runs `work_in` in a transaction that has begun, commits or rolls back, and gives its result.
 template <typename Result>
-Task<Result> finish_transaction(Transaction transaction, std::function<Task<Result>(Connection&)> work_in) {
+Task<Result> finish_transaction(Transaction transaction,
+                                std::function<Task<Result>(Connection&)> work_in) {
   std::optional<Result> result;
   std::exception_ptr failure;
   try {
@@ -150,11 +165,14 @@ Task<Result> in_transaction(Work& work, std::function<Task<Result>(Connection&)>
 /// Runs an operation on buckets once more, with them read anew, where another process has changed a
 /// table meanwhile. `attempt` must not have sent anything to the client.
 template <typename Result>
-Task<Result> with_buckets(Work& work, std::vector<std::string> names, std::function<Task<Result>()> attempt) {
+Task<Result> with_buckets(Work& work, std::vector<std::string> names,
+                          std::function<Task<Result>()> attempt) {
   try {
     co_return co_await attempt();
   } catch (const StatementFailed& failed) {
-    const bool known = std::any_of(names.begin(), names.end(), [&](const std::string& name) { return work.buckets.peek(name) != nullptr; });
+    const bool known = std::any_of(names.begin(), names.end(), [&](const std::string& name) {
+      return work.buckets.peek(name) != nullptr;
+    });
     if (!schema_changed(failed.error) || !known) throw;
   } catch (const NewerRow&) {
     work.any_version = true;  // as moray: what is known then holds
@@ -163,7 +181,8 @@ Task<Result> with_buckets(Work& work, std::vector<std::string> names, std::funct
   co_return co_await attempt();
 }
 template <typename Result>
-Task<Result> with_bucket(Work& work, const std::string& name, std::function<Task<Result>()> attempt) {
+Task<Result> with_bucket(Work& work, const std::string& name,
+                         std::function<Task<Result>()> attempt) {
   return with_buckets<Result>(work, std::vector<std::string>(1, name), std::move(attempt));
 }
 

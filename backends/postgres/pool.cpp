@@ -9,9 +9,12 @@ namespace backends::postgres {
 using State = Connection::State;
 
 Pool::Pool(boost::asio::io_context& loop, PoolOptions options)
-    : loop_(loop), options_(std::move(options)), idle_timer_(loop), random_(reinterpret_cast<std::uintptr_t>(this) | 1u) {
-  for (std::size_t i = 0; i < options_.point_connections; ++i) points_.push_back(std::make_unique<Slot>());
-  for (std::size_t i = 0; i < options_.exclusive_connections; ++i) exclusives_.push_back(std::make_unique<Slot>());
+    : loop_(loop), options_(std::move(options)), idle_timer_(loop),
+      random_(reinterpret_cast<std::uintptr_t>(this) | 1u) {
+  for (std::size_t i = 0; i < options_.point_connections; ++i)
+    points_.push_back(std::make_unique<Slot>());
+  for (std::size_t i = 0; i < options_.exclusive_connections; ++i)
+    exclusives_.push_back(std::make_unique<Slot>());
   for (const auto& slot : points_) connect(*slot, Connection::Mode::pipeline);
   watch_idle();
 }
@@ -30,7 +33,8 @@ void Pool::connect(Slot& slot, Connection::Mode mode) {
     else
       exclusive_changed();
   };
-  slot.connection = std::make_unique<Connection>(loop_, connection_options(mode), round_trips_, changed);
+  slot.connection =
+      std::make_unique<Connection>(loop_, connection_options(mode), round_trips_, changed);
 }
 
 Connection::Options Pool::connection_options(Connection::Mode mode) const {
@@ -56,9 +60,10 @@ void Pool::point_changed(Slot& slot) {
   random_ = random_ * 6364136223846793005u + 1442695040888963407u;
   const auto pause = slot.pause * (75 + static_cast<int>(random_ >> 33) % 50) / 100;
   slot.retry = std::make_unique<boost::asio::steady_timer>(loop_, pause);
-  slot.retry->async_wait([this, &slot, alive = std::weak_ptr<bool>(alive_)](const boost::system::error_code& error) {
-    if (!error && !alive.expired() && !retired_) connect(slot, Connection::Mode::pipeline);
-  });
+  slot.retry->async_wait(
+      [this, &slot, alive = std::weak_ptr<bool>(alive_)](const boost::system::error_code& error) {
+        if (!error && !alive.expired() && !retired_) connect(slot, Connection::Mode::pipeline);
+      });
   tell_tried();
 }
 
@@ -75,8 +80,9 @@ void Pool::tell_tried() {
 Pool::Tried Pool::tried() { return Tried(*this); }
 
 Connection* Pool::point(std::uint32_t affinity) {
-  // The slot itself, or the next that is up. One where a statement waits for another's lock is passed
-  // by, unless it carries requests of this vnode already: theirs stay in order, nobody else waits.
+  // The slot itself, or the next that is up. One where a statement waits for another's lock is
+  // passed by, unless it carries requests of this vnode already: theirs stay in order, nobody else
+  // waits.
   Connection* stalled = nullptr;
   for (std::size_t i = 0; i < points_.size(); ++i) {
     Connection& connection = *points_[(affinity + i) % points_.size()]->connection;
@@ -105,7 +111,9 @@ Detached Pool::cancel_statement(int backend) {
 }
 
 bool Pool::healthy() const {
-  return !retired_ && std::any_of(points_.begin(), points_.end(), [](const auto& slot) { return slot->connection->state() == State::up; });
+  return !retired_ && std::any_of(points_.begin(), points_.end(), [](const auto& slot) {
+    return slot->connection->state() == State::up;
+  });
 }
 
 std::size_t Pool::up() const {
@@ -129,7 +137,8 @@ Pool::Claim Pool::exclusive() { return Claim(*this); }
 bool Pool::Claim::await_ready() {
   for (std::size_t i = 0; i < pool_.exclusives_.size(); ++i) {
     Slot& slot = *pool_.exclusives_[i];
-    if (slot.leased || slot.connection == nullptr || slot.connection->state() != State::up) continue;
+    if (slot.leased || slot.connection == nullptr || slot.connection->state() != State::up)
+      continue;
     slot.leased = true;
     waiting_.lease = Lease(&pool_, i);
     return true;
@@ -150,7 +159,8 @@ void Pool::want_exclusive() {
     if (slot->connection != nullptr && slot->connection->state() == State::connecting) ++connecting;
   for (const auto& slot : exclusives_) {
     if (connecting >= waiting_.size()) return;
-    if (slot->leased || (slot->connection != nullptr && slot->connection->state() != State::closed)) continue;
+    if (slot->leased || (slot->connection != nullptr && slot->connection->state() != State::closed))
+      continue;
     connect(*slot, Connection::Mode::single);
     ++connecting;
   }
@@ -159,7 +169,8 @@ void Pool::want_exclusive() {
 void Pool::exclusive_changed() {
   serve_waiting();
   const bool hope = std::any_of(exclusives_.begin(), exclusives_.end(), [](const auto& slot) {
-    return slot->leased || (slot->connection != nullptr && slot->connection->state() != State::closed);
+    return slot->leased ||
+           (slot->connection != nullptr && slot->connection->state() != State::closed);
   });
   if (hope) return;
   for (const auto& slot : exclusives_)
@@ -170,7 +181,8 @@ void Pool::exclusive_changed() {
 void Pool::serve_waiting() {
   for (std::size_t i = 0; i < exclusives_.size() && !waiting_.empty(); ++i) {
     Slot& slot = *exclusives_[i];
-    if (slot.leased || slot.connection == nullptr || slot.connection->state() != State::up) continue;
+    if (slot.leased || slot.connection == nullptr || slot.connection->state() != State::up)
+      continue;
     slot.leased = true;
     Waiting* next = waiting_.front();
     waiting_.pop_front();
@@ -200,11 +212,13 @@ void Pool::give_back(std::size_t number) {
 
 void Pool::watch_idle() {
   idle_timer_.expires_after(options_.idle_limit / 4);
-  idle_timer_.async_wait([this, alive = std::weak_ptr<bool>(alive_)](const boost::system::error_code& error) {
+  idle_timer_.async_wait([this, alive = std::weak_ptr<bool>(alive_)](
+                             const boost::system::error_code& error) {
     if (error || alive.expired()) return;
     const auto now = std::chrono::steady_clock::now();
     for (const auto& slot : exclusives_)
-      if (!slot->leased && slot->connection != nullptr && slot->connection->state() == State::up && now - slot->idle_since > options_.idle_limit)
+      if (!slot->leased && slot->connection != nullptr && slot->connection->state() == State::up &&
+          now - slot->idle_since > options_.idle_limit)
         slot->connection.reset();
     watch_idle();
   });

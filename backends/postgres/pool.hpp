@@ -17,15 +17,16 @@ namespace backends::postgres {
 
 struct PoolOptions {
   std::string url;
-  std::size_t point_connections = 4;       ///< pipelined, for statements that stand alone
-  std::size_t exclusive_connections = 4;   ///< at most; for transactions and streams
-  std::size_t waiting_max = 1'000;         ///< that wait for an exclusive one
+  std::size_t point_connections = 4;      ///< pipelined, for statements that stand alone
+  std::size_t exclusive_connections = 4;  ///< at most; for transactions and streams
+  std::size_t waiting_max = 1'000;        ///< that wait for an exclusive one
   std::chrono::milliseconds connect_limit{3'000};
-  std::chrono::milliseconds point_limit{0};  ///< of a pipelined statement without an options.timeout; 0: none
+  std::chrono::milliseconds point_limit{
+      0};  ///< of a pipelined statement without an options.timeout; 0: none
   std::chrono::milliseconds retry_min{50};
   std::chrono::milliseconds retry_max{10'000};
   std::chrono::milliseconds idle_limit{60'000};  ///< an exclusive one that is not needed closes
-  std::size_t listeners_max = 64;          ///< each has a connection besides
+  std::size_t listeners_max = 64;                ///< each has a connection besides
 };
 
 /// One worker's connections to one shard's server. Those for points are always kept up; those for
@@ -45,7 +46,8 @@ class Pool {
    public:
     Lease() = default;
     Lease(Pool* pool, std::size_t slot) : pool_(pool), slot_(slot) {}
-    Lease(Lease&& other) noexcept : pool_(std::exchange(other.pool_, nullptr)), slot_(other.slot_) {}
+    Lease(Lease&& other) noexcept
+        : pool_(std::exchange(other.pool_, nullptr)), slot_(other.slot_) {}
     Lease& operator=(Lease&& other) noexcept {
       std::swap(pool_, other.pool_);
       std::swap(slot_, other.slot_);
@@ -65,11 +67,13 @@ class Pool {
   class Claim;
   Claim exclusive();
 
-  /// `co_await pool.tried()`: until a connection for points is up, each of them has failed once, or the pool ends.
+  /// `co_await pool.tried()`: until a connection for points is up, each of them has failed once, or
+  /// the pool ends.
   class Tried;
   Tried tried();
 
-  /// All connections that nobody uses exclusively are made anew, to whichever host takes writes now.
+  /// All connections that nobody uses exclusively are made anew, to whichever host takes writes
+  /// now.
   void renew(const std::string& why);
   /// Asks the server to end what one of its processes is doing; as well as it can.
   Detached cancel_statement(int backend);
@@ -123,7 +127,8 @@ class Pool {
   std::uint64_t random_ = 1;
   std::uint64_t round_trips_ = 0;
   std::size_t listening_ = 0;
-  /// Held weakly by calls that may run when the pool is gone: a timer that has run out is not taken back by its end.
+  /// Held weakly by calls that may run when the pool is gone: a timer that has run out is not taken
+  /// back by its end.
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
   bool retired_ = false;
 };

@@ -20,7 +20,9 @@ using objects::JsObject;
 constexpr std::chrono::milliseconds kReadyAgain{250};
 
 std::int64_t now_us() {
-  return std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::system_clock::now().time_since_epoch()).count();
+  return std::chrono::duration_cast<std::chrono::microseconds>(
+             std::chrono::system_clock::now().time_since_epoch())
+      .count();
 }
 
 /// What a worker reads requests in; the memory of usual ones is kept.
@@ -55,11 +57,16 @@ std::optional<std::uint32_t> statement_limit(Rpc rpc, const JsArray& arguments) 
 }
 
 /// Perhaps, as a part of it.
-bool goes_by_filter(Rpc rpc) { return rpc == Rpc::find_objects || rpc == Rpc::update_objects || rpc == Rpc::delete_many || rpc == Rpc::batch; }
+bool goes_by_filter(Rpc rpc) {
+  return rpc == Rpc::find_objects || rpc == Rpc::update_objects || rpc == Rpc::delete_many ||
+         rpc == Rpc::batch;
+}
 
 bool needs_database(Rpc rpc) { return rpc != Rpc::version && rpc != Rpc::get_tokens; }
 /// An unlisten works, and a listen tells its own error, whatever the state of the database.
-bool waits_for_database(Rpc rpc) { return needs_database(rpc) && rpc != Rpc::listen && rpc != Rpc::unlisten; }
+bool waits_for_database(Rpc rpc) {
+  return needs_database(rpc) && rpc != Rpc::listen && rpc != Rpc::unlisten;
+}
 
 Values perform(Rpc rpc, Work& work, const JsArray& arguments) {
   switch (rpc) {
@@ -123,7 +130,7 @@ struct PostgresShard::Operation {
   std::function<void()> stop;
   std::deque<std::string> data;  // payloads, in order
   End ended = End::none;
-  std::string last;   // payload of an END or ERROR
+  std::string last;  // payload of an END or ERROR
   Failure failure;
   bool paused = false;
   bool given_up = false;
@@ -131,7 +138,8 @@ struct PostgresShard::Operation {
 };
 
 PostgresShard::PostgresShard(boost::asio::io_context& loop, PostgresShardOptions options)
-    : loop_(loop), options_(std::move(options)), pool_(std::make_unique<Pool>(loop, options_.pool)), ready_timer_(loop), random_(std::random_device{}()) {
+    : loop_(loop), options_(std::move(options)), pool_(std::make_unique<Pool>(loop, options_.pool)),
+      ready_timer_(loop), random_(std::random_device{}()) {
   make_ready();
 }
 
@@ -145,12 +153,15 @@ PostgresShard::~PostgresShard() {
 
 /// A database that no moray has used lacks the table of buckets. Whatever the server says to its
 /// making (two that make it at once may both fail; a role may lack the right), requests will show
-/// whether it is there. Where the server can't be reached, it is tried again. The first attempt is over
-/// when requests have a connection to go over, or none can be had: not before that, however late it is.
+/// whether it is there. Where the server can't be reached, it is tried again. The first attempt is
+/// over when requests have a connection to go over, or none can be had: not before that, however
+/// late it is.
 Detached PostgresShard::make_ready() {
   static const Statement kMake = once(
-      "CREATE TABLE IF NOT EXISTS buckets_config (name TEXT PRIMARY KEY, index TEXT NOT NULL, pre TEXT NOT NULL, post TEXT NOT NULL, "
-      "options TEXT, mtime TIMESTAMP WITHOUT TIME ZONE DEFAULT now() NOT NULL, reindex_active TEXT)");
+      "CREATE TABLE IF NOT EXISTS buckets_config (name TEXT PRIMARY KEY, index TEXT NOT NULL, pre "
+      "TEXT NOT NULL, post TEXT NOT NULL, "
+      "options TEXT, mtime TIMESTAMP WITHOUT TIME ZONE DEFAULT now() NOT NULL, reindex_active "
+      "TEXT)");
   const auto alive = alive_;
   bool lost = true;
   {
@@ -160,7 +171,9 @@ Detached PostgresShard::make_ready() {
       connection = &*lease;
     } else if (*alive) {
       co_await pool_->tried();
-      if (*alive) connection = pool_->point(0);  // the server may have had room for that one, and none for more
+      if (*alive)
+        connection =
+            pool_->point(0);  // the server may have had room for that one, and none for more
     }
     if (connection != nullptr) {
       const QueryResult result = co_await connection->run(kMake, Parameters());
@@ -183,8 +196,10 @@ Submitted PostgresShard::submit(const Request& request, ReplySink& sink) {
   if (retired_) return {std::nullopt, {FailureKind::no_connections, "no connections available"}};
   if (operations_.size() >= options_.in_flight_max)
     return {std::nullopt, {FailureKind::overloaded, "too many requests in flight to the database"}};
-  const bool wait = starting_ && waits_for_database(request.rpc);  // for the outcome of the first attempt alone
-  if (!wait && !healthy() && waits_for_database(request.rpc)) return {std::nullopt, {FailureKind::no_connections, "no connections available"}};
+  const bool wait =
+      starting_ && waits_for_database(request.rpc);  // for the outcome of the first attempt alone
+  if (!wait && !healthy() && waits_for_database(request.rpc))
+    return {std::nullopt, {FailureKind::no_connections, "no connections available"}};
   auto operation = std::make_shared<Operation>(*pool_, buckets_);
   operation->number = next_number_++;
   operation->rpc = request.rpc;
@@ -241,7 +256,8 @@ Detached PostgresShard::run(std::shared_ptr<Operation> operation) {
     values = failed.error;
   } catch (const StatementFailed& failed) {
     if (failed.error.lost()) {
-      operation->failure = {FailureKind::connection_lost, "connection to the database was lost: " + failed.error.message};
+      operation->failure = {FailureKind::connection_lost,
+                            "connection to the database was lost: " + failed.error.message};
       operation->ended = End::failure;
     } else {
       if (read_only_server(failed.error) && *alive) pool_->renew(failed.error.message);
@@ -264,7 +280,11 @@ Detached PostgresShard::run(std::shared_ptr<Operation> operation) {
     } else {
       const objects::Error& error = values.error();
       fast::append_error_payload(operation->last, to_string(operation->rpc), now_us(),
-                                 {objects::text::well_formed(error.name), objects::text::well_formed(error.message), error.context, error.info, {}});
+                                 {objects::text::well_formed(error.name),
+                                  objects::text::well_formed(error.message),
+                                  error.context,
+                                  error.info,
+                                  {}});
       operation->ended = End::error;
     }
   }
@@ -301,7 +321,9 @@ void PostgresShard::stop_listeners() {
 
 bool PostgresShard::cancel(Ticket ticket) {
   const auto found = operations_.find(ticket.number);
-  if (found == operations_.end() || (found->second->rpc != Rpc::find_objects && found->second->rpc != Rpc::listen)) return false;
+  if (found == operations_.end() ||
+      (found->second->rpc != Rpc::find_objects && found->second->rpc != Rpc::listen))
+    return false;
   const auto operation = found->second;
   operation->sink = nullptr;
   operation->data.clear();
@@ -322,7 +344,8 @@ bool PostgresShard::cancel(Ticket ticket) {
 }
 
 void PostgresShard::pause(Ticket ticket) {
-  if (const auto found = operations_.find(ticket.number); found != operations_.end()) found->second->paused = true;
+  if (const auto found = operations_.find(ticket.number); found != operations_.end())
+    found->second->paused = true;
 }
 
 void PostgresShard::resume(Ticket ticket) {

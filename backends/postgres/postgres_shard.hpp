@@ -21,7 +21,8 @@ namespace backends::postgres {
 struct PostgresShardOptions {
   PoolOptions pool;
   std::size_t in_flight_max = 10'000;
-  std::shared_ptr<Listeners> listeners = std::make_shared<Listeners>();  ///< shared by a process's shards
+  std::shared_ptr<Listeners> listeners =
+      std::make_shared<Listeners>();  ///< shared by a process's shards
 };
 
 /// What is wrong with a shard's URL, in libpq's words; nullopt: nothing. No password is repeated.
@@ -61,8 +62,8 @@ class PostgresShard final : public Shard {
   BucketCache buckets_;
   std::unordered_map<std::uint64_t, std::shared_ptr<Operation>> operations_;
   boost::asio::steady_timer ready_timer_;
-  bool ready_ = false;     // the table of buckets is there
-  bool starting_ = true;   // the first attempt to reach the server is not over
+  bool ready_ = false;    // the table of buckets is there
+  bool starting_ = true;  // the first attempt to reach the server is not over
   std::vector<std::shared_ptr<Operation>> first_;  // that wait for it
   std::uint64_t next_number_ = 1;
   std::uint64_t random_;

@@ -37,7 +37,8 @@ class Step {
  public:
   Step() = default;
   Step(const Statement& shape, Parameters values) : parameters(std::move(values)), shape_(&shape) {}
-  Step(Statement&& made, Parameters values) : parameters(std::move(values)), made_(std::make_shared<const Statement>(std::move(made))) {}
+  Step(Statement&& made, Parameters values)
+      : parameters(std::move(values)), made_(std::make_shared<const Statement>(std::move(made))) {}
   [[nodiscard]] const Statement& statement() const { return shape_ != nullptr ? *shape_ : *made_; }
   void use(const Statement& shape) { shape_ = &shape; }
 
@@ -69,9 +70,12 @@ class Rows {
 
   [[nodiscard]] int count() const { return result_ ? PQntuples(result_.get()) : 0; }
   [[nodiscard]] int columns() const { return result_ ? PQnfields(result_.get()) : 0; }
-  [[nodiscard]] bool null(int row, int column) const { return PQgetisnull(result_.get(), row, column) != 0; }
+  [[nodiscard]] bool null(int row, int column) const {
+    return PQgetisnull(result_.get(), row, column) != 0;
+  }
   [[nodiscard]] std::string_view text(int row, int column) const {
-    return {PQgetvalue(result_.get(), row, column), static_cast<std::size_t>(PQgetlength(result_.get(), row, column))};
+    return {PQgetvalue(result_.get(), row, column),
+            static_cast<std::size_t>(PQgetlength(result_.get(), row, column))};
   }
   [[nodiscard]] std::optional<std::string> value(int row, int column) const {
     if (null(row, column)) return std::nullopt;
@@ -80,7 +84,9 @@ class Rows {
   [[nodiscard]] std::string_view name(int column) const { return PQfname(result_.get(), column); }
   [[nodiscard]] Oid type(int column) const { return PQftype(result_.get(), column); }
   /// Rows that an INSERT, UPDATE or DELETE touched.
-  [[nodiscard]] std::string_view affected() const { return result_ ? PQcmdTuples(result_.get()) : ""; }
+  [[nodiscard]] std::string_view affected() const {
+    return result_ ? PQcmdTuples(result_.get()) : "";
+  }
 
  private:
   struct Clear {

@@ -34,7 +34,9 @@ bool nothing_to_do(const objects::Bucket& bucket) {
 Values reindex_objects(Work& work, const JsArray& arguments) {
   const std::string& name = *arguments[0].string();
   const double count = *arguments[1].number();
-  if (count < 1) throw RpcError{objects::errors::invalid_argument("count " + objects::number_text(count) + " < 1")};
+  if (count < 1)
+    throw RpcError{
+        objects::errors::invalid_argument("count " + objects::number_text(count) + " < 1")};
   const JsValue* no_count = arguments[2].get("no_count");
   const bool counting = no_count == nullptr || !no_count->truthy();
   const auto run = [&](Connection& connection) -> Task<JsObject> {
@@ -44,15 +46,22 @@ Values reindex_objects(Work& work, const JsArray& arguments) {
       value.set("processed", 0);
       co_return value;
     }
-    const std::string outdated = " FROM " + table->table + " WHERE _rver IS NULL OR _rver < " + objects::number_text(table->bucket.version);
-    const Rows rows = rows_of(co_await connection.run(
-        once("SELECT " + table->row_columns() + outdated + " LIMIT " + objects::number_text(count) + " FOR UPDATE"), Parameters()));
-    for (int i = 0; i < rows.count(); ++i) co_await reindex_row(connection, *table, table->row_of(rows, i));
+    const std::string outdated = " FROM " + table->table + " WHERE _rver IS NULL OR _rver < " +
+                                 objects::number_text(table->bucket.version);
+    const Rows rows = rows_of(
+        co_await connection.run(once("SELECT " + table->row_columns() + outdated + " LIMIT " +
+                                     objects::number_text(count) + " FOR UPDATE"),
+                                Parameters()));
+    for (int i = 0; i < rows.count(); ++i)
+      co_await reindex_row(connection, *table, table->row_of(rows, i));
     if (rows.count() == 0)
-      rows_of(co_await connection.run(once("UPDATE buckets_config SET reindex_active = '{}' WHERE name = $1::text"), parameters_of(name)));
+      rows_of(co_await connection.run(
+          once("UPDATE buckets_config SET reindex_active = '{}' WHERE name = $1::text"),
+          parameters_of(name)));
     value.set("processed", rows.count());
     if (counting) {
-      const Rows left = rows_of(co_await connection.run(once("SELECT count(*)" + outdated), Parameters()));
+      const Rows left =
+          rows_of(co_await connection.run(once("SELECT count(*)" + outdated), Parameters()));
       std::int64_t remaining = 0;
       const std::string_view text = left.text(0, 0);
       std::from_chars(text.data(), text.data() + text.size(), remaining);
@@ -61,7 +70,8 @@ Values reindex_objects(Work& work, const JsArray& arguments) {
     co_return value;
   };
   JsObject value = co_await in_transaction<JsObject>(work, run);
-  if (value.find("processed")->number() != nullptr && *value.find("processed")->number() == 0) work.buckets.drop(name);
+  if (value.find("processed")->number() != nullptr && *value.find("processed")->number() == 0)
+    work.buckets.drop(name);
   co_return one_value(std::move(value));
 }
 

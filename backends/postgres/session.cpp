@@ -14,17 +14,25 @@ constexpr std::size_t kCopyPiece = 1 << 20;
 
 void Session::Finish::operator()(pg_conn* connection) const { PQfinish(connection); }
 
-/// The session's settings are those that texts of values depend on. Keepalives, so that a host that is gone
-/// is noticed.
+/// The session's settings are those that texts of values depend on. Keepalives, so that a host that
+/// is gone is noticed.
 Session::Session(const std::string& url, const std::string& application, int seconds) {
   const std::string limit = std::to_string(seconds), silence = std::to_string(3'000 * seconds);
-  const char* keywords[] = {"fallback_application_name", "target_session_attrs", "connect_timeout", "keepalives_idle", "keepalives_interval",
-                            "keepalives_count", "tcp_user_timeout", "dbname", "client_encoding", nullptr};
-  const char* values[] = {application.c_str(), "read-write", limit.c_str(), limit.c_str(), "5", "3", silence.c_str(), url.c_str(), "UTF8", nullptr};
+  const char* keywords[] = {"fallback_application_name", "target_session_attrs",
+                            "connect_timeout",           "keepalives_idle",
+                            "keepalives_interval",       "keepalives_count",
+                            "tcp_user_timeout",          "dbname",
+                            "client_encoding",           nullptr};
+  const char* values[] = {application.c_str(), "read-write", limit.c_str(), limit.c_str(), "5", "3",
+                          silence.c_str(),     url.c_str(),  "UTF8",        nullptr};
   connection_.reset(PQconnectdbParams(keywords, values, 1));
-  if (PQstatus(connection_.get()) != CONNECTION_OK) throw SessionError(one_line(PQerrorMessage(connection_.get())), "");
-  PQsetNoticeProcessor(connection_.get(), [](void*, const char*) {}, nullptr);
-  run_all("SET TimeZone = 'UTC'; SET DateStyle = 'ISO, YMD'; SET IntervalStyle = 'postgres'; SET extra_float_digits = 3; SET bytea_output = 'hex'");
+  if (PQstatus(connection_.get()) != CONNECTION_OK)
+    throw SessionError(one_line(PQerrorMessage(connection_.get())), "");
+  PQsetNoticeProcessor(
+      connection_.get(), [](void*, const char*) {}, nullptr);
+  run_all(
+      "SET TimeZone = 'UTC'; SET DateStyle = 'ISO, YMD'; SET IntervalStyle = 'postgres'; SET "
+      "extra_float_digits = 3; SET bytea_output = 'hex'");
 }
 
 void Session::fail(PGresult* result) {
@@ -32,14 +40,16 @@ void Session::fail(PGresult* result) {
   const char* state = PQresultErrorField(result, PG_DIAG_SQLSTATE);
   const char* detail = PQresultErrorField(result, PG_DIAG_MESSAGE_DETAIL);
   const std::string said = one_line(PQresultErrorMessage(result));
-  SessionError error(said.empty() ? one_line(PQerrorMessage(connection_.get())) : said, state == nullptr ? "" : state);
+  SessionError error(said.empty() ? one_line(PQerrorMessage(connection_.get())) : said,
+                     state == nullptr ? "" : state);
   if (detail != nullptr) error.detail = detail;
   throw SessionError(error);
 }
 
 Rows Session::checked(PGresult* result) {
   const ExecStatusType status = PQresultStatus(result);
-  if (status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK || status == PGRES_EMPTY_QUERY) return Rows(result);
+  if (status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK || status == PGRES_EMPTY_QUERY)
+    return Rows(result);
   fail(result);
 }
 
@@ -50,7 +60,8 @@ void Session::sent(int accepted) {
 bool Session::wait() {
   int left = -1;
   if (until_) {
-    left = static_cast<int>(std::chrono::ceil<std::chrono::milliseconds>(*until_ - Clock::now()).count());
+    left = static_cast<int>(
+        std::chrono::ceil<std::chrono::milliseconds>(*until_ - Clock::now()).count());
     if (left <= 0) {
       connection_.reset();
       throw SessionError("the server did not answer in time", "");
@@ -92,8 +103,10 @@ Rows Session::run(const std::string& sql, const Parameters& parameters) {
 void Session::send(const std::string& sql, const Parameters& parameters) {
   clear();
   std::vector<const char*> values;
-  for (const auto& parameter : parameters) values.push_back(parameter ? parameter->c_str() : nullptr);
-  sent(PQsendQueryParams(connection_.get(), sql.c_str(), static_cast<int>(values.size()), nullptr, values.data(), nullptr, nullptr, 0));
+  for (const auto& parameter : parameters)
+    values.push_back(parameter ? parameter->c_str() : nullptr);
+  sent(PQsendQueryParams(connection_.get(), sql.c_str(), static_cast<int>(values.size()), nullptr,
+                         values.data(), nullptr, nullptr, 0));
 }
 
 Rows Session::receive() { return checked(last()); }
@@ -104,7 +117,8 @@ Rows Session::run_all(const std::string& sql) {
   return receive();
 }
 
-void Session::copy_out(const std::string& sql, const std::function<void(std::string_view piece)>& sink) {
+void Session::copy_out(const std::string& sql,
+                       const std::function<void(std::string_view piece)>& sink) {
   clear();
   sent(PQsendQuery(connection_.get(), sql.c_str()));
   PGresult* result = last();
@@ -134,13 +148,16 @@ void Session::copy_in(const std::string& sql, std::string_view bytes) {
   PQclear(result);
   for (std::size_t at = 0; at < bytes.size(); at += kCopyPiece) {
     const std::string_view piece = bytes.substr(at, kCopyPiece);
-    if (PQputCopyData(connection_.get(), piece.data(), static_cast<int>(piece.size())) != 1) break;  // its result tells why
+    if (PQputCopyData(connection_.get(), piece.data(), static_cast<int>(piece.size())) != 1)
+      break;  // its result tells why
   }
   PQputCopyEnd(connection_.get(), nullptr);
   checked(last());
 }
 
-void Session::limit_statements(std::uint64_t milliseconds) { run_all("SET statement_timeout = " + std::to_string(milliseconds)); }
+void Session::limit_statements(std::uint64_t milliseconds) {
+  run_all("SET statement_timeout = " + std::to_string(milliseconds));
+}
 
 int Session::process() const { return PQbackendPID(connection_.get()); }
 

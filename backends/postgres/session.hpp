@@ -15,17 +15,18 @@ struct pg_conn;
 namespace backends::postgres {
 
 struct SessionError : std::runtime_error {
-  SessionError(const std::string& what, std::string state) : std::runtime_error(what), sqlstate(std::move(state)) {}
+  SessionError(const std::string& what, std::string state)
+      : std::runtime_error(what), sqlstate(std::move(state)) {}
   std::string sqlstate;  ///< empty: the connection was lost, or never made
   std::string detail;    ///< of the server; may be empty
 };
 
-/// A connection for tools: it waits for each answer. Lives on one thread at a time. Every member throws
-/// SessionError with the server's own words.
+/// A connection for tools: it waits for each answer. Lives on one thread at a time. Every member
+/// throws SessionError with the server's own words.
 class Session {
  public:
-  /// `application`: what the server's list of sessions shows. `seconds`: for connecting, and for an answer
-  /// of a network that has gone silent.
+  /// `application`: what the server's list of sessions shows. `seconds`: for connecting, and for an
+  /// answer of a network that has gone silent.
   Session(const std::string& url, const std::string& application, int seconds = 10);
 
   Rows run(const std::string& sql, const Parameters& parameters = {});
@@ -33,21 +34,22 @@ class Session {
   /// transaction unless the text has its own.
   Rows run_all(const std::string& sql);
 
-  /// `run` in two halves, so that two servers can be asked at once: nothing else in between. Whoever sent and
-  /// doesn't receive (an exception) throws the answer away with the session's next statement.
+  /// `run` in two halves, so that two servers can be asked at once: nothing else in between.
+  /// Whoever sent and doesn't receive (an exception) throws the answer away with the session's next
+  /// statement.
   void send(const std::string& sql, const Parameters& parameters = {});
   Rows receive();
 
-  /// COPY … TO STDOUT: each piece as the server sends it, one row (or the header with it) a piece. A sink
-  /// that throws ends the statement and the connection.
+  /// COPY … TO STDOUT: each piece as the server sends it, one row (or the header with it) a piece.
+  /// A sink that throws ends the statement and the connection.
   void copy_out(const std::string& sql, const std::function<void(std::string_view piece)>& sink);
   /// COPY … FROM STDIN of one whole text.
   void copy_in(const std::string& sql, std::string_view bytes);
 
   /// The server ends statements that take longer; 0: none.
   void limit_statements(std::uint64_t milliseconds);
-  /// A statement whose answer is not there by then ends the connection, and is a SessionError: nobody knows what
-  /// became of it. nullopt: any time.
+  /// A statement whose answer is not there by then ends the connection, and is a SessionError:
+  /// nobody knows what became of it. nullopt: any time.
   void answer_until(std::optional<std::chrono::steady_clock::time_point> time) { until_ = time; }
   /// The server's process.
   [[nodiscard]] int process() const;
@@ -57,11 +59,13 @@ class Session {
   struct Finish {
     void operator()(pg_conn* connection) const;
   };
-  /// The next result of a statement that was sent, or null behind its last; waits as long as may be.
+  /// The next result of a statement that was sent, or null behind its last; waits as long as may
+  /// be.
   PGresult* next();
   /// The last of them.
   PGresult* last();
-  /// Until there is something to read. False: the connection has ended, and the next result says why.
+  /// Until there is something to read. False: the connection has ended, and the next result says
+  /// why.
   bool wait();
   /// What an earlier statement has left goes.
   void clear();

@@ -26,7 +26,8 @@ Values sql(Work& work, const JsArray& arguments) {
   *work.streaming = &connection;
   QueryResult result;
   if (values.empty()) {
-    result = co_await connection.run_script(statement, take);  // may be several, with a BEGIN of their own
+    result = co_await connection.run_script(statement,
+                                            take);  // may be several, with a BEGIN of their own
   } else {
     Parameters parameters;
     for (const JsValue& value : values) parameters.push_back(sql_parameter(value));

@@ -16,8 +16,23 @@ using objects::JsValue;
 
 // PostgreSQL's own numbers for its types (pg_type.dat); they never change.
 enum Type : Oid {
-  kBool = 16, kBytea = 17, kInt8 = 20, kInt2 = 21, kInt4 = 23, kOid = 26, kJson = 114, kFloat4 = 700, kFloat8 = 701,
-  kDate = 1082, kTimestamp = 1114, kTimestamptz = 1184, kInterval = 1186, kNumeric = 1700, kVoid = 2278, kJsonb = 3802, kTstzrange = 3910,
+  kBool = 16,
+  kBytea = 17,
+  kInt8 = 20,
+  kInt2 = 21,
+  kInt4 = 23,
+  kOid = 26,
+  kJson = 114,
+  kFloat4 = 700,
+  kFloat8 = 701,
+  kDate = 1082,
+  kTimestamp = 1114,
+  kTimestamptz = 1184,
+  kInterval = 1186,
+  kNumeric = 1700,
+  kVoid = 2278,
+  kJsonb = 3802,
+  kTstzrange = 3910,
 };
 
 /// The type of an array type's elements; 0: it is none that is known.
@@ -34,7 +49,14 @@ Oid element_of(Oid array) {
     case 1182: return kDate;
     case 1185: return kTimestamptz;
     case 1231: return kNumeric;
-    case 651: case 1009: case 1014: case 1015: case 1040: case 1041: case 2951: case 1003: return 25;  // shown as texts
+    case 651:
+    case 1009:
+    case 1014:
+    case 1015:
+    case 1040:
+    case 1041:
+    case 2951:
+    case 1003: return 25;  // shown as texts
     default: return 0;
   }
 }
@@ -78,7 +100,8 @@ JsValue interval_of(std::string_view text) {
       const double sign = word.front() == '-' ? -1 : 1;
       int hours = 0, minutes = 0;
       double seconds = 0;
-      std::sscanf(word.c_str() + (word.front() == '-' || word.front() == '+' ? 1 : 0), "%d:%d:%lf", &hours, &minutes, &seconds);
+      std::sscanf(word.c_str() + (word.front() == '-' || word.front() == '+' ? 1 : 0), "%d:%d:%lf",
+                  &hours, &minutes, &seconds);
       set("hours", sign * hours);
       set("minutes", sign * minutes);
       set("seconds", sign * std::floor(seconds));
@@ -109,8 +132,15 @@ JsValue array_of(std::string_view text, Oid element) {
 JsValue value_of(std::string_view text, Oid type) {
   switch (type) {
     case kBool: return text == "t";
-    case kInt2: case kInt4: case kOid: case kFloat4: case kFloat8: case kNumeric: return number_of(text);
-    case kTimestamptz: case kTimestamp: case kDate: return time_of(text);
+    case kInt2:
+    case kInt4:
+    case kOid:
+    case kFloat4:
+    case kFloat8:
+    case kNumeric: return number_of(text);
+    case kTimestamptz:
+    case kTimestamp:
+    case kDate: return time_of(text);
     case kBytea: return bytes_of(text);
     case kInterval: return interval_of(text);
     case kVoid: return "";
@@ -118,13 +148,15 @@ JsValue value_of(std::string_view text, Oid type) {
       const objects::Column range = parse_column(text, {objects::Scalar::daterange, false});
       return objects::to_value(range, {objects::Scalar::daterange, false});
     }
-    case kJson: case kJsonb: {
+    case kJson:
+    case kJsonb: {
       json::Document document;
       return document.parse(text) ? JsValue(text) : objects::parse_value(document.root());
     }
     default: break;
   }
-  if (const Oid element = element_of(type); element != 0 && text.starts_with("{")) return array_of(text, element);
+  if (const Oid element = element_of(type); element != 0 && text.starts_with("{"))
+    return array_of(text, element);
   return JsValue(text);
 }
 
@@ -133,7 +165,9 @@ JsValue value_of(std::string_view text, Oid type) {
 JsObject sql_row(const Rows& rows, int row) {
   JsObject object;
   for (int column = 0; column < rows.columns(); ++column)
-    object.set(std::string(rows.name(column)), rows.null(row, column) ? JsValue() : value_of(rows.text(row, column), rows.type(column)));
+    object.set(
+        std::string(rows.name(column)),
+        rows.null(row, column) ? JsValue() : value_of(rows.text(row, column), rows.type(column)));
   return object;
 }
 

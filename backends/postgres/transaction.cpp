@@ -17,16 +17,21 @@ Task<Pool::Lease> claim(Work& work) {
 Task<Transaction> Transaction::begin(Work& work) {
   Transaction transaction(co_await claim(work));
   std::string limit;
-  if (work.statement_limit_ms) limit = "; SET LOCAL statement_timeout = " + std::to_string(*work.statement_limit_ms);
-  const QueryResult begun = co_await (*transaction).run_script("BEGIN ISOLATION LEVEL READ COMMITTED" + limit, nullptr);
+  if (work.statement_limit_ms)
+    limit = "; SET LOCAL statement_timeout = " + std::to_string(*work.statement_limit_ms);
+  const QueryResult begun =
+      co_await (*transaction).run_script("BEGIN ISOLATION LEVEL READ COMMITTED" + limit, nullptr);
   if (begun.error) throw StatementFailed{*begun.error};
   co_return std::move(transaction);
 }
 
-Task<Transaction> Transaction::begin_with(Work& work, std::vector<Step> steps, std::vector<QueryResult>& results) {
+Task<Transaction> Transaction::begin_with(Work& work, std::vector<Step> steps,
+                                          std::vector<QueryResult>& results) {
   Transaction transaction(co_await claim(work));
   std::string settings = "SELECT set_config('enable_seqscan', 'off', true)";
-  if (work.statement_limit_ms) settings += ", set_config('statement_timeout', '" + std::to_string(*work.statement_limit_ms) + "', true)";
+  if (work.statement_limit_ms)
+    settings += ", set_config('statement_timeout', '" + std::to_string(*work.statement_limit_ms) +
+                "', true)";
   steps.insert(steps.begin(), Step(once(std::move(settings)), Parameters()));
   steps.insert(steps.begin(), Step(once("BEGIN ISOLATION LEVEL READ COMMITTED"), Parameters()));
   results = co_await (*transaction).run_all(std::move(steps));

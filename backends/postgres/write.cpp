@@ -13,7 +13,8 @@ using objects::JsObject;
 using objects::JsValue;
 
 /// What Manta's trigger writes besides; `value` null: a delete.
-std::optional<objects::DeleteLogRow> log_of(Work& work, const BucketTable& table, const JsValue& options, const JsObject* value) {
+std::optional<objects::DeleteLogRow> log_of(Work& work, const BucketTable& table,
+                                            const JsValue& options, const JsObject* value) {
   if (table.bucket.triggers != objects::Triggers::record_delete_log) return std::nullopt;
   return objects::record_delete_log(options.get("headers"), value, work.now_ms);
 }
@@ -23,7 +24,8 @@ Log kind_of(const std::optional<objects::DeleteLogRow>& log) {
   return log->indexed ? Log::delete_log : Log::fastdelete_queue;
 }
 
-void add_log(Parameters& parameters, const std::optional<objects::DeleteLogRow>& log, std::optional<std::string> mtime) {
+void add_log(Parameters& parameters, const std::optional<objects::DeleteLogRow>& log,
+             std::optional<std::string> mtime) {
   if (!log) return;
   parameters.emplace_back(log->key);
   parameters.emplace_back(log->value);
@@ -43,8 +45,8 @@ std::string newest_version(const Work& work, const BucketTable& table) {
 
 }  // namespace
 
-Write put_write(Work& work, const BucketTable& table, const std::string& key, const JsObject& value, const objects::Row& row,
-                const JsValue& options) {
+Write put_write(Work& work, const BucketTable& table, const std::string& key, const JsObject& value,
+                const objects::Row& row, const JsValue& options) {
   const auto log = log_of(work, table, options, &value);
   const WriteShapes& shapes = table.shapes(kind_of(log));
   const JsValue* wanted = options.get("etag");
@@ -69,7 +71,8 @@ Write put_write(Work& work, const BucketTable& table, const std::string& key, co
   return write;
 }
 
-Write erase_write(Work& work, const BucketTable& table, const std::string& key, const JsValue& options) {
+Write erase_write(Work& work, const BucketTable& table, const std::string& key,
+                  const JsValue& options) {
   if (const auto error = objects::check_writable(table.bucket)) throw RpcError{*error};
   const auto stored = objects::stored_key(key);
   if (!stored) throw RpcError{stored.error()};
@@ -92,9 +95,11 @@ bool written(const BucketTable& table, const Write& write, const Rows& rows) {
   if (rows.text(0, 1) != "0") return true;
   if (!rows.null(0, 2) && rows.text(0, 2) == "t") throw NewerRow{};
   const auto actual = rows.value(0, 0);
-  if (!write.puts && !actual) throw RpcError{objects::errors::object_not_found(table.bucket.name, write.key)};
+  if (!write.puts && !actual)
+    throw RpcError{objects::errors::object_not_found(table.bucket.name, write.key)};
   if (write.expects_none && !actual) return false;
-  throw RpcError{objects::errors::etag_conflict(table.bucket.name, write.key, write.expected.value_or("null"), actual.value_or("null"))};
+  throw RpcError{objects::errors::etag_conflict(
+      table.bucket.name, write.key, write.expected.value_or("null"), actual.value_or("null"))};
 }
 
 }  // namespace backends::postgres

@@ -19,12 +19,12 @@ enum class Log : std::uint8_t { none, delete_log, fastdelete_queue };
 ///
 /// Parameters of a put, in this order: `put_parameters`; where the table has `_rver` the newest
 /// version that may be overwritten; of `put_known` the etag; of a log its key, value, etag and, of
-/// the delete log, object id. Of a delete: key; of `erase_known` the etag; of a log the same and the
-/// time in ms.
+/// the delete log, object id. Of a delete: key; of `erase_known` the etag; of a log the same and
+/// the time in ms.
 struct WriteShapes {
-  Statement put;          ///< under no condition
-  Statement put_new;      ///< there must be no row
-  Statement put_known;    ///< the row must have an etag
+  Statement put;        ///< under no condition
+  Statement put_new;    ///< there must be no row
+  Statement put_known;  ///< the row must have an etag
   Statement erase;
   Statement erase_known;  ///< the row must have an etag
 };

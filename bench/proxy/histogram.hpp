@@ -19,7 +19,8 @@ class Histogram {
   }
   [[nodiscard]] std::uint64_t total() const { return total_; }
   [[nodiscard]] std::uint64_t most() const { return most_; }
-  /// The smallest kept value that `part` (0 to 1) of all lie at or below; 0 where nothing was added.
+  /// The smallest kept value that `part` (0 to 1) of all lie at or below; 0 where nothing was
+  /// added.
   [[nodiscard]] std::uint64_t quantile(double part) const {
     const auto wanted = static_cast<std::uint64_t>(static_cast<double>(total_) * part);
     std::uint64_t seen = 0;

@@ -13,7 +13,8 @@ constexpr std::uint32_t kRounds = 1u << (31 - kPlaceBits);
 
 }  // namespace
 
-LoadClient::LoadClient(std::uint16_t port, fast::Version version, const Workload& workload, Tally& tally)
+LoadClient::LoadClient(std::uint16_t port, fast::Version version, const Workload& workload,
+                       Tally& tally)
     : socket_(connect_to(port)), version_(version), workload_(workload), tally_(tally) {}
 
 void LoadClient::ask(Kind kind, std::uint32_t key, std::uint64_t due) {
@@ -55,10 +56,13 @@ std::size_t LoadClient::read(std::vector<char>& buffer, std::uint64_t now) {
 /// False: an answer to nothing that was asked, or of another version.
 bool LoadClient::take(const fast::Frame& frame, std::uint64_t now) {
   const std::uint32_t place = frame.message_id & kPlaceMask;
-  if (frame.version != version_ || place >= pending_.size() || pending_[place].message_id != frame.message_id) return false;
+  if (frame.version != version_ || place >= pending_.size() ||
+      pending_[place].message_id != frame.message_id)
+    return false;
   Pending& pending = pending_[place];
   if (frame.status == fast::Status::data) {
-    if (!workload_.good_data(pending.kind, pending.key, pending.rows++, frame.payload)) pending.wrong = true;
+    if (!workload_.good_data(pending.kind, pending.key, pending.rows++, frame.payload))
+      pending.wrong = true;
     return true;
   }
   const bool whole = frame.status == fast::Status::end && frame.payload.ends_with(R"("d":[]})") &&

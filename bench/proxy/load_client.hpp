@@ -14,7 +14,7 @@ namespace bench {
 struct Tally {
   bool measuring = false;
   std::uint64_t done = 0;
-  std::uint64_t failed = 0;   ///< a wrong answer, an error, a lost connection's requests
+  std::uint64_t failed = 0;  ///< a wrong answer, an error, a lost connection's requests
   Histogram latency;
 };
 
@@ -54,7 +54,7 @@ class LoadClient {
   Output output_;
   std::vector<Pending> pending_;  // a message id's lower bits are its place here
   std::vector<std::uint32_t> free_;
-  std::uint32_t round_ = 0;       // its upper bits, so that a late answer is known
+  std::uint32_t round_ = 0;  // its upper bits, so that a late answer is known
   std::size_t outstanding_ = 0;
   bool lost_ = false;
 };

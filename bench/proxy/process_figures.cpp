@@ -11,7 +11,8 @@ std::uint64_t processor_nanoseconds(const std::vector<pid_t>& processes) {
   std::uint64_t sum = 0;
   for (const pid_t process : processes) {
     const std::string tasks = "/proc/" + std::to_string(process) + "/task";
-    if (!std::filesystem::exists(tasks)) throw std::runtime_error("process " + std::to_string(process) + " is gone");
+    if (!std::filesystem::exists(tasks))
+      throw std::runtime_error("process " + std::to_string(process) + " is gone");
     for (const auto& task : std::filesystem::directory_iterator(tasks)) {
       std::uint64_t nanoseconds = 0;
       std::ifstream(task.path() / "schedstat") >> nanoseconds;

@@ -3,9 +3,9 @@
 #include <cstdio>
 #include <vector>
 
-#include <CLI/CLI.hpp>
 #include <sys/epoll.h>
 #include <sys/socket.h>
+#include <CLI/CLI.hpp>
 
 #include "bench/proxy/sockets.hpp"
 
@@ -29,14 +29,16 @@ struct Pair {
 
 class Pump {
  public:
-  Pump(std::uint16_t port, std::vector<std::uint16_t> to) : to_(std::move(to)), poll_(::epoll_create1(0)), listening_(bench::listen_on(port)) {
+  Pump(std::uint16_t port, std::vector<std::uint16_t> to)
+      : to_(std::move(to)), poll_(::epoll_create1(0)), listening_(bench::listen_on(port)) {
     bench::watch(poll_.get(), listening_.get(), EPOLLIN, nullptr);
   }
 
   [[noreturn]] void run() {
     std::vector<epoll_event> events(512);
     for (;;) {
-      const int count = ::epoll_wait(poll_.get(), events.data(), static_cast<int>(events.size()), -1);
+      const int count =
+          ::epoll_wait(poll_.get(), events.data(), static_cast<int>(events.size()), -1);
       for (int i = 0; i < count; ++i) {
         const epoll_event& event = events[static_cast<std::size_t>(i)];
         if (event.data.ptr == nullptr)
@@ -51,7 +53,8 @@ class Pump {
 
  private:
   void accept() {
-    for (Descriptor client = bench::accept_from(listening_); client.get() >= 0; client = bench::accept_from(listening_)) {
+    for (Descriptor client = bench::accept_from(listening_); client.get() >= 0;
+         client = bench::accept_from(listening_)) {
       auto* pair = new Pair;
       pair->ends[0].socket = std::move(client);
       pair->ends[1].socket = bench::connect_to(to_[next_++ % to_.size()]);
@@ -89,7 +92,8 @@ class Pump {
     end.waits = waits;
     for (End* each : {&end, &source}) {
       const End& other = each == &end ? source : end;
-      bench::change_watch(poll_.get(), each->socket.get(), (other.waits ? 0u : EPOLLIN) | (each->waits ? EPOLLOUT : 0u), each);
+      bench::change_watch(poll_.get(), each->socket.get(),
+                          (other.waits ? 0u : EPOLLIN) | (each->waits ? EPOLLOUT : 0u), each);
     }
     return true;
   }

@@ -3,9 +3,9 @@
 #include <memory>
 #include <vector>
 
-#include <CLI/CLI.hpp>
 #include <sys/epoll.h>
 #include <sys/socket.h>
+#include <CLI/CLI.hpp>
 
 #include "bench/proxy/sockets.hpp"
 #include "bench/proxy/workload.hpp"
@@ -28,7 +28,8 @@ struct Connection {
 /// Listening sockets and connections in one poll: what is listened on is told by its address.
 class Shard {
  public:
-  Shard(const bench::Workload& workload, std::size_t ports) : workload_(workload), poll_(::epoll_create1(0)), buffer_(256 << 10) {
+  Shard(const bench::Workload& workload, std::size_t ports)
+      : workload_(workload), poll_(::epoll_create1(0)), buffer_(256 << 10) {
     for (std::size_t i = 0; i < ports; ++i) listening_.push_back(bench::listen_on(0));
     for (Descriptor& each : listening_) bench::watch(poll_.get(), each.get(), EPOLLIN, &each);
   }
@@ -42,7 +43,8 @@ class Shard {
   [[noreturn]] void run() {
     std::vector<epoll_event> events(512);
     for (;;) {
-      const int count = ::epoll_wait(poll_.get(), events.data(), static_cast<int>(events.size()), -1);
+      const int count =
+          ::epoll_wait(poll_.get(), events.data(), static_cast<int>(events.size()), -1);
       for (int i = 0; i < count; ++i) take(events[static_cast<std::size_t>(i)]);
     }
   }
@@ -51,7 +53,8 @@ class Shard {
   void take(const epoll_event& event) {
     for (const Descriptor& each : listening_) {
       if (event.data.ptr != &each) continue;
-      for (Descriptor socket = bench::accept_from(each); socket.get() >= 0; socket = bench::accept_from(each)) {
+      for (Descriptor socket = bench::accept_from(each); socket.get() >= 0;
+           socket = bench::accept_from(each)) {
         auto* connection = new Connection;
         connection->socket = std::move(socket);
         bench::watch(poll_.get(), connection->socket.get(), EPOLLIN, connection);
@@ -67,23 +70,27 @@ class Shard {
     if ((events & (EPOLLIN | EPOLLHUP | EPOLLERR)) != 0 && !connection.waits) {
       const ssize_t received = ::recv(socket, buffer_.data(), buffer_.size(), 0);
       if (received == 0 || (received < 0 && errno != EAGAIN)) return false;
-      if (received > 0) connection.decoder.feed({buffer_.data(), static_cast<std::size_t>(received)});
+      if (received > 0)
+        connection.decoder.feed({buffer_.data(), static_cast<std::size_t>(received)});
       fast::Decoded decoded = connection.decoder.next();
-      for (; const auto* frame = std::get_if<fast::Frame>(&decoded); decoded = connection.decoder.next())
+      for (; const auto* frame = std::get_if<fast::Frame>(&decoded);
+           decoded = connection.decoder.next())
         answer(connection.output.bytes(), *frame);
       if (std::holds_alternative<fast::DecodeFailure>(decoded)) return false;
       connection.decoder.settle();
     }
     if (!connection.output.flush(socket)) return false;
     const bool waits = !connection.output.empty();
-    if (waits != connection.waits) bench::change_watch(poll_.get(), socket, waits ? EPOLLOUT : EPOLLIN, &connection);
+    if (waits != connection.waits)
+      bench::change_watch(poll_.get(), socket, waits ? EPOLLOUT : EPOLLIN, &connection);
     connection.waits = waits;
     return true;
   }
 
   void answer(std::string& out, const fast::Frame& request) const {
     if (workload_.append_answer(out, request)) return;
-    constexpr std::string_view kError = R"({"m":{"uts":1,"name":"?"},"d":{"name":"Error","message":"not a request of this bench"}})";
+    constexpr std::string_view kError =
+        R"({"m":{"uts":1,"name":"?"},"d":{"name":"Error","message":"not a request of this bench"}})";
     fast::append_frame(out, request.version, fast::Status::error, request.message_id, kError);
   }
 

@@ -13,7 +13,9 @@
 namespace bench {
 namespace {
 
-[[noreturn]] void fail(const char* what) { throw std::system_error(errno, std::generic_category(), what); }
+[[noreturn]] void fail(const char* what) {
+  throw std::system_error(errno, std::generic_category(), what);
+}
 
 sockaddr_in loopback(std::uint16_t port) {
   sockaddr_in address{};
@@ -44,7 +46,8 @@ Descriptor listen_on(std::uint16_t port) {
   const int on = 1;
   ::setsockopt(listening.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
   const sockaddr_in address = loopback(port);
-  if (::bind(listening.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) fail("bind");
+  if (::bind(listening.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0)
+    fail("bind");
   if (::listen(listening.get(), 4096) != 0) fail("listen");
   return listening;
 }
@@ -52,14 +55,16 @@ Descriptor listen_on(std::uint16_t port) {
 std::uint16_t port_of(const Descriptor& listening) {
   sockaddr_in address{};
   socklen_t size = sizeof address;
-  if (::getsockname(listening.get(), reinterpret_cast<sockaddr*>(&address), &size) != 0) fail("getsockname");
+  if (::getsockname(listening.get(), reinterpret_cast<sockaddr*>(&address), &size) != 0)
+    fail("getsockname");
   return ntohs(address.sin_port);
 }
 
 Descriptor connect_to(std::uint16_t port) {
   Descriptor connection(::socket(AF_INET, SOCK_STREAM, 0));
   const sockaddr_in address = loopback(port);
-  if (::connect(connection.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) fail("connect");
+  if (::connect(connection.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0)
+    fail("connect");
   no_delay(connection.get());
   if (::fcntl(connection.get(), F_SETFL, O_NONBLOCK) != 0) fail("fcntl");
   return connection;
@@ -87,7 +92,8 @@ void change_watch(int poll, int descriptor, std::uint32_t events, void* what) {
 
 bool Output::flush(int socket) {
   while (written_ < bytes_.size()) {
-    const ssize_t sent = ::send(socket, bytes_.data() + written_, bytes_.size() - written_, MSG_NOSIGNAL);
+    const ssize_t sent =
+        ::send(socket, bytes_.data() + written_, bytes_.size() - written_, MSG_NOSIGNAL);
     if (sent > 0)
       written_ += static_cast<std::size_t>(sent);
     else if (errno == EAGAIN)

@@ -12,20 +12,24 @@ constexpr std::size_t kDigits = 6;
 constexpr std::string_view kObject = "/object";
 constexpr std::size_t kKeyBytes = kDirectory.size() + kDigits + kObject.size();
 
-constexpr std::string_view kFewOptions = R"({"req_id":"c0ffee00-0000-4000-8000-00000000000a","noCache":true)";
+constexpr std::string_view kFewOptions =
+    R"({"req_id":"c0ffee00-0000-4000-8000-00000000000a","noCache":true)";
 // What node-moray sends along.
 constexpr std::string_view kAllOptions =
     R"({"req_id":"c0ffee00-0000-4000-8000-00000000000a","headers":{},"no_count":false,"sql_only":false,"noCache":true)";
 
-constexpr std::string_view kGet = R"({"m":{"uts":1700000000000000,"name":"getObject"},"d":["manta",")";
-constexpr std::string_view kPut = R"({"m":{"uts":1700000000000000,"name":"putObject"},"d":["manta",")";
+constexpr std::string_view kGet =
+    R"({"m":{"uts":1700000000000000,"name":"getObject"},"d":["manta",")";
+constexpr std::string_view kPut =
+    R"({"m":{"uts":1700000000000000,"name":"putObject"},"d":["manta",")";
 constexpr std::string_view kFind =
     R"x({"m":{"uts":1700000000000000,"name":"findObjects"},"d":["manta","(dirname=/bench)",)x";
 constexpr std::string_view kBatch = R"({"m":{"uts":1700000000000000,"name":"batch"},"d":[[)";
 
 constexpr std::string_view kGetAnswer =
     R"({"m":{"uts":1700000000000001,"name":"getObject"},"d":[{"bucket":"manta","key":")";
-constexpr std::string_view kPutAnswer = R"({"m":{"uts":1700000000000001,"name":"putObject"},"d":[{"etag":")";
+constexpr std::string_view kPutAnswer =
+    R"({"m":{"uts":1700000000000001,"name":"putObject"},"d":[{"etag":")";
 constexpr std::string_view kFindAnswer =
     R"({"m":{"uts":1700000000000001,"name":"findObjects"},"d":[{"bucket":"manta","key":")";
 constexpr std::string_view kBatchAnswer =
@@ -46,7 +50,9 @@ class Digits {
   std::array<char, kDigits> text_;
 };
 
-bool is_digits(std::string_view text) { return text.find_first_not_of("0123456789abcdef") == std::string_view::npos; }
+bool is_digits(std::string_view text) {
+  return text.find_first_not_of("0123456789abcdef") == std::string_view::npos;
+}
 
 bool stands_at(std::string_view payload, std::size_t at, std::string_view text) {
   return payload.size() >= at && payload.substr(at, text.size()) == text;
@@ -54,13 +60,16 @@ bool stands_at(std::string_view payload, std::size_t at, std::string_view text) 
 
 /// The digits of the key that stands at `at`.
 std::optional<std::string_view> key_at(std::string_view payload, std::size_t at) {
-  if (!stands_at(payload, at, kDirectory) || !stands_at(payload, at + kDirectory.size() + kDigits, kObject)) return std::nullopt;
+  if (!stands_at(payload, at, kDirectory) ||
+      !stands_at(payload, at + kDirectory.size() + kDigits, kObject))
+    return std::nullopt;
   const std::string_view digits = payload.substr(at + kDirectory.size(), kDigits);
   return is_digits(digits) ? std::optional(digits) : std::nullopt;
 }
 
 void append_end(std::string& out, const fast::Frame& request, std::string_view name) {
-  const std::string_view pieces[] = {R"({"m":{"uts":1700000000000002,"name":")", name, R"("},"d":[]})"};
+  const std::string_view pieces[] = {R"({"m":{"uts":1700000000000002,"name":")", name,
+                                     R"("},"d":[]})"};
   fast::append_frame(out, request.version, fast::Status::end, request.message_id, pieces);
 }
 
@@ -72,17 +81,19 @@ Workload::Workload(WorkloadOptions options) : options_(options), value_(R"({"pay
   options_text_ = options.node_moray ? kAllOptions : kFewOptions;
   get_suffix_ = "\"," + options_text_ + "}]}";
   put_suffix_ = "\"," + value_ + "}," + options_text_;
-  if (options.node_moray) put_suffix_ += R"(,"_value":"{\"payload\":\")" + std::string(options.value_bytes, 'x') + R"(\"}")";
+  if (options.node_moray)
+    put_suffix_ +=
+        R"(,"_value":"{\"payload\":\")" + std::string(options.value_bytes, 'x') + R"(\"}")";
   put_suffix_ += "}]}";
   get_answer_suffix_ = std::string("\",\"value\":") + value_ + std::string(kRecordEnd);
 }
 
-void Workload::append_request(std::string& out, fast::Version version, std::uint32_t message_id, Kind kind,
-                              std::uint32_t key) const {
+void Workload::append_request(std::string& out, fast::Version version, std::uint32_t message_id,
+                              Kind kind, std::uint32_t key) const {
   const Digits digits(key);
   if (kind == Kind::get || kind == Kind::put) {
-    const std::string_view pieces[] = {kind == Kind::get ? kGet : kPut, kDirectory, digits.text(), kObject,
-                                       kind == Kind::get ? get_suffix_ : put_suffix_};
+    const std::string_view pieces[] = {kind == Kind::get ? kGet : kPut, kDirectory, digits.text(),
+                                       kObject, kind == Kind::get ? get_suffix_ : put_suffix_};
     fast::append_frame(out, version, fast::Status::data, message_id, pieces);
     return;
   }
@@ -93,8 +104,14 @@ void Workload::append_request(std::string& out, fast::Version version, std::uint
   } else {
     for (std::uint32_t i = 0; i < kBatchSize; ++i) {
       if (i > 0) payload += ',';
-      payload.append("{\"bucket\":\"manta\",\"operation\":\"put\",\"key\":\"").append(kDirectory).append(digits.text());
-      payload.append(kObject).append(std::to_string(i)).append("\",\"value\":").append(value_).append("}}");
+      payload.append("{\"bucket\":\"manta\",\"operation\":\"put\",\"key\":\"")
+          .append(kDirectory)
+          .append(digits.text());
+      payload.append(kObject)
+          .append(std::to_string(i))
+          .append("\",\"value\":")
+          .append(value_)
+          .append("}}");
     }
     payload.append("],").append(options_text_).append("}]}");
   }
@@ -103,7 +120,8 @@ void Workload::append_request(std::string& out, fast::Version version, std::uint
 
 std::optional<Kind> Workload::append_answer(std::string& out, const fast::Frame& request) const {
   const auto send = [&](std::initializer_list<std::string_view> pieces) {
-    fast::append_frame(out, request.version, fast::Status::data, request.message_id, {pieces.begin(), pieces.size()});
+    fast::append_frame(out, request.version, fast::Status::data, request.message_id,
+                       {pieces.begin(), pieces.size()});
   };
   const std::string_view payload = request.payload;
   if (payload.starts_with(kGet)) {
@@ -133,7 +151,10 @@ std::optional<Kind> Workload::append_answer(std::string& out, const fast::Frame&
   std::string etags;
   for (std::uint32_t i = 0; i < kBatchSize; ++i) {
     if (i > 0) etags += ',';
-    etags.append("{\"bucket\":\"manta\",\"key\":\"").append(kDirectory).append(*digits).append(kObject);
+    etags.append("{\"bucket\":\"manta\",\"key\":\"")
+        .append(kDirectory)
+        .append(*digits)
+        .append(kObject);
     etags.append(std::to_string(i)).append("\",\"etag\":\"63F9EAE3\"}");
   }
   send({kBatchAnswer, etags, "]}]}"});
@@ -141,13 +162,17 @@ std::optional<Kind> Workload::append_answer(std::string& out, const fast::Frame&
   return Kind::batch;
 }
 
-bool Workload::good_data(Kind kind, std::uint32_t key, std::uint32_t row, std::string_view payload) const {
-  const auto digits_at = [&](std::size_t at, std::uint32_t number) { return stands_at(payload, at, Digits(number).text()); };
+bool Workload::good_data(Kind kind, std::uint32_t key, std::uint32_t row,
+                         std::string_view payload) const {
+  const auto digits_at = [&](std::size_t at, std::uint32_t number) {
+    return stands_at(payload, at, Digits(number).text());
+  };
   switch (kind) {
     case Kind::get:
     case Kind::find: {
       const std::size_t at = (kind == Kind::get ? kGetAnswer : kFindAnswer).size();
-      return stands_at(payload, at, kDirectory) && digits_at(at + kDirectory.size(), kind == Kind::get ? key : row) &&
+      return stands_at(payload, at, kDirectory) &&
+             digits_at(at + kDirectory.size(), kind == Kind::get ? key : row) &&
              stands_at(payload, at + kKeyBytes + 10, value_);
     }
     case Kind::put: return digits_at(kPutAnswer.size(), key);

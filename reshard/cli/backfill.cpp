@@ -61,23 +61,28 @@ class Journal {
   nlohmann::json positions_ = nlohmann::json::object();
 };
 
-std::vector<config::Shard> shards_of(const config::Config& config, const ring::Ring& ring, const std::vector<std::string>& wanted) {
+std::vector<config::Shard> shards_of(const config::Config& config, const ring::Ring& ring,
+                                     const std::vector<std::string>& wanted) {
   const auto pnodes = ring.pnodes();
   auto resolved = config::resolve_shards(config, {pnodes.begin(), pnodes.end()});
   if (!resolved.problems.empty()) throw std::runtime_error(config::to_text(resolved.problems));
   std::vector<config::Shard> shards;
   for (const config::Shard& shard : resolved.shards)
-    if (shard.backend == config::Backend::postgres && (wanted.empty() || std::find(wanted.begin(), wanted.end(), shard.pnode) != wanted.end()))
+    if (shard.backend == config::Backend::postgres &&
+        (wanted.empty() || std::find(wanted.begin(), wanted.end(), shard.pnode) != wanted.end()))
       shards.push_back(shard);
   for (const std::string& name : wanted)
-    if (std::none_of(shards.begin(), shards.end(), [&](const config::Shard& shard) { return shard.pnode == name; }))
-      throw std::runtime_error("pnode \"" + name + "\" is not a PostgreSQL shard of this configuration");
+    if (std::none_of(shards.begin(), shards.end(),
+                     [&](const config::Shard& shard) { return shard.pnode == name; }))
+      throw std::runtime_error("pnode \"" + name +
+                               "\" is not a PostgreSQL shard of this configuration");
   if (shards.empty()) throw std::runtime_error("the configuration has no PostgreSQL shard");
   return shards;
 }
 
 /// One shard; its bar by bucket, its counts at the end.
-BackfillCounts run_shard(const config::Shard& shard, const ring::Ring& ring, const Options& options, Journal& journal, std::ostream* report) {
+BackfillCounts run_shard(const config::Shard& shard, const ring::Ring& ring, const Options& options,
+                         Journal& journal, std::ostream* report) {
   std::optional<ProgressBar> progress;
   BackfillTold told;
   told.bucket = [&](const std::string& bucket, std::uint64_t rows) {
@@ -87,14 +92,21 @@ BackfillCounts run_shard(const config::Shard& shard, const ring::Ring& ring, con
   told.page = [&](std::uint64_t rows) { progress->add(rows); };
   told.misplaced = [&](const MisplacedRow& row) {
     if (report != nullptr)
-      *report << nlohmann::json{{"pnode", shard.pnode}, {"bucket", row.bucket}, {"key", row.key}, {"vnode", row.vnode}, {"owner", row.owner}}.dump() << '\n';
+      *report << nlohmann::json{{"pnode", shard.pnode},
+                                {"bucket", row.bucket},
+                                {"key", row.key},
+                                {"vnode", row.vnode},
+                                {"owner", row.owner}}
+                     .dump()
+              << '\n';
   };
   told.position = [&](const BackfillPosition& position) {
     if (!options.backfill.dry_run) journal.note(shard.pnode, position);
   };
   told.stopped = [] { return interrupted != 0; };
   backends::postgres::Session session(shard.url, "moray-router backfill-vnodes");
-  return backfill_vnodes(session, ring, shard.pnode, options.backfill, journal.of(shard.pnode), told);
+  return backfill_vnodes(session, ring, shard.pnode, options.backfill, journal.of(shard.pnode),
+                         told);
 }
 
 int backfill(Options options) {
@@ -114,9 +126,15 @@ int backfill(Options options) {
   std::signal(SIGTERM, [](int) { interrupted = 1; });
   std::uint64_t misplaced = 0;
   for (const config::Shard& shard : shards_of(config, *located.ring, options.pnodes)) {
-    const BackfillCounts counts = run_shard(shard, *located.ring, options, journal, report.is_open() ? &report : nullptr);
-    std::cout << nlohmann::json{{"pnode", shard.pnode}, {"rows", counts.looked_at}, {"withoutVnode", counts.missing},
-                                {"set", counts.set}, {"misplaced", counts.misplaced}}.dump() << std::endl;
+    const BackfillCounts counts =
+        run_shard(shard, *located.ring, options, journal, report.is_open() ? &report : nullptr);
+    std::cout << nlohmann::json{{"pnode", shard.pnode},
+                                {"rows", counts.looked_at},
+                                {"withoutVnode", counts.missing},
+                                {"set", counts.set},
+                                {"misplaced", counts.misplaced}}
+                     .dump()
+              << std::endl;
     misplaced += counts.misplaced;
     if (interrupted == 0) journal.forget(shard.pnode);
     if (interrupted != 0) {
@@ -125,7 +143,8 @@ int backfill(Options options) {
     }
   }
   if (misplaced == 0) return 0;
-  std::cerr << misplaced << " rows without a vnode are on a shard that does not own theirs; they were left alone"
+  std::cerr << misplaced
+            << " rows without a vnode are on a shard that does not own theirs; they were left alone"
             << (options.report.empty() ? " (--report FILE lists them)" : "") << std::endl;
   return kMisplaced;
 }
@@ -135,14 +154,23 @@ int backfill(Options options) {
 void add_backfill_vnodes(CLI::App& ring, int& exit_code) {
   auto options = std::make_shared<Options>();
   CLI::App* command = ring.add_subcommand("backfill-vnodes",
-                                          "Gives rows of routed buckets that have no _vnode theirs, in the PostgreSQL shards of a configuration");
+                                          "Gives rows of routed buckets that have no _vnode "
+                                          "theirs, in the PostgreSQL shards of a configuration");
   command->set_help_flag("-h,--help", "Print this help message and exit");
-  command->add_option("-c,--config", options->config, "The router's configuration: ring, shards, buckets")->required();
+  command
+      ->add_option("-c,--config", options->config,
+                   "The router's configuration: ring, shards, buckets")
+      ->required();
   command->add_option("--pnode", options->pnodes, "Only this shard; may be repeated");
   command->add_option("--bucket", options->backfill.only, "Only this bucket; may be repeated");
-  command->add_option("--rows-per-second", options->backfill.rows_per_second, "Rows written a second, at most; 0: any")->capture_default_str();
-  command->add_option("--journal", options->journal, "A file that holds how far it has come; the next run goes on from there");
-  command->add_option("--report", options->report, "A file for rows that another shard should have: a JSON object a line");
+  command
+      ->add_option("--rows-per-second", options->backfill.rows_per_second,
+                   "Rows written a second, at most; 0: any")
+      ->capture_default_str();
+  command->add_option("--journal", options->journal,
+                      "A file that holds how far it has come; the next run goes on from there");
+  command->add_option("--report", options->report,
+                      "A file for rows that another shard should have: a JSON object a line");
   command->add_flag("--dry-run", options->backfill.dry_run, "Count, and change nothing");
   command->callback([options, &exit_code] {
     try {

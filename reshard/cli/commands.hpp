@@ -16,10 +16,10 @@ void add_reshard(CLI::App& program, int& exit_code);
 enum class ReshardExit : int {
   done = 0,
   refused = 1,
-  stopped = 5,      ///< a person is needed: `reshard status` says why
+  stopped = 5,  ///< a person is needed: `reshard status` says why
   paused = 6,
   aborted = 7,
-  elsewhere = 8,    ///< another coordinator has the plan
+  elsewhere = 8,  ///< another coordinator has the plan
 };
 
 /// One for each group of sub-commands.

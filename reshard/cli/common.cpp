@@ -65,10 +65,13 @@ void watch_signals() {
 std::shared_ptr<const ring::Ring> ring_of(const Plan& plan) {
   auto ring = ring::load_location(plan.ring_location).ring;
   plan.vnodes.each([&](ring::Vnode vnode) {
-    if (number(vnode) >= ring->vnode_count()) throw std::runtime_error(plan.ring_location + ": has no vnode " + std::to_string(number(vnode)));
+    if (number(vnode) >= ring->vnode_count())
+      throw std::runtime_error(plan.ring_location + ": has no vnode " +
+                               std::to_string(number(vnode)));
     const std::string& owner = ring->pnode_name(ring->owner(vnode));
     if (owner != plan.from.pnode && owner != plan.to.pnode)
-      throw std::runtime_error(plan.ring_location + ": vnode " + std::to_string(number(vnode)) + " belongs to " + owner + ", neither of the plan's shards");
+      throw std::runtime_error(plan.ring_location + ": vnode " + std::to_string(number(vnode)) +
+                               " belongs to " + owner + ", neither of the plan's shards");
   });
   return ring;
 }
@@ -80,12 +83,14 @@ Watcher watcher(const Plan& plan, bool json) {
     if (json)
       std::cout << Json{{"time", time_now()}, {"plan", name}, {kind, text}}.dump() << std::endl;
     else
-      std::cerr << time_now() << " plan " << name << ": " << (kind == std::string("alarm") ? "ALARM: " : "") << text << std::endl;
+      std::cerr << time_now() << " plan " << name << ": "
+                << (kind == std::string("alarm") ? "ALARM: " : "") << text << std::endl;
   };
   Watcher watcher;
   watcher.event = [line](const std::string& text) { line("event", text); };
   watcher.alarm = [line](const std::string& text) { line("alarm", text); };
-  watcher.begin = [bar, json, name](const std::string& what, const std::string& unit, std::uint64_t total) {
+  watcher.begin = [bar, json, name](const std::string& what, const std::string& unit,
+                                    std::uint64_t total) {
     if (!json) bar->emplace("plan " + name + ", " + what, unit, total);
   };
   watcher.progress = [bar](std::uint64_t amount) {
@@ -114,21 +119,27 @@ int execute(const std::filesystem::path& plans, std::uint64_t number, const Exec
   const auto ring = ring_of(journal.plan());
   const Watcher told = watcher(journal.plan(), how.json);
   Executor executor(journal, *ring, told, interrupted, how.by_force);
-  executor.crash_at({act_called(how.crash_before), act_called(how.crash_behind), act_called(how.stop_before)});
+  executor.crash_at(
+      {act_called(how.crash_before), act_called(how.crash_behind), act_called(how.stop_before)});
   const Executor::End end = how.abort ? executor.abort() : executor.run();
   if (how.abort && end == Executor::End::finished) {
-    std::fprintf(stderr, "moray-router: plan %s is cut over already: `reshard rollback %s` takes it back\n", journal.plan().name().c_str(),
-                 journal.plan().name().c_str());
+    std::fprintf(stderr,
+                 "moray-router: plan %s is cut over already: `reshard rollback %s` takes it back\n",
+                 journal.plan().name().c_str(), journal.plan().name().c_str());
     return static_cast<int>(ReshardExit::refused);
   }
-  if (end == Executor::End::finished && journal.plan().reverts != 0) {  // that one has nothing left to do
+  if (end == Executor::End::finished &&
+      journal.plan().reverts != 0) {  // that one has nothing left to do
     Journal reverted(plans / std::to_string(journal.plan().reverts));
     State state = reverted.read();
     state.progress.act = Act::finished;
     reverted.record(state, "taken back by plan " + journal.plan().name());
   }
   const std::string& why = executor.state().stopped;
-  told.event(std::string(word(end)) + (end == Executor::End::stopped ? ": " + why + "; `reshard retry " + journal.plan().name() + "` goes on" : ""));
+  told.event(std::string(word(end)) +
+             (end == Executor::End::stopped
+                  ? ": " + why + "; `reshard retry " + journal.plan().name() + "` goes on"
+                  : ""));
   return static_cast<int>(exit_of(end));
 }
 

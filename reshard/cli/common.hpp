@@ -14,11 +14,12 @@ namespace reshard::cli {
 /// Where plans are kept, unless `--state` says otherwise.
 inline constexpr const char* kStateDirectory = "/var/lib/moray-router/reshard";
 
-/// The ring that a plan is about, from where it says. Throws where it is neither the one that the plan begins
-/// from nor the one that it ends with, nor of the same vnodes.
+/// The ring that a plan is about, from where it says. Throws where it is neither the one that the
+/// plan begins from nor the one that it ends with, nor of the same vnodes.
 std::shared_ptr<const ring::Ring> ring_of(const Plan& plan);
 
-/// For people on stderr, bars where that is a terminal; with `json` a line of JSON on stdout for each event.
+/// For people on stderr, bars where that is a terminal; with `json` a line of JSON on stdout for
+/// each event.
 Watcher watcher(const Plan& plan, bool json);
 
 /// True once SIGINT or SIGTERM has come; the second one ends the process.
@@ -36,7 +37,8 @@ struct Execution {
   std::string crash_before, crash_behind, stop_before;  ///< names of acts; for rehearsals
 };
 
-/// Runs a plan to its end, its pause, or to where a person is needed; says so, and gives the exit code.
+/// Runs a plan to its end, its pause, or to where a person is needed; says so, and gives the exit
+/// code.
 int execute(const std::filesystem::path& plans, std::uint64_t number, const Execution& how);
 
 }  // namespace reshard::cli

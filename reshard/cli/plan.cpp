@@ -36,7 +36,8 @@ struct Options {
 const config::Shard& postgres_shard(const config::Config& config, const std::string& pnode) {
   for (const config::Shard& shard : config.shards)
     if (shard.pnode == pnode) {
-      if (shard.backend != config::Backend::postgres) throw std::runtime_error("pnode \"" + pnode + "\" is no PostgreSQL shard");
+      if (shard.backend != config::Backend::postgres)
+        throw std::runtime_error("pnode \"" + pnode + "\" is no PostgreSQL shard");
       return shard;
     }
   throw std::runtime_error("the configuration has no shard for pnode \"" + pnode + "\"");
@@ -48,7 +49,9 @@ std::uint64_t next_number(const Plan& plan, const std::string& plans) {
   for (const std::uint64_t number : plans_in(plans)) last = std::max(last, number);
   for (const Side* side : {&plan.from, &plan.to}) {
     backends::postgres::Session session(side->url, "moray-router reshard plan");
-    if (session.run("SELECT 1 WHERE to_regclass('moray_router.reshard_plan') IS NOT NULL").count() == 0) continue;
+    if (session.run("SELECT 1 WHERE to_regclass('moray_router.reshard_plan') IS NOT NULL")
+            .count() == 0)
+      continue;
     const auto rows = session.run("SELECT coalesce(max(plan), 0) FROM moray_router.reshard_plan");
     last = std::max<std::uint64_t>(last, std::stoull(std::string(rows.text(0, 0))));
   }
@@ -57,7 +60,8 @@ std::uint64_t next_number(const Plan& plan, const std::string& plans) {
 
 Plan make_plan(const Options& options, const ring::Ring& ring, const config::Config& config) {
   Plan plan;
-  const config::Shard &from = postgres_shard(config, options.from), &to = postgres_shard(config, options.to);
+  const config::Shard &from = postgres_shard(config, options.from),
+                      &to = postgres_shard(config, options.to);
   if (options.from == options.to) throw std::runtime_error("source and target are the same shard");
   plan.from = {from.pnode, from.url, options.apply_from.empty() ? from.url : options.apply_from};
   plan.to = {to.pnode, to.url, options.apply_to.empty() ? to.url : options.apply_to};
@@ -70,20 +74,27 @@ Plan make_plan(const Options& options, const ring::Ring& ring, const config::Con
   for (const std::string& hook : options.hooks) {
     const std::size_t equals = hook.find('=');
     const std::string phase = hook.substr(0, equals);
-    static const std::vector<std::string> phases{"pre_lock", "pre_copy", "post_activate", "pre_cleanup", "post_finalize"};
-    if (equals == std::string::npos || std::find(phases.begin(), phases.end(), phase) == phases.end())
-      throw std::runtime_error("--hook " + hook + ": PHASE=COMMAND, with a phase of pre_lock, pre_copy, post_activate, pre_cleanup, post_finalize");
+    static const std::vector<std::string> phases{"pre_lock", "pre_copy", "post_activate",
+                                                 "pre_cleanup", "post_finalize"};
+    if (equals == std::string::npos ||
+        std::find(phases.begin(), phases.end(), phase) == phases.end())
+      throw std::runtime_error("--hook " + hook +
+                               ": PHASE=COMMAND, with a phase of pre_lock, pre_copy, "
+                               "post_activate, pre_cleanup, post_finalize");
     plan.hooks[phase] = hook.substr(equals + 1);
   }
-  if (plan.options.max_block_ms == 0) throw std::runtime_error("--max-block must be at least a millisecond");
-  if (plan.options.lease_ms < 4 * plan.options.max_block_ms) plan.options.lease_ms = 4 * plan.options.max_block_ms;
+  if (plan.options.max_block_ms == 0)
+    throw std::runtime_error("--max-block must be at least a millisecond");
+  if (plan.options.lease_ms < 4 * plan.options.max_block_ms)
+    plan.options.lease_ms = 4 * plan.options.max_block_ms;
 
   const auto owner = ring.pnode_named(options.from);
   if (!owner) throw std::runtime_error("the ring has no pnode \"" + options.from + "\"");
   std::vector<std::uint32_t> mine;
   for (const ring::Vnode vnode : ring.vnodes_of(*owner)) mine.push_back(number(vnode));
   const bool measured = options.choice.vnodes.empty();
-  plan.vnodes = chosen(options.choice, ring::VnodeSet::of(mine), measured ? vnode_loads(plan.from, plan.buckets) : std::vector<VnodeLoad>{});
+  plan.vnodes = chosen(options.choice, ring::VnodeSet::of(mine),
+                       measured ? vnode_loads(plan.from, plan.buckets) : std::vector<VnodeLoad>{});
   const auto target = ring.pnode_named(options.to);
   plan.populated = target && !ring.vnodes_of(*target).empty();
   plan.base_digest = ring.digest();
@@ -97,7 +108,8 @@ Plan make_plan(const Options& options, const ring::Ring& ring, const config::Con
 
 Json card(const Plan& plan, const Preflight& found) {
   Json obstacles = Json::array();
-  for (const Obstacle& each : found.obstacles) obstacles.push_back({{"what", each.what}, {"advice", each.advice}});
+  for (const Obstacle& each : found.obstacles)
+    obstacles.push_back({{"what", each.what}, {"advice", each.advice}});
   return {{"plan", plan.number},
           {"from", plan.from.pnode},
           {"to", plan.to.pnode},
@@ -105,8 +117,10 @@ Json card(const Plan& plan, const Preflight& found) {
           {"ranges", plan.vnodes.to_text()},
           {"rowsAbout", static_cast<std::uint64_t>(found.rows)},
           {"megabytesAbout", std::round(found.bytes / kMebibyte * 10) / 10},
-          {"copySecondsAbout", static_cast<std::uint64_t>(std::ceil(found.bytes / kCopyBytesPerSecond))},
-          {"target", plan.populated ? "has other vnodes: rows get ids of its own" : "empty: rows keep their ids"},
+          {"copySecondsAbout",
+           static_cast<std::uint64_t>(std::ceil(found.bytes / kCopyBytesPerSecond))},
+          {"target", plan.populated ? "has other vnodes: rows get ids of its own"
+                                    : "empty: rows keep their ids"},
           {"routers", plan.routers},
           {"maxBlockMilliseconds", plan.options.max_block_ms},
           {"soakSeconds", plan.options.soak_seconds},
@@ -123,9 +137,11 @@ void print(const Json& card) {
     if (text.size() > 120) text = text.substr(0, 117) + "...";
     std::printf("%-22s %s\n", name.c_str(), text.c_str());
   }
-  for (const auto& warning : card.at("warnings")) std::printf("warning: %s\n", warning.get<std::string>().c_str());
+  for (const auto& warning : card.at("warnings"))
+    std::printf("warning: %s\n", warning.get<std::string>().c_str());
   for (const auto& obstacle : card.at("obstacles"))
-    std::printf("obstacle: %s\n          %s\n", obstacle.at("what").get<std::string>().c_str(), obstacle.at("advice").get<std::string>().c_str());
+    std::printf("obstacle: %s\n          %s\n", obstacle.at("what").get<std::string>().c_str(),
+                obstacle.at("advice").get<std::string>().c_str());
 }
 
 int make(const Options& options) {
@@ -140,13 +156,15 @@ int make(const Options& options) {
   else
     print(shown);
   if (!found.obstacles.empty()) {
-    std::fprintf(stderr, "moray-router: %zu obstacles: nothing was changed, and no plan was made\n", found.obstacles.size());
+    std::fprintf(stderr, "moray-router: %zu obstacles: nothing was changed, and no plan was made\n",
+                 found.obstacles.size());
     return static_cast<int>(ReshardExit::refused);
   }
   if (options.dry_run) return static_cast<int>(ReshardExit::done);
   const Journal journal = Journal::create(options.state, plan);
   if (options.run) return execute(options.state, plan.number, {});
-  std::fprintf(stderr, "plan %s is in %s; `moray-router reshard run %s%s` begins\n", plan.name().c_str(), journal.directory().c_str(), plan.name().c_str(),
+  std::fprintf(stderr, "plan %s is in %s; `moray-router reshard run %s%s` begins\n",
+               plan.name().c_str(), journal.directory().c_str(), plan.name().c_str(),
                options.state == kStateDirectory ? "" : (" --state " + options.state).c_str());
   return static_cast<int>(ReshardExit::done);
 }
@@ -155,33 +173,66 @@ int make(const Options& options) {
 
 void add_plan(CLI::App& reshard, int& exit_code) {
   auto options = std::make_shared<Options>();
-  CLI::App* command = reshard.add_subcommand("plan", "Chooses vnodes to move, looks at everything that stands in the way, and writes a plan");
-  command->add_option("-c,--config", options->config, "The router's configuration: ring, shards, buckets")->required();
+  CLI::App* command = reshard.add_subcommand(
+      "plan",
+      "Chooses vnodes to move, looks at everything that stands in the way, and writes a plan");
+  command
+      ->add_option("-c,--config", options->config,
+                   "The router's configuration: ring, shards, buckets")
+      ->required();
   command->add_option("--from", options->from, "The pnode that has them")->required();
-  command->add_option("--to", options->to, "The pnode that gets them; it need not be in the ring yet")->required();
+  command
+      ->add_option("--to", options->to, "The pnode that gets them; it need not be in the ring yet")
+      ->required();
   command->add_option("--vnodes", options->choice.vnodes, "These vnodes: 0-999,1005");
   command->add_flag("--half", options->choice.half, "Vnodes with half of the source's rows");
   command->add_option("--rows", options->choice.rows, "Vnodes with about so many rows");
   command->add_option("--bytes", options->choice.bytes, "Vnodes with about so many bytes");
-  command->add_option("--router", options->routers, "A router's admin socket; may be repeated (default: the configuration's)");
-  command->add_option("--apply-from", options->apply_from, "The source's URL for a role that may set session_replication_role (default: the shard's)");
+  command->add_option("--router", options->routers,
+                      "A router's admin socket; may be repeated (default: the configuration's)");
+  command->add_option(
+      "--apply-from", options->apply_from,
+      "The source's URL for a role that may set session_replication_role (default: the shard's)");
   command->add_option("--apply-to", options->apply_to, "The same of the target");
-  command->add_option("--max-block", options->plan.max_block_ms, "Milliseconds that writes are held at most; then the cutover is given up")
+  command
+      ->add_option("--max-block", options->plan.max_block_ms,
+                   "Milliseconds that writes are held at most; then the cutover is given up")
       ->capture_default_str();
-  command->add_option("--soak", options->plan.soak_seconds, "Seconds for which the source is kept current, and rollback is possible")->capture_default_str();
-  command->add_option("--copy-bytes-per-second", options->plan.copy_bytes_per_second, "Of the copy, at most; 0: any")->capture_default_str();
-  command->add_option("--cleanup-rows-per-second", options->plan.cleanup_rows_per_second, "Deleted at the source, at most; 0: any")->capture_default_str();
-  command->add_option("--lease", options->plan.lease_ms, "Milliseconds for which a router goes on without hearing of the plan; at least four times --max-block")
+  command
+      ->add_option("--soak", options->plan.soak_seconds,
+                   "Seconds for which the source is kept current, and rollback is possible")
       ->capture_default_str();
-  command->add_option("--settle", options->plan.settle_ms, "Milliseconds for which the log must have been short before the cutover")->capture_default_str();
-  command->add_option("--cache", options->plan.cache_ms, "Milliseconds for which routers may remember a bucket: waited for once in a database's life")
+  command
+      ->add_option("--copy-bytes-per-second", options->plan.copy_bytes_per_second,
+                   "Of the copy, at most; 0: any")
       ->capture_default_str();
-  command->add_option("--attempts", options->plan.attempts, "Cutovers that are tried")->capture_default_str();
+  command
+      ->add_option("--cleanup-rows-per-second", options->plan.cleanup_rows_per_second,
+                   "Deleted at the source, at most; 0: any")
+      ->capture_default_str();
+  command
+      ->add_option("--lease", options->plan.lease_ms,
+                   "Milliseconds for which a router goes on without hearing of the plan; at least "
+                   "four times --max-block")
+      ->capture_default_str();
+  command
+      ->add_option("--settle", options->plan.settle_ms,
+                   "Milliseconds for which the log must have been short before the cutover")
+      ->capture_default_str();
+  command
+      ->add_option("--cache", options->plan.cache_ms,
+                   "Milliseconds for which routers may remember a bucket: waited for once in a "
+                   "database's life")
+      ->capture_default_str();
+  command->add_option("--attempts", options->plan.attempts, "Cutovers that are tried")
+      ->capture_default_str();
   command->add_flag("--no-cleanup", options->no_cleanup, "Leave the moved rows at the source");
   command->add_option("--hook", options->hooks,
-                      "PHASE=COMMAND; the command gets the plan as JSON on stdin. pre_lock, pre_copy, post_activate, pre_cleanup, post_finalize");
+                      "PHASE=COMMAND; the command gets the plan as JSON on stdin. pre_lock, "
+                      "pre_copy, post_activate, pre_cleanup, post_finalize");
   command->add_option("--state", options->state, "The directory of plans")->capture_default_str();
-  command->add_flag("--trust-vnodes", options->trust_vnodes, "Don't read every row's key to see that its _vnode is right");
+  command->add_flag("--trust-vnodes", options->trust_vnodes,
+                    "Don't read every row's key to see that its _vnode is right");
   command->add_flag("--dry-run", options->dry_run, "Show it, and write nothing");
   command->add_flag("--run", options->run, "And carry it out at once");
   command->add_flag("--json", options->json, "The card as JSON");

@@ -27,16 +27,20 @@ int run(const Options& options) {
   // Once the routers may be on the new ring, what preflight looks at is no more as it was.
   if (journal.history().empty()) {
     const Preflight found = preflight(journal.plan(), *ring_of(journal.plan()), false);
-    for (const Obstacle& each : found.obstacles) std::fprintf(stderr, "obstacle: %s\n          %s\n", each.what.c_str(), each.advice.c_str());
+    for (const Obstacle& each : found.obstacles)
+      std::fprintf(stderr, "obstacle: %s\n          %s\n", each.what.c_str(), each.advice.c_str());
     if (!found.obstacles.empty()) throw std::runtime_error("nothing was changed");
   }
-  if (at.act == Act::finished) throw std::runtime_error("plan " + journal.plan().name() + " is finished");
-  if (at.act == Act::aborted) throw std::runtime_error("plan " + journal.plan().name() + " was aborted: plan again");
+  if (at.act == Act::finished)
+    throw std::runtime_error("plan " + journal.plan().name() + " is finished");
+  if (at.act == Act::aborted)
+    throw std::runtime_error("plan " + journal.plan().name() + " was aborted: plan again");
   return execute(options.state, options.number, options.how);
 }
 
-/// A plan of its own, the other way. What keeps the source current is ended first, and its state inherited:
-/// the servers' identities among it, since a failover in the meantime may have taken rows away.
+/// A plan of its own, the other way. What keeps the source current is ended first, and its state
+/// inherited: the servers' identities among it, since a failover in the meantime may have taken
+/// rows away.
 int roll_back(const Options& options) {
   const std::filesystem::path plans = options.state;
   Journal journal(plans / std::to_string(options.number));
@@ -46,14 +50,21 @@ int roll_back(const Options& options) {
     if (other.plan().reverts != options.number) continue;
     if (other.read().progress.act != Act::aborted) return execute(plans, number, options.how);
   }
-  const Act act = state.progress.act == Act::take_over ? state.progress.after_take_over : state.progress.act;
+  const Act act =
+      state.progress.act == Act::take_over ? state.progress.after_take_over : state.progress.act;
   if ((act >= Act::finalize && act <= Act::end_cleanup) || act == Act::finished)
-    throw std::runtime_error("plan " + journal.plan().name() + " is finalized: its source is not current any more; plan the way back as a new move");
+    throw std::runtime_error(
+        "plan " + journal.plan().name() +
+        " is finalized: its source is not current any more; plan the way back as a new move");
   if (act < Act::wait_commit_flushed || act >= Act::back_out)
-    throw std::runtime_error("plan " + journal.plan().name() + " is not cut over: `reshard abort " + journal.plan().name() + "` ends it");
+    throw std::runtime_error("plan " + journal.plan().name() + " is not cut over: `reshard abort " +
+                             journal.plan().name() + "` ends it");
   if (act != Act::soak && act != Act::wait_commit_flushed)
-    throw std::runtime_error("plan " + journal.plan().name() + " is being cut over: `reshard run` it to its soak first");
-  if (!state.irreversible.empty()) throw std::runtime_error("plan " + journal.plan().name() + " is not reversible: " + state.irreversible);
+    throw std::runtime_error("plan " + journal.plan().name() +
+                             " is being cut over: `reshard run` it to its soak first");
+  if (!state.irreversible.empty())
+    throw std::runtime_error("plan " + journal.plan().name() +
+                             " is not reversible: " + state.irreversible);
   journal.ask("pause");
   std::uint64_t number = journal.plan().number;
   for (const std::uint64_t each : plans_in(plans)) number = std::max(number, each);
@@ -67,20 +78,30 @@ int roll_back(const Options& options) {
   return execute(plans, back.number, options.how);
 }
 
-void add(CLI::App& reshard, int& exit_code, const char* name, const char* what, int (*work)(const Options&)) {
+void add(CLI::App& reshard, int& exit_code, const char* name, const char* what,
+         int (*work)(const Options&)) {
   auto options = std::make_shared<Options>();
   CLI::App* command = reshard.add_subcommand(name, what);
   command->add_option("plan", options->number, "The plan's number")->required();
   command->add_option("--state", options->state, "The directory of plans")->capture_default_str();
   command->add_flag("--json", options->how.json, "Events as JSON lines on stdout");
   command->add_flag("--take-over", options->how.by_force, "End another coordinator of this plan");
-  command->add_option("--crash-before", options->how.crash_before, "For rehearsals: end, as if killed, before that act")->group("");
+  command
+      ->add_option("--crash-before", options->how.crash_before,
+                   "For rehearsals: end, as if killed, before that act")
+      ->group("");
   command->add_option("--crash-behind", options->how.crash_behind, "The same behind it")->group("");
-  command->add_option("--stop-before", options->how.stop_before, "Stop before it, as by a signal; another goes on")->group("");
-  command->callback([options, &exit_code, work] { exit_code = guarded([&] { return work(*options); }); });
+  command
+      ->add_option("--stop-before", options->how.stop_before,
+                   "Stop before it, as by a signal; another goes on")
+      ->group("");
+  command->callback(
+      [options, &exit_code, work] { exit_code = guarded([&] { return work(*options); }); });
 }
 
-Journal journal_of(const Options& options) { return Journal(std::filesystem::path(options.state) / std::to_string(options.number)); }
+Journal journal_of(const Options& options) {
+  return Journal(std::filesystem::path(options.state) / std::to_string(options.number));
+}
 
 }  // namespace
 
@@ -88,21 +109,28 @@ void add_run(CLI::App& reshard, int& exit_code) {
   add(reshard, exit_code, "run", "Carries a plan out, or goes on with it", run);
   add(reshard, exit_code, "resume", "Goes on with a plan that was paused", run);
   add(reshard, exit_code, "retry", "Goes on with a plan that stopped", run);
-  add(reshard, exit_code, "rollback", "Takes a plan back that was cut over and is not finalized", roll_back);
-  add(reshard, exit_code, "abort", "Ends a plan that is not cut over; what was copied goes", [](const Options& options) {
-    Execution how = options.how;
-    how.abort = true;
-    return execute(options.state, options.number, how);
-  });
-  add(reshard, exit_code, "pause", "Asks a running coordinator to stop where nothing is blocked", [](const Options& options) {
-    journal_of(options).ask("pause");
-    return static_cast<int>(ReshardExit::done);
-  });
-  add(reshard, exit_code, "finalize", "Ends the soak of a running plan: there is no rollback afterwards", [](const Options& options) {
-    journal_of(options).ask("finalize");
-    return static_cast<int>(ReshardExit::done);
-  });
-  add(reshard, exit_code, "forget", "Takes what is left of a plan that is over out of both databases: the source then takes writes to its old vnodes",
+  add(reshard, exit_code, "rollback", "Takes a plan back that was cut over and is not finalized",
+      roll_back);
+  add(reshard, exit_code, "abort", "Ends a plan that is not cut over; what was copied goes",
+      [](const Options& options) {
+        Execution how = options.how;
+        how.abort = true;
+        return execute(options.state, options.number, how);
+      });
+  add(reshard, exit_code, "pause", "Asks a running coordinator to stop where nothing is blocked",
+      [](const Options& options) {
+        journal_of(options).ask("pause");
+        return static_cast<int>(ReshardExit::done);
+      });
+  add(reshard, exit_code, "finalize",
+      "Ends the soak of a running plan: there is no rollback afterwards",
+      [](const Options& options) {
+        journal_of(options).ask("finalize");
+        return static_cast<int>(ReshardExit::done);
+      });
+  add(reshard, exit_code, "forget",
+      "Takes what is left of a plan that is over out of both databases: the source then takes "
+      "writes to its old vnodes",
       [](const Options& options) {
         const Journal journal = journal_of(options);
         forget(journal);
@@ -111,7 +139,8 @@ void add_run(CLI::App& reshard, int& exit_code) {
 }
 
 void add_reshard(CLI::App& program, int& exit_code) {
-  CLI::App* reshard = program.add_subcommand("reshard", "Moves vnodes from one PostgreSQL shard to another, while both are written to");
+  CLI::App* reshard = program.add_subcommand(
+      "reshard", "Moves vnodes from one PostgreSQL shard to another, while both are written to");
   reshard->require_subcommand(1);
   add_plan(*reshard, exit_code);
   add_run(*reshard, exit_code);

@@ -36,19 +36,22 @@ constexpr std::chrono::milliseconds kLastAnswers{500};  // for a client that doe
 void remove_stale(const std::string& path) {
   struct stat found {};
   if (lstat(path.c_str(), &found) != 0) return;
-  if (!S_ISSOCK(found.st_mode)) throw std::runtime_error("admin socket " + path + ": something else is there");
+  if (!S_ISSOCK(found.st_mode))
+    throw std::runtime_error("admin socket " + path + ": something else is there");
   boost::asio::io_context loop;
   stream_protocol::socket probe(loop);
   error_code refused;
   probe.connect(stream_protocol::endpoint(path), refused);
-  if (!refused) throw std::runtime_error("admin socket " + path + ": another process listens there");
+  if (!refused)
+    throw std::runtime_error("admin socket " + path + ": another process listens there");
   unlink(path.c_str());
 }
 
 }  // namespace
 
 struct AdminServer::Parts {
-  Parts(const std::string& path_, Handler handler_, Log& log_) : path(path_), handler(std::move(handler_)), log(log_), acceptor(*loop) {
+  Parts(const std::string& path_, Handler handler_, Log& log_)
+      : path(path_), handler(std::move(handler_)), log(log_), acceptor(*loop) {
     std::error_code ignored;
     std::filesystem::create_directories(std::filesystem::path(path).parent_path(), ignored);
     remove_stale(path);
@@ -63,23 +66,29 @@ struct AdminServer::Parts {
 
   /// One client: line by line until it leaves.
   struct Client : std::enable_shared_from_this<Client> {
-    Client(Parts& parts_, stream_protocol::socket socket_) : parts(parts_), socket(std::move(socket_)), count(parts.clients) { ++*count; }
+    Client(Parts& parts_, stream_protocol::socket socket_)
+        : parts(parts_), socket(std::move(socket_)), count(parts.clients) {
+      ++*count;
+    }
     ~Client() { --*count; }
 
     void read() {
       auto buffer = boost::asio::dynamic_buffer(input, kLineBytesMax);
-      boost::asio::async_read_until(socket, buffer, '\n', [self = shared_from_this()](const error_code& error, std::size_t bytes) {
-        if (error) return;  // gone, or a line without an end: nothing was done
-        const std::string line = self->input.substr(0, bytes - 1);
-        self->input.erase(0, bytes);
-        self->parts.handler(line, self->reply());
-      });
+      boost::asio::async_read_until(
+          socket, buffer, '\n',
+          [self = shared_from_this()](const error_code& error, std::size_t bytes) {
+            if (error) return;  // gone, or a line without an end: nothing was done
+            const std::string line = self->input.substr(0, bytes - 1);
+            self->input.erase(0, bytes);
+            self->parts.handler(line, self->reply());
+          });
     }
     /// Whoever answers may do so when the client, or all of us, are gone: the loop alone is held
     /// until then, and everything else happens on its thread.
     Reply reply() {
       parts.answering.insert(shared_from_this());
-      return [weak = weak_from_this(), loop = parts.loop, unwritten = parts.unwritten](std::string text) {
+      return [weak = weak_from_this(), loop = parts.loop,
+              unwritten = parts.unwritten](std::string text) {
         ++*unwritten;
         boost::asio::post(*loop, [weak, text = std::move(text)]() mutable {
           const auto self = weak.lock();
@@ -91,11 +100,12 @@ struct AdminServer::Parts {
       };
     }
     void write() {
-      boost::asio::async_write(socket, boost::asio::buffer(output), [self = shared_from_this()](const error_code& error, std::size_t) {
-        --*self->parts.unwritten;
-        if (self->parts.ending) return self->parts.end();
-        if (!error) self->read();
-      });
+      boost::asio::async_write(socket, boost::asio::buffer(output),
+                               [self = shared_from_this()](const error_code& error, std::size_t) {
+                                 --*self->parts.unwritten;
+                                 if (self->parts.ending) return self->parts.end();
+                                 if (!error) self->read();
+                               });
     }
 
     Parts& parts;
@@ -106,16 +116,18 @@ struct AdminServer::Parts {
   };
 
   /// A line that fits the socket's empty buffer; then the connection ends.
-  static void refuse(stream_protocol::socket& socket, const std::string& code, const std::string& message) {
-    const std::string line = R"({"v":1,"ok":false,"error":{"code":")" + code + R"(","message":")" + message + "\"}}\n";
+  static void refuse(stream_protocol::socket& socket, const std::string& code,
+                     const std::string& message) {
+    const std::string line =
+        R"({"v":1,"ok":false,"error":{"code":")" + code + R"(","message":")" + message + "\"}}\n";
     error_code ignored;
     socket.non_blocking(true, ignored);
     socket.write_some(boost::asio::buffer(line), ignored);
   }
 
   /// Ends the loop when what has been answered is written: whoever asked for the router's end waits
-  /// for that. An answer counts from the moment it is given: what a handler posts to its own loop is
-  /// queued only when the handler returns, so that this call may overtake it.
+  /// for that. An answer counts from the moment it is given: what a handler posts to its own loop
+  /// is queued only when the handler returns, so that this call may overtake it.
   void end() {
     ending = true;
     if (*unwritten == 0) return loop->stop();
@@ -148,7 +160,8 @@ struct AdminServer::Parts {
   std::shared_ptr<boost::asio::io_context> loop = std::make_shared<boost::asio::io_context>(1);
   stream_protocol::acceptor acceptor;
   boost::asio::steady_timer last_moment{*loop};
-  std::shared_ptr<std::atomic<std::size_t>> unwritten = std::make_shared<std::atomic<std::size_t>>(0);  // answers
+  std::shared_ptr<std::atomic<std::size_t>> unwritten =
+      std::make_shared<std::atomic<std::size_t>>(0);  // answers
   bool ending = false;
   std::set<std::shared_ptr<Client>> answering;  // whose line is being worked on
   std::thread thread;

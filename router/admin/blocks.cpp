@@ -14,13 +14,17 @@ GateMode mode_of(const Json& arguments) {
 }
 
 Json json_of_block(const BlockReport& report) {
-  Json result{{"vnodes", report.vnodes}, {"mode", name_of(report.mode)}, {"microseconds", microseconds(report.published.took)}};
+  Json result{{"vnodes", report.vnodes},
+              {"mode", name_of(report.mode)},
+              {"microseconds", microseconds(report.published.took)}};
   if (!report.waited) return result;
   Json lost = Json::array();
   for (const IndeterminateWrite& write : report.indeterminate)
-    lost.push_back({{"vnode", write.vnode ? Json(ring::number(*write.vnode)) : Json(nullptr)},
-                    {"shard", write.pnode},
-                    {"ageMs", std::chrono::duration_cast<std::chrono::milliseconds>(report.ended - write.lost).count()}});
+    lost.push_back(
+        {{"vnode", write.vnode ? Json(ring::number(*write.vnode)) : Json(nullptr)},
+         {"shard", write.pnode},
+         {"ageMs", std::chrono::duration_cast<std::chrono::milliseconds>(report.ended - write.lost)
+                       .count()}});
   result["drained"] = report.drained;
   result["waitedFor"] = report.waited_for;
   result["waitedMicroseconds"] = microseconds(report.wait);
@@ -45,7 +49,8 @@ void block(const AdminActions& actions, const Json& arguments, const Answer& ans
 }
 
 void unblock(const AdminActions& actions, const Json& arguments, const Answer& answer) {
-  if (flag(arguments, "all") == arguments.contains("vnodes")) throw Refusal("bad_argument", "either \"vnodes\" or \"all\" must be given");
+  if (flag(arguments, "all") == arguments.contains("vnodes"))
+    throw Refusal("bad_argument", "either \"vnodes\" or \"all\" must be given");
   std::optional<ring::VnodeSet> some;
   if (arguments.contains("vnodes")) some = vnodes(arguments);
   actions.control->unblock(std::move(some), answer_with<UnblockReport>(answer, json_of_unblock));

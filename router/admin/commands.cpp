@@ -24,11 +24,14 @@ void perform(const AdminActions& actions, std::string_view line, const Answer& a
   const Json request = Json::parse(line, nullptr, false);
   if (!request.is_object()) throw Refusal("bad_request", "a request is one JSON object a line");
   const auto version = request.find("v");
-  if (version == request.end() || *version != kVersion) throw Refusal("bad_version", "\"v\" must be 1");
+  if (version == request.end() || *version != kVersion)
+    throw Refusal("bad_version", "\"v\" must be 1");
   const auto command = request.find("command");
-  if (command == request.end() || !command->is_string()) throw Refusal("bad_request", "\"command\" must be a text");
+  if (command == request.end() || !command->is_string())
+    throw Refusal("bad_request", "\"command\" must be a text");
   const auto row = commands().find(command->get<std::string>());
-  if (row == commands().end()) throw Refusal("unknown_command", "unknown command: " + command->dump());
+  if (row == commands().end())
+    throw Refusal("unknown_command", "unknown command: " + command->dump());
   const Json arguments = request.contains("arguments") ? request.at("arguments") : Json::object();
   if (!arguments.is_object()) throw Refusal("bad_request", "\"arguments\" must be an object");
   for (const auto& argument : arguments.items())
@@ -40,7 +43,9 @@ void perform(const AdminActions& actions, std::string_view line, const Answer& a
 std::string line_of(const Outcome<Json>& outcome) {
   Json line;
   if (const auto* refusal = std::get_if<Refusal>(&outcome))
-    line = {{"v", kVersion}, {"ok", false}, {"error", {{"code", refusal->code}, {"message", refusal->what()}}}};
+    line = {{"v", kVersion},
+            {"ok", false},
+            {"error", {{"code", refusal->code}, {"message", refusal->what()}}}};
   else
     line = {{"v", kVersion}, {"ok", true}, {"result", std::get<Json>(outcome)}};
   return line.dump(-1, ' ', false, Json::error_handler_t::replace);
@@ -75,7 +80,8 @@ std::uint64_t number(const Json& arguments, const char* name, std::uint64_t othe
   const auto found = arguments.find(name);
   if (found == arguments.end()) return otherwise;
   constexpr std::uint64_t kMost = std::uint64_t{1} << 53;
-  if (!found->is_number_unsigned() || found->get<std::uint64_t>() > kMost) wrong(name, "must be a whole number");
+  if (!found->is_number_unsigned() || found->get<std::uint64_t>() > kMost)
+    wrong(name, "must be a whole number");
   return found->get<std::uint64_t>();
 }
 
@@ -95,8 +101,11 @@ std::int64_t microseconds(std::chrono::nanoseconds time) {
 
 }  // namespace admin
 
-void perform_admin_line(const AdminActions& actions, std::string_view line, std::function<void(std::string)> reply) {
-  const admin::Answer answer = [reply](const Outcome<admin::Json>& outcome) { reply(admin::line_of(outcome)); };
+void perform_admin_line(const AdminActions& actions, std::string_view line,
+                        std::function<void(std::string)> reply) {
+  const admin::Answer answer = [reply](const Outcome<admin::Json>& outcome) {
+    reply(admin::line_of(outcome));
+  };
   try {
     admin::perform(actions, line, answer);
   } catch (const Refusal& refusal) {

@@ -28,6 +28,7 @@ struct AdminActions {
 /// Carries out one line `{"v":1,"command":…,"arguments":{…}}` and answers
 /// `{"v":1,"ok":true,"result":…}` or `{"v":1,"ok":false,"error":{"code":…,"message":…}}`, once, on
 /// whichever thread ends the work. Never throws. Commands: docs/admin.md.
-void perform_admin_line(const AdminActions& actions, std::string_view line, std::function<void(std::string)> reply);
+void perform_admin_line(const AdminActions& actions, std::string_view line,
+                        std::function<void(std::string)> reply);
 
 }  // namespace router

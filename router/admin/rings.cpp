@@ -31,7 +31,10 @@ Json json_of_rings(const std::vector<ring::Generation>& rings) {
     gmtime_r(&created, &parts);
     char when[32];
     std::strftime(when, sizeof when, "%Y-%m-%dT%H:%M:%SZ", &parts);
-    all.push_back({{"generation", each.number}, {"digest", each.digest}, {"created", when}, {"current", each.current}});
+    all.push_back({{"generation", each.number},
+                   {"digest", each.digest},
+                   {"created", when},
+                   {"current", each.current}});
   }
   return all;
 }
@@ -41,13 +44,22 @@ Json json_of_difference(const ring::Difference& difference) {
   Json moves = Json::array(), data = Json::array();
   for (const auto& move : difference.moves) {
     moved += move.vnodes.size();
-    moves.push_back({{"from", move.from}, {"to", move.to}, {"count", move.vnodes.size()}, {"vnodes", move.vnodes.to_text()}});
+    moves.push_back({{"from", move.from},
+                     {"to", move.to},
+                     {"count", move.vnodes.size()},
+                     {"vnodes", move.vnodes.to_text()}});
   }
   for (const auto& change : difference.data) {
     marked += change.vnodes.size();
-    data.push_back({{"from", Json::parse(change.from)}, {"to", Json::parse(change.to)}, {"count", change.vnodes.size()}, {"vnodes", change.vnodes.to_text()}});
+    data.push_back({{"from", Json::parse(change.from)},
+                    {"to", Json::parse(change.to)},
+                    {"count", change.vnodes.size()},
+                    {"vnodes", change.vnodes.to_text()}});
   }
-  return {{"vnodesMoved", moved}, {"dataChanged", marked}, {"moves", std::move(moves)}, {"data", std::move(data)}};
+  return {{"vnodesMoved", moved},
+          {"dataChanged", marked},
+          {"moves", std::move(moves)},
+          {"data", std::move(data)}};
 }
 
 Json json_of_prepared(const PreparedRing& prepared) {
@@ -61,15 +73,18 @@ Json json_of_prepared(const PreparedRing& prepared) {
 }
 
 void reload(const AdminActions& actions, const Json& arguments, const Answer& answer) {
-  actions.control->reload(text(arguments, "ring"), text(arguments, "expectDigest"), answer_with<RingChange>(answer, json_of));
+  actions.control->reload(text(arguments, "ring"), text(arguments, "expectDigest"),
+                          answer_with<RingChange>(answer, json_of));
 }
 
 void remap(const AdminActions& actions, const Json& arguments, const Answer& answer) {
-  actions.control->remap(vnodes(arguments), required_text(arguments, "pnode"), answer_with<RingChange>(answer, json_of));
+  actions.control->remap(vnodes(arguments), required_text(arguments, "pnode"),
+                         answer_with<RingChange>(answer, json_of));
 }
 
 void set_data(const AdminActions& actions, const Json& arguments, const Answer& answer) {
-  actions.control->set_data(vnodes(arguments), data_json(arguments), answer_with<RingChange>(answer, json_of));
+  actions.control->set_data(vnodes(arguments), data_json(arguments),
+                            answer_with<RingChange>(answer, json_of));
 }
 
 void rings(const AdminActions& actions, const Json&, const Answer& answer) {
@@ -83,7 +98,8 @@ void rollback(const AdminActions& actions, const Json& arguments, const Answer& 
 }
 
 void diff(const AdminActions& actions, const Json& arguments, const Answer& answer) {
-  actions.control->diff(text(arguments, "from"), text(arguments, "to"), answer_with<ring::Difference>(answer, json_of_difference));
+  actions.control->diff(text(arguments, "from"), text(arguments, "to"),
+                        answer_with<ring::Difference>(answer, json_of_difference));
 }
 
 void prepare_ring(const AdminActions& actions, const Json& arguments, const Answer& answer) {
@@ -101,20 +117,24 @@ void prepare_ring(const AdminActions& actions, const Json& arguments, const Answ
   request.plan = text(arguments, "plan");
   request.from = text(arguments, "from");
   request.lease = std::chrono::milliseconds(number(arguments, "leaseMs", kLeaseMs));
-  actions.control->prepare_ring(std::move(request), answer_with<PreparedRing>(answer, json_of_prepared));
+  actions.control->prepare_ring(std::move(request),
+                                answer_with<PreparedRing>(answer, json_of_prepared));
 }
 
 void renew(const AdminActions& actions, const Json& arguments, const Answer& answer) {
-  actions.control->renew(required_text(arguments, "lease"), std::chrono::milliseconds(number(arguments, "leaseMs", kLeaseMs)),
+  actions.control->renew(required_text(arguments, "lease"),
+                         std::chrono::milliseconds(number(arguments, "leaseMs", kLeaseMs)),
                          answer_with<PreparedRing>(answer, json_of_prepared));
 }
 
 void activate(const AdminActions& actions, const Json& arguments, const Answer& answer) {
-  actions.control->activate(required_text(arguments, "lease"), text(arguments, "expectDigest"), answer_with<RingChange>(answer, json_of));
+  actions.control->activate(required_text(arguments, "lease"), text(arguments, "expectDigest"),
+                            answer_with<RingChange>(answer, json_of));
 }
 
 void abandon(const AdminActions& actions, const Json& arguments, const Answer& answer) {
-  actions.control->abandon(required_text(arguments, "lease"), answer_with<PreparedRing>(answer, json_of_prepared));
+  actions.control->abandon(required_text(arguments, "lease"),
+                           answer_with<PreparedRing>(answer, json_of_prepared));
 }
 
 }  // namespace
@@ -126,7 +146,9 @@ void add_rings(Commands& all) {
   all["rings"] = {rings, {}};
   all["rollback"] = {rollback, {"generation"}};
   all["diff"] = {diff, {"from", "to"}};
-  all["prepare"] = {prepare_ring, {"vnodes", "pnode", "ring", "expectDigest", "baseDigest", "holder", "plan", "from", "leaseMs"}};
+  all["prepare"] = {prepare_ring,
+                    {"vnodes", "pnode", "ring", "expectDigest", "baseDigest", "holder", "plan",
+                     "from", "leaseMs"}};
   all["renew"] = {renew, {"lease", "leaseMs"}};
   all["activate"] = {activate, {"lease", "expectDigest"}};
   all["abandon"] = {abandon, {"lease"}};

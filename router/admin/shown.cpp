@@ -9,7 +9,9 @@ namespace {
 
 using ring::number;
 
-void status(const AdminActions& actions, const Json&, const Answer& answer) { answer(Json::parse(status_page(actions.state()))); }
+void status(const AdminActions& actions, const Json&, const Answer& answer) {
+  answer(Json::parse(status_page(actions.state())));
+}
 
 void shards(const AdminActions& actions, const Json&, const Answer& answer) {
   answer(Json(Json::parse(status_page(actions.state())).at("shards")));
@@ -19,8 +21,11 @@ void sessions(const AdminActions& actions, const Json&, const Answer& answer) {
   Json all = Json::array();
   for (const WorkerStatus& worker : actions.state().workers)
     for (const SessionStatus& session : worker.sessions)
-      all.push_back({{"id", session.id}, {"peer", session.peer}, {"inFlight", session.in_flight},
-                     {"started", session.counts.started}, {"completed", session.counts.completed},
+      all.push_back({{"id", session.id},
+                     {"peer", session.peer},
+                     {"inFlight", session.in_flight},
+                     {"started", session.counts.started},
+                     {"completed", session.counts.completed},
                      {"draining", session.draining}});
   answer(std::move(all));
 }
@@ -30,29 +35,38 @@ Json object_of(const LocalAnswer& got) {
   if (got.error) return {{"error", Json::parse(*got.error, nullptr, false).value("d", Json())}};
   for (const std::string& frame : got.frames) {
     const Json payload = Json::parse(frame, nullptr, false);
-    if (payload.is_object() && payload.contains("d") && !payload["d"].empty()) return {{"object", payload["d"][0]}};
+    if (payload.is_object() && payload.contains("d") && !payload["d"].empty())
+      return {{"object", payload["d"][0]}};
   }
   return {{"object", nullptr}};
 }
 
 void locate(const AdminActions& actions, const Json& arguments, const Answer& answer) {
-  const std::string bucket = required_text(arguments, "bucket"), key = required_text(arguments, "key");
+  const std::string bucket = required_text(arguments, "bucket"),
+                    key = required_text(arguments, "key");
   const auto published = actions.control->publisher().current();
   const ring::Ring& ring = *published->snapshot->ring;
   const std::string_view transformed = ring::transform_key(bucket, key);
   const auto location = ring.locate(transformed);
   if (!location) throw Refusal("no_vnode", "the key's hash lies behind the ring's last vnode");
   static constexpr const char* kGates[] = {"open", "hold", "refuse"};
-  Json place{{"bucket", bucket}, {"key", key}, {"tkey", transformed}, {"vnode", number(location->vnode)},
-             {"pnode", ring.pnode_name(location->pnode)}, {"data", Json::parse(ring.data_json(location->vnode))},
-             {"readOnly", ring.read_only(location->vnode)},
-             {"gate", kGates[static_cast<std::size_t>(published->snapshot->gate->mode(location->vnode))]}};
+  Json place{
+      {"bucket", bucket},
+      {"key", key},
+      {"tkey", transformed},
+      {"vnode", number(location->vnode)},
+      {"pnode", ring.pnode_name(location->pnode)},
+      {"data", Json::parse(ring.data_json(location->vnode))},
+      {"readOnly", ring.read_only(location->vnode)},
+      {"gate", kGates[static_cast<std::size_t>(published->snapshot->gate->mode(location->vnode))]}};
   if (!flag(arguments, "get")) return answer(std::move(place));
-  const Json request{{"m", {{"uts", 0}, {"name", "getObject"}}}, {"d", {bucket, key, {{"noCache", true}}}}};
-  actions.call(request.dump(-1, ' ', false, Json::error_handler_t::replace), [answer, place = std::move(place)](const LocalAnswer& got) mutable {
-    place.update(object_of(got));
-    answer(std::move(place));
-  });
+  const Json request{{"m", {{"uts", 0}, {"name", "getObject"}}},
+                     {"d", {bucket, key, {{"noCache", true}}}}};
+  actions.call(request.dump(-1, ' ', false, Json::error_handler_t::replace),
+               [answer, place = std::move(place)](const LocalAnswer& got) mutable {
+                 place.update(object_of(got));
+                 answer(std::move(place));
+               });
 }
 
 void log_level(const AdminActions& actions, const Json& arguments, const Answer& answer) {
@@ -60,7 +74,8 @@ void log_level(const AdminActions& actions, const Json& arguments, const Answer&
   std::optional<std::string> wanted;
   if (arguments.contains("level")) {
     wanted = text(arguments, "level");
-    if (!kLevels.contains(*wanted)) throw Refusal("bad_argument", "no log level: \"" + *wanted + "\"");
+    if (!kLevels.contains(*wanted))
+      throw Refusal("bad_argument", "no log level: \"" + *wanted + "\"");
   }
   answer(Json{{"level", actions.log_level(wanted)}});
 }
@@ -70,7 +85,8 @@ void heat(const AdminActions& actions, const Json& arguments, const Answer& answ
   if (arguments.contains("on")) on = flag(arguments, "on");
   const std::uint64_t top = admin::number(arguments, "top", 20);
   const auto counts = actions.heat(on);
-  Json result{{"on", !counts.empty()}, {"sampled", "1 operation in " + std::to_string(Heat::kSampled)}};
+  Json result{{"on", !counts.empty()},
+              {"sampled", "1 operation in " + std::to_string(Heat::kSampled)}};
   if (counts.empty()) return answer(std::move(result));
   const auto published = actions.control->publisher().current();
   const ring::Ring& ring = *published->snapshot->ring;
@@ -80,7 +96,8 @@ void heat(const AdminActions& actions, const Json& arguments, const Answer& answ
   for (const auto& worker : counts) bytes += worker->bytes();
   for (std::uint32_t vnode = 0; vnode < ring.vnode_count(); ++vnode) {
     std::uint64_t operations = 0;
-    for (const auto& worker : counts) operations += worker->counted(static_cast<ring::Vnode>(vnode));
+    for (const auto& worker : counts)
+      operations += worker->counted(static_cast<ring::Vnode>(vnode));
     if (operations == 0) continue;
     operations *= Heat::kSampled;
     total += operations;
@@ -89,13 +106,18 @@ void heat(const AdminActions& actions, const Json& arguments, const Answer& answ
   }
   const auto shown = static_cast<std::ptrdiff_t>(std::min<std::uint64_t>(top, hottest.size()));
   std::partial_sort(hottest.begin(), hottest.begin() + shown, hottest.end(),
-                    [](const auto& a, const auto& b) { return a.first != b.first ? a.first > b.first : a.second < b.second; });
+                    [](const auto& a, const auto& b) {
+                      return a.first != b.first ? a.first > b.first : a.second < b.second;
+                    });
   Json vnodes_shown = Json::array(), shards_shown = Json::array();
   for (std::ptrdiff_t i = 0; i < shown; ++i) {
     const auto [operations, vnode] = hottest[static_cast<std::size_t>(i)];
-    vnodes_shown.push_back({{"vnode", vnode}, {"pnode", ring.pnode_name(ring.owner(static_cast<ring::Vnode>(vnode)))}, {"operations", operations}});
+    vnodes_shown.push_back({{"vnode", vnode},
+                            {"pnode", ring.pnode_name(ring.owner(static_cast<ring::Vnode>(vnode)))},
+                            {"operations", operations}});
   }
-  for (std::size_t i = 0; i < by_shard.size(); ++i) shards_shown.push_back({{"pnode", ring.pnodes()[i]}, {"operations", by_shard[i]}});
+  for (std::size_t i = 0; i < by_shard.size(); ++i)
+    shards_shown.push_back({{"pnode", ring.pnodes()[i]}, {"operations", by_shard[i]}});
   result["operations"] = total;
   result["memoryBytesMost"] = bytes;
   result["vnodes"] = std::move(vnodes_shown);

@@ -41,21 +41,25 @@ void print(const Json& value, const std::string& indent = "") {
       std::printf("%s\n", label.c_str());
       print(member, indent + "  ");
     } else {
-      std::printf("%s %s\n", label.c_str(), member.is_string() ? member.get<std::string>().c_str() : member.dump().c_str());
+      std::printf("%s %s\n", label.c_str(),
+                  member.is_string() ? member.get<std::string>().c_str() : member.dump().c_str());
     }
   }
 }
 
 AdminExit exit_of(const Json& result) {
   if (!result.is_object()) return AdminExit::done;
-  if (const auto drained = result.find("drained"); drained != result.end() && *drained == false) return AdminExit::not_drained;
-  if (const auto lost = result.find("indeterminate"); lost != result.end() && !lost->empty()) return AdminExit::indeterminate;
+  if (const auto drained = result.find("drained"); drained != result.end() && *drained == false)
+    return AdminExit::not_drained;
+  if (const auto lost = result.find("indeterminate"); lost != result.end() && !lost->empty())
+    return AdminExit::indeterminate;
   return AdminExit::done;
 }
 
 }  // namespace
 
-AdminExit tell_router(const std::string& socket, bool json, const std::string& command, const Json& arguments) {
+AdminExit tell_router(const std::string& socket, bool json, const std::string& command,
+                      const Json& arguments) {
   try {
     const Json answer = ask(socket, {{"v", 1}, {"command", command}, {"arguments", arguments}});
     const bool ok = answer.at("ok");
@@ -64,10 +68,12 @@ AdminExit tell_router(const std::string& socket, bool json, const std::string& c
     else if (ok)
       print(answer.at("result"));
     else
-      std::fprintf(stderr, "moray-router: %s\n", answer.at("error").at("message").get<std::string>().c_str());
+      std::fprintf(stderr, "moray-router: %s\n",
+                   answer.at("error").at("message").get<std::string>().c_str());
     return ok ? exit_of(answer.at("result")) : AdminExit::refused;
   } catch (const boost::system::system_error& error) {
-    std::fprintf(stderr, "moray-router: admin socket %s: %s\n", socket.c_str(), error.code().message().c_str());
+    std::fprintf(stderr, "moray-router: admin socket %s: %s\n", socket.c_str(),
+                 error.code().message().c_str());
     return AdminExit::refused;
   } catch (const std::exception& error) {
     std::fprintf(stderr, "moray-router: admin socket %s: %s\n", socket.c_str(), error.what());

@@ -18,7 +18,8 @@ enum class AdminExit : int {
 
 /// Sends a command to a router's admin socket and prints its answer: for people, or as it came
 /// with `json`. Errors go to stderr, naming the socket or what the router refused.
-AdminExit tell_router(const std::string& socket, bool json, const std::string& command, const Json& arguments);
+AdminExit tell_router(const std::string& socket, bool json, const std::string& command,
+                      const Json& arguments);
 
 /// A list of vnodes as operators name them: numbers and ranges; `@FILE`: a file's; `-`: stdin's.
 /// Short: ranges are joined. Throws std::runtime_error naming what is wrong, and where.

@@ -31,14 +31,17 @@ fs::path find_programs() {
       newest = entry.path() / "bin";
     }
   }
-  if (newest.empty()) throw std::runtime_error("no PostgreSQL server is installed (Debian's package postgresql-15)");
+  if (newest.empty())
+    throw std::runtime_error("no PostgreSQL server is installed (Debian's package postgresql-15)");
   return newest;
 }
 
 const passwd* owner() {
   if (geteuid() != 0) return nullptr;
   const passwd* user = getpwnam("postgres");
-  if (user == nullptr) throw std::runtime_error("there is no user postgres, and PostgreSQL refuses root: run as another user");
+  if (user == nullptr)
+    throw std::runtime_error(
+        "there is no user postgres, and PostgreSQL refuses root: run as another user");
   return user;
 }
 
@@ -49,7 +52,9 @@ const passwd* owner() {
   arguments.push_back(nullptr);
   dup2(output, STDOUT_FILENO);
   dup2(output, STDERR_FILENO);
-  const bool other_user = user == nullptr || (setgroups(0, nullptr) == 0 && setgid(user->pw_gid) == 0 && setuid(user->pw_uid) == 0);
+  const bool other_user =
+      user == nullptr ||
+      (setgroups(0, nullptr) == 0 && setgid(user->pw_gid) == 0 && setuid(user->pw_uid) == 0);
   if (other_user && chdir("/") == 0) execv(arguments[0], arguments.data());
   dprintf(STDERR_FILENO, "%s: %s", arguments[0], std::generic_category().message(errno).c_str());
   _exit(127);
@@ -64,7 +69,8 @@ struct Ended {
 Ended run(const std::vector<std::string>& words, const fs::path& log) {
   const passwd* user = owner();
   std::FILE* output = std::fopen(log.c_str(), "w+");
-  if (output == nullptr) throw std::runtime_error(log.string() + ": " + std::generic_category().message(errno));
+  if (output == nullptr)
+    throw std::runtime_error(log.string() + ": " + std::generic_category().message(errno));
   const pid_t child = fork();
   if (child == 0) become(words, user, fileno(output));
   Ended ended;
@@ -78,7 +84,8 @@ Ended run(const std::vector<std::string>& words, const fs::path& log) {
 
 void must_run(const std::vector<std::string>& words, const fs::path& log) {
   const Ended ended = run(words, log);
-  if (!WIFEXITED(ended.status) || WEXITSTATUS(ended.status) != 0) throw std::runtime_error(words[0] + " failed:\n" + ended.output);
+  if (!WIFEXITED(ended.status) || WEXITSTATUS(ended.status) != 0)
+    throw std::runtime_error(words[0] + " failed:\n" + ended.output);
 }
 
 std::uint16_t free_port() {
@@ -98,7 +105,8 @@ fs::path log_beside(const fs::path& data) { return data.string() + ".said"; }
 
 }  // namespace
 
-DevClusters::DevClusters(fs::path directory, std::size_t count, bool sync) : programs_(find_programs()) {
+DevClusters::DevClusters(fs::path directory, std::size_t count, bool sync)
+    : programs_(find_programs()) {
   for (std::size_t i = 1; i <= count; ++i) {
     const fs::path data = directory / ("postgres-" + std::to_string(i));
     try {
@@ -128,23 +136,37 @@ void DevClusters::start(const fs::path& data, bool sync) {
     const fs::path unfinished = data.string() + ".unfinished";
     fs::remove_all(unfinished);
     fs::create_directories(unfinished);
-    if (const passwd* user = owner(); user != nullptr && chown(unfinished.c_str(), user->pw_uid, user->pw_gid) != 0)
+    if (const passwd* user = owner();
+        user != nullptr && chown(unfinished.c_str(), user->pw_uid, user->pw_gid) != 0)
       throw std::runtime_error(unfinished.string() + ": " + std::generic_category().message(errno));
-    must_run({programs_ / "initdb", "-D", unfinished, "-U", "moray", "-A", "trust", "-E", "UTF8", "--locale=C"}, log);
+    must_run({programs_ / "initdb", "-D", unfinished, "-U", "moray", "-A", "trust", "-E", "UTF8",
+              "--locale=C"},
+             log);
     fs::rename(unfinished, data);
   }
   // A dev that was killed has left its server running.
   if (run({control, "-D", data, "status"}, log).status == 0) stop(data);
   const std::string port = std::to_string(free_port());
   must_run({control, "-D", data, "-l", data / "log", "-w", "-t", "60", "start", "-o",
-            "-p " + port + " -c listen_addresses=127.0.0.1 -c unix_socket_directories= -c wal_level=logical -c fsync=" + (sync ? "on" : "off")},
+            "-p " + port +
+                " -c listen_addresses=127.0.0.1 -c unix_socket_directories= -c wal_level=logical "
+                "-c fsync=" +
+                (sync ? "on" : "off")},
            log);
   running_.push_back(data);
   const std::vector<std::string> at{"-h", "127.0.0.1", "-p", port, "-U", "moray"};
-  std::vector<std::string> ask{programs_ / "psql", "-X", "-A", "-t", "-d", "postgres", "-c", "SELECT 1 FROM pg_database WHERE datname = 'moray'"};
+  std::vector<std::string> ask{programs_ / "psql",
+                               "-X",
+                               "-A",
+                               "-t",
+                               "-d",
+                               "postgres",
+                               "-c",
+                               "SELECT 1 FROM pg_database WHERE datname = 'moray'"};
   ask.insert(ask.end(), at.begin(), at.end());
   if (run(ask, log).output.find('1') == std::string::npos) {
-    std::vector<std::string> make{programs_ / "createdb", "-T", "template0", "-E", "UTF8", "--locale=C", "moray"};
+    std::vector<std::string> make{programs_ / "createdb", "-T",   "template0", "-E", "UTF8",
+                                  "--locale=C",           "moray"};
     make.insert(make.end() - 1, at.begin(), at.end());
     must_run(make, log);
   }
@@ -153,7 +175,8 @@ void DevClusters::start(const fs::path& data, bool sync) {
 }
 
 void DevClusters::stop(const fs::path& data) const {
-  must_run({programs_ / "pg_ctl", "-D", data, "-w", "-t", "60", "-m", "fast", "stop"}, log_beside(data));
+  must_run({programs_ / "pg_ctl", "-D", data, "-w", "-t", "60", "-m", "fast", "stop"},
+           log_beside(data));
   fs::remove(log_beside(data));
 }
 

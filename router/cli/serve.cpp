@@ -7,10 +7,10 @@
 
 #include "config/config.hpp"
 #include "ring/leveldb_store.hpp"
-#include "router/control/ring_files.hpp"
 #include "router/app.hpp"
 #include "router/cli/commands.hpp"
 #include "router/cli/service.hpp"
+#include "router/control/ring_files.hpp"
 #include "router/prepare.hpp"
 #include "router/shard_factory.hpp"
 
@@ -62,11 +62,12 @@ int start(const ServeOptions& options, Service& service) {
   for (const auto& warning : parsed.warnings)
     std::fprintf(stderr, "warning: %s: %s\n", warning.path.c_str(), warning.message.c_str());
   if (!parsed.problems.empty())
-    return fail(std::to_string(parsed.problems.size()) + " problems in " + options.config_file + ":\n" +
-                    config::to_text(parsed.problems),
+    return fail(std::to_string(parsed.problems.size()) + " problems in " + options.config_file +
+                    ":\n" + config::to_text(parsed.problems),
                 exit_code);
   apply_flags(options, parsed.config);
-  if (parsed.config.ring_location.empty()) return fail("no ring: give -r or ring.location", exit_code);
+  if (parsed.config.ring_location.empty())
+    return fail("no ring: give -r or ring.location", exit_code);
   try {
     if (options.check) return check(parsed.config);
     App app(parsed.config, options.config_file, STDOUT_FILENO, App::Signals::ours);
@@ -93,16 +94,24 @@ int serve(const ServeOptions& options) {
 
 void add_serve(CLI::App& program, int& exit_code) {
   auto options = std::make_shared<ServeOptions>();
-  CLI::App* command = program.add_subcommand("serve", "Routes clients' requests to the shards of a ring");
-  command->add_option("-f,--config", options->config_file, "The configuration: ours or electric-moray's")->required();
-  command->add_option("-r,--ring", options->ring_location, "The ring's directory, instead of the configuration's");
-  command->add_option("-p,--port", options->port, "The port for clients, instead of the configuration's");
+  CLI::App* command =
+      program.add_subcommand("serve", "Routes clients' requests to the shards of a ring");
+  command
+      ->add_option("-f,--config", options->config_file,
+                   "The configuration: ours or electric-moray's")
+      ->required();
+  command->add_option("-r,--ring", options->ring_location,
+                      "The ring's directory, instead of the configuration's");
+  command->add_option("-p,--port", options->port,
+                      "The port for clients, instead of the configuration's");
   command->add_option("-k,--monitor-port", options->monitor_port, "The port of /metrics and /kang");
   command->add_option("-s,--status-port", options->status_port, "The port of /status");
-  command->add_option("--admin-socket", options->admin_socket, "The socket for `moray-router admin`");
+  command->add_option("--admin-socket", options->admin_socket,
+                      "The socket for `moray-router admin`");
   command->add_flag("-v,--verbose", options->verbose, "Logs more; twice: everything");
   command->add_flag("--detach", options->detach,
-                    "Goes on in the background; returns when clients are served, or with 96 where configuration or ring are no good");
+                    "Goes on in the background; returns when clients are served, or with 96 where "
+                    "configuration or ring are no good");
   command->add_flag("--check", options->check, "Only checks configuration and ring");
   command->callback([options, &exit_code] { exit_code = serve(*options); });
 }

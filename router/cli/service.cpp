@@ -42,7 +42,8 @@ void tell_systemd(const std::string& message) {
   const auto bytes = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + length);
   // Nobody there is no reason not to serve.
   [[maybe_unused]] const ssize_t ignored =
-      sendto(socket, message.data(), message.size(), MSG_NOSIGNAL, reinterpret_cast<sockaddr*>(&address), bytes);
+      sendto(socket, message.data(), message.size(), MSG_NOSIGNAL,
+             reinterpret_cast<sockaddr*>(&address), bytes);
   close(socket);
 }
 

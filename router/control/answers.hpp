@@ -37,8 +37,8 @@ struct BlockReport {
   GateMode mode = GateMode::hold;
   Published published;
   bool waited = false;
-  bool drained = false;               ///< no earlier write is unanswered
-  std::size_t waited_for = 0;         ///< writes
+  bool drained = false;        ///< no earlier write is unanswered
+  std::size_t waited_for = 0;  ///< writes
   std::chrono::nanoseconds wait{};
   std::vector<IndeterminateWrite> indeterminate;  ///< younger than the grace
   std::size_t assumed_settled = 0;                ///< older
@@ -56,10 +56,10 @@ struct PrepareRequest {
   std::string pnode;
   std::string ring;           ///< a directory of node-fash's; empty: an edit
   std::string expect_digest;  ///< empty: any
-  std::string base_digest;    ///< what the ring in force must be, or nothing is prepared; empty: any
-  std::string holder;         ///< the lease's token, as the coordinator has chosen it; empty: one is made
-  std::string plan;           ///< its number, or a name for people
-  std::string from;           ///< the pnode whose database has the plan's row; empty: there is none
+  std::string base_digest;  ///< what the ring in force must be, or nothing is prepared; empty: any
+  std::string holder;  ///< the lease's token, as the coordinator has chosen it; empty: one is made
+  std::string plan;    ///< its number, or a name for people
+  std::string from;    ///< the pnode whose database has the plan's row; empty: there is none
   std::chrono::milliseconds lease{30'000};
 };
 
@@ -76,11 +76,12 @@ struct ControlStatus {
   std::uint64_t reloads = 0;  ///< asked for, refused ones among them
   std::uint64_t reloads_refused = 0;
   std::uint64_t leases_expired = 0;
-  std::string last_reload;    ///< empty: none was tried
+  std::string last_reload;  ///< empty: none was tried
   std::string ring_location;
   std::optional<std::chrono::system_clock::time_point> blocked_since;  ///< the oldest block's
-  std::optional<PreparedRing> prepared;  ///< without its token
-  std::string left_pending;  ///< digest of a ring that was prepared before we started, and isn't in force
+  std::optional<PreparedRing> prepared;                                ///< without its token
+  std::string
+      left_pending;  ///< digest of a ring that was prepared before we started, and isn't in force
 };
 
 }  // namespace router

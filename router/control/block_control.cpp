@@ -32,7 +32,8 @@ struct RingControl::Waiting {
 /// A new gate for the ring in force.
 Published RingControl::set_gate(Gate gate) {
   const Snapshot& now = snapshot();
-  auto next = std::make_shared<Snapshot>(Snapshot::make(now.ring, now.settings, std::make_shared<const Gate>(std::move(gate))));
+  auto next = std::make_shared<Snapshot>(
+      Snapshot::make(now.ring, now.settings, std::make_shared<const Gate>(std::move(gate))));
   next->generation = now.generation;
   next->sequence = now.sequence + 1;
   const bool any = next->gate->any();
@@ -49,7 +50,8 @@ Published RingControl::set_gate(Gate gate) {
 void RingControl::block(BlockRequest request, Done<BlockReport> done) {
   auto waiting = std::make_shared<Waiting>(loop_, std::move(request), std::move(done));
   const auto begun = [this, waiting](Outcome<BlockReport> outcome) {
-    if (std::holds_alternative<Refusal>(outcome) || !waiting->request.wait) return waiting->done(std::move(outcome));
+    if (std::holds_alternative<Refusal>(outcome) || !waiting->request.wait)
+      return waiting->done(std::move(outcome));
     await_writes(waiting);
   };
   perform<BlockReport>(begun, [this, waiting] {
@@ -58,8 +60,10 @@ void RingControl::block(BlockRequest request, Done<BlockReport> done) {
     require_vnodes(*snapshot().ring, wanted.vnodes);
     if (!wanted.lease.empty()) require_holder(wanted.lease);
     Gate gate = *snapshot().gate;
-    gate.held = wanted.mode == GateMode::hold ? gate.held.united(wanted.vnodes) : gate.held.without(wanted.vnodes);
-    gate.refused = wanted.mode == GateMode::refuse ? gate.refused.united(wanted.vnodes) : gate.refused.without(wanted.vnodes);
+    gate.held = wanted.mode == GateMode::hold ? gate.held.united(wanted.vnodes)
+                                              : gate.held.without(wanted.vnodes);
+    gate.refused = wanted.mode == GateMode::refuse ? gate.refused.united(wanted.vnodes)
+                                                   : gate.refused.without(wanted.vnodes);
     if (!wanted.lease.empty()) leased_ = leased_.united(wanted.vnodes);
     waiting->began = std::chrono::steady_clock::now();
     BlockReport& report = waiting->report;
@@ -67,7 +71,8 @@ void RingControl::block(BlockRequest request, Done<BlockReport> done) {
     report.mode = wanted.mode;
     report.waited = wanted.wait;
     report.published = set_gate(std::move(gate));
-    log_.info("vnodes blocked", {{"vnodes", report.vnodes}, {"mode", wanted.mode == GateMode::hold ? "hold" : "refuse"}});
+    log_.info("vnodes blocked", {{"vnodes", report.vnodes},
+                                 {"mode", wanted.mode == GateMode::hold ? "hold" : "refuse"}});
     return report;
   });
 }
@@ -75,7 +80,8 @@ void RingControl::block(BlockRequest request, Done<BlockReport> done) {
 /// No worker starts a write to these vnodes once it has acknowledged the gate, and what we post to
 /// it now comes after that: the leases that it counts are all there will be, until an unblock.
 void RingControl::await_writes(const std::shared_ptr<Waiting>& waiting) {
-  waiting->scope = std::make_shared<const LeaseScope>(LeaseScope::of(*snapshot().ring, waiting->request.vnodes));
+  waiting->scope =
+      std::make_shared<const LeaseScope>(LeaseScope::of(*snapshot().ring, waiting->request.vnodes));
   waiting->workers_left = workers_.size();
   waiting->timer.expires_after(waiting->request.wait_max);
   waiting->timer.async_wait([waiting](const boost::system::error_code& error) {
@@ -85,7 +91,8 @@ void RingControl::await_writes(const std::shared_ptr<Waiting>& waiting) {
     worker->await_leases(waiting->scope, [this, waiting](LeasesEnded ended) {
       boost::asio::post(loop_, [this, waiting, ended = std::move(ended)] {
         waiting->report.waited_for += ended.waited_for;
-        for (const IndeterminateWrite& lost : ended.indeterminate) waiting->report.indeterminate.push_back(lost);
+        for (const IndeterminateWrite& lost : ended.indeterminate)
+          waiting->report.indeterminate.push_back(lost);
         if (--waiting->workers_left == 0 && waiting->done) writes_ended(waiting);
       });
     });
@@ -96,7 +103,8 @@ void RingControl::writes_ended(const std::shared_ptr<Waiting>& waiting) {
   report.drained = true;
   const auto now = std::chrono::steady_clock::now();
   const auto settled = [&](const IndeterminateWrite& lost) {
-    return waiting->request.grace > std::chrono::milliseconds(0) && now - lost.lost >= waiting->request.grace;
+    return waiting->request.grace > std::chrono::milliseconds(0) &&
+           now - lost.lost >= waiting->request.grace;
   };
   const auto before = report.indeterminate.size();
   std::erase_if(report.indeterminate, settled);
@@ -106,18 +114,20 @@ void RingControl::writes_ended(const std::shared_ptr<Waiting>& waiting) {
     waiting->tell();
     return;
   }
-  const auto youngest = std::max_element(report.indeterminate.begin(), report.indeterminate.end(),
-                                         [](const auto& a, const auto& b) { return a.lost < b.lost; });
+  const auto youngest =
+      std::max_element(report.indeterminate.begin(), report.indeterminate.end(),
+                       [](const auto& a, const auto& b) { return a.lost < b.lost; });
   const auto limit = waiting->began + waiting->request.wait_max;
   const auto until = std::min(youngest->lost + waiting->request.grace, limit);
   waiting->timer.expires_at(until);
-  waiting->timer.async_wait([this, waiting, last = until == limit](const boost::system::error_code& error) {
-    if (error) return;
-    if (last)
-      waiting->tell();
-    else
-      writes_ended(waiting);
-  });
+  waiting->timer.async_wait(
+      [this, waiting, last = until == limit](const boost::system::error_code& error) {
+        if (error) return;
+        if (last)
+          waiting->tell();
+        else
+          writes_ended(waiting);
+      });
 }
 
 void RingControl::unblock(std::optional<ring::VnodeSet> vnodes, Done<UnblockReport> done) {

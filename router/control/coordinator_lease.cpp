@@ -17,7 +17,9 @@ std::chrono::nanoseconds lease_clock() {
   return std::chrono::seconds(now.tv_sec) + std::chrono::nanoseconds(now.tv_nsec);
 }
 
-std::optional<std::string> CoordinatorLease::take(std::chrono::nanoseconds now, std::chrono::milliseconds time, const std::string& holder) {
+std::optional<std::string> CoordinatorLease::take(std::chrono::nanoseconds now,
+                                                  std::chrono::milliseconds time,
+                                                  const std::string& holder) {
   if (out() && !expired(now) && (holder.empty() || holder != token_)) return std::nullopt;
   if (!holder.empty()) {
     token_ = holder;
@@ -28,13 +30,15 @@ std::optional<std::string> CoordinatorLease::take(std::chrono::nanoseconds now, 
   token_.clear();
   for (int i = 0; i < 4; ++i) {
     static constexpr char kDigits[] = "0123456789abcdef";
-    for (std::uint32_t bits = random(), digit = 0; digit < 8; ++digit, bits >>= 4) token_ += kDigits[bits & 15];
+    for (std::uint32_t bits = random(), digit = 0; digit < 8; ++digit, bits >>= 4)
+      token_ += kDigits[bits & 15];
   }
   until_ = now + time;
   return token_;
 }
 
-bool CoordinatorLease::renew(const std::string& token, std::chrono::nanoseconds now, std::chrono::milliseconds time) {
+bool CoordinatorLease::renew(const std::string& token, std::chrono::nanoseconds now,
+                             std::chrono::milliseconds time) {
   if (!held_by(token) || expired(now)) return false;
   until_ = now + time;
   return true;
@@ -42,7 +46,8 @@ bool CoordinatorLease::renew(const std::string& token, std::chrono::nanoseconds 
 
 std::chrono::milliseconds CoordinatorLease::left(std::chrono::nanoseconds now) const {
   if (!out()) return std::chrono::milliseconds(0);
-  return std::max(std::chrono::milliseconds(0), std::chrono::duration_cast<std::chrono::milliseconds>(until_ - now));
+  return std::max(std::chrono::milliseconds(0),
+                  std::chrono::duration_cast<std::chrono::milliseconds>(until_ - now));
 }
 
 }  // namespace router

@@ -15,11 +15,13 @@ std::chrono::nanoseconds lease_clock();
 /// passed in.
 class CoordinatorLease {
  public:
-  /// `holder`: a token that the coordinator has chosen, by which it may also take its own lease again; empty:
-  /// one is made. nullopt: somebody else's lease runs.
-  std::optional<std::string> take(std::chrono::nanoseconds now, std::chrono::milliseconds time, const std::string& holder = "");
+  /// `holder`: a token that the coordinator has chosen, by which it may also take its own lease
+  /// again; empty: one is made. nullopt: somebody else's lease runs.
+  std::optional<std::string> take(std::chrono::nanoseconds now, std::chrono::milliseconds time,
+                                  const std::string& holder = "");
   /// False: not the holder, or it has run out.
-  bool renew(const std::string& token, std::chrono::nanoseconds now, std::chrono::milliseconds time);
+  bool renew(const std::string& token, std::chrono::nanoseconds now,
+             std::chrono::milliseconds time);
   void give_back() { token_.clear(); }
 
   /// Taken and not given back, whether or not it has run out.

@@ -2,8 +2,8 @@
 #include <algorithm>
 #include <charconv>
 
-#include "ring/leveldb_store.hpp"
 #include "ring/generation_store.hpp"
+#include "ring/leveldb_store.hpp"
 #include "router/control/ring_control.hpp"
 #include "router/log.hpp"
 
@@ -12,7 +12,8 @@ namespace router {
 void RingControl::require_no_coordinator(const char* what) const {
   if (!staged_ || lease_.expired(lease_clock())) return;
   throw Refusal("prepared", std::string(what) + ": a coordinator has prepared generation " +
-                                std::to_string(staged_->loaded.generation.number) + " and holds its lease for another " +
+                                std::to_string(staged_->loaded.generation.number) +
+                                " and holds its lease for another " +
                                 std::to_string(lease_.left(lease_clock()).count()) + " ms");
 }
 
@@ -21,51 +22,62 @@ void RingControl::require_no_coordinator(const char* what) const {
 void RingControl::require_pnode(const std::string& pnode) const {
   if (snapshot().ring->pnode_named(pnode)) return;
   const auto resolved = config::resolve_shards(*config_, {pnode});
-  const bool named = resolved.problems.empty() && (!config_->electric_moray || !resolved.shards.front().read_only) &&
-                     !(config_->shards_from_url && std::none_of(config_->shards.begin(), config_->shards.end(), [&](const config::Shard& shard) {
-                         return shard.pnode == pnode;
-                       }));
-  if (!named) throw Refusal("unknown_pnode", "pnode \"" + pnode + "\" is neither in the ring nor named in the configuration's shards");
+  const bool named =
+      resolved.problems.empty() &&
+      (!config_->electric_moray || !resolved.shards.front().read_only) &&
+      !(config_->shards_from_url &&
+        std::none_of(config_->shards.begin(), config_->shards.end(),
+                     [&](const config::Shard& shard) { return shard.pnode == pnode; }));
+  if (!named)
+    throw Refusal(
+        "unknown_pnode",
+        "pnode \"" + pnode + "\" is neither in the ring nor named in the configuration's shards");
 }
 
 ring::GenerationStore RingControl::store(const char* what) const {
   if (!ring::GenerationStore::is_store(config_->ring_location))
-    throw Refusal("no_store", std::string(what) + " needs a store of generations, and " + config_->ring_location +
-                                  " is a plain ring; make one with `moray-router ring store -l STORE " + config_->ring_location +
-                                  "` and reload with STORE as the ring's location");
+    throw Refusal("no_store",
+                  std::string(what) + " needs a store of generations, and " +
+                      config_->ring_location +
+                      " is a plain ring; make one with `moray-router ring store -l STORE " +
+                      config_->ring_location + "` and reload with STORE as the ring's location");
   return ring::GenerationStore(config_->ring_location);
 }
 
 /// The edit is made in memory first: whatever is wrong with it is found before a file is touched.
 void RingControl::remap(ring::VnodeSet vnodes, std::string pnode, Done<RingChange> done) {
-  perform_in_background<RingChange>(std::move(done), [this, vnodes = std::move(vnodes), pnode = std::move(pnode)] {
-    require_no_coordinator("remap");
-    if (vnodes.empty()) throw Refusal("bad_argument", "no vnodes are named");
-    const ring::Ring& now = *snapshot().ring;
-    require_vnodes(now, vnodes);
-    require_pnode(pnode);
-    RingEdit edit;
-    edit.moved = not_owned_by(now, vnodes, pnode);
-    edit.pnode = pnode;
-    if (edit.moved.empty()) return unchanged();
-    static_cast<void>(prepare_for(*config_, {remapped(now, edit.moved, pnode), 0}));
-    return put_in_force(prepare_for(*config_, edit_ring(config_->ring_location, edit)), edit.moved.size());
-  });
+  perform_in_background<RingChange>(
+      std::move(done), [this, vnodes = std::move(vnodes), pnode = std::move(pnode)] {
+        require_no_coordinator("remap");
+        if (vnodes.empty()) throw Refusal("bad_argument", "no vnodes are named");
+        const ring::Ring& now = *snapshot().ring;
+        require_vnodes(now, vnodes);
+        require_pnode(pnode);
+        RingEdit edit;
+        edit.moved = not_owned_by(now, vnodes, pnode);
+        edit.pnode = pnode;
+        if (edit.moved.empty()) return unchanged();
+        static_cast<void>(prepare_for(*config_, {remapped(now, edit.moved, pnode), 0}));
+        return put_in_force(prepare_for(*config_, edit_ring(config_->ring_location, edit)),
+                            edit.moved.size());
+      });
 }
 
 void RingControl::set_data(ring::VnodeSet vnodes, std::string data_json, Done<RingChange> done) {
-  perform_in_background<RingChange>(std::move(done), [this, vnodes = std::move(vnodes), data_json = std::move(data_json)] {
-    require_no_coordinator("set-data");
-    if (vnodes.empty()) throw Refusal("bad_argument", "no vnodes are named");
-    const ring::Ring& now = *snapshot().ring;
-    require_vnodes(now, vnodes);
-    RingEdit edit;
-    edit.marked = with_other_data(now, vnodes, data_json);
-    edit.data_json = data_json;
-    if (edit.marked.empty()) return unchanged();
-    static_cast<void>(prepare_for(*config_, {with_data(now, edit.marked, data_json), 0}));
-    return put_in_force(prepare_for(*config_, edit_ring(config_->ring_location, edit)), edit.marked.size());
-  });
+  perform_in_background<RingChange>(
+      std::move(done), [this, vnodes = std::move(vnodes), data_json = std::move(data_json)] {
+        require_no_coordinator("set-data");
+        if (vnodes.empty()) throw Refusal("bad_argument", "no vnodes are named");
+        const ring::Ring& now = *snapshot().ring;
+        require_vnodes(now, vnodes);
+        RingEdit edit;
+        edit.marked = with_other_data(now, vnodes, data_json);
+        edit.data_json = data_json;
+        if (edit.marked.empty()) return unchanged();
+        static_cast<void>(prepare_for(*config_, {with_data(now, edit.marked, data_json), 0}));
+        return put_in_force(prepare_for(*config_, edit_ring(config_->ring_location, edit)),
+                            edit.marked.size());
+      });
 }
 
 void RingControl::rings(Done<std::vector<ring::Generation>> done) {
@@ -82,8 +94,9 @@ void RingControl::rollback(std::optional<std::uint64_t> generation, Done<RingCha
     for (const ring::Generation& each : all)
       if (generation ? each.number == *generation : each.number < current) wanted = &each;
     if (wanted == nullptr)
-      throw Refusal("unknown_generation", generation ? "the store has no generation " + std::to_string(*generation)
-                                                     : "the store has no generation before " + std::to_string(current));
+      throw Refusal("unknown_generation",
+                    generation ? "the store has no generation " + std::to_string(*generation)
+                               : "the store has no generation before " + std::to_string(current));
     auto loaded = ring::GenerationStore::load(*wanted);
     Prepared prepared = prepare_for(*config_, {std::move(loaded.ring), loaded.generation.number});
     rings.activate(loaded.generation);
@@ -102,9 +115,10 @@ std::shared_ptr<const ring::Ring> RingControl::ring_named(const std::string& nam
 }
 
 void RingControl::diff(std::string from, std::string to, Done<ring::Difference> done) {
-  perform_in_background<ring::Difference>(std::move(done), [this, from = std::move(from), to = std::move(to)] {
-    return difference(*ring_named(from), *ring_named(to));
-  });
+  perform_in_background<ring::Difference>(std::move(done),
+                                          [this, from = std::move(from), to = std::move(to)] {
+                                            return difference(*ring_named(from), *ring_named(to));
+                                          });
 }
 
 }  // namespace router

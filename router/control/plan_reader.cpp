@@ -23,10 +23,14 @@ Row read_row(const PlanQuestion& question) {
   try {
     Session session(question.url, "moray-router plan", kSeconds);
     session.limit_statements(kStatementMs);
-    const bool schema = session.run("SELECT 1 WHERE to_regclass('moray_router.reshard_plan') IS NOT NULL").count() > 0;
+    const bool schema =
+        session.run("SELECT 1 WHERE to_regclass('moray_router.reshard_plan') IS NOT NULL").count() >
+        0;
     row.answered = true;
     if (!schema) return row;
-    const auto rows = session.run("SELECT state, decided FROM moray_router.reshard_plan WHERE plan::text = $1 AND token = $2", {question.plan, question.token});
+    const auto rows = session.run(
+        "SELECT state, decided FROM moray_router.reshard_plan WHERE plan::text = $1 AND token = $2",
+        {question.plan, question.token});
     row.found = rows.count() > 0;
     if (!row.found) return row;
     row.state = std::string(rows.text(0, 0));
@@ -57,7 +61,9 @@ PlanReader::~PlanReader() {
 }
 
 void PlanReader::ask(PlanQuestion source, std::function<void(PlanStanding)> done) {
-  boost::asio::post(loop_, [source = std::move(source), done = std::move(done)] { done(read_plan_standing(source)); });
+  boost::asio::post(loop_, [source = std::move(source), done = std::move(done)] {
+    done(read_plan_standing(source));
+  });
 }
 
 void PlanReader::ask_open(PlanQuestion target, std::function<void(bool)> done) {

@@ -10,7 +10,8 @@
 
 namespace router {
 
-/// What a plan of resharding has come to, as its row in a shard's database says (docs/resharding.md).
+/// What a plan of resharding has come to, as its row in a shard's database says
+/// (docs/resharding.md).
 enum class PlanStanding : std::uint8_t {
   unknown,    ///< the database does not answer
   none,       ///< it has no such plan
@@ -29,9 +30,9 @@ struct PlanQuestion {
 /// The plan's row in the source's database. Waits for a few seconds at most; never throws.
 PlanStanding read_plan_standing(const PlanQuestion& source);
 
-/// Asks databases on a thread of its own, one question after the other, since they may not answer for
-/// seconds. Answers come on that thread; none comes after the destructor, which waits for the one that is
-/// being asked.
+/// Asks databases on a thread of its own, one question after the other, since they may not answer
+/// for seconds. Answers come on that thread; none comes after the destructor, which waits for the
+/// one that is being asked.
 class PlanReader {
  public:
   PlanReader();

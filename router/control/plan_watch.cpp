@@ -1,4 +1,5 @@
-// What a router does about a plan of resharding whose coordinator is silent: it reads the plan's row itself.
+// What a router does about a plan of resharding whose coordinator is silent: it reads the plan's
+// row itself.
 #include <boost/asio/post.hpp>
 
 #include <nlohmann/json.hpp>
@@ -10,7 +11,8 @@
 namespace router {
 namespace {
 
-constexpr std::chrono::milliseconds kFollowEach{200};  ///< well below the margin that coordinators wait behind a lease
+constexpr std::chrono::milliseconds kFollowEach{
+    200};  ///< well below the margin that coordinators wait behind a lease
 constexpr std::chrono::milliseconds kOpenEach{1'000};
 
 }  // namespace
@@ -18,17 +20,24 @@ constexpr std::chrono::milliseconds kOpenEach{1'000};
 /// The database that a pnode's rows are in; without a URL nobody can be asked.
 PlanQuestion RingControl::question(const std::string& pnode) const {
   for (const config::Shard& shard : config_->shards)
-    if (shard.pnode == pnode && shard.backend == config::Backend::postgres) return {shard.url, followed_->plan, followed_->token};
+    if (shard.pnode == pnode && shard.backend == config::Backend::postgres)
+      return {shard.url, followed_->plan, followed_->token};
   return {"", followed_->plan, followed_->token};
 }
 
-/// Before anybody is served: the plan may have been decided while this router was down, and reads by the old
-/// ring would go back in time. A database that does not answer is asked again while serving.
+/// Before anybody is served: the plan may have been decided while this router was down, and reads
+/// by the old ring would go back in time. A database that does not answer is asked again while
+/// serving.
 void RingControl::read_left_pending(const std::string& record) {
   const auto json = nlohmann::json::parse(record, nullptr, false);
   if (!json.is_object() || !json.contains("token")) return;
-  followed_ = PlanFollowed{json.value("plan", ""), json.value("token", ""), json.value("from", ""), json.value("to", ""), json.value("digest", ""),
-                           json.value("generation", std::uint64_t{0}), ring::VnodeSet::parse(json.value("vnodes", ""))};
+  followed_ = PlanFollowed{json.value("plan", ""),
+                           json.value("token", ""),
+                           json.value("from", ""),
+                           json.value("to", ""),
+                           json.value("digest", ""),
+                           json.value("generation", std::uint64_t{0}),
+                           ring::VnodeSet::parse(json.value("vnodes", ""))};
   plan_stands(read_plan_standing(question(followed_->from)));
 }
 
@@ -40,7 +49,8 @@ void RingControl::follow_plan() {
     boost::asio::post(loop_, [this, plan, standing] {
       following_ = false;
       // Another plan's answer says nothing of this one; a coordinator that is back says all.
-      if (!followed_ || followed_->plan != plan || (lease_.out() && !lease_.expired(lease_clock()))) return;
+      if (!followed_ || followed_->plan != plan || (lease_.out() && !lease_.expired(lease_clock())))
+        return;
       plan_stands(standing);
     });
   });
@@ -66,7 +76,9 @@ void RingControl::plan_stands(PlanStanding standing) {
       return open_vnodes(vnodes, "their plan has ended");
     }
     case PlanStanding::decided: return plan_decided();
-    case PlanStanding::open: open_vnodes(followed_->vnodes, "their plan has not fenced them"); break;
+    case PlanStanding::open:
+      open_vnodes(followed_->vnodes, "their plan has not fenced them");
+      break;
     case PlanStanding::unknown:
     case PlanStanding::fenced:
     case PlanStanding::committed: break;
@@ -77,17 +89,19 @@ void RingControl::plan_stands(PlanStanding standing) {
   });
 }
 
-/// The commit can't be taken back: the next ring is in force, whoever says so. What was blocked stays so until
-/// the target takes writes.
+/// The commit can't be taken back: the next ring is in force, whoever says so. What was blocked
+/// stays so until the target takes writes.
 void RingControl::plan_decided() {
   ring::GenerationStore rings = store("activate");
   const auto generation = rings.find(followed_->generation);
   if (!generation || generation->digest != followed_->digest) {
-    log_.error("a plan of resharding is committed, and its ring is not in the store", {{"plan", followed_->plan}, {"generation", followed_->generation}});
+    log_.error("a plan of resharding is committed, and its ring is not in the store",
+               {{"plan", followed_->plan}, {"generation", followed_->generation}});
     followed_.reset();
     return;
   }
-  log_.warn("a plan of resharding is committed; its ring comes into force without its coordinator", {{"plan", followed_->plan}});
+  log_.warn("a plan of resharding is committed; its ring comes into force without its coordinator",
+            {{"plan", followed_->plan}});
   const auto loaded = ring::GenerationStore::load(*generation);
   Prepared prepared = prepare_for(*config_, {loaded.ring, generation->number});
   rings.activate(*generation);
@@ -139,7 +153,8 @@ void RingControl::open_vnodes(const ring::VnodeSet& vnodes, const char* why) {
   gate.refused = gate.refused.without(blocked);
   leased_ = leased_.without(blocked);
   set_gate(std::move(gate));
-  log_.warn("vnodes unblocked without their coordinator", {{"vnodes", blocked.size()}, {"reason", why}});
+  log_.warn("vnodes unblocked without their coordinator",
+            {{"vnodes", blocked.size()}, {"reason", why}});
 }
 
 }  // namespace router

@@ -32,7 +32,9 @@ PublicationCounts Publisher::counts() const {
 /// Only we give references away, and what we hold alone has none to be copied from: a count of one
 /// stays one.
 void Publisher::forget_unused() {
-  std::erase_if(replaced_, [](const std::shared_ptr<const Snapshot>& snapshot) { return snapshot.use_count() == 1; });
+  std::erase_if(replaced_, [](const std::shared_ptr<const Snapshot>& snapshot) {
+    return snapshot.use_count() == 1;
+  });
 }
 
 Published Publisher::publish(std::shared_ptr<const Snapshot> snapshot) {
@@ -48,14 +50,16 @@ Published Publisher::publish(Publication next, ShardSources::Opened opened) {
   for (const auto& worker : workers_) {
     auto promise = std::make_shared<std::promise<std::chrono::nanoseconds>>();
     acknowledged.push_back(promise->get_future());
-    worker->publish(publication, [promise](std::chrono::nanoseconds pause) { promise->set_value(pause); });
+    worker->publish(publication,
+                    [promise](std::chrono::nanoseconds pause) { promise->set_value(pause); });
   }
   Published published;
   for (std::size_t i = 0; i < acknowledged.size(); ++i) {
     if (acknowledged[i].wait_until(began + kWorkerAnswer) == std::future_status::ready)
       published.pause = std::max(published.pause, acknowledged[i].get());
     else
-      log_.error("a worker has not acknowledged the ring", {{"worker", static_cast<std::uint64_t>(i)}});
+      log_.error("a worker has not acknowledged the ring",
+                 {{"worker", static_cast<std::uint64_t>(i)}});
   }
   published.took = std::chrono::steady_clock::now() - began;
   opened_ = std::move(opened);

@@ -31,7 +31,8 @@ struct PublicationCounts {
 /// control's); the rest is for any.
 class Publisher {
  public:
-  Publisher(std::vector<std::unique_ptr<Worker>>& workers, Log& log) : workers_(workers), log_(log) {}
+  Publisher(std::vector<std::unique_ptr<Worker>>& workers, Log& log)
+      : workers_(workers), log_(log) {}
 
   /// In force before the workers run; hand it to each of them.
   void begin(Publication first, ShardSources::Opened opened);

@@ -10,7 +10,8 @@ namespace router {
 /// Something that an operator asked for and can't have: nothing was changed. `code` is for
 /// programs, what() for people.
 struct Refusal : std::runtime_error {
-  Refusal(std::string code_, const std::string& message) : std::runtime_error(message), code(std::move(code_)) {}
+  Refusal(std::string code_, const std::string& message)
+      : std::runtime_error(message), code(std::move(code_)) {}
   std::string code;
 };
 

@@ -8,17 +8,12 @@
 
 namespace router {
 
-RingControl::RingControl(config::Config config, std::string config_file, std::shared_ptr<ShardSources> sources,
+RingControl::RingControl(config::Config config, std::string config_file,
+                         std::shared_ptr<ShardSources> sources,
                          std::vector<std::unique_ptr<Worker>>& workers, Log& log)
-    : config_file_(std::move(config_file)),
-      sources_(std::move(sources)),
-      workers_(workers),
-      log_(log),
-      publisher_(workers, log),
-      keep_running_(loop_.get_executor()),
-      lease_timer_(loop_),
-      follow_timer_(loop_),
-      config_(std::make_shared<const config::Config>(std::move(config))) {
+    : config_file_(std::move(config_file)), sources_(std::move(sources)), workers_(workers),
+      log_(log), publisher_(workers, log), keep_running_(loop_.get_executor()), lease_timer_(loop_),
+      follow_timer_(loop_), config_(std::make_shared<const config::Config>(std::move(config))) {
   status_.ring_location = config_->ring_location;
 }
 
@@ -30,7 +25,8 @@ void RingControl::load() {
   if (!ring::GenerationStore::is_store(config_->ring_location)) return;
   const std::string pending = ring::GenerationStore(config_->ring_location).pending();
   if (pending.empty()) return;
-  log_.warn("a ring was prepared and neither activated nor abandoned; it is not in force", {{"pending", pending}});
+  log_.warn("a ring was prepared and neither activated nor abandoned; it is not in force",
+            {{"pending", pending}});
   update_status([&](ControlStatus& status) { status.left_pending = pending; });
   read_left_pending(pending);
 }
@@ -67,8 +63,11 @@ Prepared RingControl::prepare_for(const config::Config& config, RingInForce ring
     gate = now->snapshot->gate;
     sequence = now->snapshot->sequence + 1;
     if (gate->any() && now->snapshot->ring->vnode_count() != ring.ring->vnode_count())
-      throw Refusal("refused", "vnodes are blocked, and this ring has " + std::to_string(ring.ring->vnode_count()) +
-                                   " vnodes instead of " + std::to_string(now->snapshot->ring->vnode_count()) + "; unblock them first");
+      throw Refusal("refused", "vnodes are blocked, and this ring has " +
+                                   std::to_string(ring.ring->vnode_count()) +
+                                   " vnodes instead of " +
+                                   std::to_string(now->snapshot->ring->vnode_count()) +
+                                   "; unblock them first");
   }
   return prepare(config, std::move(ring), std::move(gate), *sources_, sequence, log_);
 }
@@ -79,12 +78,16 @@ RingChange RingControl::put_in_force(Prepared prepared, std::uint64_t changed) {
   change.digest = snapshot->ring->digest();
   change.generation = snapshot->generation;
   change.changed = changed;
-  change.published = publisher_.publish(std::move(prepared.publication), std::move(prepared.opened));
+  change.published =
+      publisher_.publish(std::move(prepared.publication), std::move(prepared.opened));
   using std::chrono::duration_cast;
   using std::chrono::microseconds;
-  log_.info("ring in force", {{"ringDigest", change.digest}, {"generation", change.generation}, {"vnodesChanged", changed},
-                              {"microseconds", duration_cast<microseconds>(change.published.took).count()},
-                              {"pauseMicroseconds", duration_cast<microseconds>(change.published.pause).count()}});
+  log_.info("ring in force",
+            {{"ringDigest", change.digest},
+             {"generation", change.generation},
+             {"vnodesChanged", changed},
+             {"microseconds", duration_cast<microseconds>(change.published.took).count()},
+             {"pauseMicroseconds", duration_cast<microseconds>(change.published.pause).count()}});
   return change;
 }
 
@@ -122,7 +125,8 @@ RingChange RingControl::reload_now(const std::string& ring, const std::string& d
   if (!ring.empty()) next.ring_location = ring;
   Prepared prepared = prepare_for(next, load_ring(next.ring_location));
   const std::string& found = prepared.publication.snapshot->ring->digest();
-  if (!digest.empty() && digest != found) throw Refusal("refused", "the ring's digest is " + found + ", not " + digest);
+  if (!digest.empty() && digest != found)
+    throw Refusal("refused", "the ring's digest is " + found + ", not " + digest);
   sources_->configure(next);
   log_.set_level(log_level_named(next.log.level));
   const RingChange change = put_in_force(std::move(prepared), 0);
@@ -134,25 +138,27 @@ RingChange RingControl::reload_now(const std::string& ring, const std::string& d
 
 /// All or nothing: what is wrong leaves everything as it was.
 void RingControl::reload(std::string ring, std::string digest, Done<RingChange> done) {
-  perform_in_background<RingChange>(std::move(done), [this, ring = std::move(ring), digest = std::move(digest)] {
-    try {
-      const RingChange change = reload_now(ring, digest);
-      log_.info("reloaded", {{"ringDigest", change.digest}});
-      update_status([](ControlStatus& status) {
-        status.last_reload = "ok";
-        ++status.reloads;
+  perform_in_background<RingChange>(
+      std::move(done), [this, ring = std::move(ring), digest = std::move(digest)] {
+        try {
+          const RingChange change = reload_now(ring, digest);
+          log_.info("reloaded", {{"ringDigest", change.digest}});
+          update_status([](ControlStatus& status) {
+            status.last_reload = "ok";
+            ++status.reloads;
+          });
+          return change;
+        } catch (const std::exception& error) {
+          log_.error("reload refused; the old ring and configuration go on serving",
+                     {{"reason", error.what()}});
+          update_status([&](ControlStatus& status) {
+            status.last_reload = std::string("refused: ") + error.what();
+            ++status.reloads;
+            ++status.reloads_refused;
+          });
+          throw;
+        }
       });
-      return change;
-    } catch (const std::exception& error) {
-      log_.error("reload refused; the old ring and configuration go on serving", {{"reason", error.what()}});
-      update_status([&](ControlStatus& status) {
-        status.last_reload = std::string("refused: ") + error.what();
-        ++status.reloads;
-        ++status.reloads_refused;
-      });
-      throw;
-    }
-  });
 }
 
 }  // namespace router

@@ -42,8 +42,9 @@ class RingControl {
   void stop();
 
   [[nodiscard]] Publisher& publisher() { return publisher_; }
-  [[nodiscard]] std::shared_ptr<const config::Config> config() const;  ///< any thread; as last reloaded
-  [[nodiscard]] ControlStatus status() const;                         ///< any thread
+  [[nodiscard]] std::shared_ptr<const config::Config> config()
+      const;                                   ///< any thread; as last reloaded
+  [[nodiscard]] ControlStatus status() const;  ///< any thread
 
   /// `ring`: another place than the configuration's; `digest`: what the ring must be. Both may be
   /// empty.

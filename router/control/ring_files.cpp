@@ -18,9 +18,7 @@ std::vector<std::uint32_t> numbers(const ring::VnodeSet& vnodes) {
 
 }  // namespace
 
-RingInForce load_ring(const std::string& location) {
-  return ring::load_location(location);
-}
+RingInForce load_ring(const std::string& location) { return ring::load_location(location); }
 
 void edit_directory(const std::string& directory, const RingEdit& edit) {
   ring_tool::StoredRing stored(directory, ring_tool::StoredRing::Access::edit);
@@ -35,7 +33,8 @@ RingInForce edit_ring(const std::string& location, const RingEdit& edit) {
     return load_ring(location);
   }
   ring::GenerationStore store(location);
-  auto staged = store.stage_edit([&](const std::filesystem::path& directory) { edit_directory(directory.string(), edit); });
+  auto staged = store.stage_edit(
+      [&](const std::filesystem::path& directory) { edit_directory(directory.string(), edit); });
   store.activate(staged.generation);
   store.forget_old();
   return {std::move(staged.ring), staged.generation.number};

@@ -14,7 +14,7 @@ using RingInForce = ring::LocatedRing;
 /// An edit of a ring on disk; empty vnodes: none of that kind.
 struct RingEdit {
   ring::VnodeSet moved;
-  std::string pnode;      ///< who gets `moved`
+  std::string pnode;  ///< who gets `moved`
   ring::VnodeSet marked;
   std::string data_json;  ///< what `marked` get
 };

@@ -18,7 +18,8 @@ struct HttpPage {
 /// a worker's time. GET and HEAD only. A client that is silent for 10 s is dropped.
 class HttpServer {
  public:
-  using Pages = std::map<std::string, std::function<HttpPage()>>;  ///< by path; called on the thread
+  using Pages =
+      std::map<std::string, std::function<HttpPage()>>;  ///< by path; called on the thread
 
   /// Listens; throws std::runtime_error naming the address when that fails.
   HttpServer(const std::string& host, std::uint16_t port, Pages pages);

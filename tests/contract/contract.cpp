@@ -67,39 +67,58 @@ std::string member(const JsValue& value, const char* name) {
 }
 
 void create_bucket(Bench& bench, const char* name) {
-  bench.succeed(Rpc::create_bucket,
-                "[\"" + std::string(name) + R"(",{"index":{"n":{"type":"number"},"u":{"type":"string","unique":true}}},{}])");
+  bench.succeed(
+      Rpc::create_bucket,
+      "[\"" + std::string(name) +
+          R"(",{"index":{"n":{"type":"number"},"u":{"type":"string","unique":true}}},{}])");
 }
 
 void check_objects(Bench& bench) {
   create_bucket(bench, "things");
-  const Answer put = bench.succeed(Rpc::put_object, R"(["things","a",{"n":1,"text":"é\u0001"},{}])");
+  const Answer put =
+      bench.succeed(Rpc::put_object, R"(["things","a",{"n":1,"text":"é\u0001"},{}])");
   REQUIRE(put.values.size() == 1);
   const Answer got = bench.succeed(Rpc::get_object, R"(["things","a",{"noCache":true}])");
   REQUIRE(got.values.size() == 1);
   CHECK(member(*got.values[0].get("value"), "n") == "1");
   CHECK(member(*got.values[0].get("value"), "text") == "\"é\\u0001\"");
   CHECK(member(got.values[0], "_etag") == member(put.values[0], "etag"));
-  CHECK(bench.call(Rpc::put_object, R"(["things","a",{"n":2},{"etag":"00000000"}])").error_text().starts_with("EtagConflictError: "));
-  CHECK(bench.call(Rpc::put_object, R"(["things","a",{"n":2},{"etag":null}])").error_text().starts_with("EtagConflictError: "));
+  CHECK(bench.call(Rpc::put_object, R"(["things","a",{"n":2},{"etag":"00000000"}])")
+            .error_text()
+            .starts_with("EtagConflictError: "));
+  CHECK(bench.call(Rpc::put_object, R"(["things","a",{"n":2},{"etag":null}])")
+            .error_text()
+            .starts_with("EtagConflictError: "));
   bench.succeed(Rpc::put_object, R"(["things","b",{"u":"one"},{"etag":null}])");
-  CHECK(bench.call(Rpc::put_object, R"(["things","c",{"u":"one"},{}])").error_text().starts_with("UniqueAttributeError: "));
+  CHECK(bench.call(Rpc::put_object, R"(["things","c",{"u":"one"},{}])")
+            .error_text()
+            .starts_with("UniqueAttributeError: "));
   bench.succeed(Rpc::del_object, R"(["things","a",{}])");
-  CHECK(bench.call(Rpc::get_object, R"(["things","a",{}])").error_text() == "ObjectNotFoundError: things::a does not exist");
-  CHECK(bench.call(Rpc::get_object, R"(["nothing","a",{}])").error_text() == "BucketNotFoundError: nothing does not exist");
+  CHECK(bench.call(Rpc::get_object, R"(["things","a",{}])").error_text() ==
+        "ObjectNotFoundError: things::a does not exist");
+  CHECK(bench.call(Rpc::get_object, R"(["nothing","a",{}])").error_text() ==
+        "BucketNotFoundError: nothing does not exist");
   bench.succeed(Rpc::del_object, R"(["things","b",{}])");
 }
 
 /// All or nothing, in order.
 void check_batches(Bench& bench) {
-  CHECK(bench.call(Rpc::batch, R"([[{"bucket":"things","key":"x","value":{"n":1}},)"
-                               R"({"bucket":"things","key":"x","value":{"n":2},"options":{"etag":"00000000"}}],{}])")
+  CHECK(
+      bench
+          .call(
+              Rpc::batch,
+              R"([[{"bucket":"things","key":"x","value":{"n":1}},)"
+              R"({"bucket":"things","key":"x","value":{"n":2},"options":{"etag":"00000000"}}],{}])")
+          .error_text()
+          .starts_with("EtagConflictError: "));
+  CHECK(bench.call(Rpc::get_object, R"(["things","x",{}])")
             .error_text()
-            .starts_with("EtagConflictError: "));
-  CHECK(bench.call(Rpc::get_object, R"(["things","x",{}])").error_text().starts_with("ObjectNotFoundError: "));
-  bench.succeed(Rpc::batch, R"([[{"bucket":"things","key":"x","value":{"n":1}},)"
-                            R"({"bucket":"things","key":"x","operation":"put","value":{"n":2}}],{}])");
-  CHECK(member(*bench.succeed(Rpc::get_object, R"(["things","x",{}])").values[0].get("value"), "n") == "2");
+            .starts_with("ObjectNotFoundError: "));
+  bench.succeed(Rpc::batch,
+                R"([[{"bucket":"things","key":"x","value":{"n":1}},)"
+                R"({"bucket":"things","key":"x","operation":"put","value":{"n":2}}],{}])");
+  CHECK(member(*bench.succeed(Rpc::get_object, R"(["things","x",{}])").values[0].get("value"),
+               "n") == "2");
   bench.succeed(Rpc::del_object, R"(["things","x",{}])");
 }
 
@@ -108,17 +127,20 @@ void check_order(Bench& bench) {
   constexpr int kWrites = 200;
   std::vector<Bench::Sent*> writes;
   for (int i = 1; i <= kWrites; ++i)
-    writes.push_back(&bench.send(Rpc::put_object, R"(["things","ordered",{"n":)" + std::to_string(i) + "},{}]", 7));
+    writes.push_back(&bench.send(Rpc::put_object,
+                                 R"(["things","ordered",{"n":)" + std::to_string(i) + "},{}]", 7));
   bench.run([&] {
-    return std::all_of(writes.begin(), writes.end(), [](const auto* sent) { return sent->sink.answer.done; });
+    return std::all_of(writes.begin(), writes.end(),
+                       [](const auto* sent) { return sent->sink.answer.done; });
   });
   for (const auto* sent : writes) CHECK(sent->sink.answer.error_text() == "");
-  CHECK(member(*bench.succeed(Rpc::get_object, R"(["things","ordered",{}])").values[0].get("value"), "n") ==
-        std::to_string(kWrites));
+  CHECK(member(*bench.succeed(Rpc::get_object, R"(["things","ordered",{}])").values[0].get("value"),
+               "n") == std::to_string(kWrites));
   bench.succeed(Rpc::del_object, R"(["things","ordered",{}])");
 }
 
-constexpr const char* kFindAll = R"json(["many","(n>=0)",{"token":"tcp://1.moray.contract:2020","noLimit":true,"no_count":true}])json";
+constexpr const char* kFindAll =
+    R"json(["many","(n>=0)",{"token":"tcp://1.moray.contract:2020","noLimit":true,"no_count":true}])json";
 constexpr std::size_t kMany = 3000;
 
 void fill_many(Bench& bench) {
@@ -126,10 +148,12 @@ void fill_many(Bench& bench) {
   const std::string filling(1000, 'x');
   for (std::size_t i = 0; i < kMany; ++i) {
     const std::string n = std::to_string(i);
-    bench.send(Rpc::put_object, "[\"many\",\"" + n + "\",{\"n\":" + n + ",\"text\":\"" + filling + "\"},{}]", 1);
+    bench.send(Rpc::put_object,
+               "[\"many\",\"" + n + "\",{\"n\":" + n + ",\"text\":\"" + filling + "\"},{}]", 1);
   }
   bench.run([&] {
-    return std::all_of(bench.sent.begin(), bench.sent.end(), [](const auto& sent) { return sent.sink.answer.done; });
+    return std::all_of(bench.sent.begin(), bench.sent.end(),
+                       [](const auto& sent) { return sent.sink.answer.done; });
   });
   bench.sent.clear();
 }
@@ -181,8 +205,8 @@ void check_cancel(Bench& bench) {
 
 void check_bad_arguments(Bench& bench) {
   CHECK(bench.call(Rpc::get_object, R"(["things"])").error_text().starts_with("InvocationError: "));
-  CHECK(bench.call(Rpc::find_objects, R"(["many","(",{"token":"tcp://1.moray.contract:2020"}])").error_text() ==
-        "InvalidQueryError: ( is an invalid filter");
+  CHECK(bench.call(Rpc::find_objects, R"(["many","(",{"token":"tcp://1.moray.contract:2020"}])")
+            .error_text() == "InvalidQueryError: ( is an invalid filter");
   CHECK(bench.shard->healthy());
 }
 
@@ -197,8 +221,9 @@ void check_bounds(ShardMaker& maker) {
   }
   CHECK(refused == 40);
   bench.run([&] {
-    return std::all_of(bench.sent.begin(), bench.sent.end(),
-                       [](const auto& sent) { return sent.sink.answer.done || !sent.submitted.ticket; });
+    return std::all_of(bench.sent.begin(), bench.sent.end(), [](const auto& sent) {
+      return sent.sink.answer.done || !sent.submitted.ticket;
+    });
   });
   bench.succeed(Rpc::get_object, R"(["many","1",{}])");
 }

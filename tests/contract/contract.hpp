@@ -14,7 +14,8 @@ namespace test_support {
 class ShardMaker {
  public:
   virtual ~ShardMaker() = default;
-  virtual std::unique_ptr<backends::Shard> make(boost::asio::io_context& loop, std::size_t in_flight_max) = 0;
+  virtual std::unique_ptr<backends::Shard> make(boost::asio::io_context& loop,
+                                                std::size_t in_flight_max) = 0;
 };
 
 /// What every shard must do (backends/shard.hpp). Part of a test case.

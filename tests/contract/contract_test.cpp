@@ -26,7 +26,8 @@ class EmbeddedMaker : public ShardMaker {
  public:
   std::unique_ptr<Shard> make(boost::asio::io_context& loop, std::size_t in_flight_max) override {
     if (owner_ == nullptr) owner_ = owners_.open({directory_.path() / "shard"}, false);
-    return std::make_unique<backends::embedded::EmbeddedShard>(loop, owner_, "shard", in_flight_max);
+    return std::make_unique<backends::embedded::EmbeddedShard>(loop, owner_, "shard",
+                                                               in_flight_max);
   }
 
  private:
@@ -38,7 +39,8 @@ class EmbeddedMaker : public ShardMaker {
 class FakeMaker final : public EmbeddedMaker {
  public:
   std::unique_ptr<Shard> make(boost::asio::io_context& loop, std::size_t in_flight_max) override {
-    return std::make_unique<backends::fake::FakeShard>(loop, EmbeddedMaker::make(loop, in_flight_max));
+    return std::make_unique<backends::fake::FakeShard>(loop,
+                                                       EmbeddedMaker::make(loop, in_flight_max));
   }
 };
 
@@ -50,11 +52,14 @@ class RouterMaker final : public ShardMaker {
     const auto ring = directory_.path() / "ring";
     ring::create_leveldb(ring, *ring::create_ring(ring::Algorithm::sha256, 64, {pnode}));
     const auto config = directory_.path() / "config.json";
-    std::ofstream(config) << R"({"listen":{"port":0},"monitor":{"port":0},"status":{"port":0},"workers":2,"admin":{"socket":")"
-                          << (directory_.path() / "admin.sock").string() << R"("},"ring":{"location":")"
-                          << ring.string() << R"("},"shards":[{"pnode":")" << pnode << R"(","backend":"embedded","sync":false,"path":")"
-                          << (directory_.path() / "shard").string() << R"("}]})";
-    router_ = std::make_unique<RouterProcess>(std::vector<std::string>{"serve", "--config", config});
+    std::ofstream(config)
+        << R"({"listen":{"port":0},"monitor":{"port":0},"status":{"port":0},"workers":2,"admin":{"socket":")"
+        << (directory_.path() / "admin.sock").string() << R"("},"ring":{"location":")"
+        << ring.string() << R"("},"shards":[{"pnode":")" << pnode
+        << R"(","backend":"embedded","sync":false,"path":")"
+        << (directory_.path() / "shard").string() << R"("}]})";
+    router_ =
+        std::make_unique<RouterProcess>(std::vector<std::string>{"serve", "--config", config});
   }
 
   std::unique_ptr<Shard> make(boost::asio::io_context& loop, std::size_t in_flight_max) override {
@@ -62,8 +67,10 @@ class RouterMaker final : public ShardMaker {
     options.in_flight_max = in_flight_max;
     options.waiting_max = in_flight_max;
     options.pool.point_connections = 2;
-    const boost::asio::ip::tcp::endpoint address{boost::asio::ip::make_address("127.0.0.1"), router_->port()};
-    return std::make_unique<backends::moray::MorayShard>(loop, backends::moray::fixed_addresses({address}), options);
+    const boost::asio::ip::tcp::endpoint address{boost::asio::ip::make_address("127.0.0.1"),
+                                                 router_->port()};
+    return std::make_unique<backends::moray::MorayShard>(
+        loop, backends::moray::fixed_addresses({address}), options);
   }
 
  private:

@@ -80,7 +80,10 @@ Outcome compare(unsigned seed, int operations, const std::string& url) {
   options.pool.url = url;
   backends::postgres::PostgresShard postgres(loop, options);
   backends::embedded::EmbeddedShard embedded(
-      loop, std::make_shared<backends::embedded::Owner>(backends::embedded::StoreOptions{directory.path() / "shard"}, false), "shard", 100);
+      loop,
+      std::make_shared<backends::embedded::Owner>(
+          backends::embedded::StoreOptions{directory.path() / "shard"}, false),
+      "shard", 100);
   run_until(loop, [&] { return postgres.healthy(); });
   ShardClient one(embedded, loop), other(postgres, loop);
   RandomRequests requests(seed);
@@ -91,10 +94,13 @@ Outcome compare(unsigned seed, int operations, const std::string& url) {
     requests.learn(request, left);
     outcome.errors += left.error ? 1 : 0;
     outcome.rows += static_cast<int>(left.values.size());
-    const std::string expected = said(left, request.any_order), found = said(right, request.any_order);
+    const std::string expected = said(left, request.any_order),
+                      found = said(right, request.any_order);
     if (expected == found) continue;
-    outcome.difference = "MORAY_ROUTER_SEED=" + std::to_string(seed) + ", request " + std::to_string(i) + ": " +
-                         std::string(backends::to_string(request.rpc)) + " " + request.arguments + "\nembedded: " + expected + "\npostgres: " + found;
+    outcome.difference = "MORAY_ROUTER_SEED=" + std::to_string(seed) + ", request " +
+                         std::to_string(i) + ": " + std::string(backends::to_string(request.rpc)) +
+                         " " + request.arguments + "\nembedded: " + expected +
+                         "\npostgres: " + found;
     break;
   }
   return outcome;
@@ -113,17 +119,20 @@ TEST_CASE("differential: an embedded and a PostgreSQL shard answer alike") {
   std::vector<Outcome> outcomes(kLanes);
   std::vector<std::thread> lanes;
   for (int i = 0; i < kLanes; ++i)
-    lanes.emplace_back([&outcomes, first, operations, i, url = cluster.make_database("lane" + std::to_string(i))] {
-      try {
-        outcomes[static_cast<std::size_t>(i)] = compare(first + static_cast<unsigned>(i), operations, url);
-      } catch (...) {
-        outcomes[static_cast<std::size_t>(i)].difference = "a request was not answered";
-      }
-    });
+    lanes.emplace_back(
+        [&outcomes, first, operations, i, url = cluster.make_database("lane" + std::to_string(i))] {
+          try {
+            outcomes[static_cast<std::size_t>(i)] =
+                compare(first + static_cast<unsigned>(i), operations, url);
+          } catch (...) {
+            outcomes[static_cast<std::size_t>(i)].difference = "a request was not answered";
+          }
+        });
   for (std::thread& lane : lanes) lane.join();
   for (const Outcome& outcome : outcomes) {
     CHECK(outcome.difference == "");
-    MESSAGE(operations << " operations, " << outcome.errors << " errors, " << outcome.rows << " values");
+    MESSAGE(operations << " operations, " << outcome.errors << " errors, " << outcome.rows
+                       << " values");
     CHECK(outcome.errors < operations / 2);
     CHECK(outcome.rows > operations / 2);
   }

@@ -22,7 +22,8 @@ bool is_volatile(const std::string& expected, const JsValue& actual) {
   if (expected == "<ms>") return actual.number() != nullptr && *actual.number() > 1e12;
   if (expected == "<iso>") return actual.string() != nullptr && actual.string()->size() == 24;
   if (expected == "<u-etag>")
-    return actual.string() != nullptr && actual.string()->size() == 8 && actual.string()->front() == 'u';
+    return actual.string() != nullptr && actual.string()->size() == 8 &&
+           actual.string()->front() == 'u';
   return false;
 }
 
@@ -80,7 +81,8 @@ struct Compared {
   std::size_t equal = 0, different = 0;
 };
 
-Compared replay(backends::Shard& shard, boost::asio::io_context& loop, const Differences& differences) {
+Compared replay(backends::Shard& shard, boost::asio::io_context& loop,
+                const Differences& differences) {
   const auto lines = read_lines(data_path("moray/rpc.jsonl.gz"));
   REQUIRE(lines.size() == 328);
   ShardClient client(shard, loop);
@@ -131,7 +133,9 @@ TEST_CASE("embedded: answers as moray did, exchange by exchange") {
   const TemporaryDirectory directory;
   boost::asio::io_context loop;
   backends::embedded::EmbeddedShard shard(
-      loop, std::make_shared<backends::embedded::Owner>(backends::embedded::StoreOptions{directory.path() / "shard"}, false),
+      loop,
+      std::make_shared<backends::embedded::Owner>(
+          backends::embedded::StoreOptions{directory.path() / "shard"}, false),
       "shard", 100);
   const Compared compared = replay(shard, loop, without_sql);
   CHECK(compared.different == without_sql.size());

@@ -35,7 +35,8 @@ class FreshDatabase {
 
 /// A shard of its own, as another worker or router would have it.
 struct PostgresClient {
-  PostgresClient(boost::asio::io_context& loop, const std::string& url, std::size_t connections = 2) {
+  PostgresClient(boost::asio::io_context& loop, const std::string& url,
+                 std::size_t connections = 2) {
     backends::postgres::PostgresShardOptions options;
     options.pool.url = url;
     options.pool.point_connections = connections;
@@ -45,7 +46,9 @@ struct PostgresClient {
     client = std::make_unique<ShardClient>(*shard, loop);
     run_until(loop, [&] { return shard->healthy(); });
   }
-  Answer call(backends::Rpc rpc, const std::string& arguments) { return client->call(rpc, arguments); }
+  Answer call(backends::Rpc rpc, const std::string& arguments) {
+    return client->call(rpc, arguments);
+  }
   Answer good(backends::Rpc rpc, const std::string& arguments) {
     Answer answer = call(rpc, arguments);
     CAPTURE(arguments);
@@ -54,7 +57,9 @@ struct PostgresClient {
   }
   /// The rows of a statement.
   std::vector<objects::JsValue> sql(const std::string& statement) {
-    return good(backends::Rpc::sql, objects::stringify(objects::JsArray{statement, objects::JsArray{}, objects::JsObject()})).values;
+    return good(backends::Rpc::sql, objects::stringify(objects::JsArray{
+                                        statement, objects::JsArray{}, objects::JsObject()}))
+        .values;
   }
 
   std::unique_ptr<backends::postgres::PostgresShard> shard;
@@ -64,11 +69,15 @@ struct PostgresClient {
 /// Another user of the database, who blocks.
 class PostgresSession {
  public:
-  explicit PostgresSession(const std::string& url) : connection_(PQconnectdb(url.c_str()), PQfinish) { REQUIRE(PQstatus(connection_.get()) == CONNECTION_OK); }
+  explicit PostgresSession(const std::string& url)
+      : connection_(PQconnectdb(url.c_str()), PQfinish) {
+    REQUIRE(PQstatus(connection_.get()) == CONNECTION_OK);
+  }
   void run(const std::string& sql) {
     PGresult* result = PQexec(connection_.get(), sql.c_str());
     CAPTURE(std::string(PQerrorMessage(connection_.get())));
-    CHECK((PQresultStatus(result) == PGRES_COMMAND_OK || PQresultStatus(result) == PGRES_TUPLES_OK));
+    CHECK(
+        (PQresultStatus(result) == PGRES_COMMAND_OK || PQresultStatus(result) == PGRES_TUPLES_OK));
     PQclear(result);
   }
 

@@ -38,33 +38,44 @@ std::string random_text(std::size_t size) {
 
 }  // namespace
 
-TEST_CASE("postgres: a statement that waits for a lock holds up its own vnode, and nobody else for long") {
+TEST_CASE(
+    "postgres: a statement that waits for a lock holds up its own vnode, and nobody else for "
+    "long") {
   FreshDatabase cluster;
   boost::asio::io_context loop;
   Client client(loop, cluster.url(), 2);
   client.good(Rpc::create_bucket, R"(["b",{},{}])");
-  for (const char* key : {"locked", "free"}) client.good(Rpc::put_object, std::string("[\"b\",\"") + key + R"(",{"n":0},{}])");
-  run_until(loop, [&] { return client.shard->status().connections >= 3; });  // both pipelines, and the one that made the bucket
+  for (const char* key : {"locked", "free"})
+    client.good(Rpc::put_object, std::string("[\"b\",\"") + key + R"(",{"n":0},{}])");
+  run_until(loop, [&] {
+    return client.shard->status().connections >= 3;
+  });  // both pipelines, and the one that made the bucket
   PostgresSession other(cluster.url());
   other.run("BEGIN; SELECT 1 FROM b WHERE _key = 'locked' FOR UPDATE");
   Sent first(client, Rpc::put_object, R"(["b","locked",{"n":1},{}])", 0);
   run_for(loop, std::chrono::milliseconds(100));  // noticed after 50 ms
   Sent second(client, Rpc::put_object, R"(["b","locked",{"n":2},{}])", 0);
   std::list<Sent> others;
-  for (std::uint32_t affinity = 2; affinity < 12; affinity += 2) {  // the same connection's, by number
+  for (std::uint32_t affinity = 2; affinity < 12;
+       affinity += 2) {  // the same connection's, by number
     others.emplace_back(client, Rpc::put_object, R"(["b","free",{"n":1},{}])", affinity);
     others.emplace_back(client, Rpc::get_object, R"(["b","locked",{}])", affinity);
   }
-  run_until(loop, [&] { return std::all_of(others.begin(), others.end(), [](const Sent& sent) { return sent.done(); }); });
+  run_until(loop, [&] {
+    return std::all_of(others.begin(), others.end(), [](const Sent& sent) { return sent.done(); });
+  });
   for (const Sent& sent : others) CHECK(sent.sink.answer.error_text() == "");
   CHECK_FALSE(first.done());
   CHECK_FALSE(second.done());
   other.run("ROLLBACK");
   run_until(loop, [&] { return first.done() && second.done(); });
-  CHECK(text_of(*client.good(Rpc::get_object, R"(["b","locked",{}])").values[0].get("value"), "n") == "2");
+  CHECK(text_of(*client.good(Rpc::get_object, R"(["b","locked",{}])").values[0].get("value"),
+                "n") == "2");
 }
 
-TEST_CASE("postgres: without an options.timeout a lock is waited for as long as the pool says, and no longer") {
+TEST_CASE(
+    "postgres: without an options.timeout a lock is waited for as long as the pool says, and no "
+    "longer") {
   FreshDatabase cluster;
   boost::asio::io_context loop;
   backends::postgres::PostgresShardOptions options;
@@ -77,9 +88,12 @@ TEST_CASE("postgres: without an options.timeout a lock is waited for as long as 
   CHECK(client.call(Rpc::put_object, R"(["b","k",{"n":1},{}])").error_text() == "");
   PostgresSession other(cluster.url());
   other.run("BEGIN; SELECT 1 FROM b WHERE _key = 'k' FOR UPDATE");
-  CHECK(client.call(Rpc::put_object, R"(["b","k",{"n":2},{}])").error_text().find("QueryTimeoutError: query timeout: ") == 0);
+  CHECK(client.call(Rpc::put_object, R"(["b","k",{"n":2},{}])")
+            .error_text()
+            .find("QueryTimeoutError: query timeout: ") == 0);
   other.run("ROLLBACK");
-  CHECK(text_of(*client.call(Rpc::get_object, R"(["b","k",{}])").values[0].get("value"), "n") == "1");
+  CHECK(text_of(*client.call(Rpc::get_object, R"(["b","k",{}])").values[0].get("value"), "n") ==
+        "1");
 }
 
 TEST_CASE("postgres: more connections than the server takes") {
@@ -92,10 +106,15 @@ TEST_CASE("postgres: more connections than the server takes") {
   Client second(loop, cluster.url(), 16);  // gets what is left, and serves with it
   second.good(Rpc::put_object, R"(["b","k",{},{}])");
   // One that comes up clears the problem, the next that does not tells it again.
-  run_until(loop, [&] { return second.shard->status().last_problem.find("too many clients") != std::string::npos; });
+  run_until(loop, [&] {
+    return second.shard->status().last_problem.find("too many clients") != std::string::npos;
+  });
   std::list<Sent> all;
-  for (std::uint32_t i = 0; i < 200; ++i) all.emplace_back(second, Rpc::get_object, R"(["b","k",{}])", i);
-  run_until(loop, [&] { return std::all_of(all.begin(), all.end(), [](const Sent& sent) { return sent.done(); }); });
+  for (std::uint32_t i = 0; i < 200; ++i)
+    all.emplace_back(second, Rpc::get_object, R"(["b","k",{}])", i);
+  run_until(loop, [&] {
+    return std::all_of(all.begin(), all.end(), [](const Sent& sent) { return sent.done(); });
+  });
   for (const Sent& sent : all) CHECK(sent.sink.answer.error_text() == "");
   // No connection is left for a find: it is told so, at once.
   const Answer found = second.call(Rpc::find_objects, R"x(["b","(_key=k)",{}])x");
@@ -114,14 +133,16 @@ TEST_CASE("postgres: a server that restarts in good order") {
   run_for(loop, std::chrono::milliseconds(50));
   cluster.stop();
   run_until(loop, [&] { return waiting.done(); });
-  // The server ends the session that holds the lock too: should that come first, the put may still be done.
+  // The server ends the session that holds the lock too: should that come first, the put may still
+  // be done.
   const std::string verdict = waiting.sink.answer.error_text();
   CHECK((verdict.empty() || verdict.find("VError: Postgres client failed: ") == 0));
   run_until(loop, [&] { return !client.shard->healthy(); });
   CHECK(client.call(Rpc::put_object, R"(["b","k",{"n":3},{}])").failure.has_value());
   cluster.start();
   run_until(loop, [&] { return client.shard->healthy(); });
-  CHECK(text_of(*client.good(Rpc::get_object, R"(["b","k",{}])").values[0].get("value"), "n") == (verdict.empty() ? "2" : "1"));
+  CHECK(text_of(*client.good(Rpc::get_object, R"(["b","k",{}])").values[0].get("value"), "n") ==
+        (verdict.empty() ? "2" : "1"));
 }
 
 TEST_CASE("postgres: a server without room refuses what it cannot keep, and keeps what it took") {
@@ -138,17 +159,23 @@ TEST_CASE("postgres: a server without room refuses what it cannot keep, and keep
   {
     Client client(loop, cluster.url(), 1);
     const auto put = [&](std::size_t i) {
-      return client.call(Rpc::put_object, "[\"b\",\"k" + std::to_string(i) + "\",{\"text\":\"" + random_text(200'000) + "\"},{}]").error_text();
+      return client
+          .call(Rpc::put_object, "[\"b\",\"k" + std::to_string(i) + "\",{\"text\":\"" +
+                                     random_text(200'000) + "\"},{}]")
+          .error_text();
     };
     std::string error;
     while (taken < 300 && (error = put(taken)).empty()) ++taken;
     CAPTURE(taken);
     CHECK(error.find("error: could not extend file") == 0);
     CHECK(put(taken).find("could not extend file") != std::string::npos);
-    const Answer batch = client.call(Rpc::batch, R"([[{"bucket":"other","key":"k","value":{}},{"bucket":"b","key":"x","value":{"text":")" +
-                                                     random_text(200'000) + R"("}}],{}])");
+    const Answer batch = client.call(
+        Rpc::batch,
+        R"([[{"bucket":"other","key":"k","value":{}},{"bucket":"b","key":"x","value":{"text":")" +
+            random_text(200'000) + R"("}}],{}])");
     CHECK(batch.error.has_value());
-    CHECK(client.call(Rpc::get_object, R"(["other","k",{}])").error_text() == "ObjectNotFoundError: other::k does not exist");
+    CHECK(client.call(Rpc::get_object, R"(["other","k",{}])").error_text() ==
+          "ObjectNotFoundError: other::k does not exist");
     client.good(Rpc::put_object, R"(["other","k",{"n":1},{}])");  // another table has room
     client.good(Rpc::get_object, R"(["b","k0",{}])");
   }
@@ -156,10 +183,13 @@ TEST_CASE("postgres: a server without room refuses what it cannot keep, and keep
   Client client(loop, cluster.url(), 1);
   client.good(Rpc::put_object, "[\"b\",\"more\",{\"text\":\"" + random_text(200'000) + "\"},{}]");
   CHECK(client.sql("SELECT count(*) AS n FROM b WHERE _key ~ '^k[0-9]+$'").size() == 1);
-  CHECK(text_of(client.sql("SELECT count(*) AS n FROM b WHERE _key ~ '^k[0-9]+$'")[0], "n") == std::to_string(taken));
+  CHECK(text_of(client.sql("SELECT count(*) AS n FROM b WHERE _key ~ '^k[0-9]+$'")[0], "n") ==
+        std::to_string(taken));
 }
 
-TEST_CASE("postgres: an index of `_idx` that is still being built, or whose building failed, is not used") {
+TEST_CASE(
+    "postgres: an index of `_idx` that is still being built, or whose building failed, is not "
+    "used") {
   FreshDatabase cluster;
   boost::asio::io_context loop;
   Client client(loop, cluster.url());
@@ -188,9 +218,14 @@ TEST_CASE("postgres: a table changed by another client in between") {
   PostgresSession other(cluster.url());
   const auto works = [&] {
     client.good(Rpc::put_object, R"(["b","k",{"n":1},{}])");
-    client.good(Rpc::put_object, R"(["b","k",{"n":1},{"etag":")" + text_of(client.good(Rpc::get_object, R"(["b","k",{}])").values[0], "_etag") + "\"}]");
+    client.good(Rpc::put_object,
+                R"(["b","k",{"n":1},{"etag":")" +
+                    text_of(client.good(Rpc::get_object, R"(["b","k",{}])").values[0], "_etag") +
+                    "\"}]");
     CHECK(client.good(Rpc::find_objects, R"x(["b","(n=1)",{}])x").values.size() == 1);
-    client.good(Rpc::batch, R"([[{"bucket":"b","key":"x","value":{}},{"bucket":"b","operation":"delete","key":"x"}],{}])");
+    client.good(
+        Rpc::batch,
+        R"([[{"bucket":"b","key":"x","value":{}},{"bucket":"b","operation":"delete","key":"x"}],{}])");
   };
   works();
   other.run("ALTER TABLE b ADD COLUMN more TEXT");
@@ -203,18 +238,22 @@ TEST_CASE("postgres: a table changed by another client in between") {
   works();
   other.run("ALTER TABLE b DROP COLUMN _rver");
   works();
-  other.run("BEGIN; CREATE TABLE c (LIKE b INCLUDING ALL); INSERT INTO c SELECT * FROM b; DROP TABLE b; ALTER TABLE c RENAME TO b; COMMIT");
+  other.run(
+      "BEGIN; CREATE TABLE c (LIKE b INCLUDING ALL); INSERT INTO c SELECT * FROM b; DROP TABLE b; "
+      "ALTER TABLE c RENAME TO b; COMMIT");
   works();
 }
 
-TEST_CASE("postgres: host names are looked up for each connection, and a URL keeps its own meaning") {
+TEST_CASE(
+    "postgres: host names are looked up for each connection, and a URL keeps its own meaning") {
   using backends::postgres::Host;
   using backends::postgres::named_hosts;
   CHECK(named_hosts("postgresql://moray@10.0.0.1,[::1]:5/moray").empty());
   CHECK(named_hosts("host=/var/run/postgresql dbname=moray").empty());
   CHECK(named_hosts("host=a hostaddr=10.0.0.1").empty());
   CHECK(named_hosts("service=moray").empty());
-  CHECK(named_hosts("postgresql://moray@a:1,10.0.0.2,b:3/moray") == std::vector<Host>{{"a", "1", ""}, {"10.0.0.2", "", "10.0.0.2"}, {"b", "3", ""}});
+  CHECK(named_hosts("postgresql://moray@a:1,10.0.0.2,b:3/moray") ==
+        std::vector<Host>{{"a", "1", ""}, {"10.0.0.2", "", "10.0.0.2"}, {"b", "3", ""}});
   CHECK(named_hosts("host=a,b port=7") == std::vector<Host>{{"a", "7", ""}, {"b", "7", ""}});
   PostgresCluster cluster;
   boost::asio::io_context loop;
@@ -226,10 +265,12 @@ TEST_CASE("postgres: host names are looked up for each connection, and a URL kee
   options.pool.url = "postgresql://moray@no-such-host.invalid/moray";
   backends::postgres::PostgresShard shard(loop, options);
   run_until(loop, [&] { return !shard.status().last_problem.empty(); });
-  CHECK(shard.status().last_problem.find("host name \"no-such-host.invalid\"") != std::string::npos);
+  CHECK(shard.status().last_problem.find("host name \"no-such-host.invalid\"") !=
+        std::string::npos);
 }
 
-TEST_CASE("postgres: a server that takes no writes any more is left, and taken again when it does") {
+TEST_CASE(
+    "postgres: a server that takes no writes any more is left, and taken again when it does") {
   PostgresCluster cluster;
   boost::asio::io_context loop;
   Client client(loop, cluster.url(), 2);
@@ -240,13 +281,19 @@ TEST_CASE("postgres: a server that takes no writes any more is left, and taken a
   other.run("ALTER SYSTEM SET default_transaction_read_only = on");
   other.run("SELECT pg_reload_conf()");
   std::string said;
-  run_until(loop, [&] { return !(said = client.call(Rpc::put_object, R"(["b","k",{"n":2},{}])").error_text()).empty(); });
+  run_until(loop, [&] {
+    return !(said = client.call(Rpc::put_object, R"(["b","k",{"n":2},{}])").error_text()).empty();
+  });
   CHECK(said == "error: cannot execute INSERT in a read-only transaction");
-  run_until(loop, [&] { return !client.shard->healthy() && client.shard->status().last_problem.find("read-only") != std::string::npos; });
+  run_until(loop, [&] {
+    return !client.shard->healthy() &&
+           client.shard->status().last_problem.find("read-only") != std::string::npos;
+  });
   CHECK(client.call(Rpc::put_object, R"(["b","k",{"n":3},{}])").failure.has_value());
   other.run("ALTER SYSTEM RESET default_transaction_read_only");
   other.run("SELECT pg_reload_conf()");
   run_until(loop, [&] { return client.shard->healthy(); });
   client.good(Rpc::put_object, R"(["b","k",{"n":4},{}])");
-  CHECK(text_of(*client.good(Rpc::get_object, R"(["b","k",{}])").values[0].get("value"), "n") == "4");
+  CHECK(text_of(*client.good(Rpc::get_object, R"(["b","k",{}])").values[0].get("value"), "n") ==
+        "4");
 }

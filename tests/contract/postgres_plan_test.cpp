@@ -1,4 +1,5 @@
-// Every shape of a find's statement uses the index that it should, and puts and gets the primary key.
+// Every shape of a find's statement uses the index that it should, and puts and gets the primary
+// key.
 #include <doctest/doctest.h>
 
 #include <memory>
@@ -23,10 +24,14 @@ class Planned {
     options.pool.url = cluster_.url();
     shard_ = std::make_unique<PostgresShard>(loop_, options);
     client_ = std::make_unique<ShardClient>(*shard_, loop_);
-    good(Rpc::create_bucket, R"(["p",{"index":{"s":{"type":"string"},"n":{"type":"number"},"d":{"type":"date"},"ip":{"type":"ip"},"u":{"type":"uuid"},
-      "sub":{"type":"subnet"},"nr":{"type":"numrange"},"dr":{"type":"daterange"},"tags":{"type":"[string]"},"q":{"type":"string","unique":true}}},{}])");
+    good(
+        Rpc::create_bucket,
+        R"(["p",{"index":{"s":{"type":"string"},"n":{"type":"number"},"d":{"type":"date"},"ip":{"type":"ip"},"u":{"type":"uuid"},
+      "sub":{"type":"subnet"},"nr":{"type":"numrange"},"dr":{"type":"daterange"},
+      "tags":{"type":"[string]"},"q":{"type":"string","unique":true}}},{}])");
     sql(R"(INSERT INTO p (_key, _value, _etag, _mtime, _vnode, s, n, d, ip, u, sub, nr, dr, tags, q)
-      SELECT 'k' || i, '{}', 'ABCDEF01', i, i % 100, 's' || i, i, timestamptz '2020-01-01' + i * interval '1 hour', inet '10.0.0.0' + i,
+      SELECT 'k' || i, '{}', 'ABCDEF01', i, i % 100, 's' || i, i,
+        timestamptz '2020-01-01' + i * interval '1 hour', inet '10.0.0.0' + i,
         md5(i::text)::uuid, set_masklen(inet '10.0.0.0' + i, 32)::cidr, numrange(i, i + 1),
         tstzrange(now() + i * interval '1 hour', now() + (i + 1) * interval '1 hour'),
         ARRAY['a' || i, 'b' || i], 'q' || i FROM generate_series(1, 20000) i)");
@@ -40,15 +45,18 @@ class Planned {
     return answer;
   }
   std::string sql(const std::string& statement) {
-    const Answer answer = good(Rpc::sql, objects::stringify(objects::JsArray{statement, objects::JsArray{}, objects::JsObject()}));
+    const Answer answer = good(Rpc::sql, objects::stringify(objects::JsArray{
+                                             statement, objects::JsArray{}, objects::JsObject()}));
     std::string text;
     for (const JsValue& row : answer.values)
-      for (const auto& [name, value] : row.object()->members()) text += objects::to_text(value) + "\n";
+      for (const auto& [name, value] : row.object()->members())
+        text += objects::to_text(value) + "\n";
     return text;
   }
   /// The plan of what a find would run.
   std::string plan(const std::string& filter, const std::string& options) {
-    const Answer answer = good(Rpc::find_objects, "[\"p\",\"" + filter + R"(",{"sql_only":true)" + options + "}]");
+    const Answer answer =
+        good(Rpc::find_objects, "[\"p\",\"" + filter + R"(",{"sql_only":true)" + options + "}]");
     std::string query = *answer.values[0].get("query")->string();
     const objects::JsArray& arguments = *answer.values[0].get("args")->array();
     for (std::size_t i = arguments.size(); i > 0; --i) {
@@ -73,12 +81,28 @@ TEST_CASE("postgres: every shape of a statement uses its index") {
   const struct {
     const char *filter, *index;
   } shapes[] = {
-      {"(_key=k5)", "p_pkey"}, {"(_id=5)", "p__id_idx"}, {"(_mtime>=19990)", "p__mtime_idx"}, {"(_etag=00000000)", "p__etag_idx"},
-      {"(s=s5)", "p_s_idx"}, {"(s>=s9999)", "p_s_idx"}, {"(s=s1234*)", "p_s_idx"}, {"(n=5)", "p_n_idx"}, {"(n<=5)", "p_n_idx"}, {"(n>=19990)", "p_n_idx"},
-      {"(d<=2020-01-01T05:00:00Z)", "p_d_idx"}, {"(ip=10.0.0.5)", "p_ip_idx"}, {"(u=c0ffee00-0000-4000-8000-000000000001)", "p_u_idx"},
-      {"(sub=10.0.0.5/32)", "p_sub_idx"}, {"(nr:contains:=5)", "p_nr_idx"}, {"(nr:overlaps:=[5,6])", "p_nr_idx"},
-      {"(dr:contains:=2020-01-01T00:00:00Z)", "p_dr_idx"}, {"(tags=a5)", "p_tags_idx"}, {"(q=q5)", "p_q_key"}, {"(&(s=s5)(n>=1))", "p_s_idx"},
-      {"(|(s=s5)(n=7))", "p_n_idx"}, {"(&(n>=19990)(!(s=s5)))", "p_n_idx"},
+      {"(_key=k5)", "p_pkey"},
+      {"(_id=5)", "p__id_idx"},
+      {"(_mtime>=19990)", "p__mtime_idx"},
+      {"(_etag=00000000)", "p__etag_idx"},
+      {"(s=s5)", "p_s_idx"},
+      {"(s>=s9999)", "p_s_idx"},
+      {"(s=s1234*)", "p_s_idx"},
+      {"(n=5)", "p_n_idx"},
+      {"(n<=5)", "p_n_idx"},
+      {"(n>=19990)", "p_n_idx"},
+      {"(d<=2020-01-01T05:00:00Z)", "p_d_idx"},
+      {"(ip=10.0.0.5)", "p_ip_idx"},
+      {"(u=c0ffee00-0000-4000-8000-000000000001)", "p_u_idx"},
+      {"(sub=10.0.0.5/32)", "p_sub_idx"},
+      {"(nr:contains:=5)", "p_nr_idx"},
+      {"(nr:overlaps:=[5,6])", "p_nr_idx"},
+      {"(dr:contains:=2020-01-01T00:00:00Z)", "p_dr_idx"},
+      {"(tags=a5)", "p_tags_idx"},
+      {"(q=q5)", "p_q_key"},
+      {"(&(s=s5)(n>=1))", "p_s_idx"},
+      {"(|(s=s5)(n=7))", "p_n_idx"},
+      {"(&(n>=19990)(!(s=s5)))", "p_n_idx"},
   };
   for (const auto& [filter, index] : shapes) {
     CAPTURE(filter);

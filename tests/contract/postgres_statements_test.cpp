@@ -16,7 +16,8 @@ using Client = test_support::PostgresClient;
 
 namespace {
 
-constexpr const char* kManta = R"(["manta",{"index":{"objectId":{"type":"string"}},"post":["function recordDeleteLog(req, cb) { cb(); }"]},{}])";
+constexpr const char* kManta =
+    R"(["manta",{"index":{"objectId":{"type":"string"}},"post":["function recordDeleteLog(req, cb) { cb(); }"]},{}])";
 
 std::string with_previous(const std::string& id, const std::string& more = "") {
   return R"({"headers":{"x-muskie-prev-metadata":{"objectId":")" + id + "\"}}" + more + "}";
@@ -28,7 +29,8 @@ TEST_CASE("postgres: round trips of each RPC") {
   FreshDatabase cluster;
   boost::asio::io_context loop;
   Client client(loop, cluster.url());
-  client.good(Rpc::create_bucket, R"(["manta_delete_log",{"index":{"objectId":{"type":"string"}}},{}])");
+  client.good(Rpc::create_bucket,
+              R"(["manta_delete_log",{"index":{"objectId":{"type":"string"}}},{}])");
   client.good(Rpc::create_bucket, kManta);
   client.good(Rpc::create_bucket, R"(["b",{"index":{"n":{"type":"number"}}},{}])");
   client.good(Rpc::put_object, R"(["b","k",{"n":1},{}])");
@@ -52,9 +54,15 @@ TEST_CASE("postgres: round trips of each RPC") {
   CHECK(cost(Rpc::delete_many, R"x(["b","(n=3)",{}])x") == 1);
   const std::string put = R"({"bucket":"b","key":"k","value":{"n":4}})";
   CHECK(cost(Rpc::batch, "[[" + put + "," + put + "," + put + "],{}]") == 1);
-  CHECK(cost(Rpc::batch, "[[" + put + R"(,{"bucket":"b","operation":"delete","key":"k"}],{}])") == 2);
-  client.good(Rpc::find_objects, R"x(["b","(n>=0)",{}])x");  // rows that were streamed over the same connection change nothing
-  CHECK(cost(Rpc::batch, "[[" + put + R"(,{"bucket":"b","key":"k","value":{},"options":{"etag":"00000000"}}],{}])") == 2);
+  CHECK(cost(Rpc::batch, "[[" + put + R"(,{"bucket":"b","operation":"delete","key":"k"}],{}])") ==
+        2);
+  client.good(
+      Rpc::find_objects,
+      R"x(["b","(n>=0)",{}])x");  // rows that were streamed over the same connection change nothing
+  CHECK(cost(Rpc::batch,
+             "[[" + put +
+                 R"(,{"bucket":"b","key":"k","value":{},"options":{"etag":"00000000"}}],{}])") ==
+        2);
   CHECK(client.sql("SELECT objectid FROM manta_delete_log").size() == 2);
 }
 
@@ -62,30 +70,54 @@ TEST_CASE("postgres: Manta's delete log, under every condition") {
   FreshDatabase cluster;
   boost::asio::io_context loop;
   Client client(loop, cluster.url());
-  client.good(Rpc::create_bucket, R"(["manta_delete_log",{"index":{"objectId":{"type":"string"}}},{}])");
+  client.good(Rpc::create_bucket,
+              R"(["manta_delete_log",{"index":{"objectId":{"type":"string"}}},{}])");
   client.good(Rpc::create_bucket, R"(["manta_fastdelete_queue",{},{}])");
   client.good(Rpc::create_bucket, kManta);
-  const auto etag = [&] { return text_of(client.good(Rpc::get_object, R"(["manta","k",{}])").values[0], "_etag"); };
-  const auto logged = [&] { return client.sql("SELECT objectid FROM manta_delete_log ORDER BY objectid"); };
-  client.good(Rpc::put_object, R"(["manta","k",{"objectId":"b"},)" + with_previous("a", R"(,"etag":null)") + "]");
-  CHECK(client.call(Rpc::put_object, R"(["manta","k",{"objectId":"c"},)" + with_previous("no", R"(,"etag":null)") + "]").error.has_value());
-  CHECK(client.call(Rpc::put_object, R"(["manta","k",{"objectId":"c"},)" + with_previous("no", R"(,"etag":"00000000")") + "]").error.has_value());
-  CHECK(client.call(Rpc::del_object, R"(["manta","k",)" + with_previous("no", R"(,"etag":"00000000")") + "]").error.has_value());
-  client.good(Rpc::put_object, R"(["manta","k",{"objectId":"c"},)" + with_previous("b", R"(,"etag":")" + etag() + "\"") + "]");
+  const auto etag = [&] {
+    return text_of(client.good(Rpc::get_object, R"(["manta","k",{}])").values[0], "_etag");
+  };
+  const auto logged = [&] {
+    return client.sql("SELECT objectid FROM manta_delete_log ORDER BY objectid");
+  };
+  client.good(Rpc::put_object,
+              R"(["manta","k",{"objectId":"b"},)" + with_previous("a", R"(,"etag":null)") + "]");
+  CHECK(client
+            .call(Rpc::put_object, R"(["manta","k",{"objectId":"c"},)" +
+                                       with_previous("no", R"(,"etag":null)") + "]")
+            .error.has_value());
+  CHECK(client
+            .call(Rpc::put_object, R"(["manta","k",{"objectId":"c"},)" +
+                                       with_previous("no", R"(,"etag":"00000000")") + "]")
+            .error.has_value());
+  CHECK(client
+            .call(Rpc::del_object,
+                  R"(["manta","k",)" + with_previous("no", R"(,"etag":"00000000")") + "]")
+            .error.has_value());
+  client.good(Rpc::put_object, R"(["manta","k",{"objectId":"c"},)" +
+                                   with_previous("b", R"(,"etag":")" + etag() + "\"") + "]");
   client.good(Rpc::put_object, R"(["manta","k",{"objectId":"d"},)" + with_previous("c") + "]");
-  client.good(Rpc::put_object, R"(["manta","k",{"objectId":"d"},)" + with_previous("d") + "]");  // the same object: not deleted
-  client.good(Rpc::del_object, R"(["manta","k",)" + with_previous("d", R"(,"etag":")" + etag() + "\"") + "]");
-  CHECK(client.call(Rpc::del_object, R"(["manta","k",)" + with_previous("no") + "]").error.has_value());
+  client.good(Rpc::put_object, R"(["manta","k",{"objectId":"d"},)" + with_previous("d") +
+                                   "]");  // the same object: not deleted
+  client.good(Rpc::del_object,
+              R"(["manta","k",)" + with_previous("d", R"(,"etag":")" + etag() + "\"") + "]");
+  CHECK(client.call(Rpc::del_object, R"(["manta","k",)" + with_previous("no") + "]")
+            .error.has_value());
   std::string ids;
   for (const JsValue& row : logged()) ids += text_of(row, "objectid");
   CHECK(ids == "abcd");
   client.good(Rpc::put_object, R"(["manta","f",{"objectId":"f"},{}])");
-  const std::string quick = R"({"headers":{"x-muskie-prev-metadata":{"objectId":"f"},"x-muskie-snaplinks-disabled":true}})";
-  client.good(Rpc::batch, R"([[{"bucket":"manta","operation":"delete","key":"f","options":)" + quick + "}],{}]");
-  CHECK(client.sql("SELECT 1 FROM manta_fastdelete_queue WHERE _key = 'f' AND _vnode IS NULL").size() == 1);
+  const std::string quick =
+      R"({"headers":{"x-muskie-prev-metadata":{"objectId":"f"},"x-muskie-snaplinks-disabled":true}})";
+  client.good(Rpc::batch, R"([[{"bucket":"manta","operation":"delete","key":"f","options":)" +
+                              quick + "}],{}]");
+  CHECK(client.sql("SELECT 1 FROM manta_fastdelete_queue WHERE _key = 'f' AND _vnode IS NULL")
+            .size() == 1);
   // The same key twice in the queue: the delete fails with it, whole.
   client.good(Rpc::put_object, R"(["manta","f",{"objectId":"f"},{}])");
-  CHECK(client.call(Rpc::del_object, R"(["manta","f",)" + quick + "]").error_text().find("UniqueAttributeError") == 0);
+  CHECK(client.call(Rpc::del_object, R"(["manta","f",)" + quick + "]")
+            .error_text()
+            .find("UniqueAttributeError") == 0);
   CHECK(client.good(Rpc::get_object, R"(["manta","f",{}])").values.size() == 1);
 }
 
@@ -104,17 +136,32 @@ TEST_CASE("postgres: a statement ends at options.timeout, not applied, and those
     return text.substr(0, text.find(':'));
   };
   CHECK(name(Rpc::put_object, R"(["b","k",{"n":2},{"timeout":100}])") == "QueryTimeoutError");
-  CHECK(name(Rpc::put_object, R"(["b","k",{"n":2},{"timeout":100,"etag":"00000000"}])") == "QueryTimeoutError");
+  CHECK(name(Rpc::put_object, R"(["b","k",{"n":2},{"timeout":100,"etag":"00000000"}])") ==
+        "QueryTimeoutError");
   CHECK(name(Rpc::del_object, R"(["b","k",{"timeout":100}])") == "QueryTimeoutError");
-  CHECK(name(Rpc::update_objects, R"x(["b",{"n":3},"(n=1)",{"timeout":100}])x") == "QueryTimeoutError");
+  CHECK(name(Rpc::update_objects, R"x(["b",{"n":3},"(n=1)",{"timeout":100}])x") ==
+        "QueryTimeoutError");
   CHECK(name(Rpc::delete_many, R"x(["b","(n=1)",{"timeout":100}])x") == "QueryTimeoutError");
-  CHECK(name(Rpc::batch, R"([[{"bucket":"b","key":"x","value":{}},{"bucket":"b","key":"k","value":{}}],{"timeout":100}])") == "QueryTimeoutError");
-  CHECK(name(Rpc::batch, R"([[{"bucket":"b","key":"x","value":{}},{"bucket":"b","operation":"delete","key":"k"}],{"timeout":100}])") == "QueryTimeoutError");
+  CHECK(
+      name(
+          Rpc::batch,
+          R"([[{"bucket":"b","key":"x","value":{}},{"bucket":"b","key":"k","value":{}}],{"timeout":100}])") ==
+      "QueryTimeoutError");
+  CHECK(
+      name(
+          Rpc::batch,
+          R"([[{"bucket":"b","key":"x","value":{}},{"bucket":"b","operation":"delete","key":"k"}],{"timeout":100}])") ==
+      "QueryTimeoutError");
   // One whose errors are found one by one: the first is not a member of the second's.
-  CHECK(name(Rpc::batch, R"([[{"bucket":"b","key":"k","value":{}},{"bucket":"none","key":"k","value":{}}],{"timeout":100}])") == "QueryTimeoutError");
+  CHECK(
+      name(
+          Rpc::batch,
+          R"([[{"bucket":"b","key":"k","value":{}},{"bucket":"none","key":"k","value":{}}],{"timeout":100}])") ==
+      "QueryTimeoutError");
   CHECK(name(Rpc::sql, R"(["UPDATE b SET n = 4",[],{"timeout":100}])") == "QueryTimeoutError");
   CHECK(name(Rpc::del_bucket, R"(["b",{"timeout":100}])") == "QueryTimeoutError");
-  CHECK(client.good(Rpc::get_object, R"(["b","k",{"timeout":100}])").values.size() == 1);  // reads wait for no row lock
+  CHECK(client.good(Rpc::get_object, R"(["b","k",{"timeout":100}])").values.size() ==
+        1);  // reads wait for no row lock
   other.run("ROLLBACK; BEGIN; LOCK TABLE b IN ACCESS EXCLUSIVE MODE");
   CHECK(name(Rpc::get_object, R"(["b","k",{"timeout":100}])") == "QueryTimeoutError");
   CHECK(name(Rpc::find_objects, R"x(["b","(n=1)",{"timeout":100}])x") == "QueryTimeoutError");
@@ -126,31 +173,50 @@ TEST_CASE("postgres: a statement ends at options.timeout, not applied, and those
   client.good(Rpc::put_object, R"(["b","k",{"n":2},{}])");  // no limit is left behind
 }
 
-TEST_CASE("postgres: a row of a newer version of its bucket is never written by an older idea of it") {
+TEST_CASE(
+    "postgres: a row of a newer version of its bucket is never written by an older idea of it") {
   FreshDatabase cluster;
   boost::asio::io_context loop;
   // First where the table has no `_rver` yet, then where it has one.
   for (const int version : {1, 2}) {
     Client one(loop, cluster.url()), other(loop, cluster.url());
-    const std::string v1 = std::to_string(version), v2 = std::to_string(version + 1), field = "c" + v1;
-    if (version == 1) one.good(Rpc::create_bucket, R"(["b",{"index":{"a":{"type":"string"}},"options":{"version":1}},{}])");
-    const std::string index = version == 1 ? R"({"a":{"type":"string"},"c1":{"type":"string"}})"
-                                           : R"({"a":{"type":"string"},"c1":{"type":"string"},"c2":{"type":"string"}})";
-    for (const char* key : {"plain", "known", "none"}) one.good(Rpc::put_object, std::string("[\"b\",\"") + key + R"(",{"a":"x"},{}])");
+    const std::string v1 = std::to_string(version), v2 = std::to_string(version + 1),
+                      field = "c" + v1;
+    if (version == 1)
+      one.good(Rpc::create_bucket,
+               R"(["b",{"index":{"a":{"type":"string"}},"options":{"version":1}},{}])");
+    const std::string index =
+        version == 1 ? R"({"a":{"type":"string"},"c1":{"type":"string"}})"
+                     : R"({"a":{"type":"string"},"c1":{"type":"string"},"c2":{"type":"string"}})";
+    for (const char* key : {"plain", "known", "none"})
+      one.good(Rpc::put_object, std::string("[\"b\",\"") + key + R"(",{"a":"x"},{}])");
     other.good(Rpc::get_object, R"(["b","plain",{}])");  // it knows the bucket now, for a while
-    one.good(Rpc::update_bucket, "[\"b\",{\"index\":" + index + ",\"options\":{\"version\":" + v2 + "}},{}]");
-    while (text_of(one.good(Rpc::reindex_objects, R"(["b",100,{}])").values[0], "processed") != "0") {
+    one.good(Rpc::update_bucket,
+             "[\"b\",{\"index\":" + index + ",\"options\":{\"version\":" + v2 + "}},{}]");
+    while (text_of(one.good(Rpc::reindex_objects, R"(["b",100,{}])").values[0], "processed") !=
+           "0") {
     }
-    const auto value = [&](const std::string& of) { return "{\"a\":\"y\",\"" + field + "\":\"" + of + "\"}"; };
-    const auto etag = [&](const std::string& key) { return text_of(one.good(Rpc::get_object, "[\"b\",\"" + key + "\",{}]").values[0], "_etag"); };
+    const auto value = [&](const std::string& of) {
+      return "{\"a\":\"y\",\"" + field + "\":\"" + of + "\"}";
+    };
+    const auto etag = [&](const std::string& key) {
+      return text_of(one.good(Rpc::get_object, "[\"b\",\"" + key + "\",{}]").values[0], "_etag");
+    };
     other.good(Rpc::put_object, "[\"b\",\"plain\"," + value("p") + ",{}]");
     Client third(loop, cluster.url());
-    other.good(Rpc::put_object, "[\"b\",\"known\"," + value("k") + ",{\"etag\":\"" + etag("known") + "\"}]");
-    CHECK(other.call(Rpc::put_object, "[\"b\",\"none\"," + value("n") + ",{\"etag\":null}]").error_text().find("EtagConflictError") == 0);
+    other.good(Rpc::put_object,
+               "[\"b\",\"known\"," + value("k") + ",{\"etag\":\"" + etag("known") + "\"}]");
+    CHECK(other.call(Rpc::put_object, "[\"b\",\"none\"," + value("n") + ",{\"etag\":null}]")
+              .error_text()
+              .find("EtagConflictError") == 0);
     other.good(Rpc::get_object, R"(["b","none",{}])");
-    other.good(Rpc::batch, "[[{\"bucket\":\"b\",\"key\":\"first\",\"value\":{}},{\"bucket\":\"b\",\"key\":\"none\",\"value\":" + value("n") + "}],{}]");
+    other.good(Rpc::batch,
+               "[[{\"bucket\":\"b\",\"key\":\"first\",\"value\":{}},{\"bucket\":\"b\",\"key\":"
+               "\"none\",\"value\":" +
+                   value("n") + "}],{}]");
     for (const std::string of : {"p", "k", "n"})
-      CHECK(third.good(Rpc::find_objects, "[\"b\",\"(" + field + "=" + of + ")\",{}]").values.size() == 1);
+      CHECK(third.good(Rpc::find_objects, "[\"b\",\"(" + field + "=" + of + ")\",{}]")
+                .values.size() == 1);
   }
 }
 
@@ -159,9 +225,11 @@ TEST_CASE("postgres: gets that are sent together fail one by one") {
   boost::asio::io_context loop;
   Client client(loop, cluster.url(), 1);
   for (const char* bucket : {"good", "gone"}) {
-    client.good(Rpc::create_bucket, std::string("[\"") + bucket + R"(",{"index":{"n":{"type":"number"}}},{}])");
+    client.good(Rpc::create_bucket,
+                std::string("[\"") + bucket + R"(",{"index":{"n":{"type":"number"}}},{}])");
     client.good(Rpc::put_object, std::string("[\"") + bucket + R"(","k",{"n":1},{}])");
-    client.good(Rpc::get_object, std::string("[\"") + bucket + R"(","k",{}])");  // known, and prepared
+    client.good(Rpc::get_object,
+                std::string("[\"") + bucket + R"(","k",{}])");  // known, and prepared
   }
   PostgresSession other(cluster.url());
   other.run("DROP TABLE gone");
@@ -169,8 +237,10 @@ TEST_CASE("postgres: gets that are sent together fail one by one") {
   std::vector<std::unique_ptr<CollectingSink>> sinks;
   for (int i = 0; i < 30; ++i) {
     const std::string bucket = i % 10 == 4 ? "gone" : "good";
-    const std::string text = i % 10 == 7 ? ShardClient::payload(Rpc::put_object, "[\"good\",\"p" + std::to_string(i) + "\",{\"n\":2},{}]")
-                                         : ShardClient::payload(Rpc::get_object, "[\"" + bucket + "\",\"k\",{}]");
+    const std::string text =
+        i % 10 == 7 ? ShardClient::payload(Rpc::put_object,
+                                           "[\"good\",\"p" + std::to_string(i) + "\",{\"n\":2},{}]")
+                    : ShardClient::payload(Rpc::get_object, "[\"" + bucket + "\",\"k\",{}]");
     const std::string_view piece = text;
     backends::Request request;
     request.rpc = i % 10 == 7 ? Rpc::put_object : Rpc::get_object;
@@ -178,7 +248,10 @@ TEST_CASE("postgres: gets that are sent together fail one by one") {
     sinks.push_back(std::make_unique<CollectingSink>());
     REQUIRE(client.shard->submit(request, *sinks.back()).ticket);
   }
-  run_until(loop, [&] { return std::all_of(sinks.begin(), sinks.end(), [](const auto& sink) { return sink->answer.done; }); });
+  run_until(loop, [&] {
+    return std::all_of(sinks.begin(), sinks.end(),
+                       [](const auto& sink) { return sink->answer.done; });
+  });
   for (int i = 0; i < 30; ++i) {
     CAPTURE(i);
     const std::string error = sinks[static_cast<std::size_t>(i)]->answer.error_text();

@@ -30,7 +30,8 @@ struct Put {
 void submit(Client& client, Put& put, bool conditional) {
   const std::string etag = put.before.empty() ? "null" : "\"" + put.before + "\"";
   const std::string text = ShardClient::payload(
-      Rpc::put_object, "[\"b\",\"" + put.key + "\",{\"n\":" + std::to_string(put.value) + "},{" + (conditional ? "\"etag\":" + etag : "") + "}]");
+      Rpc::put_object, "[\"b\",\"" + put.key + "\",{\"n\":" + std::to_string(put.value) + "},{" +
+                           (conditional ? "\"etag\":" + etag : "") + "}]");
   const std::string_view piece = text;
   backends::Request request;
   request.rpc = Rpc::put_object;
@@ -48,8 +49,8 @@ TEST_CASE("postgres: of conditional puts by eight clients, each has exactly one 
   for (int i = 0; i < 8; ++i) clients.push_back(std::make_unique<Client>(loop, cluster.url(), 1));
   clients[0]->good(Rpc::create_bucket, R"(["b",{"index":{"n":{"type":"number"}}},{}])");
   constexpr std::size_t kWanted = 5000;
-  std::map<std::string, std::string> known;                  // what each key was last seen to hold
-  std::map<std::string, std::set<std::string>> predecessors; // by key, of acknowledged puts
+  std::map<std::string, std::string> known;                   // what each key was last seen to hold
+  std::map<std::string, std::set<std::string>> predecessors;  // by key, of acknowledged puts
   std::size_t acknowledged = 0, conflicts = 0;
   int next = 1;
   std::vector<std::unique_ptr<Put>> running(clients.size());
@@ -85,11 +86,14 @@ TEST_CASE("postgres: of conditional puts by eight clients, each has exactly one 
     loop.run_one();
   }
   CHECK(conflicts > 100);
-  // Values never repeat, so every etag is another. The sequence is drawn by inserts alone: one for each
-  // key, and one for each client that lost the race for a key's first.
+  // Values never repeat, so every etag is another. The sequence is drawn by inserts alone: one for
+  // each key, and one for each client that lost the race for a key's first.
   const auto serial = clients[0]->sql("SELECT last_value::int AS last FROM b_serial");
   CHECK(std::stoi(text_of(serial[0], "last")) <= 4 + 8);
-  run_until(loop, [&] { return std::all_of(running.begin(), running.end(), [](const auto& put) { return put == nullptr || put->sink.answer.done; }); });
+  run_until(loop, [&] {
+    return std::all_of(running.begin(), running.end(),
+                       [](const auto& put) { return put == nullptr || put->sink.answer.done; });
+  });
 }
 
 TEST_CASE("postgres: a put without a condition keeps the id, and draws no number for an update") {
@@ -97,29 +101,38 @@ TEST_CASE("postgres: a put without a condition keeps the id, and draws no number
   boost::asio::io_context loop;
   Client client(loop, cluster.url());
   client.good(Rpc::create_bucket, R"(["b",{"index":{"u":{"type":"string","unique":true}}},{}])");
-  for (int i = 0; i < 50; ++i) client.good(Rpc::put_object, R"(["b","k",{"u":"a","vnode":)" + std::to_string(i) + "},{}]");
+  for (int i = 0; i < 50; ++i)
+    client.good(Rpc::put_object, R"(["b","k",{"u":"a","vnode":)" + std::to_string(i) + "},{}]");
   client.good(Rpc::put_object, R"(["b","other",{"u":"b"},{}])");
-  const auto rows = client.sql("SELECT _key AS key, _id::int AS id, _vnode::int AS vnode FROM b ORDER BY _id");
+  const auto rows =
+      client.sql("SELECT _key AS key, _id::int AS id, _vnode::int AS vnode FROM b ORDER BY _id");
   REQUIRE(rows.size() == 2);
   CHECK(text_of(rows[0], "id") == "1");
   CHECK(text_of(rows[0], "vnode") == "49");
   CHECK(text_of(rows[1], "id") == "2");
-  CHECK(client.call(Rpc::put_object, R"(["b","third",{"u":"b"},{}])").error_text() == "UniqueAttributeError: \"u\" is a unique attribute; value \"b\" already exists");
+  CHECK(client.call(Rpc::put_object, R"(["b","third",{"u":"b"},{}])").error_text() ==
+        "UniqueAttributeError: \"u\" is a unique attribute; value \"b\" already exists");
 }
 
 TEST_CASE("postgres: what another client makes of a bucket is seen") {
   FreshDatabase cluster;
   boost::asio::io_context loop;
   Client one(loop, cluster.url()), other(loop, cluster.url());
-  one.good(Rpc::create_bucket, R"(["b",{"index":{"a":{"type":"string"}},"options":{"version":1}},{}])");
+  one.good(Rpc::create_bucket,
+           R"(["b",{"index":{"a":{"type":"string"}},"options":{"version":1}},{}])");
   one.good(Rpc::put_object, R"(["b","k",{"a":"x","c":"y"},{}])");
   other.good(Rpc::get_object, R"(["b","k",{}])");
-  one.good(Rpc::update_bucket, R"(["b",{"index":{"c":{"type":"string"}},"options":{"version":2}},{}])");  // a goes, c comes
-  CHECK(objects::stringify(*other.good(Rpc::get_object, R"(["b","k",{}])").values[0].get("value")) == R"({"a":"x","c":"y"})");
+  one.good(
+      Rpc::update_bucket,
+      R"(["b",{"index":{"c":{"type":"string"}},"options":{"version":2}},{}])");  // a goes, c comes
+  CHECK(
+      objects::stringify(*other.good(Rpc::get_object, R"(["b","k",{}])").values[0].get("value")) ==
+      R"({"a":"x","c":"y"})");
   other.good(Rpc::put_object, R"(["b","k",{"a":"z"},{}])");
   CHECK(other.good(Rpc::find_objects, R"x(["b","(_key=k)",{}])x").values.size() == 1);
   one.good(Rpc::del_bucket, R"(["b",{}])");
-  CHECK(other.call(Rpc::get_object, R"(["b","k",{}])").error_text() == "BucketNotFoundError: b does not exist");
+  CHECK(other.call(Rpc::get_object, R"(["b","k",{}])").error_text() ==
+        "BucketNotFoundError: b does not exist");
   one.good(Rpc::create_bucket, R"(["b",{"index":{"d":{"type":"number"}}},{}])");
   other.good(Rpc::put_object, R"(["b","k",{"d":1},{}])");
 }
@@ -130,28 +143,41 @@ TEST_CASE("postgres: tables that old morays made") {
   {
     Client client(loop, cluster.url());
     client.sql(R"(DROP TABLE buckets_config;
-      CREATE TABLE buckets_config (name TEXT PRIMARY KEY, index TEXT NOT NULL, pre TEXT NOT NULL, post TEXT NOT NULL, options TEXT,
+      CREATE TABLE buckets_config (name TEXT PRIMARY KEY, index TEXT NOT NULL, pre TEXT NOT NULL,
+        post TEXT NOT NULL, options TEXT,
         mtime TIMESTAMP NOT NULL DEFAULT now());
-      INSERT INTO buckets_config (name, index, pre, post) VALUES ('old', '{"s":{"type":"string"}}', '[]', '[]');
+      INSERT INTO buckets_config (name, index, pre, post)
+        VALUES ('old', '{"s":{"type":"string"}}', '[]', '[]');
       CREATE SEQUENCE old_serial;
-      CREATE TABLE old (_id INTEGER DEFAULT nextval('old_serial'), _txn_snap INTEGER, _key TEXT PRIMARY KEY, _value TEXT NOT NULL,
+      CREATE TABLE old (_id INTEGER DEFAULT nextval('old_serial'), _txn_snap INTEGER,
+        _key TEXT PRIMARY KEY, _value TEXT NOT NULL,
         _etag CHAR(8) NOT NULL, _mtime BIGINT, _vnode BIGINT, s TEXT);
-      CREATE TABLE long (_id INTEGER, _idx BIGINT, _txn_snap INTEGER, _key TEXT PRIMARY KEY, _value TEXT NOT NULL, _etag CHAR(8) NOT NULL,
+      CREATE TABLE long (_id INTEGER, _idx BIGINT, _txn_snap INTEGER, _key TEXT PRIMARY KEY,
+        _value TEXT NOT NULL, _etag CHAR(8) NOT NULL,
         _mtime BIGINT, _vnode BIGINT);
       INSERT INTO buckets_config (name, index, pre, post) VALUES ('long', '{}', '[]', '[]');
       CREATE INDEX long__idx_idx ON long (_idx);
-      INSERT INTO long (_idx, _key, _value, _etag, _mtime) VALUES (5000000000, 'far', '{"v":1}', 'ABCDEF01', 1))");
+      INSERT INTO long (_idx, _key, _value, _etag, _mtime)
+        VALUES (5000000000, 'far', '{"v":1}', 'ABCDEF01', 1))");
   }
   Client client(loop, cluster.url());
   client.good(Rpc::put_object, R"(["old","k",{"s":"x"},{}])");
-  client.good(Rpc::put_object, R"(["old","k",{"s":"y"},{"etag":")" + text_of(client.good(Rpc::get_object, R"(["old","k",{}])").values[0], "_etag") + "\"}]");
+  client.good(Rpc::put_object,
+              R"(["old","k",{"s":"y"},{"etag":")" +
+                  text_of(client.good(Rpc::get_object, R"(["old","k",{}])").values[0], "_etag") +
+                  "\"}]");
   CHECK(text_of(client.good(Rpc::find_objects, R"x(["old","(s=y)",{}])x").values[0], "_id") == "1");
   const Answer bucket = client.good(Rpc::get_bucket, R"([{},"old"])");
   CHECK(bucket.values[0].get("reindex_active") == nullptr);
-  CHECK(text_of(client.good(Rpc::find_objects, R"x(["long","(_id>=4000000000)",{}])x").values[0], "_id") == "5000000000");
-  CHECK(text_of(client.good(Rpc::delete_many, R"x(["long","(_id=5000000000)",{}])x").values[0], "count") == "1");
-  client.good(Rpc::update_bucket, R"(["old",{"index":{"s":{"type":"string"},"n":{"type":"number"}},"options":{"version":1}},{}])");
-  CHECK(text_of(client.good(Rpc::reindex_objects, R"(["old",10,{}])").values[0], "processed") == "1");
+  CHECK(text_of(client.good(Rpc::find_objects, R"x(["long","(_id>=4000000000)",{}])x").values[0],
+                "_id") == "5000000000");
+  CHECK(text_of(client.good(Rpc::delete_many, R"x(["long","(_id=5000000000)",{}])x").values[0],
+                "count") == "1");
+  client.good(
+      Rpc::update_bucket,
+      R"(["old",{"index":{"s":{"type":"string"},"n":{"type":"number"}},"options":{"version":1}},{}])");
+  CHECK(text_of(client.good(Rpc::reindex_objects, R"(["old",10,{}])").values[0], "processed") ==
+        "1");
 }
 
 TEST_CASE("postgres: a bucket whose trigger only JavaScript can run is read, not written") {
@@ -159,19 +185,25 @@ TEST_CASE("postgres: a bucket whose trigger only JavaScript can run is read, not
   boost::asio::io_context loop;
   Client client(loop, cluster.url());
   client.good(Rpc::create_bucket, R"(["b",{"pre":["function (req, cb) { cb(); }"]},{}])");
-  CHECK(client.call(Rpc::put_object, R"(["b","k",{},{}])").error_text().find("b") != std::string::npos);
+  CHECK(client.call(Rpc::put_object, R"(["b","k",{},{}])").error_text().find("b") !=
+        std::string::npos);
   CHECK(client.call(Rpc::put_object, R"(["b","k",{},{}])").error.has_value());
-  CHECK(client.call(Rpc::get_object, R"(["b","k",{}])").error_text() == "ObjectNotFoundError: b::k does not exist");
+  CHECK(client.call(Rpc::get_object, R"(["b","k",{}])").error_text() ==
+        "ObjectNotFoundError: b::k does not exist");
 }
 
 TEST_CASE("postgres: Manta's delete log is written in the same transaction") {
   FreshDatabase cluster;
   boost::asio::io_context loop;
   Client client(loop, cluster.url());
-  client.good(Rpc::create_bucket, R"(["manta_delete_log",{"index":{"objectId":{"type":"string"}}},{}])");
-  client.good(Rpc::create_bucket, R"(["manta",{"index":{"objectId":{"type":"string"}},"post":["function recordDeleteLog(req, cb) { cb(); }"]},{}])");
+  client.good(Rpc::create_bucket,
+              R"(["manta_delete_log",{"index":{"objectId":{"type":"string"}}},{}])");
+  client.good(
+      Rpc::create_bucket,
+      R"(["manta",{"index":{"objectId":{"type":"string"}},"post":["function recordDeleteLog(req, cb) { cb(); }"]},{}])");
   client.good(Rpc::put_object, R"(["manta","k",{"objectId":"1"},{}])");
-  client.good(Rpc::del_object, R"(["manta","k",{"headers":{"x-muskie-prev-metadata":{"objectId":"1"}}}])");
+  client.good(Rpc::del_object,
+              R"(["manta","k",{"headers":{"x-muskie-prev-metadata":{"objectId":"1"}}}])");
   const auto rows = client.sql("SELECT objectid FROM manta_delete_log");
   REQUIRE(rows.size() == 1);
   CHECK(text_of(rows[0], "objectid") == "1");
@@ -183,11 +215,16 @@ TEST_CASE("postgres: a batch is done whole or not at all") {
   Client client(loop, cluster.url());
   client.good(Rpc::create_bucket, R"(["b",{"index":{"u":{"type":"string","unique":true}}},{}])");
   client.good(Rpc::put_object, R"(["b","k",{"u":"taken"},{}])");
-  for (const char* last : {R"({"bucket":"b","key":"z","value":{"u":"taken"}})", R"({"bucket":"b","key":"k","value":{},"options":{"etag":"00000000"}})",
-                           R"({"bucket":"none","key":"k","value":{}})", R"({"bucket":"b","operation":"delete","key":"nobody"})"}) {
-    const Answer answer = client.call(Rpc::batch, std::string(R"([[{"bucket":"b","key":"first","value":{"u":"1"}},)") + last + "],{}]");
+  for (const char* last : {R"({"bucket":"b","key":"z","value":{"u":"taken"}})",
+                           R"({"bucket":"b","key":"k","value":{},"options":{"etag":"00000000"}})",
+                           R"({"bucket":"none","key":"k","value":{}})",
+                           R"({"bucket":"b","operation":"delete","key":"nobody"})"}) {
+    const Answer answer = client.call(
+        Rpc::batch,
+        std::string(R"([[{"bucket":"b","key":"first","value":{"u":"1"}},)") + last + "],{}]");
     CHECK(answer.error.has_value());
-    CHECK(client.call(Rpc::get_object, R"(["b","first",{}])").error_text() == "ObjectNotFoundError: b::first does not exist");
+    CHECK(client.call(Rpc::get_object, R"(["b","first",{}])").error_text() ==
+          "ObjectNotFoundError: b::first does not exist");
   }
 }
 
@@ -224,9 +261,15 @@ TEST_CASE("postgres: a server that dies loses no acknowledged put, and no reques
       put.value = next++;
       submit(client, put, false);
     }
-    run_until(loop, [&] { return std::count_if(puts.begin(), puts.end(), [](const Put& put) { return put.sink.answer.done; }) > 50; });
+    run_until(loop, [&] {
+      return std::count_if(puts.begin(), puts.end(),
+                           [](const Put& put) { return put.sink.answer.done; }) > 50;
+    });
     cluster.stop_at_once();
-    run_until(loop, [&] { return std::all_of(puts.begin(), puts.end(), [](const Put& put) { return put.sink.answer.done; }); });
+    run_until(loop, [&] {
+      return std::all_of(puts.begin(), puts.end(),
+                         [](const Put& put) { return put.sink.answer.done; });
+    });
     std::size_t lost = 0;
     for (const Put& put : puts) {
       if (put.sink.answer.error_text().empty())

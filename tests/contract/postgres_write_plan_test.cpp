@@ -1,5 +1,5 @@
-// Each statement that names a row, or writes what a filter selects, finds it by an index: as prepared,
-// with the plan that serves every value.
+// Each statement that names a row, or writes what a filter selects, finds it by an index: as
+// prepared, with the plan that serves every value.
 #include <doctest/doctest.h>
 
 #include "backends/postgres/operations.hpp"
@@ -30,8 +30,10 @@ std::string plan(backends::postgres::Session& session, const Statement& statemen
   return text;
 }
 
-std::shared_ptr<const BucketTable> load(backends::postgres::Session& session, const std::string& bucket) {
-  const auto rows = session.run(backends::postgres::kLoadBucket.sql, backends::postgres::load_parameters(bucket));
+std::shared_ptr<const BucketTable> load(backends::postgres::Session& session,
+                                        const std::string& bucket) {
+  const auto rows =
+      session.run(backends::postgres::kLoadBucket.sql, backends::postgres::load_parameters(bucket));
   REQUIRE(rows.count() == 1);
   return backends::postgres::bucket_table(rows, 0);
 }
@@ -39,7 +41,8 @@ std::shared_ptr<const BucketTable> load(backends::postgres::Session& session, co
 void check_keyed(backends::postgres::Session& session, const BucketTable& table) {
   std::vector<const Statement*> statements{&table.get};
   for (const auto& shapes : table.writes)
-    for (const Statement* each : {&shapes.put, &shapes.put_new, &shapes.put_known, &shapes.erase, &shapes.erase_known})
+    for (const Statement* each :
+         {&shapes.put, &shapes.put_new, &shapes.put_known, &shapes.erase, &shapes.erase_known})
       if (!each->sql.empty()) statements.push_back(each);
   CHECK(statements.size() >= 6);
   for (const Statement* statement : statements) {
@@ -58,32 +61,45 @@ TEST_CASE("postgres: gets, puts and deletes of every shape go by the primary key
   FreshDatabase cluster;
   boost::asio::io_context loop;
   Client client(loop, cluster.url());
-  client.good(Rpc::create_bucket, R"(["manta_delete_log",{"index":{"objectId":{"type":"string"}}},{}])");
+  client.good(Rpc::create_bucket,
+              R"(["manta_delete_log",{"index":{"objectId":{"type":"string"}}},{}])");
   client.good(Rpc::create_bucket, R"(["manta_fastdelete_queue",{},{}])");
-  client.good(Rpc::create_bucket, R"(["manta",{"index":{"objectId":{"type":"string"}},"post":["function recordDeleteLog(req, cb) { cb(); }"]},{}])");
+  client.good(
+      Rpc::create_bucket,
+      R"(["manta",{"index":{"objectId":{"type":"string"}},"post":["function recordDeleteLog(req, cb) { cb(); }"]},{}])");
   client.good(Rpc::create_bucket, R"(["plain",{"index":{"n":{"type":"number"}}},{}])");
-  client.good(Rpc::create_bucket, R"(["versioned",{"index":{"n":{"type":"number"}},"options":{"version":1}},{}])");
-  client.good(Rpc::update_bucket, R"(["versioned",{"index":{"n":{"type":"number"},"s":{"type":"string"}},"options":{"version":2}},{}])");
+  client.good(Rpc::create_bucket,
+              R"(["versioned",{"index":{"n":{"type":"number"}},"options":{"version":1}},{}])");
+  client.good(
+      Rpc::update_bucket,
+      R"(["versioned",{"index":{"n":{"type":"number"},"s":{"type":"string"}},"options":{"version":2}},{}])");
   backends::postgres::Session session(cluster.url(), "test");
   session.run("SET enable_seqscan = off");  // as on pipelined connections
   session.run("SET plan_cache_mode = force_generic_plan");
   for (const char* bucket : {"plain", "versioned", "manta"}) {
     // On an empty table, where they are prepared first, and on a large one.
     check_keyed(session, *load(session, bucket));
-    session.run(std::string("INSERT INTO ") + bucket + " (_key, _value, _etag, _mtime) SELECT 'k' || i, '{}', 'ABCDEF01', i FROM generate_series(1, 20000) i");
+    session.run(std::string("INSERT INTO ") + bucket +
+                " (_key, _value, _etag, _mtime) SELECT 'k' || i, '{}', 'ABCDEF01', i FROM "
+                "generate_series(1, 20000) i");
     session.run(std::string("ANALYZE ") + bucket);
     check_keyed(session, *load(session, bucket));
   }
   CHECK(load(session, "versioned")->has_version);
 }
 
-TEST_CASE("postgres: updateObjects and deleteMany find their rows by the filter's index, and write them by id") {
+TEST_CASE(
+    "postgres: updateObjects and deleteMany find their rows by the filter's index, and write them "
+    "by id") {
   FreshDatabase cluster;
   boost::asio::io_context loop;
   Client client(loop, cluster.url());
-  client.good(Rpc::create_bucket, R"(["b",{"index":{"n":{"type":"number"},"s":{"type":"string"}}},{}])");
+  client.good(Rpc::create_bucket,
+              R"(["b",{"index":{"n":{"type":"number"},"s":{"type":"string"}}},{}])");
   backends::postgres::Session session(cluster.url(), "test");
-  session.run("INSERT INTO b (_key, _value, _etag, _mtime, n, s) SELECT 'k' || i, '{}', 'ABCDEF01', i, i, 's' || i FROM generate_series(1, 20000) i");
+  session.run(
+      "INSERT INTO b (_key, _value, _etag, _mtime, n, s) SELECT 'k' || i, '{}', 'ABCDEF01', i, i, "
+      "'s' || i FROM generate_series(1, 20000) i");
   session.run("ANALYZE b");
   const auto table = load(session, "b");
   const objects::JsValue options{objects::JsObject()};
@@ -93,8 +109,9 @@ TEST_CASE("postgres: updateObjects and deleteMany find their rows by the filter'
   backends::postgres::Pool pool(none, {});
   backends::postgres::BucketCache cache;
   backends::postgres::Work work(pool, cache);
-  for (const auto& step : {backends::postgres::update_step(work, *table, fields, "(n=5)", options).step,
-                           backends::postgres::erase_many_step(work, *table, "(n=5)", options)}) {
+  for (const auto& step :
+       {backends::postgres::update_step(work, *table, fields, "(n=5)", options).step,
+        backends::postgres::erase_many_step(work, *table, "(n=5)", options)}) {
     std::string sql = step.statement().sql;
     std::string text;
     const auto rows = session.run("EXPLAIN " + sql, step.parameters);

@@ -40,7 +40,9 @@ class RandomRequests {
 
   std::size_t dice(std::size_t sides) { return random_() % sides; }
   template <typename List>
-  std::string one_of(const List& list) { return list[dice(std::size(list))]; }
+  std::string one_of(const List& list) {
+    return list[dice(std::size(list))];
+  }
 
   RandomRequest make_bucket(const std::string& name);
   RandomRequest change_bucket(const std::string& name);
@@ -51,10 +53,10 @@ class RandomRequests {
   std::string config(const Bucket& bucket) const;
   Field random_field();
   std::string some_key();
-  std::string scalar(const std::string& type);       ///< JSON
-  std::string value_for(const Field& field);         ///< JSON
-  std::string object(const std::string& bucket);     ///< JSON
-  std::string filter_value(const std::string& type); ///< as a filter has it
+  std::string scalar(const std::string& type);        ///< JSON
+  std::string value_for(const Field& field);          ///< JSON
+  std::string object(const std::string& bucket);      ///< JSON
+  std::string filter_value(const std::string& type);  ///< as a filter has it
   std::string filter(const Bucket& bucket, int depth);
   std::string selection(const Bucket& bucket, bool ordered);
   std::string etag_option(const std::string& bucket, const std::string& key);

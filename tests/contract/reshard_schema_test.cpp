@@ -54,7 +54,8 @@ std::vector<std::string> keys() {
   static constexpr std::string_view kLetters = "//ab:.\n";
   for (int i = 0; i < 2'000; ++i) {
     std::string key;
-    for (unsigned length = random() % 9; length > 0; --length) key += kLetters[random() % kLetters.size()];
+    for (unsigned length = random() % 9; length > 0; --length)
+      key += kLetters[random() % kLetters.size()];
     all.push_back(std::move(key));
   }
   return all;
@@ -87,15 +88,18 @@ TEST_CASE("a row's vnode is the same in SQL as in the router") {
 
 TEST_CASE("a ring that hashes by what PostgreSQL does not have is refused") {
   const std::vector<std::string> pnodes{"tcp://1"};
-  CHECK_THROWS_WITH_AS(reshard::schema_sql(*ring::create_ring(ring::Algorithm::sha1, 10, pnodes)), doctest::Contains("sha1"), std::invalid_argument);
+  CHECK_THROWS_WITH_AS(reshard::schema_sql(*ring::create_ring(ring::Algorithm::sha1, 10, pnodes)),
+                       doctest::Contains("sha1"), std::invalid_argument);
 }
 
 TEST_CASE("a table is made as it is elsewhere") {
   boost::asio::io_context loop;
   const FreshDatabase from, to;
   test_support::PostgresClient client(loop, from.url());
-  client.good(backends::Rpc::create_bucket, R"(["Mixed",{"index":{"s":{"type":"string","unique":true},"n":{"type":"[number]"},"d":{"type":"daterange"}},)"
-                                            R"("options":{"version":3,"guaranteeOrder":true}},{}])");
+  client.good(
+      backends::Rpc::create_bucket,
+      R"(["Mixed",{"index":{"s":{"type":"string","unique":true},"n":{"type":"[number]"},"d":{"type":"daterange"}},)"
+      R"("options":{"version":3,"guaranteeOrder":true}},{}])");
   Session here(from.url(), "test"), there(to.url(), "test");
   const auto config = reshard::bucket_configs(here).front();
   const auto table = reshard::read_table(here, "Mixed");
@@ -111,5 +115,6 @@ TEST_CASE("a table is made as it is elsewhere") {
   CHECK(reshard::bucket_configs(there).front().same(config));
   CHECK(there.run("SELECT id FROM mixed_locking_serial").text(0, 0) == "1");
   there.run_all("ALTER TABLE mixed ADD COLUMN more text");
-  CHECK(reshard::difference(*table, *reshard::read_table(there, "Mixed")) == "column more is missing at the source");
+  CHECK(reshard::difference(*table, *reshard::read_table(there, "Mixed")) ==
+        "column more is missing at the source");
 }

@@ -25,9 +25,12 @@ TEST_CASE("session: one that is ended in mid-COPY, and one whose rows nobody tak
   FreshDatabase cluster;
   Session session(cluster.url(), "test"), other(cluster.url(), "test");
   int pieces = 0;
-  CHECK_THROWS_AS(session.copy_out("COPY (SELECT repeat('x', 1000), pg_sleep(0.001) FROM generate_series(1, 100000)) TO STDOUT",
+  CHECK_THROWS_AS(session.copy_out("COPY (SELECT repeat('x', 1000), pg_sleep(0.001) FROM "
+                                   "generate_series(1, 100000)) TO STDOUT",
                                    [&](std::string_view) {
-                                     if (++pieces == 10) other.run("SELECT pg_terminate_backend($1::int)", {std::to_string(session.process())});
+                                     if (++pieces == 10)
+                                       other.run("SELECT pg_terminate_backend($1::int)",
+                                                 {std::to_string(session.process())});
                                    }),
                   SessionError);
   CHECK(pieces >= 10);
@@ -40,7 +43,8 @@ TEST_CASE("session: one that is ended in mid-COPY, and one whose rows nobody tak
   CHECK_THROWS_AS(other.run("SELECT 1"), SessionError);
 }
 
-TEST_CASE("session: no answer in time ends the connection; an answer that nobody took is thrown away") {
+TEST_CASE(
+    "session: no answer in time ends the connection; an answer that nobody took is thrown away") {
   FreshDatabase cluster;
   Session session(cluster.url(), "test");
   session.send("SELECT 1");

@@ -67,7 +67,8 @@ void CollectingSink::on_failure(const backends::Failure& failure) {
 }
 
 std::string ShardClient::payload(backends::Rpc rpc, std::string_view arguments) {
-  return "{\"m\":{\"uts\":1,\"name\":\"" + std::string(to_string(rpc)) + "\"},\"d\":" + std::string(arguments) + "}";
+  return "{\"m\":{\"uts\":1,\"name\":\"" + std::string(to_string(rpc)) +
+         "\"},\"d\":" + std::string(arguments) + "}";
 }
 
 Answer ShardClient::call(backends::Rpc rpc, std::string_view arguments) {

@@ -16,9 +16,9 @@ namespace test_support {
 
 /// What a shard made of one request.
 struct Answer {
-  std::vector<objects::JsValue> values;       ///< of all DATA and END messages
-  std::optional<objects::JsValue> error;      ///< `d` of an ERROR message
-  std::optional<backends::Failure> failure;   ///< also that of a refused submit
+  std::vector<objects::JsValue> values;      ///< of all DATA and END messages
+  std::optional<objects::JsValue> error;     ///< `d` of an ERROR message
+  std::optional<backends::Failure> failure;  ///< also that of a refused submit
   std::size_t frames = 0;
   bool done = false;
 

@@ -23,9 +23,11 @@ struct Outcome {
 
 std::string describe(const fast::Frame& frame) {
   if (fast::checksum(frame.version, frame.payload) != frame.checksum) std::abort();
-  if (frame.message_id > fast::kMessageIdMax || frame.payload.size() > kPayloadBytesMax) std::abort();
-  return std::to_string(static_cast<int>(frame.version)) + std::to_string(static_cast<int>(frame.status)) + " " +
-         std::to_string(frame.message_id) + " " + std::string(frame.payload);
+  if (frame.message_id > fast::kMessageIdMax || frame.payload.size() > kPayloadBytesMax)
+    std::abort();
+  return std::to_string(static_cast<int>(frame.version)) +
+         std::to_string(static_cast<int>(frame.status)) + " " + std::to_string(frame.message_id) +
+         " " + std::string(frame.payload);
 }
 
 /// Takes what is whole; false after a failure.

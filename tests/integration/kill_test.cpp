@@ -28,11 +28,15 @@ struct Write {
 /// A client of a router, over a real connection.
 struct Client {
   explicit Client(std::uint16_t port)
-      : shard(loop, backends::moray::fixed_addresses({{boost::asio::ip::make_address("127.0.0.1"), port}}), {}) {}
+      : shard(
+            loop,
+            backends::moray::fixed_addresses({{boost::asio::ip::make_address("127.0.0.1"), port}}),
+            {}) {}
 
   void put(Write& write) {
     const std::string text = ShardClient::payload(
-        Rpc::put_object, "[\"b\",\"" + write.key + "\",{\"v\":" + std::to_string(write.value) + "},{}]");
+        Rpc::put_object,
+        "[\"b\",\"" + write.key + "\",{\"v\":" + std::to_string(write.value) + "},{}]");
     const std::string_view piece = text;
     backends::Request request;
     request.rpc = Rpc::put_object;
@@ -67,9 +71,9 @@ TEST_CASE("kill -9: every acknowledged write is there afterwards") {
       }
       const std::size_t enough = random() % 300;
       run_until(client.loop, [&] {
-        return static_cast<std::size_t>(std::count_if(writes.begin(), writes.end(), [](const Write& write) {
-                 return write.sink.answer.done;
-               })) >= enough;
+        return static_cast<std::size_t>(std::count_if(
+                   writes.begin(), writes.end(),
+                   [](const Write& write) { return write.sink.answer.done; })) >= enough;
       });
       router.kill();
       run_for(client.loop, std::chrono::milliseconds(50));  // answers that were on their way

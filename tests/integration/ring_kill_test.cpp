@@ -41,14 +41,21 @@ class Site {
     } else {
       ring::create_leveldb(location_, *ring);
     }
-    json config{{"listen", {{"port", 0}}}, {"monitor", {{"port", 0}}}, {"status", {{"port", 0}}}, {"workers", 1},
-                {"admin", {{"socket", socket()}}}, {"ring", {{"location", location_.string()}}}, {"shards", json::array()}};
+    json config{{"listen", {{"port", 0}}},         {"monitor", {{"port", 0}}},
+                {"status", {{"port", 0}}},         {"workers", 1},
+                {"admin", {{"socket", socket()}}}, {"ring", {{"location", location_.string()}}},
+                {"shards", json::array()}};
     for (const char* pnode : {"a", "b", "c"})
-      config["shards"].push_back({{"pnode", pnode}, {"backend", "embedded"}, {"sync", false}, {"path", (directory_.path() / pnode).string()}});
+      config["shards"].push_back({{"pnode", pnode},
+                                  {"backend", "embedded"},
+                                  {"sync", false},
+                                  {"path", (directory_.path() / pnode).string()}});
     std::ofstream(directory_.path() / "config.json") << config;
   }
 
-  [[nodiscard]] std::vector<std::string> arguments() const { return {"serve", "--config", directory_.path() / "config.json"}; }
+  [[nodiscard]] std::vector<std::string> arguments() const {
+    return {"serve", "--config", directory_.path() / "config.json"};
+  }
   [[nodiscard]] std::string socket() const { return directory_.path() / "admin.sock"; }
 
  private:
@@ -70,12 +77,14 @@ const char* some_pnode(std::mt19937& random) {
 }
 
 /// How long the change takes here, so that kills fall all over it.
-std::chrono::microseconds usual_time(const std::string& socket, std::mt19937& random, const Change& change) {
+std::chrono::microseconds usual_time(const std::string& socket, std::mt19937& random,
+                                     const Change& change) {
   std::chrono::microseconds longest{1};
   for (int i = 0; i < 3; ++i) {
     const auto began = std::chrono::steady_clock::now();
     change(socket, random);
-    longest = std::max(longest, std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now() - began));
+    longest = std::max(longest, std::chrono::duration_cast<std::chrono::microseconds>(
+                                    std::chrono::steady_clock::now() - began));
   }
   return longest;
 }
@@ -89,7 +98,8 @@ void kill_during(bool store, const Change& change) {
   for (int round = 0; round < rounds(); ++round) {
     CAPTURE(round);
     const std::string before = tell_admin(site.socket(), "status").at("ring").at("digest");
-    const auto delay = std::chrono::microseconds(random() % static_cast<std::uint64_t>(usual.count() * 5 / 4 + 1));
+    const auto delay =
+        std::chrono::microseconds(random() % static_cast<std::uint64_t>(usual.count() * 5 / 4 + 1));
     std::string promised;  // the digest of a change that was acknowledged
     const auto seed = static_cast<std::uint32_t>(random());
     std::thread changing([&] {
@@ -104,7 +114,8 @@ void kill_during(bool store, const Change& change) {
     std::this_thread::sleep_for(delay);
     router->kill();
     changing.join();
-    router = std::make_unique<RouterProcess>(site.arguments());  // every check of the ring is made here
+    router =
+        std::make_unique<RouterProcess>(site.arguments());  // every check of the ring is made here
     const json status = tell_admin(site.socket(), "status");
     const std::string after = status.at("ring").at("digest");
     CHECK(router->ring_digest() == after);
@@ -132,7 +143,9 @@ TEST_CASE("kill -9 during a remap of a plain ring") {
 
 TEST_CASE("kill -9 during set-data of a plain ring") {
   kill_during(false, [](const std::string& socket, std::mt19937& random) {
-    tell_admin(socket, "set-data", {{"vnodes", some_vnodes(random)}, {"data", random() % 2 == 0 ? json("ro") : json(random() % 9)}});
+    tell_admin(socket, "set-data",
+               {{"vnodes", some_vnodes(random)},
+                {"data", random() % 2 == 0 ? json("ro") : json(random() % 9)}});
   });
 }
 
@@ -149,13 +162,15 @@ TEST_CASE("kill -9 during a rollback") {
       tell_admin(socket, "remap", {{"vnodes", some_vnodes(random)}, {"pnode", some_pnode(random)}});
       return;
     }
-    tell_admin(socket, "rollback", {{"generation", rings[random() % rings.size()].at("generation")}});
+    tell_admin(socket, "rollback",
+               {{"generation", rings[random() % rings.size()].at("generation")}});
   });
 }
 
 TEST_CASE("kill -9 during prepare and activate") {
   kill_during(true, [](const std::string& socket, std::mt19937& random) {
-    const json prepared = ask_admin(socket, "prepare", {{"vnodes", some_vnodes(random)}, {"pnode", some_pnode(random)}});
+    const json prepared = ask_admin(
+        socket, "prepare", {{"vnodes", some_vnodes(random)}, {"pnode", some_pnode(random)}});
     if (prepared.at("ok").get<bool>())
       tell_admin(socket, "activate", {{"lease", prepared.at("result").at("lease")}});
     else if (prepared.at("error").at("code") != "unchanged")

@@ -23,18 +23,21 @@ std::size_t Ledger::last_certain(const Key& key, const std::string& pnode) {
   std::size_t last = 0, number = 0;
   for (const Write& write : key.writes) {
     ++number;
-    if (write.certain && write.possible.size() == 1 && write.possible.contains(pnode)) last = number;
+    if (write.certain && write.possible.size() == 1 && write.possible.contains(pnode))
+      last = number;
   }
   return last;
 }
 
-bool Ledger::explained(const Key& key, const std::string& pnode, int value, std::size_t least) const {
+bool Ledger::explained(const Key& key, const std::string& pnode, int value,
+                       std::size_t least) const {
   if (value == kDeleted && least == 0) return true;  // none was ever surely there
   std::size_t number = 0;
   for (const Write& write : key.writes) {
     ++number;
     if (number < least && !write.strays) continue;
-    const bool there = write.taken ? write.possible.contains(pnode) : owners_since(key.vnode, write.sent).contains(pnode);
+    const bool there = write.taken ? write.possible.contains(pnode)
+                                   : owners_since(key.vnode, write.sent).contains(pnode);
     if (there && write.value == value) return true;
   }
   return false;

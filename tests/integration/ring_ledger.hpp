@@ -24,12 +24,12 @@ struct Era {
 /// A write as its client knows it.
 struct Write {
   int value = kDeleted;
-  std::size_t sent = 0;                 // era
-  std::optional<std::string> pnode;     // where it was answered to be
-  std::set<std::string> possible;       // where it may be; empty: nowhere
-  bool certain = false;                 // answered as done
-  bool taken = false;                   // its answer was looked at
-  bool strays = false;                  // its session was lost: it may be done at any time since
+  std::size_t sent = 0;              // era
+  std::optional<std::string> pnode;  // where it was answered to be
+  std::set<std::string> possible;    // where it may be; empty: nowhere
+  bool certain = false;              // answered as done
+  bool taken = false;                // its answer was looked at
+  bool strays = false;               // its session was lost: it may be done at any time since
   test_support::CollectingSink sink;
 };
 
@@ -38,6 +38,16 @@ struct Key {
   std::uint32_t vnode = 0;
   std::list<Write> writes;  // in the order of submission, by one session at a time
   std::size_t open = 0;     // of those, unanswered
+};
+
+/// A read as its client knows it.
+struct Read {
+  Key* key = nullptr;
+  std::size_t sent = 0;           // era
+  std::size_t writes_before = 0;  // that had been submitted
+  /// By pnode: the last certain write before it, counted from 1.
+  std::map<std::string, std::size_t> known;
+  test_support::CollectingSink sink;
 };
 
 class Ledger {
@@ -56,7 +66,8 @@ class Ledger {
   /// The number (from 1) of the last write that was certainly done on that shard; 0: none.
   static std::size_t last_certain(const Key& key, const std::string& pnode);
   /// May this be what the key holds on that shard, when writes up to `least` are surely there?
-  [[nodiscard]] bool explained(const Key& key, const std::string& pnode, int value, std::size_t least) const;
+  [[nodiscard]] bool explained(const Key& key, const std::string& pnode, int value,
+                               std::size_t least) const;
 
  private:
   std::vector<Era> eras_;

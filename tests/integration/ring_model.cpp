@@ -19,6 +19,7 @@
 #include "ring/topology.hpp"
 #include "ring/vnode_set.hpp"
 #include "tests/contract/shard_client.hpp"
+#include "tests/integration/embedded_system.hpp"
 #include "tests/integration/ring_ledger.hpp"
 #include "tests/support/admin_client.hpp"
 #include "tests/support/router_process.hpp"
@@ -36,35 +37,25 @@ constexpr std::uint32_t kVnodes = 64;
 constexpr int kKeys = 40;
 constexpr int kSteps = 400;
 const std::vector<std::string> kPnodes{"a", "b", "c"};
-struct Read {
-  Key* key = nullptr;
-  std::size_t sent = 0;
-  std::size_t writes_before = 0;  // that had been submitted
-  std::map<std::string, std::size_t> known;  // by pnode: the last certain write before, counted from 1
-  CollectingSink sink;
-};
 
 class Run {
  public:
   Run(unsigned seed, Totals& totals) : random_(seed), totals_(totals) {
     const auto ring = ring::create_ring(ring::Algorithm::sha256, kVnodes, kPnodes);
-    ring::GenerationStore store(directory_.path() / "ring");
-    store.activate(store.stage_ring(*ring).generation);
-    json config{{"listen", {{"port", 0}}}, {"monitor", {{"port", 0}}}, {"status", {{"port", 0}}}, {"workers", 2},
-                {"timeouts", {{"holdMs", 60'000}, {"objectMs", 60'000}}},
-                {"admin", {{"socket", socket()}}}, {"ring", {{"location", (directory_.path() / "ring").string()}}}};
-    for (const std::string& pnode : kPnodes)
-      config["shards"].push_back({{"pnode", pnode}, {"backend", "embedded"}, {"sync", false}, {"path", (directory_.path() / pnode).string()}});
-    std::ofstream(directory_.path() / "config.json") << config;
-    router_ = std::make_unique<RouterProcess>(std::vector<std::string>{"serve", "--config", directory_.path() / "config.json"});
-    for (std::uint32_t vnode = 0; vnode < kVnodes; ++vnode) now().owner[vnode] = ring->pnode_name(ring->owner(static_cast<ring::Vnode>(vnode)));
+    router_ = start_over_embedded_shards(directory_.path(), *ring, kPnodes);
+    for (std::uint32_t vnode = 0; vnode < kVnodes; ++vnode)
+      now().owner[vnode] = ring->pnode_name(ring->owner(static_cast<ring::Vnode>(vnode)));
     for (int i = 0; i < kKeys; ++i) {
       keys_.push_back(std::make_unique<Key>());
       keys_.back()->name = "k" + std::to_string(i);
-      keys_.back()->vnode = ring::number(ring->locate(ring::transform_key("b", keys_.back()->name))->vnode);
+      keys_.back()->vnode =
+          ring::number(ring->locate(ring::transform_key("b", keys_.back()->name))->vnode);
     }
-    for (auto& session : sessions_) session = connect();
-    REQUIRE(ShardClient(*sessions_[0], loop_).call(Rpc::create_bucket, R"(["b",{},{}])").error_text().empty());
+    for (auto& session : sessions_) session = connect_to(*router_, loop_);
+    REQUIRE(ShardClient(*sessions_[0], loop_)
+                .call(Rpc::create_bucket, R"(["b",{},{}])")
+                .error_text()
+                .empty());
   }
 
   void run() {
@@ -78,23 +69,14 @@ class Run {
   }
 
  private:
-  [[nodiscard]] std::string socket() const { return directory_.path() / "admin.sock"; }
+  [[nodiscard]] std::string socket() const { return admin_socket_of(directory_.path()); }
   Era& now() { return ledger_.now(); }
   std::size_t dice(std::size_t sides) { return random_() % sides; }
 
-  std::unique_ptr<MorayShard> connect() {
-    return std::make_unique<MorayShard>(
-        loop_, backends::moray::fixed_addresses({{boost::asio::ip::make_address("127.0.0.1"), router_->port()}}), backends::moray::MorayShardOptions{});
-  }
   MorayShard& session_of(const Key& key) { return *sessions_[key.vnode % sessions_.size()]; }
 
   void submit(Key& key, Rpc rpc, const std::string& arguments, CollectingSink& sink) {
-    const std::string text = ShardClient::payload(rpc, arguments);
-    const std::string_view piece = text;
-    backends::Request request;
-    request.rpc = rpc;
-    request.pieces = {&piece, 1};
-    REQUIRE(session_of(key).submit(request, sink).ticket);
+    submit_to(session_of(key), rpc, arguments, sink);
   }
 
   void one_step() {
@@ -136,7 +118,9 @@ class Run {
     if (kind < 30)
       submit(key, Rpc::del_object, "[" + name + ",{}]", write.sink);
     else if (kind < 45)
-      submit(key, Rpc::batch, R"([[{"bucket":"b","key":")" + key.name + "\",\"value\":" + value + "}],{}]", write.sink);
+      submit(key, Rpc::batch,
+             R"([[{"bucket":"b","key":")" + key.name + "\",\"value\":" + value + "}],{}]",
+             write.sink);
     else
       submit(key, Rpc::put_object, "[" + name + "," + value + ",{}]", write.sink);
   }
@@ -144,7 +128,8 @@ class Run {
   void check_answered() {
     for (const auto& key : keys_)
       for (Write& write : key->writes)
-        if (write.sink.answer.done && write.possible.empty() && !write.certain) take_answer(*key, write);
+        if (write.sink.answer.done && write.possible.empty() && !write.certain)
+          take_answer(*key, write);
     for (auto read = reads_.begin(); read != reads_.end();) {
       if (read->sink.answer.done) {
         check_read(*read);
@@ -198,7 +183,8 @@ class Run {
     const int value = value_of(answer);
     const std::set<std::string> owners = ledger_.owners_since(read.key->vnode, read.sent);
     bool good = false;
-    for (const std::string& pnode : owners) good = good || ledger_.explained(*read.key, pnode, value, read.known.at(pnode));
+    for (const std::string& pnode : owners)
+      good = good || ledger_.explained(*read.key, pnode, value, read.known.at(pnode));
     CHECK(good);
     if (value == kDeleted) return;
     CHECK(owners.contains(*answer.values[0].get("_node")->get("pnode")->string()));
@@ -206,7 +192,8 @@ class Run {
 
   ring::VnodeSet some_vnodes() {
     const auto first = static_cast<std::uint32_t>(dice(kVnodes));
-    return ring::VnodeSet::of_ranges({{first, std::min(kVnodes - 1, first + static_cast<std::uint32_t>(dice(12)))}});
+    return ring::VnodeSet::of_ranges(
+        {{first, std::min(kVnodes - 1, first + static_cast<std::uint32_t>(dice(12)))}});
   }
 
   template <typename Change>
@@ -225,7 +212,9 @@ class Run {
         (hold ? era.refused : era.held).erase(number(vnode));
       });
     });
-    const json report = tell_admin(socket(), "block", {{"vnodes", vnodes.to_text()}, {"mode", hold ? "hold" : "refuse"}, {"wait", true}});
+    const json report = tell_admin(
+        socket(), "block",
+        {{"vnodes", vnodes.to_text()}, {"mode", hold ? "hold" : "refuse"}, {"wait", true}});
     CHECK(report.at("drained") == true);
     CHECK(report.at("indeterminate").empty());
     ++totals_.blocks;
@@ -235,12 +224,16 @@ class Run {
   /// What blocked vnodes hold stays as it is: the last earlier write has ended, and none begins.
   void nothing_moves_behind(const ring::VnodeSet& vnodes) {
     std::map<std::string, int> before;
-    MorayShard reader(loop_, backends::moray::fixed_addresses({{boost::asio::ip::make_address("127.0.0.1"), router_->port()}}), {});
+    MorayShard reader(loop_,
+                      backends::moray::fixed_addresses(
+                          {{boost::asio::ip::make_address("127.0.0.1"), router_->port()}}),
+                      {});
     ShardClient client(reader, loop_);
     for (int look = 0; look < 2; ++look) {
       for (const auto& key : keys_) {
         if (!vnodes.contains(static_cast<ring::Vnode>(key->vnode))) continue;
-        const int value = value_of(client.call(Rpc::get_object, "[\"b\",\"" + key->name + "\",{\"noCache\":true}]"));
+        const int value = value_of(
+            client.call(Rpc::get_object, "[\"b\",\"" + key->name + "\",{\"noCache\":true}]"));
         if (look == 0)
           before[key->name] = value;
         else
@@ -257,7 +250,9 @@ class Run {
     const bool all = dice(2) == 0;
     next_era([&](Era& era) {
       for (auto* set : {&era.held, &era.refused})
-        std::erase_if(*set, [&](std::uint32_t vnode) { return all || vnodes.contains(static_cast<ring::Vnode>(vnode)); });
+        std::erase_if(*set, [&](std::uint32_t vnode) {
+          return all || vnodes.contains(static_cast<ring::Vnode>(vnode));
+        });
     });
     tell_admin(socket(), "unblock", all ? json{{"all", true}} : json{{"vnodes", vnodes.to_text()}});
   }
@@ -265,7 +260,9 @@ class Run {
   void remap() {
     const ring::VnodeSet vnodes = some_vnodes();
     const std::string pnode = kPnodes[dice(kPnodes.size())];
-    next_era([&](Era& era) { vnodes.each([&](ring::Vnode vnode) { era.owner[number(vnode)] = pnode; }); });
+    next_era([&](Era& era) {
+      vnodes.each([&](ring::Vnode vnode) { era.owner[number(vnode)] = pnode; });
+    });
     tell_admin(socket(), "remap", {{"vnodes", vnodes.to_text()}, {"pnode", pnode}});
     remember_ring();
     ++totals_.changes;
@@ -274,7 +271,8 @@ class Run {
   void prepare_and_activate() {
     const ring::VnodeSet vnodes = some_vnodes();
     const std::string pnode = kPnodes[dice(kPnodes.size())];
-    const json prepared = ask_admin(socket(), "prepare", {{"vnodes", vnodes.to_text()}, {"pnode", pnode}});
+    const json prepared =
+        ask_admin(socket(), "prepare", {{"vnodes", vnodes.to_text()}, {"pnode", pnode}});
     if (!prepared.at("ok").get<bool>()) {
       CHECK(prepared.at("error").at("code") == "unchanged");
       return;
@@ -284,7 +282,9 @@ class Run {
       return;
     }
     request();
-    next_era([&](Era& era) { vnodes.each([&](ring::Vnode vnode) { era.owner[number(vnode)] = pnode; }); });
+    next_era([&](Era& era) {
+      vnodes.each([&](ring::Vnode vnode) { era.owner[number(vnode)] = pnode; });
+    });
     tell_admin(socket(), "activate", {{"lease", prepared.at("result").at("lease")}});
     remember_ring();
     ++totals_.changes;
@@ -301,17 +301,22 @@ class Run {
           era.marked.erase(number(vnode));
       });
     });
-    tell_admin(socket(), "set-data", {{"vnodes", vnodes.to_text()}, {"data", mark ? json("ro") : json(1)}});
+    tell_admin(socket(), "set-data",
+               {{"vnodes", vnodes.to_text()}, {"data", mark ? json("ro") : json(1)}});
     remember_ring();
     ++totals_.changes;
   }
 
-  void remember_ring() { rings_[tell_admin(socket(), "status").at("ring").at("generation")] = {now().owner, now().marked}; }
+  void remember_ring() {
+    rings_[tell_admin(socket(), "status").at("ring").at("generation")] = {now().owner,
+                                                                          now().marked};
+  }
 
   void rollback() {
     if (rings_.empty()) return;
     std::set<std::uint64_t> kept;
-    for (const json& ring : tell_admin(socket(), "rings")) kept.insert(ring.at("generation").get<std::uint64_t>());
+    for (const json& ring : tell_admin(socket(), "rings"))
+      kept.insert(ring.at("generation").get<std::uint64_t>());
     std::erase_if(rings_, [&](const auto& entry) { return !kept.contains(entry.first); });
     if (rings_.empty()) return;
     const auto wanted = std::next(rings_.begin(), static_cast<std::ptrdiff_t>(dice(rings_.size())));
@@ -340,7 +345,7 @@ class Run {
         read.sink.answer.failure = backends::Failure{};
         read.sink.answer.done = true;
       }
-    session = connect();
+    session = connect_to(*router_, loop_);
   }
 
   void finish() {
@@ -351,7 +356,8 @@ class Run {
     tell_admin(socket(), "unblock", {{"all", true}});
     run_until(loop_, [&] {
       check_answered();
-      return reads_.empty() && std::all_of(keys_.begin(), keys_.end(), [](const auto& key) { return key->open == 0; });
+      return reads_.empty() && std::all_of(keys_.begin(), keys_.end(),
+                                           [](const auto& key) { return key->open == 0; });
     });
     const std::string all = "0-" + std::to_string(kVnodes - 1);
     for (const std::string& pnode : kPnodes) {
@@ -360,7 +366,8 @@ class Run {
       for (const auto& key : keys_) {
         CAPTURE(pnode);
         CAPTURE(key->name);
-        const int value = value_of(client.call(Rpc::get_object, "[\"b\",\"" + key->name + "\",{\"noCache\":true}]"));
+        const int value = value_of(
+            client.call(Rpc::get_object, "[\"b\",\"" + key->name + "\",{\"noCache\":true}]"));
         CAPTURE(value);
         CHECK(ledger_.explained(*key, pnode, value, Ledger::last_certain(*key, pnode)));
       }
@@ -376,7 +383,8 @@ class Run {
   std::list<Read> reads_;
   std::array<std::unique_ptr<MorayShard>, 3> sessions_;
   Ledger ledger_;
-  std::map<std::uint64_t, std::pair<std::map<std::uint32_t, std::string>, std::set<std::uint32_t>>> rings_;  // by generation
+  std::map<std::uint64_t, std::pair<std::map<std::uint32_t, std::string>, std::set<std::uint32_t>>>
+      rings_;  // by generation
   int next_value_ = 1;
 };
 

@@ -7,9 +7,13 @@ namespace sim {
 
 using Step = Writer::Step;
 
-long World::clock(const Router& router) const { return now_ + (rules_.hold(Rule::lease_by_boot_clock) ? 0 : router.jump); }
+long World::clock(const Router& router) const {
+  return now_ + (rules_.hold(Rule::lease_by_boot_clock) ? 0 : router.jump);
+}
 
-bool World::serves(const Router& router) const { return router.up && !(router.leased && clock(router) > router.lease_until); }
+bool World::serves(const Router& router) const {
+  return router.up && !(router.leased && clock(router) > router.lease_until);
+}
 
 void World::begin_write(Writer& writer) {
   if (ending_ || (scenario_.quiet && !chance(5))) return;
@@ -24,7 +28,9 @@ void World::begin_write(Writer& writer) {
     const Key first = any(kMovingKeys), second = (first + 1) % kMovingKeys;
     const auto unique = [&](Key key) -> int {
       const auto row = databases_[static_cast<std::size_t>(writer.database)].now.rows.find(key);
-      return row == databases_[static_cast<std::size_t>(writer.database)].now.rows.end() ? 0 : row->second.unique;
+      return row == databases_[static_cast<std::size_t>(writer.database)].now.rows.end()
+                 ? 0
+                 : row->second.unique;
     };
     const int first_unique = unique(first), second_unique = unique(second);
     writer.keys = {{std::min(first, second), first < second ? second_unique : first_unique},
@@ -35,18 +41,23 @@ void World::begin_write(Writer& writer) {
     writer.loses_vnode = false;
     writer.database = 0;
     for (const auto& [key, row] : databases_[0].now.rows)
-      if (!moves(key) || owner(generation) == 0 || !rules_.hold(Rule::ghosts_left_out)) writer.keys.emplace_back(key, std::nullopt);
+      if (!moves(key) || owner(generation) == 0 || !rules_.hold(Rule::ghosts_left_out))
+        writer.keys.emplace_back(key, std::nullopt);
     if (writer.keys.empty()) return;
   } else {
     const Key key = chance(50) ? any(kMovingKeys) : kMovingKeys + any(kKeys - kMovingKeys);
     if (!moves(key)) writer.database = 0;
-    // Rows that stay have no unique values: one that a moving row has taken elsewhere would end the way back.
-    writer.keys = {{key, chance(moves(key) ? 25 : 45) ? std::nullopt : std::optional(moves(key) ? any(3) : 0)}};
+    // Rows that stay have no unique values: one that a moving row has taken elsewhere would end the
+    // way back.
+    writer.keys = {{key, chance(moves(key) ? 25 : 45) ? std::nullopt
+                                                      : std::optional(moves(key) ? any(3) : 0)}};
   }
-  const bool moving = std::any_of(writer.keys.begin(), writer.keys.end(), [](const auto& key) { return moves(key.first); });
+  const bool moving = std::any_of(writer.keys.begin(), writer.keys.end(),
+                                  [](const auto& key) { return moves(key.first); });
   if (!zombie) {
     Router& router = routers_[static_cast<std::size_t>(writer.router)];
-    if (!router.up || (moving && (!serves(router) || router.blocked))) return;  // refused, or held and dropped
+    if (!router.up || (moving && (!serves(router) || router.blocked)))
+      return;  // refused, or held and dropped
     writer.incarnation = router.incarnation;
     writer.counted = moving;
     if (moving) ++router.in_flight;
@@ -71,9 +82,11 @@ void World::fail(Writer& writer) { release(writer); }
 void World::step_writer(Writer& writer) {
   Database& database = databases_[static_cast<std::size_t>(writer.database)];
   if (writer.step == Step::idle) return begin_write(writer);
-  if (writer.step != Step::answer && writer.ended != database.transactions_ended) return fail(writer);
+  if (writer.step != Step::answer && writer.ended != database.transactions_ended)
+    return fail(writer);
 
-  // The connection is lost, and the transaction goes on: the router counts it as ended, the client is told nothing.
+  // The connection is lost, and the transaction goes on: the router counts it as ended, the client
+  // is told nothing.
   if (writer.counted && writer.step != Step::answer && chance(2)) {
     Router& router = routers_[static_cast<std::size_t>(writer.router)];
     if (router.incarnation == writer.incarnation) --router.in_flight;
@@ -85,7 +98,8 @@ void World::step_writer(Writer& writer) {
     writer.pause = now_ + any(80);
     return;
   }
-  const bool moving = std::any_of(writer.keys.begin(), writer.keys.end(), [](const auto& key) { return moves(key.first); });
+  const bool moving = std::any_of(writer.keys.begin(), writer.keys.end(),
+                                  [](const auto& key) { return moves(key.first); });
   const auto refused = [&] {
     // The rows of a filter that its shard does not own must not make it fail.
     if (writer.by_filter && writer.router >= 0 && !writer.owner_of_moving)
@@ -137,7 +151,8 @@ void World::commit(Writer& writer) {
     row.id = old != database.now.rows.end() ? old->second.id : ++database.last_id;
     row.unique = *unique;
     // A trigger that is there sets what is missing.
-    row.has_vnode = !writer.loses_vnode || (database.newest() != nullptr && rules_.hold(Rule::missing_vnode_computed));
+    row.has_vnode = !writer.loses_vnode ||
+                    (database.newest() != nullptr && rules_.hold(Rule::missing_vnode_computed));
     changes.rows.emplace_back(key, row);
   }
   changes.log = writer.log;
@@ -149,10 +164,13 @@ void World::commit(Writer& writer) {
 }
 
 void World::answer(Writer& writer) {
-  const bool told = writer.router < 0 || (routers_[static_cast<std::size_t>(writer.router)].incarnation == writer.incarnation &&
-                                          routers_[static_cast<std::size_t>(writer.router)].up);
+  const bool told =
+      writer.router < 0 ||
+      (routers_[static_cast<std::size_t>(writer.router)].incarnation == writer.incarnation &&
+       routers_[static_cast<std::size_t>(writer.router)].up);
   // A failover may have taken it back before its answer: such a connection ends without one.
-  if (told && !chance(5) && writer.ended == databases_[static_cast<std::size_t>(writer.database)].transactions_ended)
+  if (told && !chance(5) &&
+      writer.ended == databases_[static_cast<std::size_t>(writer.database)].transactions_ended)
     for (const auto& [key, version] : writer.written) {
       auto& acknowledged = acknowledged_[static_cast<std::size_t>(key)];
       auto& seen = seen_[static_cast<std::size_t>(key)];
@@ -171,7 +189,9 @@ void World::read() {
   Database& database = databases_[static_cast<std::size_t>(owner(router.generation))];
   const int found = database.now.last[key];
   auto& seen = seen_[static_cast<std::size_t>(key)];
-  if (found < seen) violate("a read went back: key " + std::to_string(key) + " is version " + std::to_string(found) + ", was " + std::to_string(seen));
+  if (found < seen)
+    violate("a read went back: key " + std::to_string(key) + " is version " +
+            std::to_string(found) + ", was " + std::to_string(seen));
   if (found > seen) seen_at_[static_cast<std::size_t>(key)] = owner(router.generation);
   seen = found;
 }
@@ -208,7 +228,9 @@ void World::heard(Router& router, State state, bool decided) {
       return;
     case State::cleaning:
     case State::done: activate(router); return;
-    default: router.lease_until = (rules_.hold(Rule::lease_from_request) ? router.asked_at : clock(router)) + kLease;
+    default:
+      router.lease_until =
+          (rules_.hold(Rule::lease_from_request) ? router.asked_at : clock(router)) + kLease;
   }
 }
 
@@ -238,7 +260,8 @@ void World::step_router(Router& router) {
     ++router.incarnation;
     return;
   }
-  if (router.blocked && chance(2)) router.blocked = false;  // held writes have waited for long enough
+  if (router.blocked && chance(2))
+    router.blocked = false;  // held writes have waited for long enough
   if (!router.leased || !router.pending) return;
   // The answer to a question may be long on its way.
   if (router.deaf_until > now_ && !(router.renewal == Router::Renewal::asked && chance(30))) return;
@@ -255,7 +278,8 @@ void World::step_router(Router& router) {
       return;
     case Router::Renewal::read:
       router.renewal = Router::Renewal::none;
-      if (router.read_of == router.pending->plan || !rules_.hold(Rule::answer_names_plan)) heard(router, router.read, router.read_decided);
+      if (router.read_of == router.pending->plan || !rules_.hold(Rule::answer_names_plan))
+        heard(router, router.read, router.read_decided);
       return;
   }
 }

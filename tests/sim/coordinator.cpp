@@ -17,9 +17,11 @@ void World::start_coordinator() {
 }
 
 void World::step_coordinators() {
-  const bool any_alive = std::any_of(coordinators_.begin(), coordinators_.end(), [](const Coordinator& each) { return each.alive; });
+  const bool any_alive = std::any_of(coordinators_.begin(), coordinators_.end(),
+                                     [](const Coordinator& each) { return each.alive; });
   if (!any_alive && (chance(10) || calm())) start_coordinator();
-  if (any_alive && scenario_.second_coordinators && !calm() && chance(1) && chance(30)) start_coordinator();
+  if (any_alive && scenario_.second_coordinators && !calm() && chance(1) && chance(30))
+    start_coordinator();
   for (std::size_t i = 0; i < coordinators_.size(); ++i)
     if (coordinators_[i].alive && chance(60)) step_coordinator(i);
 }
@@ -44,16 +46,19 @@ void World::step_coordinator(std::size_t index) {
 
 void World::next_act(Coordinator& coordinator, Outcome outcome) {
   const Act before = coordinator.progress.act;
-  if (outcome == Outcome::failed && before >= Act::prepare && before <= Act::commit && !calm()) coordinator.progress.give_up = chance(20);
+  if (outcome == Outcome::failed && before >= Act::prepare && before <= Act::commit && !calm())
+    coordinator.progress.give_up = chance(20);
   coordinator.progress = reshard::after(coordinator.progress, outcome);
   if (coordinator.progress.act != before) coordinator.tries = 0;
   coordinator.router = 0;
   coordinator.since = now_;
   const bool own = coordinator.epoch == epoch_;  // else the journal is another's
-  if (own && before == Act::soak && coordinator.direction.plan == 1 && scenario_.story == Scenario::Story::there_and_rolled_back &&
+  if (own && before == Act::soak && coordinator.direction.plan == 1 &&
+      scenario_.story == Scenario::Story::there_and_rolled_back &&
       coordinator.progress.act == Act::finalize) {
     // A server that failed over meanwhile has lost rows that the reverse stream had brought.
-    const auto timelines = rules_.hold(Rule::rollback_keeps_identities) ? journal_.timelines : std::array<int, 2>{};
+    const auto timelines =
+        rules_.hold(Rule::rollback_keeps_identities) ? journal_.timelines : std::array<int, 2>{};
     journal_ = {reshard::rollback(), {2, 1, 0, 3}, 0, timelines, 0};
     coordinator.progress = journal_.progress;
     coordinator.direction = journal_.direction;
@@ -62,7 +67,8 @@ void World::next_act(Coordinator& coordinator, Outcome outcome) {
 }
 
 void World::end_of_plan(Coordinator& coordinator) {
-  if (coordinator.direction.plan != 1 || scenario_.story != Scenario::Story::there_cleaned_and_back) return;
+  if (coordinator.direction.plan != 1 || scenario_.story != Scenario::Story::there_cleaned_and_back)
+    return;
   journal_ = {reshard::Progress{}, {2, 1, 0, 3}, 0, {}, 0};
   coordinator.progress = journal_.progress;
   coordinator.direction = journal_.direction;
@@ -141,7 +147,8 @@ void World::take_over(Coordinator& coordinator) {
     coordinator.direction = journal_.direction;
   }
   journal_.direction = coordinator.direction;
-  coordinator.source_ended = databases_[static_cast<std::size_t>(coordinator.direction.from)].transactions_ended;
+  coordinator.source_ended =
+      databases_[static_cast<std::size_t>(coordinator.direction.from)].transactions_ended;
   for (Database& database : databases_)
     if (PlanRow* row = database.plan(coordinator.direction.plan)) {
       row->epoch = coordinator.epoch;
@@ -157,14 +164,18 @@ std::optional<Outcome> World::tell_routers(Coordinator& coordinator) {
   // Nobody else would make the mark again that the commit is decided.
   const Database& from = databases_[static_cast<std::size_t>(coordinator.direction.from)];
   const bool all_told = coordinator.router >= routers_.size();
-  if (all_told && from.transactions_ended != coordinator.source_ended) return Outcome::failed;  // the session is gone, and the mark perhaps
+  if (all_told && from.transactions_ended != coordinator.source_ended)
+    return Outcome::failed;  // the session is gone, and the mark perhaps
   if (all_told) return from.flushed() ? std::optional(Outcome::done) : std::nullopt;
   Router& router = routers_[coordinator.router];
   // It would serve by the ring before, under a new lease.
-  const bool wrong_ring = act == Act::prepare && rules_.hold(Rule::prepare_names_ring) && router.generation != coordinator.direction.generation - 1;
-  const bool reached = router.up && router.deaf_until <= now_ && !wrong_ring && (calm() || !chance(3));
+  const bool wrong_ring = act == Act::prepare && rules_.hold(Rule::prepare_names_ring) &&
+                          router.generation != coordinator.direction.generation - 1;
+  const bool reached =
+      router.up && router.deaf_until <= now_ && !wrong_ring && (calm() || !chance(3));
   if (!reached) {
-    if (must_answer) return ++coordinator.tries > 20 || chance(30) ? std::optional(Outcome::failed) : std::nullopt;
+    if (must_answer)
+      return ++coordinator.tries > 20 || chance(30) ? std::optional(Outcome::failed) : std::nullopt;
   } else {
     switch (act) {
       case Act::prepare:
@@ -174,7 +185,8 @@ std::optional<Outcome> World::tell_routers(Coordinator& coordinator) {
         break;
       case Act::block:
         router.blocked = true;
-        if (router.in_flight > 0) return ++coordinator.tries > 200 ? std::optional(Outcome::failed) : std::nullopt;
+        if (router.in_flight > 0)
+          return ++coordinator.tries > 200 ? std::optional(Outcome::failed) : std::nullopt;
         break;
       case Act::unblock:
       case Act::unblock_source: router.blocked = false; break;
@@ -195,10 +207,13 @@ std::optional<Outcome> World::wait_activated(Coordinator& coordinator) {
   for (Router& router : routers_) {
     if (router.generation == coordinator.direction.generation) continue;
     const bool reached = router.up && router.deaf_until <= now_ && (calm() || chance(50));
-    if (reached && router.pending && router.pending->plan == coordinator.direction.plan) activate(router);
+    if (reached && router.pending && router.pending->plan == coordinator.direction.plan)
+      activate(router);
     if (router.generation != coordinator.direction.generation) all = false;
   }
-  if (all || !rules_.hold(Rule::routers_left_before_target) || now_ - coordinator.since > kLease + kMargin) return Outcome::done;
+  if (all || !rules_.hold(Rule::routers_left_before_target) ||
+      now_ - coordinator.since > kLease + kMargin)
+    return Outcome::done;
   return std::nullopt;
 }
 
@@ -210,7 +225,8 @@ void World::step_task(std::size_t index) {
     return;
   }
   std::optional<Outcome> outcome;
-  if (task.ended != std::array<int, 2>{databases_[0].transactions_ended, databases_[1].transactions_ended})
+  if (task.ended !=
+      std::array<int, 2>{databases_[0].transactions_ended, databases_[1].transactions_ended})
     outcome = Outcome::failed;  // the connection is gone; what was committed is
   else
     outcome = run_task(task);
@@ -236,24 +252,29 @@ std::optional<Outcome> World::run_task(Task& task) {
     case Act::arm: {
       if (task.step == 0) {
         // Once: later ones are noted by a verification that has ended.
-        if (journal_.timelines[0] == 0) journal_.timelines = {databases_[0].now.timeline, databases_[1].now.timeline};
+        if (journal_.timelines[0] == 0)
+          journal_.timelines = {databases_[0].now.timeline, databases_[1].now.timeline};
         task.step = 1;
         return std::nullopt;
       }
       PlanRow* row = from.plan(task.plan);
       if (row != nullptr && row->state == State::capturing) return Outcome::done;
       // A failover has taken a back-out away.
-      if (row != nullptr && row->state == State::fenced) return set_state(task.from, task.plan, State::fenced, State::capturing);
+      if (row != nullptr && row->state == State::fenced)
+        return set_state(task.from, task.plan, State::fenced, State::capturing);
       return set_state(task.from, task.plan, State::preparing, State::capturing);
     }
     case Act::wait_armed: return barrier(Rule::barrier_when_armed);
     case Act::copy: return copy(task);
     case Act::pump: return pump(task, false);
-    case Act::pump_last: return rules_.hold(Rule::last_cycle_behind_barrier) ? pump(task, false) : std::optional(Outcome::done);
+    case Act::pump_last:
+      return rules_.hold(Rule::last_cycle_behind_barrier) ? pump(task, false)
+                                                          : std::optional(Outcome::done);
     case Act::verify: return verify(task);
     case Act::fence: {
       PlanRow* row = from.plan(task.plan);
-      if (row == nullptr || (row->state != State::capturing && row->state != State::fenced)) return Outcome::failed;
+      if (row == nullptr || (row->state != State::capturing && row->state != State::fenced))
+        return Outcome::failed;
       row->state = State::fenced;
       row->attempt = task.attempt;
       from.committed();
@@ -264,11 +285,15 @@ std::optional<Outcome> World::run_task(Task& task) {
       if (rules_.hold(Rule::sequence_advanced)) to.last_id = std::max(to.last_id, from.last_id) + 1;
       return Outcome::done;
     case Act::wait_flushed:
-      if (!rules_.hold(Rule::flush_before_commit) || (from.flushed() && to.flushed())) return Outcome::done;
+      if (!rules_.hold(Rule::flush_before_commit) || (from.flushed() && to.flushed()))
+        return Outcome::done;
       return std::nullopt;
     case Act::compare_servers:
       if (!rules_.hold(Rule::servers_compared)) return Outcome::done;
-      return journal_.timelines == std::array<int, 2>{databases_[0].now.timeline, databases_[1].now.timeline} ? Outcome::done : Outcome::changed;
+      return journal_.timelines ==
+                     std::array<int, 2>{databases_[0].now.timeline, databases_[1].now.timeline}
+                 ? Outcome::done
+                 : Outcome::changed;
     case Act::commit: return commit_plan(task);
     case Act::wait_commit_flushed:
       if (!rules_.hold(Rule::flush_after_commit) || from.flushed()) {
@@ -282,7 +307,8 @@ std::optional<Outcome> World::run_task(Task& task) {
       return std::nullopt;
     case Act::commit_target: {
       const PlanRow* row = to.plan(task.plan);
-      if (row != nullptr && (row->state == State::committed || row->state == State::done)) return Outcome::done;
+      if (row != nullptr && (row->state == State::committed || row->state == State::done))
+        return Outcome::done;
       return set_state(task.to, task.plan, State::guarded, State::committed);
     }
     case Act::soak:
@@ -316,7 +342,9 @@ std::optional<Outcome> World::run_task(Task& task) {
     case Act::back_out: return back_out(task);
     case Act::abort_plan: {
       PlanRow* row = from.plan(task.plan);
-      if (row != nullptr && row->state != State::preparing && row->state != State::capturing && row->state != State::aborted) return Outcome::failed;
+      if (row != nullptr && row->state != State::preparing && row->state != State::capturing &&
+          row->state != State::aborted)
+        return Outcome::failed;
       if (task.step == 1 && from.flushed() && to.flushed()) return Outcome::done;
       if (task.step == 1) return std::nullopt;
       task.step = 1;

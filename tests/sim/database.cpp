@@ -21,7 +21,8 @@ Judgement Database::judge(bool vnode_known) const {
   const PlanRow* plan = newest();
   if (plan == nullptr) return {};
   // A trigger that looks at `_vnode` alone does not know that such a row is captured.
-  if (!vnode_known && !rules_.hold(Rule::missing_vnode_computed)) return {plan->plan, false, false, false};
+  if (!vnode_known && !rules_.hold(Rule::missing_vnode_computed))
+    return {plan->plan, false, false, false};
   Judgement judgement{plan->plan, false, false, true};
   switch (plan->state) {
     case State::preparing: judgement.locks = rules_.hold(Rule::lock_while_preparing); break;
@@ -47,10 +48,13 @@ bool Database::lock_row(Key key, TransactionId holder) {
 }
 
 void Database::unlock(TransactionId holder) {
-  const auto remove = [](auto& from, auto held) { from.erase(std::remove_if(from.begin(), from.end(), held), from.end()); };
+  const auto remove = [](auto& from, auto held) {
+    from.erase(std::remove_if(from.begin(), from.end(), held), from.end());
+  };
   remove(without_trigger_, [&](TransactionId each) { return each == holder; });
   remove(shared_, [&](const auto& lock) { return lock.second == holder; });
-  for (auto lock = row_locks_.begin(); lock != row_locks_.end();) lock = lock->second == holder ? row_locks_.erase(lock) : std::next(lock);
+  for (auto lock = row_locks_.begin(); lock != row_locks_.end();)
+    lock = lock->second == holder ? row_locks_.erase(lock) : std::next(lock);
 }
 
 bool Database::barrier_open(PlanId plan) const {

@@ -21,21 +21,33 @@ inline constexpr Key kMovingKeys = 3;
 inline constexpr Key kKeys = 5;
 inline bool moves(Key key) { return key < kMovingKeys; }
 
-/// Worlds are copied whole at each commit, a million of them are run, and all in them is few: so nothing is allocated.
+/// Worlds are copied whole at each commit, a million of them are run, and all in them is few: so
+/// nothing is allocated.
 template <typename T>
 using Few = boost::container::small_vector<T, 8>;
 template <typename T>
-using ByKey = boost::container::flat_map<Key, T, std::less<>, boost::container::static_vector<std::pair<Key, T>, kKeys>>;
-using Keys = boost::container::flat_set<Key, std::less<>, boost::container::static_vector<Key, kKeys>>;
+using ByKey = boost::container::flat_map<Key, T, std::less<>,
+                                         boost::container::static_vector<std::pair<Key, T>, kKeys>>;
+using Keys =
+    boost::container::flat_set<Key, std::less<>, boost::container::static_vector<Key, kKeys>>;
 
 struct Row {
-  int version = 0;        ///< of the write that made it: rises from write to write
+  int version = 0;  ///< of the write that made it: rises from write to write
   int id = 0;
   int unique = 0;         ///< 0: none; else no two rows may have it
   bool has_vnode = true;  ///< false: `_vnode` is NULL
 };
 
-enum class State : std::uint8_t { preparing, capturing, fenced, committed, cleaning, done, aborted, guarded };
+enum class State : std::uint8_t {
+  preparing,
+  capturing,
+  fenced,
+  committed,
+  cleaning,
+  done,
+  aborted,
+  guarded
+};
 
 struct PlanRow {
   PlanId plan = 0;
@@ -66,8 +78,8 @@ struct Judgement {
   bool locks = false;  ///< the plan's advisory lock is taken, shared, and the state read again
 };
 
-/// One PostgreSQL database, as far as resharding sees it. Transactions are the callers' affair: they hold
-/// locks here and commit their changes whole.
+/// One PostgreSQL database, as far as resharding sees it. Transactions are the callers' affair:
+/// they hold locks here and commit their changes whole.
 class Database {
  public:
   /// A copy of everything that a crash may take back.
@@ -83,9 +95,10 @@ class Database {
   explicit Database(const Rules& rules) : rules_(rules) {}
 
   Content now;
-  int last_id = 0;        // sequences are not transactional
+  int last_id = 0;  // sequences are not transactional
   int next_sequence = 1;
-  bool lagging_standby = false;  ///< commits reach the standby later: a failover loses the last ones
+  bool lagging_standby =
+      false;  ///< commits reach the standby later: a failover loses the last ones
 
   [[nodiscard]] Judgement judge(bool vnode_known) const;
   PlanRow* plan(PlanId plan);

@@ -1,5 +1,5 @@
-// The protocol that moves vnodes, against simulated databases, routers, clocks, crashes and a second
-// coordinator. MORAY_ROUTER_RUNS and MORAY_ROUTER_SEED run more, or one again.
+// The protocol that moves vnodes, against simulated databases, routers, clocks, crashes and a
+// second coordinator. MORAY_ROUTER_RUNS and MORAY_ROUTER_SEED run more, or one again.
 #include <cstdlib>
 #include <string>
 

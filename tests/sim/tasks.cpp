@@ -23,7 +23,10 @@ std::optional<Outcome> World::make_schema(Task& task) {
   if (database.plan(task.plan) == nullptr) {
     if (!database.triggers_may_come()) return std::nullopt;
     const bool capturing = !task.copies && rules_.hold(Rule::rollback_captures_at_once);
-    database.now.plans.push_back({task.plan, source, source ? (capturing ? State::capturing : State::preparing) : State::guarded, 0, task.epoch});
+    database.now.plans.push_back(
+        {task.plan, source,
+         source ? (capturing ? State::capturing : State::preparing) : State::guarded, 0,
+         task.epoch});
     database.committed();
   }
   if (source) return Outcome::done;
@@ -49,10 +52,12 @@ std::optional<Outcome> World::copy(Task& task) {
   }
   if (rules_.hold(Rule::apply_checks_epoch)) {
     const PlanRow* row = to.plan(task.plan);
-    if (row == nullptr || row->epoch != task.epoch || row->state != State::guarded) return Outcome::failed;
+    if (row == nullptr || row->epoch != task.epoch || row->state != State::guarded)
+      return Outcome::failed;
   }
   Changes changes;
-  if (task.rows[task.key] && populated(task, false) && rules_.hold(Rule::ids_issued_anew)) task.rows[task.key]->id = ++to.last_id;
+  if (task.rows[task.key] && populated(task, false) && rules_.hold(Rule::ids_issued_anew))
+    task.rows[task.key]->id = ++to.last_id;
   changes.rows.emplace_back(task.key, task.rows[task.key]);
   // Unique indexes come after the first whole cycle of the pump.
   if (task.rows[task.key] && task.rows[task.key]->unique != 0)
@@ -93,17 +98,19 @@ std::optional<Outcome> World::pump(Task& task, bool reverse) {
       for (const LogEntry& entry : task.log) largest = std::max(largest, entry.sequence);
       const auto applied = [&](const LogEntry& entry) {
         if (!rules_.hold(Rule::exact_log_entries_deleted)) return entry.sequence <= largest;
-        return std::any_of(task.log.begin(), task.log.end(), [&](const LogEntry& each) { return each.sequence == entry.sequence; });
+        return std::any_of(task.log.begin(), task.log.end(),
+                           [&](const LogEntry& each) { return each.sequence == entry.sequence; });
       };
-      from.now.log.erase(std::remove_if(from.now.log.begin(), from.now.log.end(), applied), from.now.log.end());
+      from.now.log.erase(std::remove_if(from.now.log.begin(), from.now.log.end(), applied),
+                         from.now.log.end());
       from.committed(false);  // applied once more if it is lost
       return Outcome::done;
     }
   }
 }
 
-/// A row that is not in the cycle has a unique value of one that is: after a failover the two sides may
-/// differ in what no log names. It gets a log entry at its source first, then it goes.
+/// A row that is not in the cycle has a unique value of one that is: after a failover the two sides
+/// may differ in what no log names. It gets a log entry at its source first, then it goes.
 void World::make_room(const Task& task, const Changes& changes, bool reverse) {
   Database& from = databases_[static_cast<std::size_t>(reverse ? task.to : task.from)];
   Database& to = databases_[static_cast<std::size_t>(reverse ? task.from : task.to)];
@@ -111,7 +118,8 @@ void World::make_room(const Task& task, const Changes& changes, bool reverse) {
   for (const auto& [key, row] : changes.rows)
     if (row && row->unique != 0) wanted.insert(row->unique);
   for (Key key = 0; key < kMovingKeys; ++key) {
-    const bool in_cycle = std::any_of(task.log.begin(), task.log.end(), [&](const LogEntry& entry) { return entry.key == key; });
+    const bool in_cycle = std::any_of(task.log.begin(), task.log.end(),
+                                      [&](const LogEntry& entry) { return entry.key == key; });
     const auto row = to.now.rows.find(key);
     if (in_cycle || row == to.now.rows.end() || !wanted.contains(row->second.unique)) continue;
     from.now.log.push_back({from.next_sequence++, key});
@@ -141,12 +149,16 @@ Outcome World::apply(Task& task, bool reverse) {
     return good;
   };
   for (const LogEntry& entry : task.log) {
-    if (std::any_of(changes.rows.begin(), changes.rows.end(), [&](const auto& each) { return each.first == entry.key; })) continue;
+    if (std::any_of(changes.rows.begin(), changes.rows.end(),
+                    [&](const auto& each) { return each.first == entry.key; }))
+      continue;
     std::optional<Row> row = task.rows[entry.key];
     if (row) {
       const auto old = to.now.rows.find(entry.key);
-      if (old != to.now.rows.end()) row->id = old->second.id;
-      else if (populated(task, reverse) && rules_.hold(Rule::ids_issued_anew)) row->id = ++to.last_id;
+      if (old != to.now.rows.end())
+        row->id = old->second.id;
+      else if (populated(task, reverse) && rules_.hold(Rule::ids_issued_anew))
+        row->id = ++to.last_id;
     }
     changes.rows.emplace_back(entry.key, row);
     changes.versions[entry.key] = task.versions[entry.key];
@@ -156,7 +168,8 @@ Outcome World::apply(Task& task, bool reverse) {
   return changes.rows.empty() || flush() ? Outcome::done : Outcome::failed;
 }
 
-/// The first verification finds nothing unless a rule is broken: left out, so that broken rules show.
+/// The first verification finds nothing unless a rule is broken: left out, so that broken rules
+/// show.
 Outcome World::verify(const Task& task) {
   if (!task.verify_again) return Outcome::done;
   Database& from = databases_[static_cast<std::size_t>(task.from)];
@@ -164,7 +177,9 @@ Outcome World::verify(const Task& task) {
   for (Key key = 0; key < kMovingKeys; ++key) {
     const auto a = from.now.rows.find(key), b = to.now.rows.find(key);
     const bool here = a != from.now.rows.end(), there = b != to.now.rows.end();
-    if (here == there && (!here || (a->second.version == b->second.version && a->second.unique == b->second.unique)) &&
+    if (here == there &&
+        (!here ||
+         (a->second.version == b->second.version && a->second.unique == b->second.unique)) &&
         from.now.last[key] == to.now.last[key])
       continue;
     from.now.log.push_back({from.next_sequence++, key});
@@ -177,7 +192,8 @@ Outcome World::verify(const Task& task) {
 Outcome World::commit_plan(Task& task) {
   Database& from = databases_[static_cast<std::size_t>(task.from)];
   PlanRow* row = from.plan(task.plan);
-  if (row == nullptr || row->state != State::fenced || row->attempt != task.attempt) return Outcome::failed;
+  if (row == nullptr || row->state != State::fenced || row->attempt != task.attempt)
+    return Outcome::failed;
   row->state = State::committed;
   from.committed();
   return Outcome::done;
@@ -200,10 +216,13 @@ Outcome World::clean(const Task& task) {
   Database& from = databases_[static_cast<std::size_t>(task.from)];
   const PlanRow* row = from.plan(task.plan);
   if (row == nullptr) return Outcome::failed;
-  if (row->state == State::done && rules_.hold(Rule::cleanup_checks_newest_plan)) return Outcome::done;
+  if (row->state == State::done && rules_.hold(Rule::cleanup_checks_newest_plan))
+    return Outcome::done;
   if (rules_.hold(Rule::cleanup_checks_newest_plan)) {
     const PlanRow* newest = from.newest();
-    if (newest == nullptr || newest->plan != task.plan || newest->state != State::cleaning || row->epoch != task.epoch) return Outcome::failed;
+    if (newest == nullptr || newest->plan != task.plan || newest->state != State::cleaning ||
+        row->epoch != task.epoch)
+      return Outcome::failed;
   }
   for (Key key = 0; key < kMovingKeys; ++key)
     if (from.now.rows.erase(key) > 0) {

@@ -11,7 +11,8 @@
 
 namespace sim {
 
-/// A run's draws, all of them from its seed: splitmix64 (Steele, Lea and Flood, 2014), whose seeding costs nothing.
+/// A run's draws, all of them from its seed: splitmix64 (Steele, Lea and Flood, 2014), whose
+/// seeding costs nothing.
 class Draws {
  public:
   explicit Draws(std::uint64_t seed) : state_(seed) {}
@@ -28,14 +29,18 @@ class Draws {
 
 /// What a run is about; all of it from its seed.
 struct Scenario {
-  enum class Story : std::uint8_t { there, there_and_rolled_back, there_cleaned_and_back } story = Story::there;
+  enum class Story : std::uint8_t {
+    there,
+    there_and_rolled_back,
+    there_cleaned_and_back
+  } story = Story::there;
   bool failovers = false;
   bool lagging_standbys = false;
   bool second_coordinators = false;
   bool zombie_router = false;  ///< writes to the first database, whatever it is told
   bool clock_jumps = false;
-  bool quiet = false;          ///< few writes: what was missed is not written again soon
-  bool deaf_routers = false;   ///< at times nothing reaches them but their clients
+  bool quiet = false;         ///< few writes: what was missed is not written again soon
+  bool deaf_routers = false;  ///< at times nothing reaches them but their clients
 };
 
 struct Pending {
@@ -63,16 +68,24 @@ struct Router {
 
 /// A client's write, from its router to its answer.
 struct Writer {
-  enum class Step : std::uint8_t { idle, judge, lock, judge_again, rows, commit, answer } step = Step::idle;
+  enum class Step : std::uint8_t {
+    idle,
+    judge,
+    lock,
+    judge_again,
+    rows,
+    commit,
+    answer
+  } step = Step::idle;
   int router = 0;  // -1: the zombie
   int incarnation = 0;
   int database = 0;
   Few<std::pair<Key, std::optional<int>>> keys;  // with their new unique values; nullopt: deleted
-  bool loses_vnode = false;                              // a batch put of an old router
+  bool loses_vnode = false;                      // a batch put of an old router
   bool by_filter = false;
   bool owner_of_moving = false;  // the shard, by the router's ring
-  bool counted = false;  // in its router's in_flight
-  long pause = 0;  // a slow statement: it goes on then
+  bool counted = false;          // in its router's in_flight
+  long pause = 0;                // a slow statement: it goes on then
   TransactionId transaction = 0;
   int ended = 0;
   Judgement judgement;
@@ -80,7 +93,8 @@ struct Writer {
   Few<std::pair<Key, int>> written;
 };
 
-/// A statement, or a few, that a coordinator has sent to databases: it goes on when its coordinator dies.
+/// A statement, or a few, that a coordinator has sent to databases: it goes on when its coordinator
+/// dies.
 struct Task {
   reshard::Act act = reshard::Act::finished;
   int coordinator = 0;
@@ -213,11 +227,11 @@ class World {
   long now_ = 0;
   int version_ = 0;
   TransactionId next_transaction_ = 1;
-  std::array<int, kKeys> acknowledged_{};  // the newest version that a client was told of
-  std::array<int, kKeys> seen_{};          // the newest that anybody has seen
+  std::array<int, kKeys> acknowledged_{};         // the newest version that a client was told of
+  std::array<int, kKeys> seen_{};                 // the newest that anybody has seen
   std::array<int, kKeys> told_by_{}, seen_at_{};  // by which database
-  bool ending_ = false;                    // no new writes
-  PlanId decided_plan_ = 0;              // the newest whose commit nothing can take back
+  bool ending_ = false;                           // no new writes
+  PlanId decided_plan_ = 0;                       // the newest whose commit nothing can take back
   std::optional<std::string> violation_;
 };
 

@@ -12,10 +12,12 @@ namespace {
 
 /// Closed at the end.
 struct Connection {
-  explicit Connection(const std::string& path) : file(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+  explicit Connection(const std::string& path)
+      : file(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
     sockaddr_un address{};
     address.sun_family = AF_UNIX;
-    if (path.size() >= sizeof address.sun_path) throw std::runtime_error(path + ": too long for a socket");
+    if (path.size() >= sizeof address.sun_path)
+      throw std::runtime_error(path + ": too long for a socket");
     std::memcpy(address.sun_path, path.c_str(), path.size() + 1);
     if (connect(file, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0)
       throw std::runtime_error(path + ": nobody listens");
@@ -28,9 +30,11 @@ struct Connection {
 
 }  // namespace
 
-nlohmann::json ask_admin(const std::string& socket, const std::string& command, const nlohmann::json& arguments) {
+nlohmann::json ask_admin(const std::string& socket, const std::string& command,
+                         const nlohmann::json& arguments) {
   const Connection connection(socket);
-  const std::string line = nlohmann::json{{"v", 1}, {"command", command}, {"arguments", arguments}}.dump() + "\n";
+  const std::string line =
+      nlohmann::json{{"v", 1}, {"command", command}, {"arguments", arguments}}.dump() + "\n";
   for (std::size_t at = 0; at < line.size();) {
     const ssize_t sent = send(connection.file, line.data() + at, line.size() - at, MSG_NOSIGNAL);
     if (sent <= 0) throw std::runtime_error(command + ": the router is gone");
@@ -46,9 +50,11 @@ nlohmann::json ask_admin(const std::string& socket, const std::string& command, 
   return nlohmann::json::parse(answer);
 }
 
-nlohmann::json tell_admin(const std::string& socket, const std::string& command, const nlohmann::json& arguments) {
+nlohmann::json tell_admin(const std::string& socket, const std::string& command,
+                          const nlohmann::json& arguments) {
   const auto answer = ask_admin(socket, command, arguments);
-  if (!answer.at("ok").get<bool>()) throw std::runtime_error(command + ": " + answer.at("error").dump());
+  if (!answer.at("ok").get<bool>())
+    throw std::runtime_error(command + ": " + answer.at("error").dump());
   return answer.at("result");
 }
 

@@ -1,5 +1,5 @@
-// Preloaded into programs by a test: the wall clock is off by as many seconds as stand in the file that
-// CLOCK_JUMP_FILE names, which may change at any time. Other clocks are as they are.
+// Preloaded into programs by a test: the wall clock is off by as many seconds as stand in the file
+// that CLOCK_JUMP_FILE names, which may change at any time. Other clocks are as they are.
 #include <fcntl.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
@@ -17,14 +17,17 @@ long seconds_off() {
     return name == nullptr ? -1 : open(name, O_RDONLY | O_CLOEXEC);
   }();
   std::array<char, 32> text{};
-  return file >= 0 && pread(file, text.data(), text.size() - 1, 0) > 0 ? std::strtol(text.data(), nullptr, 10) : 0;
+  return file >= 0 && pread(file, text.data(), text.size() - 1, 0) > 0
+             ? std::strtol(text.data(), nullptr, 10)
+             : 0;
 }
 
 }  // namespace
 
 extern "C" int clock_gettime(clockid_t clock, timespec* time) noexcept {
   const long result = syscall(SYS_clock_gettime, clock, time);
-  if (result == 0 && (clock == CLOCK_REALTIME || clock == CLOCK_REALTIME_COARSE)) time->tv_sec += seconds_off();
+  if (result == 0 && (clock == CLOCK_REALTIME || clock == CLOCK_REALTIME_COARSE))
+    time->tv_sec += seconds_off();
   return static_cast<int>(result);
 }
 extern "C" int gettimeofday(timeval* time, void*) noexcept {

@@ -1,5 +1,5 @@
-// Preloaded into programs by a test: while the file that FULL_DISK_FLAG names is there, no file whose path has
-// FULL_DISK_PATH in it becomes larger.
+// Preloaded into programs by a test: while the file that FULL_DISK_FLAG names is there, no file
+// whose path has FULL_DISK_PATH in it becomes larger.
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -48,5 +48,6 @@ extern "C" ssize_t pwrite64(int file, const void* bytes, std::size_t count, off_
 }
 extern "C" int posix_fallocate(int file, off_t at, off_t count) {
   if (full(file, at + count)) return ENOSPC;
-  return reinterpret_cast<int (*)(int, off_t, off_t)>(dlsym(RTLD_NEXT, "posix_fallocate"))(file, at, count);
+  return reinterpret_cast<int (*)(int, off_t, off_t)>(dlsym(RTLD_NEXT, "posix_fallocate"))(file, at,
+                                                                                           count);
 }

@@ -33,7 +33,8 @@ RouterProcess::RouterProcess(const std::vector<std::string>& arguments) {
   posix_spawn_file_actions_init(&actions);
   posix_spawn_file_actions_adddup2(&actions, ends[1], STDOUT_FILENO);
   posix_spawn_file_actions_adddup2(&actions, ends[1], STDERR_FILENO);
-  const int problem = posix_spawn(&process_, program.c_str(), &actions, nullptr, argv.data(), environ);
+  const int problem =
+      posix_spawn(&process_, program.c_str(), &actions, nullptr, argv.data(), environ);
   posix_spawn_file_actions_destroy(&actions);
   close(ends[1]);
   if (problem != 0) throw std::runtime_error("can't start " + program);

@@ -37,8 +37,8 @@ class RouterProcess {
   std::uint16_t port_ = 0;
   std::string ring_digest_;
   std::uint64_t generation_ = 0;
-  std::string tail_;     // what it wrote since; the thread's until it ends
-  std::thread reader_;   // so that its output never stops it
+  std::string tail_;    // what it wrote since; the thread's until it ends
+  std::thread reader_;  // so that its output never stops it
 };
 
 }  // namespace test_support

@@ -2,11 +2,13 @@
 """The project's style, as far as a program can tell: prints what breaks it, and fails then."""
 import pathlib
 import re
+import shutil
+import subprocess
 import sys
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 LINES_MAX = 400
-COLUMNS_MAX = 160
+COLUMNS_MAX = 100
 
 # Which folder may include which (docs/ARCHITECTURE.md); each may include itself.
 MAY_INCLUDE = {
@@ -25,6 +27,7 @@ MAY_INCLUDE = {
     "reshard": ["backends/postgres", "config", "json", "objects", "ring"],
     "program": ["reshard", "router"],
 }
+MAY_INCLUDE_ROOTS = sorted({folder.split("/")[0] for folder in MAY_INCLUDE})
 
 
 def sources(*folders):
@@ -40,7 +43,7 @@ def folder_of(name):
 
 
 def check_length(problems):
-    for path in list(sources(*MAY_INCLUDE, "tests", "bench")):
+    for path in list(sources(*MAY_INCLUDE_ROOTS, "tests", "bench")):
         lines = path.read_text(encoding="utf-8").split("\n")
         name = path.relative_to(ROOT)
         if len(lines) > LINES_MAX:
@@ -52,8 +55,23 @@ def check_length(problems):
                 problems.append(f"{name}:{number}: space at the end of the line")
 
 
+def check_format(problems):
+    """Against .clang-format, whose meaning differs between versions: Debian 12's is the one."""
+    formatter = next(filter(shutil.which, ("clang-format-14", "clang-format")), None)
+    version = formatter and subprocess.run([formatter, "--version"], capture_output=True, text=True, check=True).stdout
+    if not version or " 14." not in version:
+        problems.append(f"clang-format 14 is needed (Debian 12: clang-format), not {version or 'none'}")
+        return
+    paths = [str(path) for path in sources(*MAY_INCLUDE_ROOTS, "tests", "bench")]
+    checked = subprocess.run([formatter, "--dry-run", *paths], capture_output=True, text=True, cwd=ROOT)
+    for name in sorted(set(re.findall(r"^(.+?):\d+:\d+: warning: code should be clang-formatted", checked.stderr, re.MULTILINE))):
+        problems.append(f"{pathlib.Path(name).relative_to(ROOT)}: not formatted; run clang-format -i on it")
+    if checked.returncode != 0:
+        problems.append(f"clang-format: {checked.stderr[:500]}")
+
+
 def check_includes(problems):
-    for path in sources(*{folder.split("/")[0] for folder in MAY_INCLUDE}):
+    for path in sources(*MAY_INCLUDE_ROOTS):
         name = str(path.relative_to(ROOT))
         own = folder_of(name)
         text = path.read_text(encoding="utf-8")
@@ -70,7 +88,7 @@ def check_includes(problems):
 
 def check_cycles(problems):
     graph = {}
-    for path in sources(*{folder.split("/")[0] for folder in MAY_INCLUDE}):
+    for path in sources(*MAY_INCLUDE_ROOTS):
         if path.suffix == ".hpp":
             text = path.read_text(encoding="utf-8")
             graph[str(path.relative_to(ROOT))] = re.findall(r'^#include "([^"]+)"', text, re.MULTILINE)
@@ -94,7 +112,7 @@ def check_cycles(problems):
 
 def check_registered(problems):
     """Every source is built, every test is run."""
-    for path in sources(*{folder.split("/")[0] for folder in MAY_INCLUDE}, "tests", "bench"):
+    for path in sources(*MAY_INCLUDE_ROOTS, "tests", "bench"):
         if path.suffix != ".cpp":
             continue
         stem = path.name
@@ -120,7 +138,7 @@ def check_documents(problems):
 
 def main():
     problems = []
-    for check in (check_length, check_includes, check_cycles, check_registered, check_documents):
+    for check in (check_length, check_format, check_includes, check_cycles, check_registered, check_documents):
         check(problems)
     for problem in problems:
         print(problem)

@@ -67,7 +67,8 @@ TEST_CASE("embedded: a full disk fails writes and says so; reads go on; space br
     // Refused without doubt from now on, and reads serve.
     CHECK(system.put("later", "x").error_text().find("nothing was written") != std::string::npos);
     CHECK(system.get("k0") == acknowledged["k0"]);
-    CHECK(system.client.call(Rpc::find_objects, R"json(["b","(_key=k1*)",{}])json").values.size() >= 10);
+    CHECK(system.client.call(Rpc::find_objects, R"json(["b","(_key=k1*)",{}])json").values.size() >=
+          10);
     CHECK(system.shard.status().last_problem.find("No space") != std::string::npos);
 
     env.bytes_left = FaultyEnv::kPlenty;
@@ -85,7 +86,8 @@ TEST_CASE("embedded: a full disk fails writes and says so; reads go on; space br
   System again({directory.path() / "shard"});
   for (const auto& [key, value] : acknowledged) CHECK(again.get(key) == value);
   const std::string doubtful = again.get(in_doubt);
-  CHECK((doubtful.ends_with(in_doubt) || doubtful == "ObjectNotFoundError: b::" + in_doubt + " does not exist"));
+  CHECK((doubtful.ends_with(in_doubt) ||
+         doubtful == "ObjectNotFoundError: b::" + in_doubt + " does not exist"));
 }
 
 TEST_CASE("embedded: a write is whole or absent wherever the disk fills up") {
@@ -99,7 +101,8 @@ TEST_CASE("embedded: a write is whole or absent wherever the disk fills up") {
       REQUIRE(system.client.call(Rpc::create_bucket, R"(["b",{},{}])").error_text().empty());
       env.bytes_left = room;
       const Answer answer = system.client.call(
-          Rpc::batch, R"([[{"bucket":"b","key":"x","value":{"v":"1"}},{"bucket":"b","key":"y","value":{"v":"1"}}],{}])");
+          Rpc::batch,
+          R"([[{"bucket":"b","key":"x","value":{"v":"1"}},{"bucket":"b","key":"y","value":{"v":"1"}}],{}])");
       if (!answer.error) continue;  // there was room
       env.bytes_left = FaultyEnv::kPlenty;
     }
@@ -111,7 +114,8 @@ TEST_CASE("embedded: a write is whole or absent wherever the disk fills up") {
 TEST_CASE("embedded: a directory in use, and one that is something else, are refused by name") {
   const TemporaryDirectory directory;
   const Owner first({directory.path() / "shard"}, true);
-  CHECK_THROWS_WITH_AS(Owner({directory.path() / "shard"}, true), doctest::Contains("is open already"), std::runtime_error);
+  CHECK_THROWS_WITH_AS(Owner({directory.path() / "shard"}, true),
+                       doctest::Contains("is open already"), std::runtime_error);
   {
     leveldb::DB* other = nullptr;
     leveldb::Options options;
@@ -120,8 +124,10 @@ TEST_CASE("embedded: a directory in use, and one that is something else, are ref
     other->Put({}, "VNODE_COUNT", "1");
     delete other;
   }
-  CHECK_THROWS_WITH_AS(Owner({directory.path() / "other"}, true), doctest::Contains("something else"), std::runtime_error);
-  CHECK_THROWS_WITH_AS(Owner({"/proc/nowhere"}, true), doctest::Contains("/proc/nowhere"), std::runtime_error);
+  CHECK_THROWS_WITH_AS(Owner({directory.path() / "other"}, true),
+                       doctest::Contains("something else"), std::runtime_error);
+  CHECK_THROWS_WITH_AS(Owner({"/proc/nowhere"}, true), doctest::Contains("/proc/nowhere"),
+                       std::runtime_error);
 }
 
 TEST_CASE("embedded: the workers of a process share a directory's owner") {
@@ -138,7 +144,8 @@ TEST_CASE("embedded: a dropped bucket's rows go, and a new one of its name is em
     System system({directory.path() / "shard"});
     const std::string create = R"(["b",{"index":{"v":{"type":"string","unique":true}}},{}])";
     REQUIRE(system.client.call(Rpc::create_bucket, create).error_text().empty());
-    for (int i = 0; i < 1500; ++i) REQUIRE(system.put("k" + std::to_string(i), std::to_string(i)).error_text().empty());
+    for (int i = 0; i < 1500; ++i)
+      REQUIRE(system.put("k" + std::to_string(i), std::to_string(i)).error_text().empty());
     REQUIRE(system.client.call(Rpc::del_bucket, R"(["b",{}])").error_text().empty());
     REQUIRE(system.client.call(Rpc::create_bucket, create).error_text().empty());
     CHECK(system.get("k1") == "ObjectNotFoundError: b::k1 does not exist");
@@ -146,7 +153,10 @@ TEST_CASE("embedded: a dropped bucket's rows go, and a new one of its name is em
     system.client.call(Rpc::get_object, R"(["b","other",{}])");
   }
   // Reopened, the purge goes on from where it was; only what belongs to the new bucket is left.
-  { System system({directory.path() / "shard"}); std::this_thread::sleep_for(std::chrono::milliseconds(300)); }
+  {
+    System system({directory.path() / "shard"});
+    std::this_thread::sleep_for(std::chrono::milliseconds(300));
+  }
   leveldb::DB* db = nullptr;
   REQUIRE(leveldb::DB::Open({}, directory.path() / "shard", &db).ok());
   std::map<char, int> kinds;

@@ -16,9 +16,12 @@ using backends::fake::Fault;
 namespace {
 
 struct System {
-  System() : shard(loop, std::make_unique<backends::embedded::EmbeddedShard>(loop, owner, "shard", 1000)) {
+  System()
+      : shard(loop,
+              std::make_unique<backends::embedded::EmbeddedShard>(loop, owner, "shard", 1000)) {
     client.call(Rpc::create_bucket, R"(["b",{"index":{"n":{"type":"number"}}},{}])");
-    for (int i = 0; i < 100; ++i) client.call(Rpc::put_object, "[\"b\",\"" + std::to_string(i) + R"(",{"n":1},{}])");
+    for (int i = 0; i < 100; ++i)
+      client.call(Rpc::put_object, "[\"b\",\"" + std::to_string(i) + R"(",{"n":1},{}])");
   }
   Answer get() { return client.call(Rpc::get_object, R"(["b","1",{}])"); }
   Answer find() { return client.call(Rpc::find_objects, R"(["b","n=1",{}])"); }
@@ -28,8 +31,8 @@ struct System {
 
   TemporaryDirectory directory;
   boost::asio::io_context loop;
-  std::shared_ptr<backends::embedded::Owner> owner =
-      std::make_shared<backends::embedded::Owner>(backends::embedded::StoreOptions{directory.path() / "shard"}, false);
+  std::shared_ptr<backends::embedded::Owner> owner = std::make_shared<backends::embedded::Owner>(
+      backends::embedded::StoreOptions{directory.path() / "shard"}, false);
   FakeShard shard;
   ShardClient client{shard, loop};
 };

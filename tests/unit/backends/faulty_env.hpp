@@ -17,13 +17,15 @@ class FaultyEnv final : public leveldb::EnvWrapper {
   static constexpr std::int64_t kPlenty = std::int64_t{1} << 50;
   std::atomic<std::int64_t> bytes_left{kPlenty};
 
-  leveldb::Status NewWritableFile(const std::string& name, leveldb::WritableFile** result) override {
+  leveldb::Status NewWritableFile(const std::string& name,
+                                  leveldb::WritableFile** result) override {
     leveldb::WritableFile* file = nullptr;
     const leveldb::Status status = target()->NewWritableFile(name, &file);
     *result = status.ok() ? new File(*this, name, file) : nullptr;
     return status;
   }
-  leveldb::Status NewAppendableFile(const std::string& name, leveldb::WritableFile** result) override {
+  leveldb::Status NewAppendableFile(const std::string& name,
+                                    leveldb::WritableFile** result) override {
     leveldb::WritableFile* file = nullptr;
     const leveldb::Status status = target()->NewAppendableFile(name, &file);
     *result = status.ok() ? new File(*this, name, file) : nullptr;
@@ -33,7 +35,8 @@ class FaultyEnv final : public leveldb::EnvWrapper {
  private:
   class File final : public leveldb::WritableFile {
    public:
-    File(FaultyEnv& env, std::string name, leveldb::WritableFile* file) : env_(env), name_(std::move(name)), file_(file) {}
+    File(FaultyEnv& env, std::string name, leveldb::WritableFile* file)
+        : env_(env), name_(std::move(name)), file_(file) {}
     ~File() override { delete file_; }
     leveldb::Status Append(const leveldb::Slice& data) override {
       const auto size = static_cast<std::int64_t>(data.size());

@@ -45,11 +45,13 @@ struct System {
   };
 
   explicit System(MorayShardOptions options = quick())
-      : source(std::make_shared<ChangingAddresses>()), shard(std::make_unique<MorayShard>(loop, source, options)) {}
+      : source(std::make_shared<ChangingAddresses>()),
+        shard(std::make_unique<MorayShard>(loop, source, options)) {}
 
   Sent& send(bool stream = false, std::uint32_t affinity = 0) {
     sent.emplace_back();
-    const std::string text = ShardClient::payload(stream ? Rpc::find_objects : Rpc::get_object, "[" + std::to_string(sent.size()) + "]");
+    const std::string text = ShardClient::payload(stream ? Rpc::find_objects : Rpc::get_object,
+                                                  "[" + std::to_string(sent.size()) + "]");
     const std::string_view piece = text;
     backends::Request request;
     request.rpc = stream ? Rpc::find_objects : Rpc::get_object;
@@ -154,7 +156,8 @@ TEST_CASE("moray shard: a server that only hangs up is tried with back-off, not 
   const auto begin = std::chrono::steady_clock::now();
   const auto before = server.accepted;
   system.run([&] { return server.accepted > before + 6; });
-  const auto took = std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - begin);
+  const auto took = std::chrono::duration_cast<std::chrono::milliseconds>(
+      std::chrono::steady_clock::now() - begin);
   CHECK(took.count() >= 5 * 10);  // 10 to 40 ms apart
 }
 
@@ -190,7 +193,8 @@ TEST_CASE("moray shard: an answer that nobody asked for, and a broken one, cost 
   }
 }
 
-TEST_CASE("moray shard: streams have connections of their own; a cancelled one lets the next go on") {
+TEST_CASE(
+    "moray shard: streams have connections of their own; a cancelled one lets the next go on") {
   MorayShardOptions options = quick();
   options.pool.stream_connections_max = 1;
   System system(options);
@@ -207,7 +211,8 @@ TEST_CASE("moray shard: streams have connections of their own; a cancelled one l
   server.answer(server.requests[2], fast::Status::data, "[1]");
   server.answer(server.requests[2], fast::Status::end);
   for (const auto& request : server.requests)
-    if (request.payload.find("getObject") != std::string::npos) server.answer(request, fast::Status::end);
+    if (request.payload.find("getObject") != std::string::npos)
+      server.answer(request, fast::Status::end);
   system.run([&] { return second.done() && point.done(); });
   CHECK(second.sink.answer.values.size() == 1);
   CHECK(first.sink.answer.frames == 0);
@@ -262,7 +267,8 @@ TEST_CASE("moray shard: an address that joins gets a lane of its own, whoever's 
     system.run([&] { return one.requests.size() == 1; });
     system.source->change({one.endpoint(), two.endpoint(), three.endpoint()});
     for (std::uint32_t vnode = 0; vnode < 9; ++vnode) system.send(false, vnode);
-    system.run([&] { return one.requests.size() + two.requests.size() + three.requests.size() == 10; });
+    system.run(
+        [&] { return one.requests.size() + two.requests.size() + three.requests.size() == 10; });
     CHECK(one.requests.size() == 4);
     CHECK(two.requests.size() == 3);
     CHECK(three.requests.size() == 3);
@@ -283,6 +289,7 @@ TEST_CASE("moray shard: with several addresses all are used, each vnode's reques
   two.stop();
   system.settle();
   const std::size_t before = one.requests.size();
-  for (std::uint32_t vnode = 0; vnode < 10; ++vnode) CHECK(system.send(false, vnode).submitted.ticket);
+  for (std::uint32_t vnode = 0; vnode < 10; ++vnode)
+    CHECK(system.send(false, vnode).submitted.ticket);
   system.run([&] { return one.requests.size() == before + 10; });
 }

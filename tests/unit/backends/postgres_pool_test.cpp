@@ -2,9 +2,9 @@
 #include <memory>
 #include <thread>
 
+#include <doctest/doctest.h>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/steady_timer.hpp>
-#include <doctest/doctest.h>
 
 #include "backends/postgres/pool.hpp"
 
@@ -22,8 +22,8 @@ TEST_CASE("postgres pool: timers that have run out when it ends find nobody") {
   auto pool = std::make_unique<Pool>(loop, options);
   for (int i = 0; i < 5'000 && pool->problem().empty(); ++i) loop.run_for(1ms);
   REQUIRE_FALSE(pool->problem().empty());
-  // Its retries and its look at idle connections are all due when the loop looks again; the first to be
-  // called ends the pool, and the others' handlers are on their way by then.
+  // Its retries and its look at idle connections are all due when the loop looks again; the first
+  // to be called ends the pool, and the others' handlers are on their way by then.
   boost::asio::steady_timer end(loop, 0ms);
   end.async_wait([&pool](const boost::system::error_code& error) {
     if (!error) pool.reset();

@@ -28,16 +28,20 @@ class ScriptedServer {
     accept();
   }
 
-  [[nodiscard]] boost::asio::ip::tcp::endpoint endpoint() const { return acceptor_.local_endpoint(); }
+  [[nodiscard]] boost::asio::ip::tcp::endpoint endpoint() const {
+    return acceptor_.local_endpoint();
+  }
 
   std::vector<Request> requests;
   std::size_t accepted = 0;
   bool close_at_once = false;
 
   void answer(const Request& request, fast::Status status, const std::string& d = "[]") {
-    send(request.connection, request.message_id, status, R"({"m":{"uts":1,"name":"x"},"d":)" + d + "}");
+    send(request.connection, request.message_id, status,
+         R"({"m":{"uts":1,"name":"x"},"d":)" + d + "}");
   }
-  void send(std::size_t connection, std::uint32_t message_id, fast::Status status, const std::string& payload) {
+  void send(std::size_t connection, std::uint32_t message_id, fast::Status status,
+            const std::string& payload) {
     std::string frame;
     fast::append_frame(frame, fast::Version::v1, status, message_id, payload);
     boost::system::error_code ignored;
@@ -67,16 +71,17 @@ class ScriptedServer {
   };
 
   void accept() {
-    acceptor_.async_accept([this](const boost::system::error_code& error, boost::asio::ip::tcp::socket socket) {
-      if (error) return;
-      ++accepted;
-      connections_.push_back(std::make_shared<Connection>(std::move(socket)));
-      if (close_at_once)
-        drop(connections_.size() - 1);
-      else
-        read(connections_.size() - 1);
-      accept();
-    });
+    acceptor_.async_accept(
+        [this](const boost::system::error_code& error, boost::asio::ip::tcp::socket socket) {
+          if (error) return;
+          ++accepted;
+          connections_.push_back(std::make_shared<Connection>(std::move(socket)));
+          if (close_at_once)
+            drop(connections_.size() - 1);
+          else
+            read(connections_.size() - 1);
+          accept();
+        });
   }
 
   void read(std::size_t index) {
@@ -90,8 +95,8 @@ class ScriptedServer {
             return;
           }
           connection->decoder.feed({connection->buffer, bytes});
-          for (auto decoded = connection->decoder.next(); std::holds_alternative<fast::Frame>(decoded);
-               decoded = connection->decoder.next()) {
+          for (auto decoded = connection->decoder.next();
+               std::holds_alternative<fast::Frame>(decoded); decoded = connection->decoder.next()) {
             const auto& frame = std::get<fast::Frame>(decoded);
             requests.push_back({index, frame.message_id, std::string(frame.payload)});
           }

@@ -17,7 +17,8 @@ std::string problem_with(const std::string& members) {
 }
 
 std::string problem_of_shard(const std::string& members) {
-  return problems_of(R"({"ring":{"location":"/r"},"shards":[{"pnode":"tcp://1.m:2020",)" + members + "}]}");
+  return problems_of(R"({"ring":{"location":"/r"},"shards":[{"pnode":"tcp://1.m:2020",)" + members +
+                     "}]}");
 }
 
 }  // namespace
@@ -56,41 +57,56 @@ TEST_CASE("config: five mistakes are five problems, each with its place") {
   CHECK(text.find("status.port: ") != std::string::npos);
   CHECK(text.find("listen.host: must be an IP address, not \"localhost\"") != std::string::npos);
   CHECK(text.find("wrokers: is not a known setting") != std::string::npos);
-  CHECK(text.find("shards[0].backend: must be \"moray\", \"postgres\" or \"embedded\", not ") != std::string::npos);
+  CHECK(text.find("shards[0].backend: must be \"moray\", \"postgres\" or \"embedded\", not ") !=
+        std::string::npos);
   CHECK(text.find("shards[1]: needs \"path\"") != std::string::npos);
 }
 
 TEST_CASE("config: what is not JSON, not there, or of another type") {
   CHECK(problems_of("{") != "");
   CHECK(problems_of("[]") != "");
-  CHECK(to_text(load_file("/nonexistent/config.json").problems) == "/nonexistent/config.json: cannot be read\n");
+  CHECK(to_text(load_file("/nonexistent/config.json").problems) ==
+        "/nonexistent/config.json: cannot be read\n");
   CHECK(problem_with(R"("workers":-1)").find("workers: ") == 0);
   CHECK(problem_with(R"("workers":"two")").find("workers: ") == 0);
   CHECK(problem_with(R"("log":{"level":"loud"})").find("log.level: ") == 0);
   CHECK(problem_with(R"("timeouts":{"objectMs":0})").find("timeouts.objectMs: ") == 0);
   CHECK(problem_with(R"("limits":{"frameBytesMax":1})").find("limits.frameBytesMax: ") == 0);
   CHECK(problem_with(R"("dns":{"resolvers":["not an address:x"]})").find("dns.resolvers: ") == 0);
-  CHECK(problem_with(R"("pool":{"pointConnectionsMax":1})").find("pool.pointConnectionsMax: is not a known setting") == 0);
+  CHECK(problem_with(R"("pool":{"pointConnectionsMax":1})")
+            .find("pool.pointConnectionsMax: is not a known setting") == 0);
 }
 
 TEST_CASE("config: each kind of shard has its members and no others") {
   CHECK(problem_of_shard(R"("address":"10.0.0.1:2021")") == "");
-  CHECK(problem_of_shard(R"("backend":"moray")") == "shards[0]: needs either \"address\" or \"srv\"\n");
-  CHECK(problem_of_shard(R"("address":"10.0.0.1:2021","srv":"x")") == "shards[0]: needs either \"address\" or \"srv\"\n");
-  CHECK(problem_of_shard(R"("address":"10.0.0.1:x")") == "shards[0].address: is not host:port: \"10.0.0.1:x\"\n");
-  CHECK(problem_of_shard(R"("srv":"x","fastVersion":3)") == "shards[0].fastVersion: must be 1 or 2, not the number 3\n");
+  CHECK(problem_of_shard(R"("backend":"moray")") ==
+        "shards[0]: needs either \"address\" or \"srv\"\n");
+  CHECK(problem_of_shard(R"("address":"10.0.0.1:2021","srv":"x")") ==
+        "shards[0]: needs either \"address\" or \"srv\"\n");
+  CHECK(problem_of_shard(R"("address":"10.0.0.1:x")") ==
+        "shards[0].address: is not host:port: \"10.0.0.1:x\"\n");
+  CHECK(problem_of_shard(R"("srv":"x","fastVersion":3)") ==
+        "shards[0].fastVersion: must be 1 or 2, not the number 3\n");
   CHECK(problem_of_shard(R"("srv":"x","path":"/p")").find("shards[0].path: does not belong") == 0);
-  CHECK(problem_of_shard(R"("backend":"embedded","path":"/p","srv":"x")").find("shards[0].srv: does not belong") == 0);
-  CHECK(problems_of(R"({"ring":{"location":"/r"},"shards":[{"pnode":"a","srv":"x"},{"pnode":"a","srv":"y"}]})") ==
-        "shards[1].pnode: \"a\" has a shard already\n");
-  CHECK(problems_of(R"({"ring":{"location":"/r"},"shards":[{"pnode":"a","backend":"embedded","path":"/p/x"},)"
-                    R"({"pnode":"b","backend":"embedded","path":"/p/./x"}]})") ==
-        "shards[1].path: \"/p/./x\" belongs to another shard already\n");
+  CHECK(problem_of_shard(R"("backend":"embedded","path":"/p","srv":"x")")
+            .find("shards[0].srv: does not belong") == 0);
+  CHECK(
+      problems_of(
+          R"({"ring":{"location":"/r"},"shards":[{"pnode":"a","srv":"x"},{"pnode":"a","srv":"y"}]})") ==
+      "shards[1].pnode: \"a\" has a shard already\n");
+  CHECK(
+      problems_of(
+          R"({"ring":{"location":"/r"},"shards":[{"pnode":"a","backend":"embedded","path":"/p/x"},)"
+          R"({"pnode":"b","backend":"embedded","path":"/p/./x"}]})") ==
+      "shards[1].path: \"/p/./x\" belongs to another shard already\n");
 }
 
 TEST_CASE("config: shards follow the ring's pnodes") {
   const std::vector<std::string> pnodes{"tcp://2.m:2020", "tcp://1.m:2021"};
-  Config config = parse(R"({"ring":{"location":"/r"},"shards":[{"pnode":"tcp://2.m:2020","srv":"x"},{"pnode":"other","srv":"y"}]})").config;
+  Config config =
+      parse(
+          R"({"ring":{"location":"/r"},"shards":[{"pnode":"tcp://2.m:2020","srv":"x"},{"pnode":"other","srv":"y"}]})")
+          .config;
   ResolvedShards resolved = resolve_shards(config, pnodes);
   CHECK(to_text(resolved.problems) == "shards: the ring's pnode \"tcp://1.m:2021\" has no shard\n");
   CHECK(to_text(resolved.warnings) == "shards: \"other\" is not a pnode of the ring\n");
@@ -110,8 +126,9 @@ TEST_CASE("config: electric-moray's form") {
   CHECK(config.electric_moray);
   CHECK(config.listen.host == "::");
   CHECK(config.resolvers == std::vector<std::string>{"10.0.0.53"});
-  const ResolvedShards resolved = resolve_shards(
-      config, {"tcp://1.moray.example.com:2020", "tcp://2.moray.example.com:2020", "tcp://3.moray.example.com:2020", "nonsense"});
+  const ResolvedShards resolved =
+      resolve_shards(config, {"tcp://1.moray.example.com:2020", "tcp://2.moray.example.com:2020",
+                              "tcp://3.moray.example.com:2020", "nonsense"});
   REQUIRE(resolved.shards.size() == 3);
   CHECK_FALSE(resolved.shards[0].read_only);
   CHECK(resolved.shards[1].read_only);
@@ -119,8 +136,10 @@ TEST_CASE("config: electric-moray's form") {
   CHECK(resolved.warnings.size() == 1);
   CHECK(to_text(resolved.problems) == "nonsense: is not of the form tcp://host:port\n");
   CHECK(problems_of(R"({"ringCfg":{"location":"/r"}})") == "ringCfg.indexShards: is required\n");
-  CHECK(problems_of(R"({"ringCfg":{"indexShards":{}}})").find("ringCfg.indexShards: must be a list") == 0);
-  CHECK(problems_of(R"({"ringCfg":{"indexShards":[{}]}})") == "ringCfg.indexShards[0].host: is required\n");
+  CHECK(problems_of(R"({"ringCfg":{"indexShards":{}}})")
+            .find("ringCfg.indexShards: must be a list") == 0);
+  CHECK(problems_of(R"({"ringCfg":{"indexShards":[{}]}})") ==
+        "ringCfg.indexShards[0].host: is required\n");
 }
 
 TEST_CASE("config: addresses") {

@@ -42,7 +42,8 @@ std::string random_bytes(std::mt19937& random, std::size_t size) {
 
 TEST_CASE("checksum: the recorded sums of real clients") {
   std::size_t seen = 0;
-  for (const std::string& line : test_support::read_lines(test_support::data_path("fast/crc.jsonl"))) {
+  for (const std::string& line :
+       test_support::read_lines(test_support::data_path("fast/crc.jsonl"))) {
     const auto vector = nlohmann::json::parse(line);
     const auto payload = vector["payload"].get<std::string>();
     const auto expected = vector["crc"].get<std::uint16_t>();
@@ -83,14 +84,17 @@ TEST_CASE("checksum: a text's end is replaced by a longer, an equal and a shorte
   for (int round = 0; round < 500; ++round) {
     const std::string beginning = random_bytes(random, random() % 300);
     const std::string old_end = random_bytes(random, random() % 100);
-    const std::string first = random_bytes(random, random() % 60), second = random_bytes(random, random() % 60);
+    const std::string first = random_bytes(random, random() % 60),
+                      second = random_bytes(random, random() % 60);
     const std::string_view new_end[] = {first, second};
-    CHECK(checksum_v2_of_new_end(checksum_v2(beginning + old_end), old_end, new_end) == checksum_v2(beginning + first + second));
+    CHECK(checksum_v2_of_new_end(checksum_v2(beginning + old_end), old_end, new_end) ==
+          checksum_v2(beginning + first + second));
   }
 }
 
 TEST_CASE("checksum: version 1 refuses what is not UTF-8") {
-  for (const char* bytes : {"\xff", "\xc0\x80", "\xe2\x82", "\xed\xa0\x80", "\xf4\x90\x80\x80", "a\x80"})
+  for (const char* bytes :
+       {"\xff", "\xc0\x80", "\xe2\x82", "\xed\xa0\x80", "\xf4\x90\x80\x80", "a\x80"})
     CHECK(checksum_v1(bytes) == std::nullopt);
   CHECK(checksum_v1("\xe2\x82\xac").has_value());
 }

@@ -159,5 +159,7 @@ TEST_CASE("error payload: strings are escaped as JSON.stringify does") {
 TEST_CASE("error payload: m.name is null where there is no method") {
   std::string out;
   append_error_payload(out, "", 5, Error{"E", "m", "{}", "{\"a\":1}", ""});
-  CHECK(out == R"({"m":{"uts":5,"name":null},"d":{"name":"E","message":"m","context":{},"info":{"a":1}}})");
+  CHECK(
+      out ==
+      R"({"m":{"uts":5,"name":null},"d":{"name":"E","message":"m","context":{},"info":{"a":1}}})");
 }

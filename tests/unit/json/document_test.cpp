@@ -4,9 +4,9 @@
 #include <string>
 
 #include <doctest/doctest.h>
-#include <nlohmann/json.hpp>
 #include <sys/mman.h>
 #include <unistd.h>
+#include <nlohmann/json.hpp>
 
 #include "json/tokens.hpp"
 #include "tests/unit/json/reference/reference.hpp"
@@ -87,13 +87,15 @@ TEST_CASE("parse: no byte behind the text is read") {
     REQUIRE_FALSE(document.parse(pages.at_the_end('"' + digits + '"')));
     REQUIRE_FALSE(document.parse(pages.at_the_end('[' + digits + ']')));
     REQUIRE_FALSE(document.parse(pages.at_the_end(std::string(size, ' ') + "true")));
-    for (const std::string ending : {"tru", "-", "1.", "1e", "\"\\", "\"\\u", "\"\\u12", "\"", "[", "{"})
+    for (const std::string ending :
+         {"tru", "-", "1.", "1e", "\"\\", "\"\\u", "\"\\u12", "\"", "[", "{"})
       REQUIRE(document.parse(pages.at_the_end(std::string(size, ' ') + ending)));
   }
 }
 
 TEST_CASE("text: a value's exact bytes") {
-  const std::string text = "  { \"a\" : [ 1 , -2.5e3 ] , \"b\":\"x y\"  , \"c\": null , \"d\" :{ } } \n";
+  const std::string text =
+      "  { \"a\" : [ 1 , -2.5e3 ] , \"b\":\"x y\"  , \"c\": null , \"d\" :{ } } \n";
   json::Document document;
   REQUIRE_FALSE(document.parse(text));
   const json::Value root = document.root();
@@ -124,7 +126,8 @@ TEST_CASE("text: views point into the parsed text") {
 
 TEST_CASE("find: the last of doubled members wins, names compared after unescaping") {
   json::Document document;
-  const std::string text = R"({"name":1,"n\u0061me":2,"x":{"name":9},"names":4,"nam":5,"\u006eame":3})";
+  const std::string text =
+      R"({"name":1,"n\u0061me":2,"x":{"name":9},"names":4,"nam":5,"\u006eame":3})";
   REQUIRE_FALSE(document.parse(text));
   CHECK(document.root().find("name")->text() == "3");
   CHECK(document.root().find("nam")->text() == "5");
@@ -139,7 +142,8 @@ TEST_CASE("members and elements: in order, duplicates included, nested ones step
   std::vector<std::string> seen;
   for (const json::Member member : document.root().members())
     seen.push_back(std::string(member.name.raw_string()) + "=" + std::string(member.value.text()));
-  CHECK(seen == std::vector<std::string>{"a=[[1,[2]],{\"b\":[]}]", "a={}", "c=[3,{\"d\":4},\"e\",[ ]]"});
+  CHECK(seen ==
+        std::vector<std::string>{"a=[[1,[2]],{\"b\":[]}]", "a={}", "c=[3,{\"d\":4},\"e\",[ ]]"});
   seen.clear();
   for (const json::Value element : document.root().find("c")->elements())
     seen.emplace_back(element.text());

@@ -28,7 +28,10 @@ TEST_CASE("unescape: every escape, and what stands between") {
   CHECK(unescaped("") == "");
   CHECK(unescaped("plain") == "plain");
   CHECK(unescaped(R"(\"\\\/\b\f\n\r\t)") == "\"\\/\b\f\n\r\t");
-  CHECK(unescaped(R"(a\u0041b\u00e9c\u20ACd)") == "aAb\xc3\xa9" "c\xe2\x82\xac" "d");
+  CHECK(unescaped(R"(a\u0041b\u00e9c\u20ACd)") ==
+        "aAb\xc3\xa9"
+        "c\xe2\x82\xac"
+        "d");
   CHECK(unescaped(R"(\u0000)") == std::string(1, '\0'));
   CHECK(unescaped(R"(\uffff\u0800\u07ff\u0080\u007f)") ==
         "\xef\xbf\xbf\xe0\xa0\x80\xdf\xbf\xc2\x80\x7f");

@@ -35,9 +35,12 @@ TEST_CASE("bucket: names and configurations that moray refuses") {
 }
 
 TEST_CASE("bucket: an update adds, removes and redefines indexes, and remembers what to reindex") {
-  const Bucket before = stored(R"({"index":{"a":{"type":"string"},"b":{"type":"number"}},"options":{"version":1}})");
+  const Bucket before =
+      stored(R"({"index":{"a":{"type":"string"},"b":{"type":"number"}},"options":{"version":1}})");
   const auto update = update_bucket(
-      before, stored(R"({"index":{"a":{"type":"number"},"c":{"type":"string"}},"options":{"version":2}})"), false);
+      before,
+      stored(R"({"index":{"a":{"type":"number"},"c":{"type":"string"}},"options":{"version":2}})"),
+      false);
   REQUIRE(update);
   CHECK(update->added == std::vector<std::string>{"a", "c"});
   CHECK(update->removed == std::vector<std::string>{"a", "b"});
@@ -45,7 +48,8 @@ TEST_CASE("bucket: an update adds, removes and redefines indexes, and remembers 
   CHECK(update->bucket.usable_field("c") == nullptr);
   CHECK(update->bucket.field("c") != nullptr);
 
-  const auto without = update_bucket(before, stored(R"({"index":{"c":{"type":"string"}},"options":{"version":2}})"), true);
+  const auto without = update_bucket(
+      before, stored(R"({"index":{"c":{"type":"string"}},"options":{"version":2}})"), true);
   REQUIRE(without);
   CHECK_FALSE(without->bucket.reindexing("c"));
 
@@ -64,12 +68,16 @@ TEST_CASE("bucket: getBucket's row has texts of JSON") {
 TEST_CASE("arguments: moray's validator speaks of the first that does not fit") {
   CHECK(complaint("getObject", R"(["b","k",{}])").empty());
   CHECK(complaint("getObject", R"(["b","k"])") == "getObject expects 3 arguments");
-  CHECK(complaint("getObject", R"(["","k",{}])").find("to be a nonempty string: bucket should NOT be shorter than 1 characters") !=
+  CHECK(complaint("getObject", R"(["","k",{}])")
+            .find("to be a nonempty string: bucket should NOT be shorter than 1 characters") !=
         std::string::npos);
-  CHECK(complaint("putObject", R"(["b","k",[],{}])").find("\"value\" (args[2]) to be an object: value should be object") !=
+  CHECK(complaint("putObject", R"(["b","k",[],{}])")
+            .find("\"value\" (args[2]) to be an object: value should be object") !=
         std::string::npos);
   CHECK(complaint("reindexObjects", R"(["b",1.5,{}])").find("count") != std::string::npos);
-  CHECK(complaint("batch", R"([[{"bucket":"b","operation":"nonsense"}],{}])").find("requests[0].operation") != std::string::npos);
-  CHECK(complaint("ping", R"([{"req_id":"x"}])").find("options.req_id should match format \"uuid\"") != std::string::npos);
+  CHECK(complaint("batch", R"([[{"bucket":"b","operation":"nonsense"}],{}])")
+            .find("requests[0].operation") != std::string::npos);
+  CHECK(complaint("ping", R"([{"req_id":"x"}])")
+            .find("options.req_id should match format \"uuid\"") != std::string::npos);
   CHECK(complaint("unknown", "[]").empty());
 }

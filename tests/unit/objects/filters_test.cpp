@@ -9,8 +9,9 @@ using namespace objects;
 
 namespace {
 
-const char* kIndex = R"({"s":{"type":"string"},"n":{"type":"number"},"b":{"type":"boolean"},"as":{"type":"[string]"},
-                         "ip":{"type":"ip"},"net":{"type":"subnet"},"d":{"type":"date"},"r":{"type":"numrange"}})";
+const char* kIndex =
+    R"({"s":{"type":"string"},"n":{"type":"number"},"b":{"type":"boolean"},"as":{"type":"[string]"},
+        "ip":{"type":"ip"},"net":{"type":"subnet"},"d":{"type":"date"},"r":{"type":"numrange"}})";
 
 Row row_of(const Bucket& bucket, const char* object) {
   Row row;
@@ -91,7 +92,8 @@ TEST_CASE("condition: what no column decides is looked up in the object, but nev
   CHECK(match("(|(n=1)(other=x))", "{}") ==
         "NotIndexedError: b does not have indexes that support (|(n=1)(other=x))");
   CHECK(match("(!(n=1))", R"({"n":2})") == "yes");
-  CHECK(match("(n<=abc)", R"({"n":1})") == "no");  // moray counts all rows, and its updateObjects changes them
+  CHECK(match("(n<=abc)", R"({"n":1})") ==
+        "no");  // moray counts all rows, and its updateObjects changes them
   CHECK(match("(d=abc)", "{}") == "InvalidQueryError: (d=abc) is an invalid filter");
 }
 
@@ -103,16 +105,21 @@ TEST_CASE("selection: limits, offsets and sorts as moray reads them") {
   CHECK(selection_of(bucket, value(R"({"limit":0})"))->limit == 1000u);
   CHECK_FALSE(selection_of(bucket, value(R"({"noLimit":true})"))->limit);
   CHECK(selection_of(bucket, value(R"({"noLimit":true,"limit":3})"))->limit == 3u);
-  CHECK(selection_of(bucket, value(R"({"sort":{"attribute":"N","order":"desc"}})"))->sort.at(0).descending);
-  CHECK(selection_of(bucket, value(R"({"sort":{"attribute":"zzz"}})")).error().message == "column \"zzz\" does not exist");
-  CHECK(selection_of(bucket, value(R"({"sort":{"attribute":"_idx"}})")).error().message == "sorting on \"_idx\" is not allowed");
+  CHECK(selection_of(bucket, value(R"({"sort":{"attribute":"N","order":"desc"}})"))
+            ->sort.at(0)
+            .descending);
+  CHECK(selection_of(bucket, value(R"({"sort":{"attribute":"zzz"}})")).error().message ==
+        "column \"zzz\" does not exist");
+  CHECK(selection_of(bucket, value(R"({"sort":{"attribute":"_idx"}})")).error().message ==
+        "sorting on \"_idx\" is not allowed");
 }
 
 TEST_CASE("selection: NULLs come last ascending and first descending") {
   const Bucket bucket = bucket_with(kIndex);
   const auto order = [&](const char* options, const char* a, const char* b) {
     const Selection selection = *selection_of(bucket, value(options));
-    return comes_before(selection, sort_values(selection, row_of(bucket, a)), sort_values(selection, row_of(bucket, b)));
+    return comes_before(selection, sort_values(selection, row_of(bucket, a)),
+                        sort_values(selection, row_of(bucket, b)));
   };
   const char* ascending = R"({"sort":{"attribute":"n","order":"ASC"}})";
   const char* descending = R"({"sort":{"attribute":"n","order":"DESC"}})";

@@ -13,7 +13,8 @@ namespace {
 JsValue structure(const Filter& filter) {
   using Kind = Filter::Kind;
   JsObject out;
-  static constexpr const char* kNames[] = {"equal", "ge", "le", "approx", "present", "substring", "ext", "and", "or", "not"};
+  static constexpr const char* kNames[] = {"equal",     "ge",  "le",  "approx", "present",
+                                           "substring", "ext", "and", "or",     "not"};
   out.set("type", kNames[static_cast<int>(filter.kind)]);
   if (filter.kind == Kind::conjunction || filter.kind == Kind::disjunction) {
     JsArray children;

@@ -21,10 +21,12 @@ std::optional<DeleteLogRow> logged(const char* headers, const char* object) {
 }  // namespace
 
 TEST_CASE("trigger: functions, other expressions, and what does not parse") {
-  for (const char* source : {"function (req, cb) { cb(); }", "function named(a) {}", "(a, b) => { b(); }", "a => a",
-                             "async function f() {}", "/* why */ function f() { return \"}\"; } // so", "(function () {})"})
+  for (const char* source : {"function (req, cb) { cb(); }", "function named(a) {}",
+                             "(a, b) => { b(); }", "a => a", "async function f() {}",
+                             "/* why */ function f() { return \"}\"; } // so", "(function () {})"})
     CHECK_MESSAGE(classify_source(source) == Source::function, source);
-  for (const char* source : {"5", "'text'", "a.b", "[1, 2]", "x"}) CHECK_MESSAGE(classify_source(source) == Source::other, source);
+  for (const char* source : {"5", "'text'", "a.b", "[1, 2]", "x"})
+    CHECK_MESSAGE(classify_source(source) == Source::other, source);
   for (const char* source : {"function (", "not a function", "'open", "/* open", "{(})"})
     CHECK_MESSAGE(classify_source(source) == Source::broken, source);
 }
@@ -33,7 +35,8 @@ TEST_CASE("trigger: only recordDeleteLog is known") {
   CHECK(classify_triggers({}, {}) == Triggers::none);
   CHECK(triggers("function recordDeleteLog(req, cb) { cb(); }") == Triggers::record_delete_log);
   CHECK(triggers("function other(req, cb) { cb(); }") == Triggers::unknown);
-  CHECK(classify_triggers(JsArray{JsValue("function recordDeleteLog() {}")}, {}) == Triggers::unknown);  // a pre trigger
+  CHECK(classify_triggers(JsArray{JsValue("function recordDeleteLog() {}")}, {}) ==
+        Triggers::unknown);  // a pre trigger
 }
 
 TEST_CASE("delete log: nothing without previous metadata, or where the object stays") {
@@ -44,13 +47,14 @@ TEST_CASE("delete log: nothing without previous metadata, or where the object st
 }
 
 TEST_CASE("delete log: what is overwritten or deleted is recorded") {
-  const DeleteLogRow row = *logged(R"({"x-muskie-prev-metadata":{"objectId":"a","n":1}})", R"({"objectId":"b"})");
+  const DeleteLogRow row =
+      *logged(R"({"x-muskie-prev-metadata":{"objectId":"a","n":1}})", R"({"objectId":"b"})");
   CHECK(row.bucket == "manta_delete_log");
   CHECK(row.key == "/a/1700000000123");
   CHECK(row.value == R"({"objectId":"a","n":1})");
   CHECK(row.indexed);
-  const DeleteLogRow fast =
-      *logged(R"({"x-muskie-prev-metadata":{"objectId":"a"},"x-muskie-snaplinks-disabled":true})", nullptr);
+  const DeleteLogRow fast = *logged(
+      R"({"x-muskie-prev-metadata":{"objectId":"a"},"x-muskie-snaplinks-disabled":true})", nullptr);
   CHECK(fast.bucket == "manta_fastdelete_queue");
   CHECK(fast.key == "a");
   CHECK_FALSE(fast.indexed);

@@ -19,13 +19,19 @@ std::vector<VnodeLoad> even() {
   return loads;
 }
 
-ring::VnodeSet by(const Choice& choice, const std::vector<VnodeLoad>& loads = even()) { return chosen(choice, kOwned, loads); }
+ring::VnodeSet by(const Choice& choice, const std::vector<VnodeLoad>& loads = even()) {
+  return chosen(choice, kOwned, loads);
+}
 
 Table table_of(double rows, bool indexed) {
   Table table;
   table.bucket = table.name = "b";
   table.rows_about = rows;
-  if (indexed) table.indexes.push_back({"b__vnode_idx", "CREATE INDEX b__vnode_idx ON public.b USING btree (_vnode) WHERE (_vnode IS NOT NULL)", false, ""});
+  if (indexed)
+    table.indexes.push_back(
+        {"b__vnode_idx",
+         "CREATE INDEX b__vnode_idx ON public.b USING btree (_vnode) WHERE (_vnode IS NOT NULL)",
+         false, ""});
   return table;
 }
 
@@ -49,8 +55,10 @@ TEST_CASE("choose: vnodes without rows cost nothing; half of nothing is half of 
 
 TEST_CASE("choose: named vnodes, all of them the source's; in one way only") {
   CHECK(by({"3,21-22", false, 0, 0}).to_text() == "3,21-22");
-  CHECK_THROWS_WITH_AS(by({"9-11", false, 0, 0}), "vnodes that the source does not own: 10-11", std::invalid_argument);
-  CHECK_THROWS_WITH_AS(by({"", true, 5, 0}), doctest::Contains("in one way"), std::invalid_argument);
+  CHECK_THROWS_WITH_AS(by({"9-11", false, 0, 0}), "vnodes that the source does not own: 10-11",
+                       std::invalid_argument);
+  CHECK_THROWS_WITH_AS(by({"", true, 5, 0}), doctest::Contains("in one way"),
+                       std::invalid_argument);
   CHECK_THROWS_WITH_AS(by({}), doctest::Contains("in one way"), std::invalid_argument);
 }
 
@@ -60,7 +68,8 @@ TEST_CASE("groups: about so many rows each; all at once without an index") {
   CHECK(groups_of(vnodes, table_of(0, true), 100, 20'000).size() == 1);
   CHECK(groups_of(vnodes, table_of(100'000'000, true), 100, 20'000).size() == 100);  // a vnode each
   CHECK(groups_of(vnodes, table_of(1'000'000, false), 100, 20'000).size() == 1);
-  CHECK(groups_of(ring::VnodeSet::parse("0-99999"), table_of(0, true), 100'000, 20'000).size() == 20);  // no list is too long
+  CHECK(groups_of(ring::VnodeSet::parse("0-99999"), table_of(0, true), 100'000, 20'000).size() ==
+        20);  // no list is too long
   std::uint64_t next = 0;
   for (const auto& group : groups_of(vnodes, table_of(1'000'000, true), 100, 20'000))
     for (const std::uint64_t vnode : group) CHECK(vnode == next++);

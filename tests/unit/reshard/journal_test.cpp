@@ -79,7 +79,8 @@ TEST_CASE("journal: the last whole record counts; one that a crash cut off does 
   CHECK(journal.read() == state);
   CHECK(journal.history().size() == 3);
   CHECK(plans_in(directory.path()) == std::vector<std::uint64_t>{7});
-  CHECK_THROWS_WITH_AS(Journal::create(directory.path(), some_plan()), doctest::Contains("is there already"), std::runtime_error);
+  CHECK_THROWS_WITH_AS(Journal::create(directory.path(), some_plan()),
+                       doctest::Contains("is there already"), std::runtime_error);
 }
 
 TEST_CASE("journal: a plan that takes another back begins without a copy") {
@@ -111,6 +112,7 @@ TEST_CASE("time: texts compare as times do") {
 }
 
 TEST_CASE("acts: each has a name of its own") {
-  for (int i = 0; i <= static_cast<int>(Act::aborted); ++i) CHECK(act_named(to_string(static_cast<Act>(i))) == static_cast<Act>(i));
+  for (int i = 0; i <= static_cast<int>(Act::aborted); ++i)
+    CHECK(act_named(to_string(static_cast<Act>(i))) == static_cast<Act>(i));
   CHECK(act_named("nothing") == std::nullopt);
 }

@@ -8,7 +8,8 @@ TEST_CASE("progress: how far, how fast, how long still") {
   ProgressBar half("copy", "rows", 1000);
   half.add(500);
   CHECK(half.line(10) == "copy: [##########..........] 50 %, 500 rows, 50 a second, 10 s left");
-  CHECK(half.line(500) == "copy: [##########..........] 50 %, 500 rows, 1 a second, 8 min 20 s left");
+  CHECK(half.line(500) ==
+        "copy: [##########..........] 50 %, 500 rows, 1 a second, 8 min 20 s left");
   CHECK(half.line(36'000) == "copy: [##########..........] 50 %, 500 rows, 10 h 00 min left");
   CHECK(half.line(0) == "copy: [##########..........] 50 %, 500 rows");
 }

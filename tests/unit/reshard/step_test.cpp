@@ -28,7 +28,9 @@ std::vector<Act> way(Progress progress) {
   return acts;
 }
 
-bool has(const std::vector<Act>& acts, Act act) { return std::find(acts.begin(), acts.end(), act) != acts.end(); }
+bool has(const std::vector<Act>& acts, Act act) {
+  return std::find(acts.begin(), acts.end(), act) != acts.end();
+}
 
 }  // namespace
 
@@ -38,7 +40,8 @@ TEST_CASE("step: a plan that meets no trouble takes every act in its order") {
   CHECK(acts.back() == Act::finished);
   CHECK(acts.size() == 26);
   for (std::size_t i = 1; i < acts.size() - 1; ++i) CHECK(acts[i - 1] < acts[i]);
-  for (const Act act : {Act::back_out, Act::unblock_source, Act::drop_pending, Act::abort_plan}) CHECK_FALSE(has(acts, act));
+  for (const Act act : {Act::back_out, Act::unblock_source, Act::drop_pending, Act::abort_plan})
+    CHECK_FALSE(has(acts, act));
 }
 
 TEST_CASE("step: a rollback copies nothing, and all the rest is the same") {
@@ -48,8 +51,11 @@ TEST_CASE("step: a rollback copies nothing, and all the rest is the same") {
   CHECK(has(back, Act::wait_armed));
 }
 
-TEST_CASE("step: until the commit, trouble and crashes let the row decide; routers are unblocked and forget") {
-  for (auto number = static_cast<std::uint8_t>(Act::prepare); number <= static_cast<std::uint8_t>(Act::commit); ++number) {
+TEST_CASE(
+    "step: until the commit, trouble and crashes let the row decide; routers are unblocked and "
+    "forget") {
+  for (auto number = static_cast<std::uint8_t>(Act::prepare);
+       number <= static_cast<std::uint8_t>(Act::commit); ++number) {
     const auto act = static_cast<Act>(number);
     CAPTURE(to_string(act));
     for (const Progress& next : {after(at(act), Outcome::failed), resumed(at(act))}) {
@@ -66,7 +72,8 @@ TEST_CASE("step: until the commit, trouble and crashes let the row decide; route
 }
 
 TEST_CASE("step: behind the commit nothing leads back") {
-  for (const Act act : {Act::activate, Act::commit_target, Act::unblock, Act::soak, Act::finalize, Act::begin_cleanup, Act::clean, Act::end_cleanup}) {
+  for (const Act act : {Act::activate, Act::commit_target, Act::unblock, Act::soak, Act::finalize,
+                        Act::begin_cleanup, Act::clean, Act::end_cleanup}) {
     CAPTURE(to_string(act));
     for (const Progress& next : {after(at(act), Outcome::failed), resumed(at(act))}) {
       const auto acts = way(next);
@@ -82,14 +89,16 @@ TEST_CASE("step: behind the commit nothing leads back") {
 TEST_CASE("step: where a server has changed, all is compared before the next attempt") {
   const auto acts = way(after(at(Act::compare_servers), Outcome::changed));
   const auto commit = std::find(acts.begin(), acts.end(), Act::commit);
-  CHECK(std::count(acts.begin(), commit, Act::verify) == 2);  // once to repair, once more to see that it is
+  CHECK(std::count(acts.begin(), commit, Act::verify) ==
+        2);  // once to repair, once more to see that it is
   CHECK(std::count(acts.begin(), commit, Act::pump) == 2);
 }
 
 TEST_CASE("step: each attempt of a cutover has a number of its own; every act has a name") {
   CHECK(after(at(Act::back_out), Outcome::done).attempt == 2);
   CHECK(after(at(Act::copy), Outcome::more) == at(Act::copy));
-  for (std::uint8_t number = 0; number < kActs; ++number) CHECK_FALSE(to_string(static_cast<Act>(number)).empty());
+  for (std::uint8_t number = 0; number < kActs; ++number)
+    CHECK_FALSE(to_string(static_cast<Act>(number)).empty());
   CHECK(to_string(Act::aborted) == "aborted");
   CHECK(to_string(Act::commit) == "commit");
 }

@@ -15,7 +15,9 @@ namespace fs = std::filesystem;
 namespace {
 
 struct Store {
-  Store() : ring(create_ring(Algorithm::sha256, 64, {"a", "b", "c"})), store(directory.path() / "rings") {
+  Store()
+      : ring(create_ring(Algorithm::sha256, 64, {"a", "b", "c"})),
+        store(directory.path() / "rings") {
     store.activate(store.stage_ring(*ring).generation);
   }
 
@@ -46,7 +48,8 @@ TEST_CASE("generations: the first ring is generation 1, and current") {
   CHECK_FALSE(GenerationStore::is_generation(at.directory.path()));
 }
 
-TEST_CASE("generations: a staged edit is not in force until it is activated, and can be rolled back") {
+TEST_CASE(
+    "generations: a staged edit is not in force until it is activated, and can be rolled back") {
   Store at;
   const auto owner = at.ring->pnode_name(at.ring->owner(Vnode{5}));
   const std::string other = owner == "a" ? "b" : "a";
@@ -56,7 +59,8 @@ TEST_CASE("generations: a staged edit is not in force until it is activated, and
   CHECK(at.store.current().number == 1);
   at.store.activate(staged.generation);
   CHECK(at.store.current().number == 2);
-  CHECK(GenerationStore::load(*at.store.find(1)).ring->digest() == at.ring->digest());  // the links did it no harm
+  CHECK(GenerationStore::load(*at.store.find(1)).ring->digest() ==
+        at.ring->digest());  // the links did it no harm
   at.store.activate(*at.store.find(1));
   CHECK(at.store.current().digest == at.ring->digest());
   CHECK(at.stage(5, other).generation.number == 2);  // the same ring again: taken, not made twice
@@ -64,14 +68,17 @@ TEST_CASE("generations: a staged edit is not in force until it is activated, and
 
 TEST_CASE("generations: twenty are kept, and what is pending") {
   Store at;
-  const LoadedGeneration waiting = at.stage(0, at.ring->pnode_name(at.ring->owner(Vnode{0})) == "a" ? "b" : "a");
+  const LoadedGeneration waiting =
+      at.stage(0, at.ring->pnode_name(at.ring->owner(Vnode{0})) == "a" ? "b" : "a");
   at.store.set_pending("{\"digest\":\"" + waiting.generation.digest + "\"}");
   for (int i = 0; i < 25; ++i) {
     const auto current = GenerationStore::load(at.store.current()).ring;
     const bool at_a = current->pnode_name(current->owner(Vnode{7})) == "a";
     const auto vnode = static_cast<std::uint32_t>(8 + i);
     const auto owner = current->pnode_name(current->owner(static_cast<Vnode>(vnode)));
-    at.store.activate((i % 2 == 0 ? at.stage(7, at_a ? "b" : "a") : at.stage(vnode, owner == "c" ? "a" : "c")).generation);
+    at.store.activate(
+        (i % 2 == 0 ? at.stage(7, at_a ? "b" : "a") : at.stage(vnode, owner == "c" ? "a" : "c"))
+            .generation);
     at.store.forget_old();
   }
   const auto all = at.store.list();
@@ -89,21 +96,26 @@ TEST_CASE("generations: twenty are kept, and what is pending") {
 TEST_CASE("generations: one that was edited afterwards is refused by its digest") {
   Store at;
   {
-    ring_tool::StoredRing stored(at.store.current().directory.string(), ring_tool::StoredRing::Access::edit);
+    ring_tool::StoredRing stored(at.store.current().directory.string(),
+                                 ring_tool::StoredRing::Access::edit);
     stored.add_data(3, "\"ro\"");
     stored.commit();
   }
-  CHECK_THROWS_WITH_AS(static_cast<void>(GenerationStore::load(at.store.current())), doctest::Contains("changed after it was stored"), RingError);
+  CHECK_THROWS_WITH_AS(static_cast<void>(GenerationStore::load(at.store.current())),
+                       doctest::Contains("changed after it was stored"), RingError);
 }
 
-TEST_CASE("generations: what a dead process left is cleared away, and a failed edit leaves nothing") {
+TEST_CASE(
+    "generations: what a dead process left is cleared away, and a failed edit leaves nothing") {
   Store at;
   const fs::path left = at.directory.path() / "rings" / ".staging-12345";
   fs::create_directory(left);
   std::ofstream(left / "junk") << "junk";
-  CHECK_THROWS(static_cast<void>(at.store.stage_edit([](const fs::path&) { throw std::runtime_error("no"); })));
+  CHECK_THROWS(static_cast<void>(
+      at.store.stage_edit([](const fs::path&) { throw std::runtime_error("no"); })));
   CHECK_FALSE(fs::exists(left));
-  CHECK(at.stage(1, at.ring->pnode_name(at.ring->owner(Vnode{1})) == "a" ? "b" : "a").generation.number == 2);
+  CHECK(at.stage(1, at.ring->pnode_name(at.ring->owner(Vnode{1})) == "a" ? "b" : "a")
+            .generation.number == 2);
   for (const auto& entry : fs::directory_iterator(at.directory.path() / "rings"))
     CHECK_FALSE(entry.path().filename().string().starts_with(".staging"));
 }

@@ -44,9 +44,9 @@ std::uint64_t divide_slowly(const BigNumber& hash, const BigNumber& interval) {
 class Rings {
  public:
   const Ring& get(const nlohmann::json& vector) {
-    const auto name = std::make_tuple(vector["algorithm"].get<std::string>(),
-                                      vector["vnodes"].get<std::uint32_t>(),
-                                      vector["pnodes"].get<std::string>());
+    const auto name =
+        std::make_tuple(vector["algorithm"].get<std::string>(),
+                        vector["vnodes"].get<std::uint32_t>(), vector["pnodes"].get<std::string>());
     auto& ring = rings_[name];
     if (ring == nullptr)
       ring = create_ring(*algorithm_named(std::get<0>(name)), std::get<1>(name),
@@ -71,7 +71,8 @@ TEST_CASE("hash: the three algorithms") {
 
 TEST_CASE("hash: every recorded hash falls on its vnode, edges and the top remainder included") {
   std::size_t seen = 0;
-  for (const auto& line : test_support::read_lines(test_support::data_path("ring/vnode-of-hash.jsonl.gz"))) {
+  for (const auto& line :
+       test_support::read_lines(test_support::data_path("ring/vnode-of-hash.jsonl.gz"))) {
     const auto vector = nlohmann::json::parse(line);
     const auto algorithm = *algorithm_named(vector["algorithm"].get<std::string>());
     const auto count = vector["vnodes"].get<std::uint64_t>();
@@ -99,7 +100,8 @@ TEST_CASE("hash: quotients agree with long division, at random and one step arou
       REQUIRE(interval);
       Digest digest;
       digest.size = digest_bytes(algorithm);
-      for (std::size_t i = 0; i < digest.size; ++i) digest.bytes[i] = static_cast<std::uint8_t>(random());
+      for (std::size_t i = 0; i < digest.size; ++i)
+        digest.bytes[i] = static_cast<std::uint8_t>(random());
       CHECK(interval->divide(digest) ==
             divide_slowly(BigNumber::from_bytes({digest.bytes.data(), digest.size}), number));
       // exactly at an edge, and one below it
@@ -121,8 +123,7 @@ TEST_CASE("locate: every recorded key reaches its vnode and pnode") {
     const auto vector = nlohmann::json::parse(line);
     const auto key = vector["key"].get<std::string>();
     const std::string_view transformed =
-        vector["bucket"].is_null() ? key
-                                   : transform_key(vector["bucket"].get<std::string>(), key);
+        vector["bucket"].is_null() ? key : transform_key(vector["bucket"].get<std::string>(), key);
     CAPTURE(line);
     CHECK(transformed == vector["tkey"].get<std::string>());
     const Ring& ring = rings.get(vector);
@@ -139,13 +140,15 @@ TEST_CASE("locate: keys with unpaired surrogates hash as Node hashes them") {
   Rings rings;
   json::Document document;
   std::size_t seen = 0;
-  for (const auto& line : test_support::read_lines(test_support::data_path("ring/keys-surrogates.jsonl"))) {
+  for (const auto& line :
+       test_support::read_lines(test_support::data_path("ring/keys-surrogates.jsonl"))) {
     CAPTURE(line);
     REQUIRE_FALSE(document.parse(line));
     const json::Value vector = document.root();
     std::string scratch, other;
     nlohmann::json plain;
-    for (const char* name : {"algorithm", "pnodes"}) plain[name] = vector.find(name)->string(scratch);
+    for (const char* name : {"algorithm", "pnodes"})
+      plain[name] = vector.find(name)->string(scratch);
     plain["vnodes"] = std::stoul(std::string(vector.find("vnodes")->text()));
     const std::string key(vector.find("key")->string(scratch));
     std::string_view transformed = key;

@@ -50,7 +50,8 @@ class Naive {
 Digest random_digest(Algorithm algorithm, std::mt19937_64& random) {
   Digest digest;
   digest.size = ring::digest_bytes(algorithm);
-  for (std::size_t i = 0; i < digest.size; ++i) digest.bytes[i] = static_cast<std::uint8_t>(random());
+  for (std::size_t i = 0; i < digest.size; ++i)
+    digest.bytes[i] = static_cast<std::uint8_t>(random());
   return digest;
 }
 

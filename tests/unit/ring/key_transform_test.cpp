@@ -7,7 +7,8 @@
 
 TEST_CASE("key transform: every recorded key") {
   std::size_t seen = 0;
-  for (const auto& line : test_support::read_lines(test_support::data_path("ring/transforms.jsonl.gz"))) {
+  for (const auto& line :
+       test_support::read_lines(test_support::data_path("ring/transforms.jsonl.gz"))) {
     const auto vector = nlohmann::json::parse(line);
     const auto bucket = vector["bucket"].get<std::string>();
     const auto key = vector["key"].get<std::string>();

@@ -44,11 +44,14 @@ const std::vector<Damage> kDamages{
     {"VNODE_COUNT too small", set("VNODE_COUNT", "11"), {"key /VNODE/11", "behind"}},
     {"no ALGORITHM", drop("ALGORITHM"), {"key ALGORITHM", "missing"}},
     {"ALGORITHM a string", set("ALGORITHM", "\"md5\""), {"key ALGORITHM"}},
-    {"unknown ALGORITHM", set("ALGORITHM", algorithm("sha512", "\"ff\"")), {"key ALGORITHM", "sha512"}},
+    {"unknown ALGORITHM",
+     set("ALGORITHM", algorithm("sha512", "\"ff\"")),
+     {"key ALGORITHM", "sha512"}},
     {"interval 0", set("ALGORITHM", algorithm("md5", "\"00\"")), {"INTERVAL"}},
     {"interval no hex", set("ALGORITHM", algorithm("md5", "\"zz\"")), {"INTERVAL", "zz"}},
     {"interval a number", set("ALGORITHM", algorithm("md5", "12")), {"key ALGORITHM", "INTERVAL"}},
-    {"interval of another ring", set("ALGORITHM", algorithm("sha256", '"' + std::string(62, '5') + '"')),
+    {"interval of another ring",
+     set("ALGORITHM", algorithm("sha256", '"' + std::string(62, '5') + '"')),
      {"INTERVAL", "too small for 12 vnodes"}},
     {"no /PNODE", drop("/PNODE"), {"key /PNODE", "missing"}},
     {"/PNODE no array", set("/PNODE", "{}"), {"key /PNODE"}},
@@ -89,11 +92,16 @@ TEST_CASE("load: each single damage is refused by its key") {
 TEST_CASE("load: what routing does not need may be missing or odd") {
   const test_support::TemporaryDirectory directory;
   const Entries whole = ring_support::recorded_entries("odd-missing-list");
-  const std::vector<std::function<void(Entries&)>> harmless{
-      drop("/PNODE/a"),          set("/PNODE/a", ""),         drop("VNODE_DATA"),
-      set("VNODE_DATA", "[\"1\"]"), set("COMPLETE", "0"),     set("VERSION", "\"1.0.0\""),
-      set("/VNODE/5", R"("\u0063")"), set("/PNODE/d/3", "1"), set("/PNODE/a/99", "1"),
-      set("/OTHER", "1")};
+  const std::vector<std::function<void(Entries&)>> harmless{drop("/PNODE/a"),
+                                                            set("/PNODE/a", ""),
+                                                            drop("VNODE_DATA"),
+                                                            set("VNODE_DATA", "[\"1\"]"),
+                                                            set("COMPLETE", "0"),
+                                                            set("VERSION", "\"1.0.0\""),
+                                                            set("/VNODE/5", R"("\u0063")"),
+                                                            set("/PNODE/d/3", "1"),
+                                                            set("/PNODE/a/99", "1"),
+                                                            set("/OTHER", "1")};
   int number = 0;
   for (const auto& change : harmless) {
     CAPTURE(number);

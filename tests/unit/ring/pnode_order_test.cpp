@@ -9,8 +9,8 @@
 #include "tests/support/test_data.hpp"
 
 TEST_CASE("pnode order: every recorded list is sorted by UTF-16 code units") {
-  const auto lists =
-      nlohmann::json::parse(test_support::read_file(test_support::data_path("ring/pnode-lists.json")));
+  const auto lists = nlohmann::json::parse(
+      test_support::read_file(test_support::data_path("ring/pnode-lists.json")));
   for (const auto& [name, list] : lists.items()) {
     CAPTURE(name);
     auto given = list.at("given").get<std::vector<std::string>>();
@@ -33,8 +33,7 @@ TEST_CASE("pnode order: /PNODE lists array indices first, by number") {
   const auto created = ring::create_ring(ring::Algorithm::sha256, 8,
                                          {"b", "10", "9", "01", "4294967295", "4294967294", "-1"});
   const std::vector<std::string> listed(created->pnodes().begin(), created->pnodes().end());
-  CHECK(listed ==
-        std::vector<std::string>{"9", "10", "4294967294", "-1", "01", "4294967295", "b"});
+  CHECK(listed == std::vector<std::string>{"9", "10", "4294967294", "-1", "01", "4294967295", "b"});
   // Vnodes are given out in sorted order all the same.
   CHECK(created->pnode_name(created->owner(ring::Vnode{0})) == "-1");
   CHECK(created->pnode_name(created->owner(ring::Vnode{7})) == "-1");

@@ -9,7 +9,9 @@ using namespace ring;
 
 namespace {
 
-std::shared_ptr<const Ring> small_ring() { return create_ring(Algorithm::sha256, 12, {"a", "b", "c"}); }
+std::shared_ptr<const Ring> small_ring() {
+  return create_ring(Algorithm::sha256, 12, {"a", "b", "c"});
+}
 
 }  // namespace
 
@@ -36,11 +38,16 @@ TEST_CASE("ring edit: a new pnode comes last; what collides or is not there is r
   const auto ring = small_ring();
   const auto grown = remapped(*ring, VnodeSet::of({1}), "d");
   CHECK(grown->pnodes().back() == "d");
-  CHECK_THROWS_WITH_AS(remapped(*ring, VnodeSet::of({1}), "a/1"), doctest::Contains("a/1"), std::invalid_argument);
-  CHECK_THROWS_WITH_AS(remapped(*ring, VnodeSet::parse("3,12"), "a"), doctest::Contains("vnode 12"), std::invalid_argument);
-  CHECK_THROWS_WITH_AS(with_data(*ring, VnodeSet::parse("0-99"), "\"ro\""), doctest::Contains("vnode 99"), std::invalid_argument);
+  CHECK_THROWS_WITH_AS(remapped(*ring, VnodeSet::of({1}), "a/1"), doctest::Contains("a/1"),
+                       std::invalid_argument);
+  CHECK_THROWS_WITH_AS(remapped(*ring, VnodeSet::parse("3,12"), "a"), doctest::Contains("vnode 12"),
+                       std::invalid_argument);
+  CHECK_THROWS_WITH_AS(with_data(*ring, VnodeSet::parse("0-99"), "\"ro\""),
+                       doctest::Contains("vnode 99"), std::invalid_argument);
   CHECK_THROWS_AS(with_data(*ring, VnodeSet::of({1}), "ro"), std::invalid_argument);
-  CHECK_THROWS_AS(static_cast<void>(difference(*ring, *create_ring(Algorithm::sha256, 13, {"a", "b", "c"}))), std::invalid_argument);
+  CHECK_THROWS_AS(
+      static_cast<void>(difference(*ring, *create_ring(Algorithm::sha256, 13, {"a", "b", "c"}))),
+      std::invalid_argument);
 }
 
 TEST_CASE("ring edit: data set and reset") {

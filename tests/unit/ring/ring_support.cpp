@@ -16,8 +16,7 @@ namespace {
 namespace fs = std::filesystem;
 
 std::vector<std::string> rings(bool bad) {
-  const auto status =
-      nlohmann::json::parse(test_support::read_file(ring_file("STATUS", ".json")));
+  const auto status = nlohmann::json::parse(test_support::read_file(ring_file("STATUS", ".json")));
   std::vector<std::string> names;
   for (const auto& [name, what] : status.items())
     if (name.starts_with("bad-") == bad) names.push_back(name);

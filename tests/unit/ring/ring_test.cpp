@@ -90,7 +90,11 @@ TEST_CASE("ring: impossible parts are refused by name") {
   says(refusal([](auto& p) { p.data[0].first = 5; }), "vnode 5 has data but does not exist");
   says(refusal([](auto& p) { p.data[0].first = 1; }), "vnode 1 has data twice");
   says(refusal([](auto& p) { p.pnodes.resize(70000); }), "65,535");
-  says(refusal([](auto& p) { p.owners.resize(4); p.data.clear(); }), "too small for 4 vnodes");
+  says(refusal([](auto& p) {
+         p.owners.resize(4);
+         p.data.clear();
+       }),
+       "too small for 4 vnodes");
   for (const char* interval : {"", "0", "00", "xyz", "1"})
     says(refusal([&](auto& p) { p.interval_hex = interval; }), "VNODE_HASH_INTERVAL");
 }

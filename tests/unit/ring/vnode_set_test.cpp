@@ -36,7 +36,8 @@ TEST_CASE("vnode set: what people write") {
 TEST_CASE("vnode set: what is no vnode is named") {
   for (const char* wrong : {"a", "1-", "-1", "1-2-3", "5-4", "4294967296", "1.5", "+1", "0x1"}) {
     CAPTURE(wrong);
-    CHECK_THROWS_WITH_AS(VnodeSet::parse(std::string("3,") + wrong), doctest::Contains(wrong), std::invalid_argument);
+    CHECK_THROWS_WITH_AS(VnodeSet::parse(std::string("3,") + wrong), doctest::Contains(wrong),
+                         std::invalid_argument);
   }
 }
 
@@ -53,6 +54,7 @@ TEST_CASE("vnode set: as a set of numbers, for random ones") {
     REQUIRE(members(a.common(b)) == common);
     REQUIRE(a.size() == in_a.size());
     REQUIRE(VnodeSet::parse(a.to_text()) == a);
-    for (std::uint32_t vnode = 0; vnode < 64; ++vnode) REQUIRE(a.contains(static_cast<Vnode>(vnode)) == in_a.contains(vnode));
+    for (std::uint32_t vnode = 0; vnode < 64; ++vnode)
+      REQUIRE(a.contains(static_cast<Vnode>(vnode)) == in_a.contains(vnode));
   }
 }

@@ -59,9 +59,12 @@ TEST_CASE("ring locate: by bucket and key, one or many, as the recorded rings sa
     CHECK(found["vnode"] == one["vnode"]);
     CHECK(found["data"] == one["data"]);
   }
-  const auto by_directory = nlohmann::json::parse(run({"locate", "-b", "leveldb", "-l", ring.path, "manta", "/a/b/c"}).out);
+  const auto by_directory = nlohmann::json::parse(
+      run({"locate", "-b", "leveldb", "-l", ring.path, "manta", "/a/b/c"}).out);
   CHECK(by_directory["tkey"] == "/a/b");
-  CHECK(by_directory["vnode"] == nlohmann::json::parse(run({"locate", "-b", "leveldb", "-l", ring.path, "x", "/a/b"}).out)["vnode"]);
+  CHECK(by_directory["vnode"] ==
+        nlohmann::json::parse(
+            run({"locate", "-b", "leveldb", "-l", ring.path, "x", "/a/b"}).out)["vnode"]);
 }
 
 TEST_CASE("ring locate: a line that is none is named, and what came before is answered") {
@@ -77,11 +80,13 @@ TEST_CASE("ring locate: a line that is none is named, and what came before is an
 }
 
 TEST_CASE("ring verify: every good ring is whole, every bad one is refused by name") {
-  for (const char* name : {"plain-100", "ro-64", "remapped-60", "snappy-500", "history-300", "odd-missing-list"}) {
+  for (const char* name :
+       {"plain-100", "ro-64", "remapped-60", "snappy-500", "history-300", "odd-missing-list"}) {
     const Ring ring(name);
     CHECK(run({"verify", "-b", "leveldb", "-l", ring.path}).out.find("whole: ") == 0);
   }
-  for (const char* name : {"bad-missing-vnode-mid", "bad-missing-data-key", "bad-flipped-bytes", "bad-no-complete"}) {
+  for (const char* name :
+       {"bad-missing-vnode-mid", "bad-missing-data-key", "bad-flipped-bytes", "bad-no-complete"}) {
     const Ring ring(name);
     const Outcome outcome = run({"verify", "-b", "leveldb", "-l", ring.path});
     CHECK(outcome.code == 1);
@@ -110,19 +115,23 @@ TEST_CASE("ring import: what is no ring leaves nothing behind") {
   const Ring bad("bad-missing-vnode-mid");
   fs::rename(bad.path, bad.directory.path() / "hash_ring");
   const std::string file = (bad.directory.path() / "bad.tar").string();
-  REQUIRE(std::system(("tar -cf '" + file + "' -C '" + bad.directory.path().string() + "' hash_ring").c_str()) == 0);
+  REQUIRE(
+      std::system(("tar -cf '" + file + "' -C '" + bad.directory.path().string() + "' hash_ring")
+                      .c_str()) == 0);
   const std::string target = (bad.directory.path() / "target").string();
   const Outcome outcome = run({"import", "-l", target, file});
   CHECK(outcome.code == 1);
   CHECK(outcome.err.find("/VNODE/") != std::string::npos);
   CHECK_FALSE(fs::exists(target));
-  for (const auto& entry : fs::directory_iterator(bad.directory.path())) CHECK(entry.path().filename().string()[0] != '.');
+  for (const auto& entry : fs::directory_iterator(bad.directory.path()))
+    CHECK(entry.path().filename().string()[0] != '.');
 }
 
 TEST_CASE("ring stats: how many vnodes each pnode has, and how far from even") {
   const Ring ring("ro-64");
   const std::string out = run({"stats", "-b", "leveldb", "-l", ring.path}).out;
-  CHECK(out.find("tcp://1.moray.example.com:2020        32   50.00%    +0.00%") != std::string::npos);
+  CHECK(out.find("tcp://1.moray.example.com:2020        32   50.00%    +0.00%") !=
+        std::string::npos);
   CHECK(out.find("64 vnodes over 2 pnodes; standard deviation 0.00%") != std::string::npos);
   CHECK(out.find("5 vnodes with data") != std::string::npos);
 }
@@ -131,7 +140,9 @@ TEST_CASE("ring plot: an SVG that names every pnode and what moves") {
   const Ring ring("plain-100");
   const std::string moved = (ring.directory.path() / "moved").string();
   fs::copy(ring.path, moved, fs::copy_options::recursive);
-  REQUIRE(run({"remap-vnode", "-b", "leveldb", "-l", moved, "-v", "0,3,6", "-p", "tcp://new.example.com:2020"}).code == 0);
+  REQUIRE(run({"remap-vnode", "-b", "leveldb", "-l", moved, "-v", "0,3,6", "-p",
+               "tcp://new.example.com:2020"})
+              .code == 0);
   const std::string file = (ring.directory.path() / "plot.svg").string();
   REQUIRE(run({"plot", "-f", file, ring.path, moved}).code == 0);
   const std::string svg = read_file(file);

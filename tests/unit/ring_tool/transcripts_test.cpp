@@ -4,8 +4,8 @@
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
-#include <memory>
 #include <map>
+#include <memory>
 #include <regex>
 #include <set>
 #include <sstream>
@@ -35,15 +35,23 @@ class Steps {
     std::smatch parts;
     if (std::regex_match(step, parts, std::regex(R"(delete key (\S+)(?: \(.*\))? from (\S+))"))) {
       open(parts[2])->Delete({}, parts[1].str());
-    } else if (std::regex_match(step, parts, std::regex(R"(put (\S+) = (.*?)(?: \(a JSON number\))? in (\S+))"))) {
+    } else if (std::regex_match(
+                   step, parts,
+                   std::regex(R"(put (\S+) = (.*?)(?: \(a JSON number\))? in (\S+))"))) {
       const std::string value = parts[2] == "the three bytes {a}" ? "{a}" : parts[2].str();
       open(parts[3])->Put({}, parts[1].str(), value);
-    } else if (std::regex_match(step, parts, std::regex(R"(remove (?:the (?:file )?(\S+)(?: file)?|(all files)) (?:from|of directory) (\S+))"))) {
+    } else if (
+        std::regex_match(
+            step, parts,
+            std::regex(
+                R"(remove (?:the (?:file )?(\S+)(?: file)?|(all files)) (?:from|of directory) (\S+))"))) {
       for (const auto& entry : fs::directory_iterator(parts[3].str()))
-        if (parts[2].matched || entry.path().filename().string().starts_with(parts[1].str())) fs::remove(entry.path());
+        if (parts[2].matched || entry.path().filename().string().starts_with(parts[1].str()))
+          fs::remove(entry.path());
     } else if (step == "make plainfile, an ordinary file") {
       std::ofstream("plainfile") << "x";
-    } else if (std::regex_match(step, parts, std::regex(R"(another process now holds (\S+) open)"))) {
+    } else if (std::regex_match(step, parts,
+                                std::regex(R"(another process now holds (\S+) open)"))) {
       held_ = open(parts[1]);
     } else {
       CHECK_MESSAGE(step.find("now") != std::string::npos, step);  // what node-fash left behind
@@ -68,7 +76,8 @@ std::map<std::string, std::string> mended() {
 /// Topologies are compared as JSON, all else as text; of help only that it is there.
 bool same_output(const std::string& expected, const std::string& actual) {
   if (expected == actual) return true;
-  if (expected.find("usage:") != std::string::npos) return actual.find("usage:") != std::string::npos;
+  if (expected.find("usage:") != std::string::npos)
+    return actual.find("usage:") != std::string::npos;
   std::istringstream a(expected), b(actual);
   for (std::string one, other;;) {
     const bool more = static_cast<bool>(std::getline(a, one));
@@ -84,7 +93,8 @@ Json rows_of(const std::string& directory) {
   Json rows = Json::array();
   const auto db = open(directory);
   const std::unique_ptr<leveldb::Iterator> each(db->NewIterator({}));
-  for (each->SeekToFirst(); each->Valid(); each->Next()) rows.push_back({each->key().ToString(), each->value().ToString()});
+  for (each->SeekToFirst(); each->Valid(); each->Next())
+    rows.push_back({each->key().ToString(), each->value().ToString()});
   return rows;
 }
 
@@ -128,7 +138,8 @@ TEST_CASE("ring tool: node-fash's transcripts, command by command") {
       std::istringstream in(row["stdin"].is_null() ? "" : row["stdin"].get<std::string>());
       std::ostringstream out, err;
       const int code = ring_tool::run(row["argv"].get<std::vector<std::string>>(), {in, out, err});
-      if (!row["stdout_saved_as"].is_null()) std::ofstream(row["stdout_saved_as"].get<std::string>()) << out.str();
+      if (!row["stdout_saved_as"].is_null())
+        std::ofstream(row["stdout_saved_as"].get<std::string>()) << out.str();
       CAPTURE(line.substr(0, 300));
       CAPTURE(out.str());
       CAPTURE(err.str());

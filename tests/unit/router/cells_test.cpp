@@ -18,7 +18,8 @@ TEST_CASE("cells: what workers count lies in cache lines of their own") {
       // Whole lines: not even a neighbour on the heap has a part of one.
       CHECK(begin % kCacheLineBytes == 0);
       CHECK(memory.size() % kCacheLineBytes == 0);
-      for (std::uintptr_t line = begin; line < begin + memory.size(); line += kCacheLineBytes) CHECK(lines.insert(line).second);
+      for (std::uintptr_t line = begin; line < begin + memory.size(); line += kCacheLineBytes)
+        CHECK(lines.insert(line).second);
     }
     // What a request counts is in there.
     const auto within = [&](const void* cell) {

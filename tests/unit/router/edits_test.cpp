@@ -99,7 +99,8 @@ TEST_CASE("edits: random erasures leave valid JSON with exactly the other member
     const unsigned count = random() % 6;
     for (unsigned i = 0; i < count; ++i) {
       const bool erased = random() % 2 == 0;
-      const std::string member = erased ? "\"vnode\":[1,{\"vnode\":2}]" : "\"k\":" + std::to_string(i);
+      const std::string member =
+          erased ? "\"vnode\":[1,{\"vnode\":2}]" : "\"k\":" + std::to_string(i);
       text += (i > 0 ? "," : "") + member;
       if (!erased) expected += (expected.size() > 1 ? "," : "") + member;
     }

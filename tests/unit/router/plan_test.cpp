@@ -30,11 +30,12 @@ struct Planned {
 Planned run(std::string_view rpc, const std::string& d, const Snapshot& snapshot) {
   static json::Document document;
   static PlanScratch scratch;
-  const std::string payload = R"({"m":{"uts":1,"name":")" + std::string(rpc) + R"("},"d":)" + d + "}";
+  const std::string payload =
+      R"({"m":{"uts":1,"name":")" + std::string(rpc) + R"("},"d":)" + d + "}";
   REQUIRE_FALSE(document.parse(payload));
   Planned planned;
-  planned.decision = plan(method_of(*backends::rpc_named(rpc)), payload,
-                          *document.root().find("d"), snapshot, scratch);
+  planned.decision = plan(method_of(*backends::rpc_named(rpc)), payload, *document.root().find("d"),
+                          snapshot, scratch);
   for (const std::string_view piece : scratch.edits.pieces(payload)) planned.payload += piece;
   planned.payload = planned.payload.substr(planned.payload.find("\"d\":") + 4);
   planned.payload.pop_back();
@@ -59,10 +60,12 @@ ToShard shard_of(const Planned& planned) {
 }  // namespace
 
 TEST_CASE("plan: a put goes to its key's shard with the vnode spliced in and _value left out") {
-  const Planned put = run("putObject", R"(["cap_b","k1",{"str":"a","num":1},{"_value":"{}","etag":null}])");
+  const Planned put =
+      run("putObject", R"(["cap_b","k1",{"str":"a","num":1},{"_value":"{}","etag":null}])");
   CHECK(shard_of(put) == ToShard{ring::PnodeIndex{0}, ring::Vnode{426}});
   CHECK(put.payload == R"(["cap_b","k1",{"str":"a","num":1,"vnode":426},{"etag":null}])");
-  CHECK(run("putObject", R"(["cap_b","k1",{},{}])").payload == R"(["cap_b","k1",{"vnode":426},{}])");
+  CHECK(run("putObject", R"(["cap_b","k1",{},{}])").payload ==
+        R"(["cap_b","k1",{"vnode":426},{}])");
 }
 
 TEST_CASE("plan: the bytes of a value are not touched") {
@@ -73,14 +76,16 @@ TEST_CASE("plan: the bytes of a value are not touched") {
 TEST_CASE("plan: an etag under its old name is given under its new one too") {
   CHECK(run("putObject", R"(["cap_b","k1",{},{"_etag":"AB"}])").payload ==
         R"(["cap_b","k1",{"vnode":426},{"_etag":"AB","etag":"AB"}])");
-  CHECK(run("delObject", R"(["cap_b","k1",{"_etag":null}])").payload == R"(["cap_b","k1",{"_etag":null,"etag":null}])");
+  CHECK(run("delObject", R"(["cap_b","k1",{"_etag":null}])").payload ==
+        R"(["cap_b","k1",{"_etag":null,"etag":null}])");
   CHECK(run("delObject", R"(["cap_b","k1",{"etag":"A","_etag":"B"}])").payload ==
         R"(["cap_b","k1",{"etag":"A","_etag":"B"}])");
 }
 
 TEST_CASE("plan: noCache:true always reaches a shard, once") {
   CHECK(run("getObject", R"(["cap_b","k1",{}])").payload == R"(["cap_b","k1",{"noCache":true}])");
-  CHECK(run("getObject", R"(["cap_b","k1",{"noCache":true}])").payload == R"(["cap_b","k1",{"noCache":true}])");
+  CHECK(run("getObject", R"(["cap_b","k1",{"noCache":true}])").payload ==
+        R"(["cap_b","k1",{"noCache":true}])");
   CHECK(run("getObject", R"(["cap_b","k1",{"noCache":false}])").payload ==
         R"(["cap_b","k1",{"noCache":false,"noCache":true}])");
   CHECK(run("getObject", R"(["cap_b","k1",{"noCache":true,"noC\u0061che":false}])").payload ==
@@ -97,56 +102,72 @@ TEST_CASE("plan: directories of testmanta share a vnode") {
 }
 
 TEST_CASE("plan: arguments are complained of in electric-moray's words") {
-  CHECK(error_of(run("putObject", R"(["b","k",{}])")) == "InvocationError: putObject expects 4 arguments");
+  CHECK(error_of(run("putObject", R"(["b","k",{}])")) ==
+        "InvocationError: putObject expects 4 arguments");
   CHECK(error_of(run("getTokens", "[]")) == "InvocationError: getTokens expects 1 argument");
   CHECK(error_of(run("getBucket", R"(["b",{}])")) ==
-        "InvocationError: getBucket expects \"options\" (args[0]) to be of type object but received type string instead");
+        "InvocationError: getBucket expects \"options\" (args[0]) to be of type object but "
+        "received type string instead");
   CHECK(error_of(run("getObject", R"(["b","k",null])")) ==
-        "InvocationError: getObject expects \"options\" (args[2]) to be an object but received the value \"null\"");
+        "InvocationError: getObject expects \"options\" (args[2]) to be an object but received the "
+        "value \"null\"");
   CHECK(error_of(run("batch", R"([{},{}])")) ==
-        "InvocationError: batch expects \"requests\" (args[0]) to be of type array but received type object instead");
+        "InvocationError: batch expects \"requests\" (args[0]) to be of type array but received "
+        "type object instead");
 }
 
 TEST_CASE("plan: names of JavaScript's own properties are names like any other") {
   CHECK(error_of(run("getObject", R"(["constructor","k1",{}])")) == "");
   CHECK(error_of(run("findObjects", R"(["b","a=1",{"token":"constructor"}])")) ==
         "Error: Invalid Token constructor");
-  CHECK(error_of(run("findObjects", R"(["b","a=1",{"token":{}}])")) == "Error: Invalid Token [object Object]");
+  CHECK(error_of(run("findObjects", R"(["b","a=1",{"token":{}}])")) ==
+        "Error: Invalid Token [object Object]");
   CHECK(error_of(run("findObjects", R"(["b","a=1",{"token":5}])")) == "Error: Invalid Token 5");
 }
 
 TEST_CASE("plan: a find goes by token before hashkey, and the hashkey is not transformed") {
-  CHECK(shard_of(run("findObjects", R"(["b","a=1",{"token":"tcp://2.moray.lab:2020","hashkey":"f1"}])"))
+  CHECK(shard_of(
+            run("findObjects", R"(["b","a=1",{"token":"tcp://2.moray.lab:2020","hashkey":"f1"}])"))
             .pnode == ring::PnodeIndex{1});
-  const auto by_hashkey = shard_of(run("findObjects", R"(["testmanta","a=1",{"hashkey":"/u/stor/d1/x"}])"));
+  const auto by_hashkey =
+      shard_of(run("findObjects", R"(["testmanta","a=1",{"hashkey":"/u/stor/d1/x"}])"));
   CHECK_FALSE(by_hashkey.vnode);
   CHECK(error_of(run("findObjects", R"(["b","a=1",{"hashkey":""}])")) ==
         "Error: Invalid search request, requires either token or hashkey");
-  CHECK(error_of(run("findObjects", R"(["b","a=1",{"hashkey":5}])")).find("options.hashkey should be string") !=
-        std::string::npos);
+  CHECK(error_of(run("findObjects", R"(["b","a=1",{"hashkey":5}])"))
+            .find("options.hashkey should be string") != std::string::npos);
   CHECK(error_of(run("deleteMany", R"(["b","a=1",{}])")) == "Error: Operation not supported");
   CHECK(shard_of(run("deleteMany", R"(["b","a=1",{"token":"tcp://1.moray.lab:2020"}])")).pnode ==
         ring::PnodeIndex{0});
 }
 
 TEST_CASE("plan: a batch is checked in electric-moray's order and each put gets the vnode") {
-  const Planned batch = run("batch", R"([[{"bucket":"testmanta","key":"/u/stor/d1/b1","value":{}},{"bucket":"testmanta","key":"/u/stor/d1/b2","operation":"delete"},{"bucket":"testmanta","key":"/u/stor/d1/b3","operation":null,"value":{"a":1}}],{}])");
+  const Planned batch = run(
+      "batch",
+      R"([[{"bucket":"testmanta","key":"/u/stor/d1/b1","value":{}},{"bucket":"testmanta","key":"/u/stor/d1/b2","operation":"delete"},{"bucket":"testmanta","key":"/u/stor/d1/b3","operation":null,"value":{"a":1}}],{}])");
   CHECK(shard_of(batch).vnode == ring::Vnode{362});
-  CHECK(batch.payload == R"([[{"bucket":"testmanta","key":"/u/stor/d1/b1","value":{"vnode":362}},{"bucket":"testmanta","key":"/u/stor/d1/b2","operation":"delete"},{"bucket":"testmanta","key":"/u/stor/d1/b3","operation":"put","value":{"a":1,"vnode":362}}],{}])");
+  CHECK(
+      batch.payload ==
+      R"([[{"bucket":"testmanta","key":"/u/stor/d1/b1","value":{"vnode":362}},{"bucket":"testmanta","key":"/u/stor/d1/b2","operation":"delete"},{"bucket":"testmanta","key":"/u/stor/d1/b3","operation":"put","value":{"a":1,"vnode":362}}],{}])");
   CHECK(error_of(run("batch", "[[],{}]")).find("but received an empty array") != std::string::npos);
-  CHECK(error_of(run("batch", "[[null],{}]")).find("requests[0] should be object") != std::string::npos);
+  CHECK(error_of(run("batch", "[[null],{}]")).find("requests[0] should be object") !=
+        std::string::npos);
   CHECK(error_of(run("batch", R"([[{"bucket":"b","key":"k","operation":7,"value":{}}],{}])")) ==
         "Error: 7 is not an allowed batch operation");
-  CHECK(error_of(run("batch", R"([[{"bucket":"b","key":"k"}],{}])")).find("required property 'value'") !=
-        std::string::npos);
-  CHECK(error_of(run("batch", R"([[{"bucket":"b","key":"k","value":"x"}],{}])")).find("requests[0].value should be object") !=
-        std::string::npos);
+  CHECK(error_of(run("batch", R"([[{"bucket":"b","key":"k"}],{}])"))
+            .find("required property 'value'") != std::string::npos);
+  CHECK(error_of(run("batch", R"([[{"bucket":"b","key":"k","value":"x"}],{}])"))
+            .find("requests[0].value should be object") != std::string::npos);
   CHECK(error_of(run("batch", R"([[{"bucket":"b","key":"k","value":{},"options":5}],{}])"))
             .find("requests[0].options should be object") != std::string::npos);
   CHECK(error_of(run("batch", R"([["x"],{}])")) == "Error: all batch requests must have a \"key\"");
-  CHECK(error_of(run("batch", R"([[{"key":"k","value":{}}],{}])")) == "Error: all batch requests must have a \"bucket\"");
-  CHECK(error_of(run("batch", R"([[{"bucket":"testmanta","key":"/a/b","value":{}},{"bucket":"testmanta","key":"/c/d","value":{}}],{}])")) ==
-        "Error: all requests must transform to the same key");
+  CHECK(error_of(run("batch", R"([[{"key":"k","value":{}}],{}])")) ==
+        "Error: all batch requests must have a \"bucket\"");
+  CHECK(
+      error_of(run(
+          "batch",
+          R"([[{"bucket":"testmanta","key":"/a/b","value":{}},{"bucket":"testmanta","key":"/c/d","value":{}}],{}])")) ==
+      "Error: all requests must transform to the same key");
 }
 
 TEST_CASE("plan: read-only shards and vnodes refuse writes, and only writes") {
@@ -170,9 +191,10 @@ TEST_CASE("plan: read-only shards and vnodes refuse writes, and only writes") {
   CHECK(error_of(run("delBucket", R"(["cap_b",{}])", vnode)) == some);
   CHECK(error_of(run("reindexObjects", R"(["cap_b",5,{}])", vnode)) == some);
   CHECK(error_of(run("sql", R"(["x",[],{}])", vnode)) == some);
-  CHECK(std::holds_alternative<ToAll>(run("sql", R"(["x",[],{"readOnlyOverride":true}])", vnode).decision));
-  CHECK(error_of(run("sql", R"(["x",[],{"readOnlyOverride":"x"}])", vnode)).find("should be boolean") !=
-        std::string::npos);
+  CHECK(std::holds_alternative<ToAll>(
+      run("sql", R"(["x",[],{"readOnlyOverride":true}])", vnode).decision));
+  CHECK(error_of(run("sql", R"(["x",[],{"readOnlyOverride":"x"}])", vnode))
+            .find("should be boolean") != std::string::npos);
 }
 
 TEST_CASE("plan: what the router answers itself") {
@@ -188,23 +210,35 @@ TEST_CASE("plan: rows of local buckets get no vnode") {
   RoutingSettings settings;
   settings.local_buckets = {"manta_delete_log"};
   const Snapshot snapshot = Snapshot::make(lab_ring(), settings);
-  CHECK(run("putObject", R"(["manta_delete_log","/1/2",{"a":1},{}])", snapshot).payload == R"(["manta_delete_log","/1/2",{"a":1},{}])");
-  CHECK(run("putObject", R"(["cap_b","/1/2",{"a":1},{}])", snapshot).payload.find("\"vnode\":") != std::string::npos);
-  const std::string both = run("batch", R"([[{"bucket":"manta_delete_log","key":"k","value":{}},{"bucket":"b","key":"k","value":{}}],{}])", snapshot).payload;
+  CHECK(run("putObject", R"(["manta_delete_log","/1/2",{"a":1},{}])", snapshot).payload ==
+        R"(["manta_delete_log","/1/2",{"a":1},{}])");
+  CHECK(run("putObject", R"(["cap_b","/1/2",{"a":1},{}])", snapshot).payload.find("\"vnode\":") !=
+        std::string::npos);
+  const std::string both =
+      run("batch",
+          R"([[{"bucket":"manta_delete_log","key":"k","value":{}},{"bucket":"b","key":"k","value":{}}],{}])",
+          snapshot)
+          .payload;
   CHECK(both.find(R"("key":"k","value":{}})") != std::string::npos);
   CHECK(both.find(R"("value":{"vnode":)") != std::string::npos);
 }
 
-TEST_CASE("plan: listen and unlisten go to the first shard that can, or the one that a token names") {
+TEST_CASE(
+    "plan: listen and unlisten go to the first shard that can, or the one that a token names") {
   CHECK(error_of(run("listen", R"(["c",{}])")) == "Error: Operation not supported");
   CHECK(error_of(run("unlisten", R"(["c",{}])")) == "Error: Operation not supported");
   const Snapshot second = Snapshot::make(lab_ring(), with_pnodes({{}, {.listens = true}}));
-  const auto pnode = [&](const Planned& planned) { return number(std::get<ToShard>(planned.decision).pnode); };
+  const auto pnode = [&](const Planned& planned) {
+    return number(std::get<ToShard>(planned.decision).pnode);
+  };
   CHECK(pnode(run("listen", R"(["c",{}])", second)) == 1);
   CHECK(pnode(run("unlisten", R"(["c",{}])", second)) == 1);
-  CHECK(error_of(run("listen", R"(["c",{"token":"tcp://1.moray.lab:2020"}])", second)) == "Error: Operation not supported");
-  CHECK(error_of(run("listen", R"(["c",{"token":"nobody"}])", second)) == "Error: Invalid Token nobody");
-  const Snapshot both = Snapshot::make(lab_ring(), with_pnodes({{.listens = true}, {.listens = true}}));
+  CHECK(error_of(run("listen", R"(["c",{"token":"tcp://1.moray.lab:2020"}])", second)) ==
+        "Error: Operation not supported");
+  CHECK(error_of(run("listen", R"(["c",{"token":"nobody"}])", second)) ==
+        "Error: Invalid Token nobody");
+  const Snapshot both =
+      Snapshot::make(lab_ring(), with_pnodes({{.listens = true}, {.listens = true}}));
   CHECK(pnode(run("listen", R"(["c",{}])", both)) == 0);
   CHECK(pnode(run("listen", R"(["c",{"token":"tcp://2.moray.lab:2020"}])", both)) == 1);
 }

@@ -25,8 +25,10 @@ bool is_low(long unit) { return unit >= 0xdc00 && unit < 0xe000; }
 std::size_t copy_escape(std::string_view text, std::size_t at, std::string& out) {
   const long unit = unit_at(text, at);
   std::size_t size = unit < 0 ? 2 : 6;
-  if (is_high(unit) && is_low(unit_at(text, at + 6))) size = 12;
-  else if (is_high(unit) || is_low(unit)) return out += "\\ufffd", at + 6;
+  if (is_high(unit) && is_low(unit_at(text, at + 6)))
+    size = 12;
+  else if (is_high(unit) || is_low(unit))
+    return out += "\\ufffd", at + 6;
   out += text.substr(at, size);
   return at + size;
 }
@@ -49,9 +51,27 @@ std::string pick(std::mt19937& random, std::initializer_list<const char*> choice
 std::string random_string(std::mt19937& random) {
   std::string text = "\"";
   for (auto pieces = random() % 6; pieces > 0; --pieces)
-    text += pick(random, {"a", "key", "name", "{", "]", ",", ":", " ", "\\\"", "\\\\", "\\/", "\\n",
-                          "\\u0061", "\\u00e9", "\\ud83d\\ude00", "\\ud800", "\\uDFFF", "é", "日本",
-                          "😀", "a long piece of text that fills more than one block of sixty-four "});
+    text += pick(random, {"a",
+                          "key",
+                          "name",
+                          "{",
+                          "]",
+                          ",",
+                          ":",
+                          " ",
+                          "\\\"",
+                          "\\\\",
+                          "\\/",
+                          "\\n",
+                          "\\u0061",
+                          "\\u00e9",
+                          "\\ud83d\\ude00",
+                          "\\ud800",
+                          "\\uDFFF",
+                          "é",
+                          "日本",
+                          "😀",
+                          "a long piece of text that fills more than one block of sixty-four "});
   return text + "\"";
 }
 
@@ -112,14 +132,20 @@ std::string random_text(std::mt19937& random) {
 }
 
 std::string mutated(std::string text, std::mt19937& random) {
-  static constexpr std::string_view telling = "\"\\{}[],:0-+.eEtfnu \n\t\x0c\x1a\x01\x80\xed\xff/a1";
+  static constexpr std::string_view telling =
+      "\"\\{}[],:0-+.eEtfnu \n\t\x0c\x1a\x01\x80\xed\xff/a1";
   for (auto edits = 1 + random() % 3; edits > 0; --edits) {
     const std::size_t at = random() % (text.size() + 1);
-    const char byte = random() % 4 ? telling[random() % telling.size()] : static_cast<char>(random());
-    if (random() % 3 == 0) text.insert(at, 1, byte);
-    else if (at == text.size()) continue;
-    else if (random() % 2 == 0) text.erase(at, 1 + random() % 2);
-    else text[at] = byte;
+    const char byte =
+        random() % 4 ? telling[random() % telling.size()] : static_cast<char>(random());
+    if (random() % 3 == 0)
+      text.insert(at, 1, byte);
+    else if (at == text.size())
+      continue;
+    else if (random() % 2 == 0)
+      text.erase(at, 1 + random() % 2);
+    else
+      text[at] = byte;
   }
   return text;
 }
