@@ -19,6 +19,10 @@ constexpr int kLooks = 3;
 /// The source stays what the target is, so that the way back is short. Where that can't be, the
 /// plan says so.
 Outcome Executor::soak() {
+  if (!target_open_) {  // a failover may have taken its commit away
+    commit_target();
+    target_open_ = true;
+  }
   const std::chrono::milliseconds whole(plan_.options.soak_seconds * 1'000);
   if (state_.soak_until.empty()) {
     state_.soak_until = time_in(plan_.options.soak_seconds * 1'000);

@@ -55,6 +55,9 @@ void Executor::unlimit() {
     }
 }
 
+/// The plan's rows have had their rings since they were made.
+Outcome Executor::bind() { return Outcome::done; }
+
 /// Everything that takes its time is done here, before anything is blocked.
 Outcome Executor::prepare() {
   block_began_.reset();
@@ -306,31 +309,40 @@ Outcome Executor::drop_pending() {
   return Outcome::done;
 }
 
-/// What was copied goes while the guard is still up; a rollback's target keeps what it had.
-Outcome Executor::abort_plan() {
-  const auto guard = target_.plan_row();
-  if (guard && guard->state == "guarded") {
-    if (state_.progress.copies) drop_copied();
-    require_state(target_.set_state("'guarded'", "aborted"), target_, "guarded");
+void Executor::flush_abort(Database& database) {
+  const std::string position = database.unflushed();
+  const auto begun = Clock::now();
+  while (!position.empty() && !database.flushed(position)) {
+    if (Clock::now() - begun > kFlushLimit)
+      throw ActFailed(std::string("a standby of the ") + database.role_name() +
+                      " does not write the abort to disk");
+    std::this_thread::sleep_for(kFlushPoll);
   }
+}
+
+/// The source alone decides: where the target is gone for good, a plan ends all the same.
+Outcome Executor::abort_plan() {
   const auto row = source_.plan_row();
   if (row && row->state != "aborted") {
     if (row->state == "committed") return Outcome::committed;
     require_state(source_.set_state("'preparing', 'capturing'", "aborted"), source_, "capturing");
   }
-  for (Database* each : {&source_, &target_}) {
-    const std::string position = each->unflushed();
-    const auto begun = Clock::now();
-    while (!position.empty() && !each->flushed(position)) {
-      if (Clock::now() - begun > kFlushLimit)
-        throw ActFailed(std::string("a standby of the ") + each->role_name() +
-                        " does not write the abort to disk");
-      std::this_thread::sleep_for(kFlushPoll);
-    }
+  flush_abort(source_);
+  return Outcome::done;
+}
+
+/// What was copied goes while the guard is still up; a rollback's target keeps what it had.
+Outcome Executor::clean_target() {
+  const auto guard = target_.plan_row();
+  if (guard && guard->state == "guarded") {
+    if (state_.progress.copies) drop_copied();
+    require_state(target_.set_state("'guarded'", "aborted"), target_, "guarded");
+  }
+  flush_abort(target_);
+  for (Database* each : {&source_, &target_})
     if (each->has_schema())
       each->owner().run("DELETE FROM moray_router.reshard_log WHERE plan = $1::bigint",
                         {plan_.name()});
-  }
   return Outcome::done;
 }
 

@@ -34,6 +34,7 @@ constexpr int kCatchUpsMost = 100;
 /// past.
 Outcome Executor::take_over() {
   ours_ = false;
+  target_open_ = false;
   for (Database* each : {&source_, &target_}) {
     each->connect();
     each->lock(plan_.number, by_force_);

@@ -224,6 +224,7 @@ Outcome Executor::perform(Act act) {
     case Act::copy: return copy();
     case Act::pump: return pump();
     case Act::verify: return verify();
+    case Act::bind: return bind();
     case Act::prepare: return prepare();
     case Act::block: return block();
     case Act::fence: return fence();
@@ -246,6 +247,7 @@ Outcome Executor::perform(Act act) {
     case Act::back_out: return back_out();
     case Act::drop_pending: return drop_pending();
     case Act::abort_plan: return abort_plan();
+    case Act::clean_target: return clean_target();
     case Act::finished:
     case Act::aborted: break;
   }

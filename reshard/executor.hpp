@@ -84,6 +84,7 @@ class Executor {
   Outcome pump();
   Outcome verify();
   // acts_cutover.cpp
+  Outcome bind();
   Outcome prepare();
   Outcome block();
   Outcome fence();
@@ -99,6 +100,7 @@ class Executor {
   Outcome back_out();
   Outcome drop_pending();
   Outcome abort_plan();
+  Outcome clean_target();
   // acts_behind.cpp: all behind it
   Outcome soak();
   Outcome finalize();
@@ -124,6 +126,7 @@ class Executor {
   [[nodiscard]] std::chrono::milliseconds budget_left() const;
   void unlimit();
   void flush_source();
+  void flush_abort(Database& database);
   void hook(const std::string& phase);
   [[nodiscard]] bool stop_asked() const { return interrupted_() || journal_.asked("pause"); }
 
@@ -142,6 +145,7 @@ class Executor {
   Pump forward_, reverse_;
   std::map<Act, int> failures_;  // since the act was last done
   int cutovers_failed_ = 0;
+  bool target_open_ = false;  // its row was seen to be committed, by this epoch
   std::vector<std::pair<std::string, bool>>
       serials_;                            // names; true: a sequence, false: a table of one number
   std::array<ServerIdentity, 2> flushed_;  // of the servers that have everything on disk

@@ -6,39 +6,16 @@
 namespace reshard {
 namespace {
 
-constexpr std::array<std::string_view, 31> kNames{"take_over",
-                                                  "make_schema",
-                                                  "arm",
-                                                  "wait_armed",
-                                                  "copy",
-                                                  "pump",
-                                                  "verify",
-                                                  "prepare",
-                                                  "block",
-                                                  "fence",
-                                                  "wait_fenced",
-                                                  "pump_last",
-                                                  "advance_sequence",
-                                                  "wait_flushed",
-                                                  "compare_servers",
-                                                  "commit",
-                                                  "wait_commit_flushed",
-                                                  "activate",
-                                                  "commit_target",
-                                                  "unblock",
-                                                  "soak",
-                                                  "finalize",
-                                                  "begin_cleanup",
-                                                  "clean",
-                                                  "end_cleanup",
-                                                  "back_out",
-                                                  "unblock_source",
-                                                  "drop_pending",
-                                                  "abort_plan",
-                                                  "finished",
-                                                  "aborted"};
+// clang-format off
+constexpr std::array<std::string_view, 33> kNames{
+    "take_over", "make_schema", "arm", "wait_armed", "copy", "pump", "verify", "bind", "prepare",
+    "block", "fence", "wait_fenced", "pump_last", "advance_sequence", "wait_flushed",
+    "compare_servers", "commit", "wait_commit_flushed", "activate", "commit_target", "unblock",
+    "soak", "finalize", "begin_cleanup", "clean", "end_cleanup", "back_out", "unblock_source",
+    "drop_pending", "abort_plan", "clean_target", "finished", "aborted"};
+// clang-format on
 
-/// The act behind this one where all goes well.
+/// The act after this one where all goes well.
 Act next(const Progress& progress) {
   switch (progress.act) {
     case Act::take_over: return progress.after_take_over;
@@ -49,8 +26,8 @@ Act next(const Progress& progress) {
     // failed.
     case Act::drop_pending: return progress.give_up ? Act::abort_plan : Act::make_schema;
     case Act::verify:
-      return progress.verify_again ? Act::pump : Act::prepare;  // repairs are log entries
-    case Act::abort_plan: return Act::aborted;
+      return progress.verify_again ? Act::pump : Act::bind;  // repairs are log entries
+    case Act::clean_target: return Act::aborted;
     case Act::finished:
     case Act::aborted: return progress.act;
     default: return static_cast<Act>(static_cast<std::uint8_t>(progress.act) + 1);
@@ -70,15 +47,15 @@ Act begin_again(Act act) {
     case Act::wait_armed:
     case Act::copy:
     case Act::pump:
-    case Act::verify: return Act::make_schema;
+    case Act::verify:
+    case Act::bind: return Act::make_schema;
     // The commit may be gone with a server whose standby had not got it: nobody has acted on it
     // then.
     case Act::wait_commit_flushed: return Act::back_out;
     // A failover of the target may have taken its commit away.
     case Act::activate:
     case Act::commit_target:
-    case Act::unblock:
-    case Act::soak: return Act::wait_commit_flushed;
+    case Act::unblock: return Act::wait_commit_flushed;
     // A back-out may be gone likewise.
     case Act::abort_plan: return Act::back_out;
     case Act::clean:
@@ -101,6 +78,7 @@ Progress after(Progress progress, Outcome outcome) {
   switch (outcome) {
     case Outcome::more: return progress;
     case Outcome::done: break;
+    case Outcome::unbound: progress.act = Act::bind; return progress;
     case Outcome::committed: progress.act = Act::wait_commit_flushed; return progress;
     case Outcome::changed:  // of compare_servers: nothing that was copied is trusted
       progress.verify_again = true;

@@ -18,29 +18,36 @@ enum class Act : std::uint8_t {
   copy,         ///< rows, a chunk each time
   pump,         ///< one cycle: what the log names becomes at the target what it is at the source
   verify,       ///< both sides compared; what differs gets a log entry
-  prepare,      ///< routers hold the next ring as pending, and serve under leases from now on
-  block,        ///< routers hold new writes; those before are answered
-  fence,        ///< source: capturing becomes fenced
-  wait_fenced,  ///< barrier
-  pump_last,    ///< one whole cycle that begins behind the barrier
-  advance_sequence,     ///< the target's ids begin behind the source's
-  wait_flushed,         ///< connected standbys of both sides have all of that
-  compare_servers,      ///< still the servers, tables and triggers that were copied?
-  commit,               ///< source: fenced becomes committed, of this attempt. The commit point
+  /// The ring is bound: all routers are on one ring B, in which the vnodes are the source's; B and
+  /// the ring N that gives them to the target are written into both rows of the plan.
+  bind,
+  prepare,           ///< routers hold the next ring as pending, and serve under leases from now on
+  block,             ///< routers hold new writes; those before are answered
+  fence,             ///< source: capturing becomes fenced
+  wait_fenced,       ///< barrier
+  pump_last,         ///< one whole cycle that begins behind the barrier
+  advance_sequence,  ///< the target's ids begin behind the source's
+  wait_flushed,      ///< connected standbys of both sides have all of that
+  compare_servers,   ///< still the servers, tables and triggers that were copied?
+  commit,            ///< source: fenced becomes committed, of this attempt. The commit point
   wait_commit_flushed,  ///< connected standbys have it, too; then the row says that it is decided,
                         ///< and they have that
   activate,       ///< routers take the pending ring, still blocked; or their leases have run out
   commit_target,  ///< target: guarded becomes committed: its guard opens, its log begins
   unblock,        ///< held writes go to the target
-  soak,           ///< a cycle of the reverse stream
-  finalize,       ///< the reverse stream ends
-  begin_cleanup,  ///< source: committed becomes cleaning
+  soak,           ///< a cycle of the reverse stream; the target is committed first, if a failover
+                  ///< took that away. Needs no router
+  finalize,       ///< the reverse stream ends: decided by the target alone
+  begin_cleanup,  ///< no read by an older ring is under way; source: committed becomes cleaning
   clean,          ///< a batch of moved rows is deleted at the source
   end_cleanup,
-  back_out,  ///< source: fenced becomes capturing again, unless it is committed: the row decides
+  /// Source: fenced becomes capturing again, and the ring is unbound, unless it is committed: the
+  /// row decides. By the source alone.
+  back_out,
   unblock_source,  ///< held writes go to the source
   drop_pending,    ///< routers forget the pending ring and serve without leases
-  abort_plan,      ///< source and target: aborted, unless committed; and connected standbys have it
+  abort_plan,      ///< source: aborted, unless committed; its standbys have it. By the source alone
+  clean_target,    ///< what was copied goes, then target: aborted
   finished,
   aborted,
 };
@@ -52,7 +59,8 @@ enum class Outcome : std::uint8_t {
   done,
   more,       ///< done, and to be done again
   failed,     ///< not done, or not known to be
-  changed,    ///< compare_servers: something is not what it was
+  changed,    ///< compare_servers, commit: something is not what it was
+  unbound,    ///< prepare: a router is not on the ring that was bound
   committed,  ///< back_out, abort_plan: too late
 };
 

@@ -271,6 +271,8 @@ std::optional<Outcome> World::run_task(Task& task) {
       return rules_.hold(Rule::last_cycle_behind_barrier) ? pump(task, false)
                                                           : std::optional(Outcome::done);
     case Act::verify: return verify(task);
+    case Act::bind: return Outcome::done;
+    case Act::clean_target: return Outcome::done;  // abort_plan has done it
     case Act::fence: {
       PlanRow* row = from.plan(task.plan);
       if (row == nullptr || (row->state != State::capturing && row->state != State::fenced))
@@ -314,6 +316,10 @@ std::optional<Outcome> World::run_task(Task& task) {
     case Act::soak:
       if (to.plan(task.plan) == nullptr) return Outcome::failed;
       if (to.plan(task.plan)->state == State::done) return Outcome::done;
+      if (to.plan(task.plan)->state == State::guarded)  // a failover has taken its commit away
+        return set_state(task.to, task.plan, State::guarded, State::committed) == Outcome::done
+                   ? Outcome::more
+                   : Outcome::failed;
       if (to.plan(task.plan)->state != State::committed) return Outcome::failed;
       if (const auto outcome = pump(task, true)) {
         if (*outcome != Outcome::done) return outcome;

@@ -38,9 +38,10 @@ TEST_CASE("step: a plan that meets no trouble takes every act in its order") {
   const auto acts = way({});
   CHECK(acts.front() == Act::take_over);
   CHECK(acts.back() == Act::finished);
-  CHECK(acts.size() == 26);
+  CHECK(acts.size() == 27);
   for (std::size_t i = 1; i < acts.size() - 1; ++i) CHECK(acts[i - 1] < acts[i]);
-  for (const Act act : {Act::back_out, Act::unblock_source, Act::drop_pending, Act::abort_plan})
+  for (const Act act :
+       {Act::back_out, Act::unblock_source, Act::drop_pending, Act::abort_plan, Act::clean_target})
     CHECK_FALSE(has(acts, act));
 }
 
