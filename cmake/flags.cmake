@@ -15,6 +15,10 @@ target_compile_options(moray_router_flags INTERFACE
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   # g++ 12 sees overlaps in std::string's own operator+ that are not there (GCC bug 105651).
   target_compile_options(moray_router_flags INTERFACE -Wno-restrict)
+  if(CMAKE_UNITY_BUILD)
+    # It is meant for headers, and g++ takes every source of a batch for one.
+    target_compile_options(moray_router_flags INTERFACE -Wno-subobject-linkage)
+  endif()
 endif()
 target_compile_definitions(moray_router_flags INTERFACE BOOST_ASIO_NO_DEPRECATED)
 target_link_libraries(moray_router_flags INTERFACE Threads::Threads)
@@ -39,6 +43,17 @@ if(CMAKE_SYSTEM_NAME STREQUAL "SunOS")
   target_compile_definitions(moray_router_flags INTERFACE __EXTENSIONS__ _POSIX_PTHREAD_SEMANTICS)
   target_link_libraries(moray_router_flags INTERFACE socket nsl resolv)
 endif()
+
+# With CMAKE_UNITY_BUILD, as the presets that are tested have it, so many sources are compiled as
+# one: most of a source's time goes to the headers and templates of Asio and nlohmann_json. In
+# larger batches the second processor would be without work.
+set(CMAKE_UNITY_BUILD_BATCH_SIZE 10)
+
+# moray_router_alone(SOURCES...): each is compiled alone in a unity build too, since a macro or a
+# name in its unnamed namespace means something else in another source of the same target.
+function(moray_router_alone)
+  set_source_files_properties(${ARGN} PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)
+endfunction()
 
 # moray_router_library(NAME SOURCES... [LINK targets...])
 function(moray_router_library name)

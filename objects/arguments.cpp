@@ -10,21 +10,21 @@
 namespace objects {
 namespace {
 
-struct Kind {
+struct Expected {
   schema::Complaint (*check)(const JsValue& value, const std::string& path);
   const char* description;
 };
 
-constexpr Kind kString = {schema::nonempty_string, "a nonempty string"};
-constexpr Kind kObject = {schema::object, "an object"};
-constexpr Kind kArray = {schema::array, "an array"};
-constexpr Kind kInteger = {schema::nonnegative_integer, "a nonnegative integer"};
-constexpr Kind kOptions = {schema::options, "a valid options object"};
-constexpr Kind kRequests = {schema::requests, "an array of valid request objects"};
+constexpr Expected kString = {schema::nonempty_string, "a nonempty string"};
+constexpr Expected kObject = {schema::object, "an object"};
+constexpr Expected kArray = {schema::array, "an array"};
+constexpr Expected kInteger = {schema::nonnegative_integer, "a nonnegative integer"};
+constexpr Expected kOptions = {schema::options, "a valid options object"};
+constexpr Expected kRequests = {schema::requests, "an array of valid request objects"};
 
 struct Argument {
   const char* name;
-  Kind kind;
+  Expected kind;
 };
 
 struct Signature {

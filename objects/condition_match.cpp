@@ -194,7 +194,7 @@ bool object_matches(const JsObject& object, const Filter& filter) {
   return text_matches(*value, filter);
 }
 
-bool is_nan(const Element& element) {
+bool holds_nan(const Element& element) {
   const double* number = std::get_if<double>(&element);
   return number != nullptr && std::isnan(*number);
 }
@@ -204,11 +204,12 @@ bool is_nan(const Element& element) {
 Truth leaf_holds(const Condition& condition, const Row& row) {
   if (condition.kind == Kind::present) return decide_leaf(condition, row);
   Column column = column_of_target(condition.target, row);
-  if (const auto* element = std::get_if<Element>(&column); element != nullptr && is_nan(*element))
+  if (const auto* element = std::get_if<Element>(&column);
+      element != nullptr && holds_nan(*element))
     return Truth::no;
   if (auto* elements = std::get_if<Elements>(&column)) {
     std::erase_if(*elements, [](const std::optional<Element>& element) {
-      return element && is_nan(*element);
+      return element && holds_nan(*element);
     });
     return truth(any_element(condition, *elements));
   }

@@ -29,27 +29,27 @@ void append_extensible(std::string& out, const Filter& filter) {
 }
 
 void append(std::string& out, const Filter& filter) {
-  using Kind = Filter::Kind;
+  using FilterKind = Filter::Kind;
   out += '(';
   switch (filter.kind) {
-    case Kind::conjunction: out += '&'; break;
-    case Kind::disjunction: out += '|'; break;
-    case Kind::negation: out += '!'; break;
-    case Kind::present: out += filter.attribute + "=*"; break;
-    case Kind::substring:
+    case FilterKind::conjunction: out += '&'; break;
+    case FilterKind::disjunction: out += '|'; break;
+    case FilterKind::negation: out += '!'; break;
+    case FilterKind::present: out += filter.attribute + "=*"; break;
+    case FilterKind::substring:
       out += filter.attribute + "=";
       append_substring(out, filter);
       break;
-    case Kind::extensible: append_extensible(out, filter); break;
-    case Kind::equal:
-    case Kind::greater_or_equal:
-    case Kind::less_or_equal:
-    case Kind::approximate:
+    case FilterKind::extensible: append_extensible(out, filter); break;
+    case FilterKind::equal:
+    case FilterKind::greater_or_equal:
+    case FilterKind::less_or_equal:
+    case FilterKind::approximate:
       out += filter.attribute;
-      out += filter.kind == Kind::equal              ? "="
-             : filter.kind == Kind::greater_or_equal ? ">="
-             : filter.kind == Kind::less_or_equal    ? "<="
-                                                     : "~=";
+      out += filter.kind == FilterKind::equal              ? "="
+             : filter.kind == FilterKind::greater_or_equal ? ">="
+             : filter.kind == FilterKind::less_or_equal    ? "<="
+                                                           : "~=";
       append_escaped(out, filter.value);
       break;
   }

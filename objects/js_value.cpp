@@ -68,7 +68,7 @@ std::string unescaped(std::string_view raw) {
 }
 
 /// Whether the three bytes are an unpaired surrogate kept in UTF-8's manner.
-bool is_surrogate(std::string_view text, std::size_t at) {
+bool at_surrogate(std::string_view text, std::size_t at) {
   return static_cast<unsigned char>(text[at]) == 0xed && at + 2 < text.size() &&
          static_cast<unsigned char>(text[at + 1]) >= 0xa0;
 }
@@ -80,7 +80,7 @@ void append_string(std::string& out, std::string_view text) {
     const auto byte = static_cast<unsigned char>(text[i]);
     if (byte < 0x20 || byte == '"' || byte == '\\') {
       json::append_escape(out, text[i]);
-    } else if (is_surrogate(text, i)) {
+    } else if (at_surrogate(text, i)) {
       const unsigned unit = 0xd000u | (static_cast<unsigned char>(text[i + 1]) & 0x3fu) << 6 |
                             (static_cast<unsigned char>(text[i + 2]) & 0x3fu);
       out += "\\u";

@@ -66,10 +66,10 @@ bool brackets_close(const std::vector<Token>& tokens) {
 }
 
 bool operator_word(Token token) {
-  static constexpr std::string_view kWords[] = {
+  static constexpr std::string_view kOperators[] = {
       "async", "await", "class",  "delete", "function", "in",   "instanceof",
       "new",   "of",    "return", "throw",  "typeof",   "void", "yield"};
-  for (const std::string_view word : kWords)
+  for (const std::string_view word : kOperators)
     if (token == word) return true;
   return false;
 }

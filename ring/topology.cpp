@@ -18,7 +18,9 @@
 namespace ring {
 namespace {
 
-[[noreturn]] void refuse(const std::string& reason) { throw RingError("topology: " + reason); }
+[[noreturn]] void refuse_topology(const std::string& reason) {
+  throw RingError("topology: " + reason);
+}
 
 std::string interval_of(Algorithm algorithm, std::uint32_t vnode_count) {
   return Interval::compute(algorithm, vnode_count).even_hex();
@@ -36,7 +38,7 @@ json::Value member(json::Value object, std::string_view name, json::Type type,
                    const std::string& type_name) {
   const auto value = object.find(name);
   if (!value || !value->is(type))
-    refuse("\"" + std::string(name) + "\" (" + type_name + ") is required");
+    refuse_topology("\"" + std::string(name) + "\" (" + type_name + ") is required");
   return *value;
 }
 
@@ -48,7 +50,7 @@ std::string string_of(json::Value value) {
 std::uint32_t vnode_count_of(json::Value value) {
   const double count = std::strtod(std::string(value.text()).c_str(), nullptr);
   if (!(count >= 1) || count > kVnodesMax || count != std::floor(count))
-    refuse("\"vnodes\" is not a number of vnodes: " + std::string(value.text()));
+    refuse_topology("\"vnodes\" is not a number of vnodes: " + std::string(value.text()));
   return static_cast<std::uint32_t>(count);
 }
 
@@ -75,8 +77,8 @@ void read_map(json::Value map, RingParts& parts) {
   std::vector<std::pair<std::string, json::Value>> pnodes;
   for (const json::Member pnode : map.members()) {
     if (!pnode.value.is(json::Type::object))
-      refuse("pnodeToVnodeMap: pnode " + std::string(pnode.name.text()) +
-             " has no object of vnodes");
+      refuse_topology("pnodeToVnodeMap: pnode " + std::string(pnode.name.text()) +
+                      " has no object of vnodes");
     pnodes.emplace_back(string_of(pnode.name), pnode.value);
   }
   std::stable_sort(pnodes.begin(), pnodes.end(), [](const auto& a, const auto& b) {
@@ -89,18 +91,18 @@ void read_map(json::Value map, RingParts& parts) {
       const std::string digits = string_of(entry.name);
       const auto named = vnode_number(digits);
       if (!named || *named >= parts.owners.size())
-        refuse("pnodeToVnodeMap: pnode \"" + name + "\" has vnode \"" + digits +
-               "\", which is not of this ring");
+        refuse_topology("pnodeToVnodeMap: pnode \"" + name + "\" has vnode \"" + digits +
+                        "\", which is not of this ring");
       const std::uint32_t vnode = *named;
       if (parts.owners[vnode] != kNobody)
-        refuse("pnodeToVnodeMap: vnode " + digits + " is mapped twice");
+        refuse_topology("pnodeToVnodeMap: vnode " + digits + " is mapped twice");
       parts.owners[vnode] = index;
       if (entry.value.text() != "1") parts.data.emplace_back(vnode, data_text(entry.value));
     }
   }
   for (std::size_t vnode = 0; vnode < parts.owners.size(); ++vnode)
     if (parts.owners[vnode] == kNobody)
-      refuse("pnodeToVnodeMap: vnode " + std::to_string(vnode) + " has no pnode");
+      refuse_topology("pnodeToVnodeMap: vnode " + std::to_string(vnode) + " has no pnode");
 }
 
 /// JSON can hold UTF-8 only; another name would not be the same again when read back.
@@ -137,9 +139,9 @@ std::shared_ptr<const Ring> create_ring(Algorithm algorithm, std::uint32_t vnode
 std::shared_ptr<const Ring> parse_topology(std::string_view text) {
   json::Document document;
   if (const auto problem = document.parse(text))
-    refuse("not JSON, at byte " + std::to_string(problem->offset));
+    refuse_topology("not JSON, at byte " + std::to_string(problem->offset));
   const json::Value root = document.root();
-  if (!root.is(json::Type::object)) refuse("not an object");
+  if (!root.is(json::Type::object)) refuse_topology("not an object");
 
   RingParts parts;
   const json::Value map = member(root, "pnodeToVnodeMap", json::Type::object, "object");
@@ -147,15 +149,15 @@ std::shared_ptr<const Ring> parse_topology(std::string_view text) {
   const json::Value algorithm = member(root, "algorithm", json::Type::object, "object");
   const std::string version = string_of(member(root, "version", json::Type::string, "string"));
   if (!acceptable_version(version))
-    refuse("version " + version + " is not compatible with current version 2,1,0");
+    refuse_topology("version " + version + " is not compatible with current version 2,1,0");
   const std::string name = string_of(member(algorithm, "NAME", json::Type::string, "string"));
   const auto known = algorithm_named(name);
-  if (!known) refuse("algorithm " + name + " is not supported");
+  if (!known) refuse_topology("algorithm " + name + " is not supported");
   parts.algorithm = *known;
   const std::string hex =
       string_of(member(algorithm, "VNODE_HASH_INTERVAL", json::Type::string, "hex string"));
   const auto interval = BigNumber::from_hex(hex);
-  if (!interval) refuse("VNODE_HASH_INTERVAL \"" + hex + "\" is not hexadecimal");
+  if (!interval) refuse_topology("VNODE_HASH_INTERVAL \"" + hex + "\" is not hexadecimal");
   parts.interval_hex = interval->even_hex();
   parts.owners.assign(count, 0xffff);
   read_map(map, parts);

@@ -9,7 +9,7 @@
 namespace ring_tool {
 namespace {
 
-std::string percent(double share) {
+std::string exact_percent(double share) {
   char text[32];
   std::snprintf(text, sizeof text, "%.2f%%", 100 * share);
   return text;
@@ -59,14 +59,14 @@ void stats(const Options& options, const Streams& streams) {
     squares += (vnodes - even) * (vnodes - even);
     char line[96];
     std::snprintf(line, sizeof line, " %9zu %8s %+8.2f%% %5zu %10zu", shares[i].vnodes,
-                  percent(vnodes / ring->vnode_count()).c_str(), 100 * (vnodes / even - 1),
+                  exact_percent(vnodes / ring->vnode_count()).c_str(), 100 * (vnodes / even - 1),
                   shares[i].with_data, shares[i].read_only);
     const std::string& name = ring->pnodes()[i];
     streams.out << name << std::string(width - name.size(), ' ') << line << '\n';
   }
   streams.out << ring->vnode_count() << " vnodes over " << shares.size()
               << " pnodes; standard deviation "
-              << percent(std::sqrt(squares / static_cast<double>(shares.size())) / even)
+              << exact_percent(std::sqrt(squares / static_cast<double>(shares.size())) / even)
               << " of an even share; " << ring->data_vnodes().size() << " vnodes with data\n";
 }
 

@@ -17,7 +17,7 @@ using objects::JsArray;
 using objects::JsObject;
 using objects::JsValue;
 
-bool is_set(const JsValue& options, const char* name) {
+bool asks_for(const JsValue& options, const char* name) {
   const JsValue* value = options.get(name);
   return value != nullptr && value->truthy();
 }
@@ -68,7 +68,7 @@ Selected select(const Work& work, const BucketTable& table, const objects::Filte
   return selected;
 }
 
-std::int64_t whole_number(std::string_view text) {
+std::int64_t count_of(std::string_view text) {
   std::int64_t number = 0;
   std::from_chars(text.data(), text.data() + text.size(), number);
   return number;
@@ -115,8 +115,8 @@ bool emit_rows(Work& work, const BucketTable& table, const Selected& selected, c
     if (!objects::holds(selected.condition, row, object))
       continue;  // as moray: a stored NaN, for one
     objects::drop_internal_members(object);
-    const objects::Count matches = counting ? objects::Count(whole_number(rows.text(i, 0)))
-                                            : objects::Count(objects::NoCount{});
+    const objects::Count matches =
+        counting ? objects::Count(count_of(rows.text(i, 0))) : objects::Count(objects::NoCount{});
     full = work.emit(
         objects::stringify(objects::reply_of(table.bucket, row, std::move(object), matches)));
   }
@@ -134,18 +134,18 @@ Values find_objects(Work& work, const JsArray& arguments) {
   bool sent = false;
   for (int attempt = 0;; ++attempt) {
     const auto table = co_await bucket(work, *lease, name, options);
-    if (is_set(options, "requireIndexes") || is_set(options, "requireOnlineReindexing"))
+    if (asks_for(options, "requireIndexes") || asks_for(options, "requireOnlineReindexing"))
       refuse(objects::check_usable_fields(table->bucket, filter, text));
     if (objects::wants_handled_options(options) && attempt == 0)
       work.emit(std::string(objects::kFindHandledOptions));
     Selected selected = select(work, *table, filter, options, objects::Purpose::find);
-    const bool counting = !is_set(options, "no_count");
+    const bool counting = !asks_for(options, "no_count");
     const std::string from = " FROM " + table->table + " WHERE " + selected.where;
     const std::string count = "SELECT count(*)" + from;
     // One snapshot, one round trip.
     const std::string query = "SELECT " + (counting ? "(" + count + "), " : std::string()) +
                               table->row_columns() + from + selected.order;
-    if (is_set(options, "sql_only")) co_return statement_only(selected, query, count, counting);
+    if (asks_for(options, "sql_only")) co_return statement_only(selected, query, count, counting);
 
     if (*work.given_up) co_return JsArray();
     Connection& connection = *lease;
@@ -203,7 +203,7 @@ Step erase_many_step(const Work& work, const BucketTable& table, const std::stri
               std::move(selected.parameters));
 }
 
-std::int64_t changed_rows(const Rows& rows) { return whole_number(rows.affected()); }
+std::int64_t changed_rows(const Rows& rows) { return count_of(rows.affected()); }
 
 Task<Updated> update(Work& work, Connection& connection, const BucketTable& table,
                      const JsObject& fields, const std::string& text, const JsValue& options) {

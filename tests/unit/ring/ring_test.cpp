@@ -12,7 +12,7 @@ using ring::Ring;
 using ring::RingParts;
 using ring::Vnode;
 
-RingParts parts() {
+RingParts two_pnodes() {
   return {.algorithm = ring::Algorithm::sha256,
           .interval_hex = std::string(64, '3'),
           .pnodes = {"a", "b"},
@@ -22,7 +22,7 @@ RingParts parts() {
 
 template <typename Change>
 std::string refusal(Change change) {
-  RingParts changed = parts();
+  RingParts changed = two_pnodes();
   change(changed);
   try {
     Ring::make(std::move(changed));
@@ -41,7 +41,7 @@ ring::Digest filled(std::uint8_t byte) {
 }  // namespace
 
 TEST_CASE("ring: answers what it was made of") {
-  const auto made = Ring::make(parts());
+  const auto made = Ring::make(two_pnodes());
   CHECK(made->vnode_count() == 5);
   CHECK(made->pnodes().size() == 2);
   CHECK(made->pnode_named("b") == ring::PnodeIndex{1});
@@ -53,7 +53,7 @@ TEST_CASE("ring: answers what it was made of") {
 }
 
 TEST_CASE("ring: data is kept verbatim, and only the string ro is read-only") {
-  const auto made = Ring::make(parts());
+  const auto made = Ring::make(two_pnodes());
   CHECK(made->data_json(Vnode{0}) == "1");
   CHECK(made->data_json(Vnode{1}) == "{\"k\":1}");
   CHECK(made->read_only(Vnode{3}));
@@ -63,7 +63,7 @@ TEST_CASE("ring: data is kept verbatim, and only the string ro is read-only") {
 }
 
 TEST_CASE("ring: data 1 is no data, the string \"1\" is") {
-  RingParts changed = parts();
+  RingParts changed = two_pnodes();
   changed.data = {{0, "1"}};
   CHECK(!Ring::make(changed)->any_data());
   changed.data = {{0, "\"1\""}};
@@ -71,7 +71,7 @@ TEST_CASE("ring: data 1 is no data, the string \"1\" is") {
 }
 
 TEST_CASE("ring: a hash behind the last vnode has no place") {
-  const auto made = Ring::make(parts());
+  const auto made = Ring::make(two_pnodes());
   CHECK(made->locate_hash(filled(0x00))->vnode == Vnode{0});
   CHECK(made->locate_hash(filled(0x33))->vnode == Vnode{1});
   CHECK(made->locate_hash(filled(0xfe))->vnode == Vnode{4});
@@ -116,7 +116,7 @@ TEST_CASE("ring: a million vnodes cost under 4 MB, with or without data") {
 }
 
 TEST_CASE("ring: a thousand different data in a small ring") {
-  RingParts varied = parts();
+  RingParts varied = two_pnodes();
   varied.owners.assign(1000, 0);
   varied.data.clear();
   for (std::uint32_t v = 0; v < 1000; ++v) varied.data.emplace_back(v, std::to_string(v + 2));
