@@ -1,8 +1,10 @@
 #!/usr/bin/env bash
-# Installs what is missing, builds, and runs every test: the release build and the ASan+UBSan
-# build run all of them, the TSan build those where threads meet.
-#   --quick  the release build only
-#   --all    all of everything, TSan too, and each fuzz target for a minute
+# Installs what is missing, builds, and runs every test, each in the builds where it finds most:
+# release for what depends on time, kills and volume, asan (ASan and UBSan) for parsers, the object
+# model and the backends, tsan for where threads meet. tests/builds.cmake is the table. Prints at the
+# end how long each part took.
+#   --quick  every test, in the release build only
+#   --all    every test in every build, every source compiled alone, and each fuzz target for a minute
 set -euo pipefail
 cd "$(dirname "$0")"
 . scripts/packages.sh
@@ -13,30 +15,48 @@ if ! command -v node >/dev/null; then scripts/install_packages.sh nodejs npm; fi
 
 mode=${1:-}
 
-build_and_test() { # preset, then ctest arguments
+parts=()
+part() { # a part's name, then its command
+  local name=$1 began=$SECONDS status=0
+  shift
+  echo "== $name"
+  "$@" || status=$?
+  parts+=("$(printf '%5d s  %s' $((SECONDS - began)) "$name")")
+  return $status
+}
+tell_parts() { [ ${#parts[@]} -eq 0 ] || printf '%s\n' "== seconds by part" "${parts[@]}" "$(printf '%5d s  in all' $SECONDS)"; }
+trap tell_parts EXIT
+
+build() { # preset, then arguments of cmake --build
   local preset=$1
   shift
-  echo "== $preset"
-  cmake --preset "$preset" "${launcher[@]}" >/dev/null
-  cmake --build --preset "$preset" -j2
-  ctest --preset "$preset" -j2 "$@"
+  cmake --preset "$preset" "${launcher[@]}" >/dev/null && cmake --build --preset "$preset" -j2 "$@"
+}
+build_and_test() { # preset
+  if [ -n "$mode" ]; then
+    part "$1: build" build "$1"
+    part "$1: tests" ctest --preset "$1" -j2
+  else
+    part "$1: build" build "$1" --target tested
+    part "$1: tests" ctest --preset "$1" -j2 -L "^in_$1\$"
+  fi
 }
 
 build_and_test release
 if [ "$mode" != --quick ]; then
   build_and_test asan
-  if [ "$mode" = --all ]; then build_and_test tsan; else build_and_test tsan -L threads; fi
+  build_and_test tsan
 fi
 if [ "$mode" = --all ]; then
+  # The other builds compile many sources as one, which hides an include that one of them lacks.
+  part "debug: build" build debug
   scripts/install_packages.sh "${fuzz_packages[@]}"
-  cmake --preset fuzz "${launcher[@]}" >/dev/null
-  cmake --build --preset fuzz -j2 --target fuzz_targets
+  part "fuzz: build" build fuzz --target fuzz_targets
   for target in build/fuzz/tests/fuzz/fuzz_*; do
     [ -x "$target" ] && [ -f "$target" ] || continue
     name=${target##*/fuzz_}
     found=$(mktemp -d)
-    echo "== fuzz $name"
-    "$target" -max_total_time=60 -print_final_stats=1 "$found" "tests/fuzz/corpus/$name"
+    part "fuzz: $name" "$target" -max_total_time=60 -print_final_stats=1 "$found" "tests/fuzz/corpus/$name"
     rm -r "$found"
   done
 fi

@@ -124,6 +124,40 @@ def check_registered(problems):
             problems.append(f"{path.relative_to(ROOT)}: no CMakeLists.txt names it")
 
 
+def names_of_tests():
+    """As the lists register them; where one does in a foreach, each name of that."""
+    names = {f"node_{path.name.removesuffix('.test.js')}" for path in (ROOT / "tests/node").glob("*.test.js")}
+    for path in [*(ROOT / "tests").rglob("CMakeLists.txt"), ROOT / "bench/CMakeLists.txt"]:
+        text = re.sub(r"#.*", "", path.read_text(encoding="utf-8"))
+        names.update(re.findall(r"moray_router_test\((\w+)", text))
+        for name in re.findall(r"add_test\(NAME (\S+)", text):
+            variable = re.search(r"\$\{(\w+)\}", name)
+            if not variable:
+                names.add(name)
+                continue
+            for values in re.findall(rf"foreach\({variable[1]} ([\w -]+)\)", text):
+                names.update(name.replace(variable[0], value) for value in values.split())
+    return names
+
+
+def check_builds(problems):
+    """Every test runs in some build of ./test.sh, and one of whole programs in one of them only."""
+    builds = {}
+    table = (ROOT / "tests/builds.cmake").read_text(encoding="utf-8")
+    for build, listed in re.findall(r"^set\(tests_of_(\w+)\n([^)]*)\)", table, re.MULTILINE):
+        for name in listed.split():
+            builds.setdefault(name, []).append(build)
+    tests = names_of_tests()
+    for name in sorted(tests - set(builds)):
+        problems.append(f"tests/builds.cmake: gives {name} to no build")
+    for name in sorted(set(builds) - tests):
+        problems.append(f"tests/builds.cmake: there is no test {name}")
+    for name, where in sorted(builds.items()):
+        whole = name.startswith(("node_", "replay_", "integration_", "smf"))
+        if len(where) != len(set(where)) or (whole and len(where) > 1):
+            problems.append(f"tests/builds.cmake: {name} is in {' and '.join(where)}")
+
+
 def check_documents(problems):
     for document in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]:
         text = document.read_text(encoding="utf-8")
@@ -138,7 +172,7 @@ def check_documents(problems):
 
 def main():
     problems = []
-    for check in (check_length, check_format, check_includes, check_cycles, check_registered, check_documents):
+    for check in (check_length, check_format, check_includes, check_cycles, check_registered, check_builds, check_documents):
         check(problems)
     for problem in problems:
         print(problem)
