@@ -92,6 +92,7 @@ test('held for 500 ms and released after a remap: on the new shard, in order, no
   const {key, vnode} = keys[0][0];
   await result('block', '--vnodes', vnode, '--wait');
   const held = Array.from({length: 200}, (_, n) => put(key, {n}));
+  await until(() => waiting(200));
   await pause(500);
   const change = await result('remap', '--vnodes', vnode, '--pnode', PNODES[1]);
   assert.deepStrictEqual([change.changed, change.generation], [1, 2]);

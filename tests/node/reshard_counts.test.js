@@ -6,7 +6,7 @@ const {after, afterEach, before, test} = require('node:test');
 
 const {call} = require('./reshard_ledger');
 const {PostgresCluster} = require('./postgres_cluster');
-const {System, pause} = require('./reshard_system');
+const {System} = require('./reshard_system');
 
 const USER = (i) => `/0123456${i}-89ab-cdef-0123-456789abcdef`;
 // As Manta makes them, by SQL.
@@ -24,7 +24,7 @@ BEGIN
 END $f$;
 CREATE TRIGGER count_directories AFTER INSERT OR DELETE ON manta FOR EACH ROW EXECUTE PROCEDURE count_manta_directories();`;
 
-let clusters, system, client, stopped, writers, there;
+let clusters, system, client, stopped, writers, there, changes = 0;
 
 before(async () => { clusters = [await new PostgresCluster().start(), await new PostgresCluster().start()]; });
 after(() => clusters.forEach((cluster) => cluster.stop()));
@@ -58,9 +58,12 @@ function write() {
     for (let i = 0; !stopped; ++i) {
       const key = `${USER(i % 4)}/stor/d${(i * 7) % 20}/w${w}_${i % 3}`;
       await (there.has(key) ? drop(key) : put(key));
+      ++changes;
     }
   });
 }
+/** Until the writers have done some more. */
+async function written(enough = changes + 60) { await system.quiet(() => changes >= enough); }
 async function quiet() {
   stopped = true;
   await Promise.all(writers || []);
@@ -94,14 +97,14 @@ test('counts move with rows to an empty shard, with the triggers that keep them,
   const plan = await system.plan('--half');
   const running = system.reshard('run', plan);
   await system.until(plan, 'soak');
-  await pause(300);
+  await written();
   await quiet();
   assert.strictEqual(system.sql(1, "SELECT count(*) FROM pg_trigger WHERE tgname = 'count_directories'"), '1');
   assert.strictEqual(system.sql(1, "SELECT to_regclass('manta_delete_log') IS NOT NULL"), 't');
   assert.ok(Number(system.sql(1, 'SELECT count(*) FROM manta_directory_counts')) > 5);
   await check();
   write();
-  await pause(200);
+  await written();
   const back = await system.reshardTo(0, 'rollback', plan);
   assert.doesNotMatch(back.err, /ALARM/);
   await running.done;
@@ -119,7 +122,7 @@ test('counts of a shard that has rows of the same directories; and what is plant
   system.sql(1, `UPDATE manta_directory_counts SET entries = entries + 100 WHERE _key = '${directory}'`);
   const end = await system.reshardTo(0, 'run', plan);
   assert.match(end.err, new RegExp(`ALARM: bucket manta_directory_counts, key ${directory}: it says 10\\d, and the target has \\d+ rows there; they are counted anew`));
-  await pause(200);
+  await written();
   await quiet();
   await check();
 });

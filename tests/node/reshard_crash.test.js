@@ -69,7 +69,7 @@ async function run(seed, fault, {share = '0-19', rollback = false, options = {},
     const plan = await system.plan('--vnodes', share, '--soak', rollback ? '600' : '0', ...more);
     await fault(system, plan, ledger);
     if (!rollback) await toItsEnd(system, plan);
-    await pause(100);
+    await ledger.goesOn();
     await ledger.stop();
     await ledger.check(system, client);
     const [here, there] = sums(system);

@@ -62,6 +62,12 @@ class Ledger {
       if (gap > 0) await new Promise((resolve) => setTimeout(resolve, gap));
     }
   }
+  /** Until so many more operations have been acknowledged. */
+  async goesOn(count = 40) {
+    const enough = this.acknowledged + count;
+    for (const begun = Date.now(); this.acknowledged < enough; await new Promise((resolve) => setTimeout(resolve, 5)))
+      assert.ok(Date.now() - begun < 60000, `writers do not go on: ${this.acknowledged} acknowledged, refused: ${JSON.stringify(this.refused)}, ${this.lastUnknown}`);
+  }
   async stop() {
     this.stopped = true;
     await Promise.all(this.writers || []);

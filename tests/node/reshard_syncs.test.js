@@ -7,7 +7,7 @@ const path = require('path');
 
 const {Ledger} = require('./reshard_ledger');
 const {PostgresCluster} = require('./postgres_cluster');
-const {System, pause} = require('./reshard_system');
+const {System} = require('./reshard_system');
 const {temporaryDirectory} = require('./router_process');
 
 const MOST = 8;
@@ -28,7 +28,7 @@ test('a cutover has at most eight fsyncs in its block', {skip: library ? false :
       const ledger = new Ledger(1);
       await ledger.create(client);
       await ledger.run(client, 2);
-      await pause(300);
+      await ledger.goesOn();
       await ledger.stop();  // nobody's writes but the plan's own are counted
       const plan = await system.plan('--vnodes', '0-31', '--soak', '0', '--no-cleanup', '--settle', '1500');
       const end = await system.reshardTo(0, 'run', plan, '--json');

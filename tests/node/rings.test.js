@@ -217,11 +217,10 @@ test('rings swapped under load: every write is where the ring said, and no clien
   }));
   for (let i = 0; i < 20; ++i) {
     await result('remap', '--vnodes', '0-49', '--pnode', PNODES[i % 3]);
-    await pause(10);
+    for (const before = count; count < before + 16;) await pause(1);
   }
   running = false;
   await load;
-  assert.ok(count > 100);
   assert.strictEqual((await result('rings')).length, 20);
 });
 
