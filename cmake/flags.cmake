@@ -23,6 +23,12 @@ endif()
 target_compile_definitions(moray_router_flags INTERFACE BOOST_ASIO_NO_DEPRECATED)
 target_link_libraries(moray_router_flags INTERFACE Threads::Threads)
 
+# Links in a third of GNU ld's time; the tests install it, nothing else needs it.
+find_program(MORAY_ROUTER_LLD ld.lld)
+if(MORAY_ROUTER_LLD AND CMAKE_SYSTEM_NAME STREQUAL "Linux")
+  target_link_options(moray_router_flags INTERFACE -fuse-ld=lld)
+endif()
+
 if(MORAY_ROUTER_SANITIZE)
   target_compile_options(moray_router_flags INTERFACE
     "-fsanitize=${MORAY_ROUTER_SANITIZE}" -fno-sanitize-recover=all)
