@@ -159,41 +159,88 @@ void GenerationStore::remove_leftovers() {
   for (const fs::path& leftover : leftovers) fs::remove_all(leftover);
 }
 
-/// The staged directory gets its number; the lock is held.
-LoadedGeneration GenerationStore::finish(const fs::path& staging) {
-  auto ring = load_leveldb(staging);  // every check, of what is truly on disk
-  sync_ring(staging);
-  const auto all = list();
-  const std::string current = current_name(directory_);
-  // A coordinator that asks again after a crash finds what it staged before.
-  if (!all.empty() && all.back().digest == ring->digest() && !all.back().current) {
-    fs::remove_all(staging);
-    return {all.back(), std::move(ring)};
+/// A directory aside in which a ring is made, while the lock is held. What has not got its number
+/// when this goes is removed: a failure leaves nothing.
+class GenerationStore::Staging {
+ public:
+  explicit Staging(GenerationStore& store)
+      : directory_(store.directory_ / (kStaging + std::to_string(getpid()))) {
+    store.remove_leftovers();
   }
+  ~Staging() {
+    std::error_code ignored;  // whoever stages next tries again
+    fs::remove_all(directory_, ignored);
+  }
+  Staging(const Staging&) = delete;
+  Staging& operator=(const Staging&) = delete;
+
+  void edit_copy_of(const Generation& generation,
+                    const std::function<void(const fs::path& directory)>& edit) {
+    fs::create_directory(directory_);
+    copy_ring(generation.directory, directory_);
+    edit(directory_);
+    load();
+  }
+  void make(const Ring& ring) {
+    create_leveldb(directory_, ring);
+    load();
+  }
+
+  [[nodiscard]] const fs::path& directory() const { return directory_; }
+  [[nodiscard]] const std::shared_ptr<const Ring>& ring() const { return ring_; }
+
+ private:
+  void load() {
+    ring_ = load_leveldb(directory_);  // every check, of what is truly on disk
+    sync_ring(directory_);
+  }
+
+  fs::path directory_;
+  std::shared_ptr<const Ring> ring_;
+};
+
+/// The staged directory gets its number; the lock is held.
+LoadedGeneration GenerationStore::finish(const Staging& staging) {
+  const auto& ring = staging.ring();
+  const auto all = list();
+  // A coordinator that asks again after a crash finds what it staged before.
+  if (!all.empty() && all.back().digest == ring->digest() && !all.back().current)
+    return {all.back(), ring};
   const std::uint64_t next = all.empty() ? 1 : all.back().number + 1;
   const fs::path directory = directory_ / name_of(next, ring->digest());
-  durable::rename(staging, directory);
-  return {*read_name(directory), std::move(ring)};
+  durable::rename(staging.directory(), directory);
+  return {*read_name(directory), ring};
 }
 
 LoadedGeneration GenerationStore::stage_edit(
     const std::function<void(const fs::path& directory)>& edit) {
   const Lock lock(directory_);
-  remove_leftovers();
-  const fs::path staging = directory_ / (kStaging + std::to_string(getpid()));
-  fs::create_directory(staging);
-  copy_ring(current().directory, staging);
-  edit(staging);
+  Staging staging(*this);
+  staging.edit_copy_of(current(), edit);
   return finish(staging);
 }
 
 LoadedGeneration GenerationStore::stage_ring(const Ring& ring) {
   fs::create_directories(directory_);
   const Lock lock(directory_);
-  remove_leftovers();
-  const fs::path staging = directory_ / (kStaging + std::to_string(getpid()));
-  create_leveldb(staging, ring);
+  Staging staging(*this);
+  staging.make(ring);
   return finish(staging);
+}
+
+std::string GenerationStore::rehearse_edit(
+    const std::function<void(const fs::path& directory)>& edit) {
+  const Lock lock(directory_);
+  Staging staging(*this);
+  staging.edit_copy_of(current(), edit);
+  return staging.ring()->digest();
+}
+
+std::string GenerationStore::rehearse_ring(const Ring& ring) {
+  const Lock lock(directory_);
+  Staging staging(*this);
+  staging.make(ring);
+  return staging.ring()->digest();
 }
 
 void GenerationStore::activate(const Generation& generation) {

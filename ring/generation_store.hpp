@@ -63,6 +63,11 @@ class GenerationStore {
       const std::function<void(const std::filesystem::path& directory)>& edit);
   /// The same, of a whole ring. Makes the store's directory where there is none.
   LoadedGeneration stage_ring(const Ring& ring);
+  /// Does on disk what `stage_edit` would do, up to its last step, and leaves nothing of it: what
+  /// fails there fails here. The ring's digest.
+  [[nodiscard]] std::string rehearse_edit(
+      const std::function<void(const std::filesystem::path& directory)>& edit);
+  [[nodiscard]] std::string rehearse_ring(const Ring& ring);  ///< as `stage_ring`
 
   /// Moves `current`: on disk when it returns.
   void activate(const Generation& generation);
@@ -77,7 +82,8 @@ class GenerationStore {
 
  private:
   class Lock;
-  LoadedGeneration finish(const std::filesystem::path& staging);
+  class Staging;
+  LoadedGeneration finish(const Staging& staging);
   void remove_leftovers();
 
   std::filesystem::path directory_;

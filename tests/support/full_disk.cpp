@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstdio>
@@ -37,8 +38,25 @@ ssize_t unless_full(const char* name, off_t end, int file, Arguments... argument
 }
 
 using Write = ssize_t (*)(int, const void*, std::size_t, off_t);
+using WriteHere = ssize_t (*)(int, const void*, std::size_t);
+
+/// Where a write to the file itself would begin; 0 where it has no such place.
+off_t position(int file) {
+  struct stat now {};
+  const int flags = fcntl(file, F_GETFL);
+  if (flags >= 0 && (flags & O_APPEND) != 0 && fstat(file, &now) == 0) return now.st_size;
+  return std::max<off_t>(lseek(file, 0, SEEK_CUR), 0);
+}
 
 }  // namespace
+
+extern "C" ssize_t write(int file, const void* bytes, std::size_t count) {
+  const int before = errno;
+  const off_t end =
+      std::getenv("FULL_DISK_FLAG") == nullptr ? 0 : position(file) + static_cast<off_t>(count);
+  errno = before;
+  return unless_full<WriteHere>("write", end, file, bytes, count);
+}
 
 extern "C" ssize_t pwrite(int file, const void* bytes, std::size_t count, off_t at) {
   return unless_full<Write>("pwrite", at + static_cast<off_t>(count), file, bytes, count, at);
