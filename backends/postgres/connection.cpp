@@ -2,6 +2,8 @@
 
 #include <boost/asio/post.hpp>
 
+#include "backends/postgres/application_name.hpp"
+
 namespace backends::postgres {
 namespace {
 
@@ -67,17 +69,14 @@ void Connection::connect(const std::vector<Host>& hosts) {
   }
   // What stands before the URL it may override, what stands behind it not.
   // A server that is gone without a word is noticed within a minute.
-  std::vector<const char*> keywords{"fallback_application_name",
-                                    "target_session_attrs",
-                                    "keepalives_idle",
-                                    "keepalives_interval",
-                                    "keepalives_count",
-                                    "tcp_user_timeout",
-                                    "dbname",
-                                    "client_encoding",
-                                    "options"};
-  std::vector<const char*> values{"moray-router", "read-write",         "30",   "10",           "3",
-                                  "60000",        options_.url.c_str(), "UTF8", options.c_str()};
+  const std::string application = application_name();
+  std::vector<const char*> keywords{
+      "target_session_attrs", "keepalives_idle",  "keepalives_interval",
+      "keepalives_count",     "tcp_user_timeout", "dbname",
+      "application_name",     "client_encoding",  "options"};
+  std::vector<const char*> values{
+      "read-write",        "30",   "10",           "3", "60000", options_.url.c_str(),
+      application.c_str(), "UTF8", options.c_str()};
   if (!hosts.empty()) {
     keywords.insert(keywords.end(), {"host", "hostaddr", "port"});
     values.insert(values.end(), {names.c_str(), addresses.c_str(), ports.c_str()});
