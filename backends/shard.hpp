@@ -2,12 +2,14 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 
 #include "backends/rpc.hpp"
+#include "backends/serving_lease.hpp"
 #include "fast/frame.hpp"
 
 /// Shards as the router sees them: one small interface, an implementation for each kind.
@@ -26,6 +28,10 @@ struct Request {
   /// The digest of the ring by which it was routed; empty: none. Where vnodes move, finds and
   /// writes by filter have to do with the rows that are this shard's by that ring.
   std::string_view ring;
+  /// A read of vnodes that are served under a lease: a shard that queues it asks again before it
+  /// sends it, and fails it where the lease is over (FailureKind::not_served). null: sent whenever
+  /// it can be. Writes need none: where vnodes move, their database refuses those of an older ring.
+  std::shared_ptr<const ServingLease> lease;
   /// findObjects, sql, listen: asks for a connection of its own, which `pause` can hold up.
   bool stream = false;
 };
@@ -44,6 +50,7 @@ struct Reply {
 enum class FailureKind : std::uint8_t {
   no_connections,   ///< nothing was sent: no connection is up
   overloaded,       ///< nothing was sent: a bound of this shard is reached
+  not_served,       ///< nothing was sent: the lease that its vnodes are served under is over
   connection_lost,  ///< sent, and the connection ended before the answer: the outcome is unknown
   bad_reply,        ///< sent, and the shard broke the protocol: the outcome is unknown
 };

@@ -27,6 +27,9 @@ struct NoConnection {
   std::string message;
 };
 
+/// The lease that its vnodes are served under is over: nothing was sent. Thrown by operations.
+struct NotServed {};
+
 /// A bound of this shard is reached: nothing was sent. Thrown by operations.
 struct TooMany {
   std::string message;

@@ -41,7 +41,7 @@ struct Selected {
 
 /// Rows of vnodes that are another shard's by the ring that the request went by: so that a find
 /// sees each once, before its router takes the next ring and after. By another plan's ring: as the
-/// plan's row says.
+/// plan's row says, and so by any where that is bound to no ring: no `WHEN` is equal to NULL.
 std::string not_elsewhere(const BucketTable& table, const std::string& ring,
                           Parameters& parameters) {
   parameters.emplace_back(ring);
@@ -155,6 +155,7 @@ Values find_objects(Work& work, const JsArray& arguments) {
       sent = sent || rows.count() > 0;
       return emit_rows(work, *table, selected, rows, counting);
     };
+    require_served(work);
     *work.streaming = &connection;
     const QueryResult result = co_await connection.stream(once(query), selected.parameters, take);
     *work.streaming = nullptr;

@@ -191,6 +191,7 @@ Values get_object(Work& work, const JsArray& arguments) {
     Connection& connection = point(work);
     connection.tag(work.affinity);
     const Parameters parameters = parameters_of(value_of(objects::stored_key(key)));
+    require_served(work);
     const QueryResult result = co_await connection.run_read(table->get, parameters);
     if (result.error && result.error->lost()) throw StatementFailed{*result.error};
     if (!result.error) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -11,6 +12,7 @@
 #include "backends/postgres/listeners.hpp"
 #include "backends/postgres/pool.hpp"
 #include "backends/postgres/task.hpp"
+#include "backends/serving_lease.hpp"
 #include "objects/js_value.hpp"
 
 /// Each RPC of a PostgreSQL shard as a coroutine. Arguments have been checked
@@ -25,6 +27,7 @@ struct Work {
   BucketCache& buckets;
   std::uint32_t affinity = 0;
   std::string ring;                                 ///< its digest, for what goes by a filter
+  std::shared_ptr<const ServingLease> lease;        ///< beyond it nothing is sent; null: any time
   std::int64_t now_ms = 0;                          ///< since 1970
   std::uint64_t random = 0;                         ///< fresh for each RPC
   std::optional<std::uint32_t> statement_limit_ms;  ///< options.timeout; 0: none
@@ -60,6 +63,12 @@ Values sql(Work& work, const objects::JsArray& arguments);
 Values ping(Work& work, const objects::JsArray& arguments);
 Values listen(Work& work, const objects::JsArray& arguments);
 Values unlisten(Work& work, const objects::JsArray& arguments);
+
+/// Called right before a read is sent, since it may have waited for a connection, or for what is
+/// known of its bucket. Throws NotServed.
+inline void require_served(const Work& work) {
+  if (work.lease != nullptr && work.lease->over()) throw NotServed{};
+}
 
 /// Runs one statement within the RPC's `statement_limit_ms`. `step` must outlive the call.
 Task<QueryResult> run_limited(Work& work, Connection& connection, const Step& step);

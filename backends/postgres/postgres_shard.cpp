@@ -208,6 +208,7 @@ Submitted PostgresShard::submit(const Request& request, ReplySink& sink) {
   Work& work = operation->work;
   work.affinity = request.affinity;
   if (goes_by_filter(request.rpc)) work.ring = request.ring;
+  work.lease = request.lease;
   work.now_ms = now_us() / 1000;
   work.random = random_ = random_ * 6364136223846793005u + 1442695040888963407u;
   work.streaming = &operation->streaming;
@@ -263,6 +264,9 @@ Detached PostgresShard::run(std::shared_ptr<Operation> operation) {
       if (read_only_server(failed.error) && *alive) pool_->renew(failed.error.message);
       values = error_of(failed.error);
     }
+  } catch (const NotServed&) {
+    operation->failure = {FailureKind::not_served, "its vnodes are not served here now"};
+    operation->ended = End::failure;
   } catch (const TooMany& many) {
     operation->failure = {FailureKind::overloaded, many.message};
     operation->ended = End::failure;

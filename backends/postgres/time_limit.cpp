@@ -31,10 +31,12 @@ Task<QueryResult> run_limited(Work& work, Connection& connection, const Step& st
 }
 
 Task<QueryResult> read_limited(Work& work, Connection& connection, const Step& step) {
+  require_served(work);
   if (!work.statement_limit_ms) {
     connection.tag(work.affinity);
     QueryResult result = co_await connection.run_read(step.statement(), step.parameters);
     if (!result.error || !result.error->skipped()) co_return result;
+    require_served(work);
   }
   co_return co_await run_limited(work, connection, step);
 }
