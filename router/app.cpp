@@ -47,7 +47,8 @@ struct App::Parts {
   void wait_for_stop_signal();
   void wait_for_reload_signal();
   [[nodiscard]] bool may_accept() const;
-  std::vector<WorkerStatus> ask_workers();
+  template <typename Answer>
+  std::vector<Answer> ask_workers(void (Worker::*question)(std::function<void(Answer)>));
   PageState page_state();
   HttpPage metrics_page();
 
@@ -157,15 +158,16 @@ void App::Parts::serve_pages() {
 }
 
 /// A copy of each worker's state; a worker that does not answer in time is left out.
-std::vector<WorkerStatus> App::Parts::ask_workers() {
-  std::vector<std::future<WorkerStatus>> answers;
+template <typename Answer>
+std::vector<Answer> App::Parts::ask_workers(void (Worker::*question)(std::function<void(Answer)>)) {
+  std::vector<std::future<Answer>> answers;
   for (const auto& worker : workers) {
-    auto promise = std::make_shared<std::promise<WorkerStatus>>();
+    auto promise = std::make_shared<std::promise<Answer>>();
     answers.push_back(promise->get_future());
-    worker->status([promise](WorkerStatus status) { promise->set_value(std::move(status)); });
+    (*worker.*question)([promise](Answer answer) { promise->set_value(std::move(answer)); });
   }
   const auto until = std::chrono::steady_clock::now() + kWorkerAnswer;
-  std::vector<WorkerStatus> states;
+  std::vector<Answer> states;
   for (auto& answer : answers)
     if (answer.wait_until(until) == std::future_status::ready) states.push_back(answer.get());
   return states;
@@ -174,7 +176,7 @@ std::vector<WorkerStatus> App::Parts::ask_workers() {
 PageState App::Parts::page_state() {
   PageState state;
   state.started_at = started_at;
-  state.workers = ask_workers();
+  state.workers = ask_workers(&Worker::status);
   state.published = control->publisher().current();
   state.control = control->status();
   state.publications = control->publisher().counts();
@@ -200,6 +202,11 @@ void App::Parts::serve_admin() {
   AdminActions actions;
   actions.state = [this] { return page_state(); };
   actions.control = control.get();
+  actions.reads = [this]() -> std::optional<std::vector<WorkerReads>> {
+    auto all = ask_workers(&Worker::reads);
+    if (all.size() < workers.size()) return std::nullopt;
+    return all;
+  };
   actions.log_level = [this](const std::optional<std::string>& level) {
     if (level) log.set_level(log_level_named(*level));
     return std::string(to_string(log.level()));

@@ -13,6 +13,7 @@
 #include "router/heat.hpp"
 #include "router/held_writes.hpp"
 #include "router/plan.hpp"
+#include "router/reads_under_way.hpp"
 #include "router/write_leases.hpp"
 
 namespace router {
@@ -42,6 +43,7 @@ struct DispatchContext {
   Edits reply_edits;
   HeldWrites held;
   WriteLeases leases;
+  ReadsUnderWay reads;
   std::optional<DeadlineWheel::Clock::time_point>
       batch_time;                  ///< when the requests being taken had arrived
   std::shared_ptr<Heat> heat;      ///< null: nothing is counted

@@ -99,12 +99,19 @@ fast::Error read_only_pnodes(std::string_view names) {
 fast::Error shutting_down() { return make("OverloadedError", "router is shutting down"); }
 fast::Error overloaded(std::string message) { return make("OverloadedError", std::move(message)); }
 
+fast::Error not_served() {
+  return make("NoBackendsError",
+              "no connections available: some vnodes are about to move, and it is not known where "
+              "they are");
+}
+
 fast::Error from_failure(const backends::Failure& failure, bool stream) {
   using backends::FailureKind;
   switch (failure.kind) {
     case FailureKind::no_connections:
       if (stream) return make("Error", "no active connections");
       return make("NoBackendsError", "no connections available", failure.info);
+    case FailureKind::not_served: return not_served();
     case FailureKind::overloaded: return make("OverloadedError", failure.message, failure.info);
     case FailureKind::connection_lost:
     case FailureKind::bad_reply: return make("FastProtocolError", failure.message, failure.info);

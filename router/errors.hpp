@@ -30,6 +30,9 @@ fast::Error read_only_pnodes(std::string_view names);
 fast::Error shutting_down();
 fast::Error overloaded(std::string message);
 
+/// A read of vnodes that may be another shard's by now: nothing was sent, it may be tried again.
+fast::Error not_served();
+
 /// `stream`: findObjects and sql name a lost shard otherwise than the rest.
 fast::Error from_failure(const backends::Failure& failure, bool stream);
 fast::Error deadline(std::chrono::milliseconds limit, std::string_view pnode, std::string_view rpc,

@@ -68,6 +68,15 @@ void FanOut::release() {
 
 void FanOut::start(std::string_view payload, std::optional<std::uint16_t> checksum,
                    fast::Version checksum_version) {
+  const auto& leased = origin().ring->snapshot->leased;
+  if (origin().method->write && leased != nullptr && leased->lease->over()) {
+    // As the gate refuses it for any blocked vnode.
+    if (context_.cells != nullptr) context_.cells->write_refused();
+    write_error(errors::read_only_vnodes());
+    close_client(true);
+    release();
+    return;
+  }
   arm_deadline();
   const std::string_view pieces[] = {payload};
   backends::Request request;

@@ -50,6 +50,12 @@ struct Method {
   bool bucket_wide;  ///< a write that names no vnode: refused while any vnode is read-only
   bool retryable;    ///< may be sent once more after a lost connection
   bool stream;       ///< takes a shard connection of its own
+
+  /// Reads rows of the shard that the ring names: getObject, findObjects. (sql asks every shard
+  /// whatever the ring, and is waited for as a write.)
+  [[nodiscard]] constexpr bool reads_rows() const {
+    return !write && (route == Route::by_key || route == Route::by_hashkey);
+  }
 };
 
 /// The row of an RPC. O(1).

@@ -8,6 +8,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include "backends/postgres/application_name.hpp"
+
 namespace router {
 namespace {
 
@@ -119,6 +121,7 @@ std::string status_page(const PageState& state) {
   const ring::Ring& ring = *state.snapshot().ring;
   Json page{{"smf_fmri", fmri == nullptr ? Json(nullptr) : Json(fmri)},
             {"pid", getpid()},
+            {"application", backends::postgres::application_name()},
             {"start_time", iso_time(state.started_at)},
             {"client_list", std::move(clients)},
             {"index_shards", std::move(index_shards)},

@@ -48,10 +48,17 @@ void SingleExchange::start(std::optional<ToShard> target, std::string_view paylo
   submit_somewhere(request);
 }
 
-void SingleExchange::submit_somewhere(const backends::Request& request) {
+/// The place that every request to rows of one shard comes by, planned just now, held, or sent once
+/// more: the lease is asked here, by its own clock, however long ago the control was heard of.
+void SingleExchange::submit_somewhere(backends::Request& request) {
   ++attempts_;
   if (!any_shard_) {
     shard_ = origin().ring->shards[number(target_.pnode)];
+    const Method& method = *origin().method;
+    if (method.write || method.reads_rows())
+      request.lease = serving_lease(*origin().ring->snapshot, target_.pnode, target_.vnode);
+    if (request.lease != nullptr && request.lease->over()) return refuse_unserved();
+    if (method.write) request.lease.reset();
     submit(request);
     return;
   }
@@ -69,14 +76,27 @@ bool SingleExchange::submit(const backends::Request& request) {
     if (origin().method->write)
       context_.leases.begin(lease_, target_.vnode,
                             origin().ring->snapshot->pnodes[number(target_.pnode)].name);
+    if (origin().method->reads_rows())
+      context_.reads.begin(read_, *origin().ring, origin().started);
     return true;
   }
   if (any_shard_ && attempts_ < kAttemptsMax && origin().ring->shards.size() > 1) {
-    submit_somewhere(request);
+    backends::Request again = request;
+    submit_somewhere(again);
     return true;
   }
   answer_failure(submitted.failure);
   return false;
+}
+
+/// Its vnodes may be another shard's by now. The gate has said nothing of that yet: the control may
+/// be late, or stand still.
+void SingleExchange::refuse_unserved() {
+  const bool write = origin().method->write;
+  if (write && context_.cells != nullptr) context_.cells->write_refused();
+  write_error(write ? errors::read_only_vnodes() : errors::not_served());
+  close_client(true);
+  release();
 }
 
 void SingleExchange::retry() {
@@ -152,6 +172,7 @@ std::size_t SingleExchange::relay_values(fast::Status status, const backends::Re
 
 void SingleExchange::on_data(const backends::Reply& reply) {
   data_seen_ = true;
+  context_.reads.end(read_);
   if (answered()) return;
   relay_values(fast::Status::data, reply);
   if (answered() || !origin().method->stream) return;
@@ -181,6 +202,7 @@ void SingleExchange::end_lease(const backends::Failure* failure) {
 
 void SingleExchange::on_end(const backends::Reply& reply) {
   ticket_.reset();
+  context_.reads.end(read_);
   end_lease();
   if (!answered()) {
     relay_values(fast::Status::end, reply);
@@ -191,6 +213,7 @@ void SingleExchange::on_end(const backends::Reply& reply) {
 
 void SingleExchange::on_error(const backends::Reply& reply) {
   ticket_.reset();
+  context_.reads.end(read_);
   end_lease();
   if (context_.cells != nullptr) context_.cells->shard_error(number(target_.pnode));
   if (!answered()) {
@@ -218,6 +241,7 @@ bool SingleExchange::may_retry(const backends::Failure& failure) const {
 
 void SingleExchange::on_failure(const backends::Failure& failure) {
   ticket_.reset();
+  context_.reads.end(read_);
   end_lease(&failure);
   if (!may_retry(failure)) {
     answer_failure(failure);
@@ -271,7 +295,8 @@ void SingleExchange::abandon() {
 /// A write that was sent is never cancelled, and neither is one of unknown state: its answer is
 /// swallowed when it comes.
 void SingleExchange::give_up_shard() {
-  if (!ticket_) return;  // a retry is due: it finds the client gone
+  context_.reads.end(read_);  // nobody hears its answer
+  if (!ticket_) return;       // a retry is due: it finds the client gone
   if (paused_) resume();
   if (!shard_->cancel(*ticket_)) return;
   ticket_.reset();

@@ -6,6 +6,7 @@
 
 #include "router/exchange.hpp"
 #include "router/plan.hpp"
+#include "router/reads_under_way.hpp"
 #include "router/write_leases.hpp"
 
 namespace router {
@@ -38,7 +39,8 @@ class SingleExchange final : public Exchange, private backends::ReplySink {
   void on_failure(const backends::Failure& failure) override;
 
   bool submit(const backends::Request& request);
-  void submit_somewhere(const backends::Request& request);
+  void submit_somewhere(backends::Request& request);
+  void refuse_unserved();
   [[nodiscard]] bool may_retry(const backends::Failure& failure) const;
   void relay(fast::Status status, const backends::Reply& reply);
   std::size_t relay_values(fast::Status status, const backends::Reply& reply);
@@ -53,6 +55,7 @@ class SingleExchange final : public Exchange, private backends::ReplySink {
   backends::Shard* shard_ = nullptr;
   std::optional<backends::Ticket> ticket_;  // set while the shard knows our sink
   WriteLease lease_;                        // runs while a write is with the shard
+  ReadUnderWay read_;                       // runs until a read's first answer
   ToShard target_;
   bool any_shard_ = false;
   bool paused_ = false;

@@ -7,7 +7,8 @@
 namespace router {
 
 Snapshot Snapshot::make(std::shared_ptr<const ring::Ring> ring, RoutingSettings settings,
-                        std::shared_ptr<const Gate> gate) {
+                        std::shared_ptr<const Gate> gate,
+                        std::shared_ptr<const LeasedVnodes> leased) {
   Snapshot snapshot;
   snapshot.gate = gate != nullptr ? std::move(gate) : std::make_shared<const Gate>();
   snapshot.tokens_json = "[";
@@ -37,9 +38,30 @@ Snapshot Snapshot::make(std::shared_ptr<const ring::Ring> ring, RoutingSettings 
   };
   snapshot.gate->held.each([&](ring::Vnode vnode) { owner(vnode).gate = GateMode::hold; });
   snapshot.gate->refused.each([&](ring::Vnode vnode) { owner(vnode).gate = GateMode::refuse; });
+  snapshot.leased = std::move(leased);
   snapshot.ring = std::move(ring);
   snapshot.settings = std::move(settings);
   return snapshot;
+}
+
+std::shared_ptr<const LeasedVnodes> LeasedVnodes::of(const ring::Ring& ring,
+                                                     const ring::VnodeSet& vnodes,
+                                                     std::chrono::nanoseconds until) {
+  auto made = std::make_shared<LeasedVnodes>();
+  made->vnodes = vnodes;
+  made->owners.resize(ring.pnodes().size());
+  vnodes.each([&](ring::Vnode vnode) { made->owners[number(ring.owner(vnode))] = true; });
+  made->lease = std::make_shared<backends::ServingLease>(until);
+  return made;
+}
+
+std::shared_ptr<const backends::ServingLease> serving_lease(const Snapshot& snapshot,
+                                                            ring::PnodeIndex pnode,
+                                                            std::optional<ring::Vnode> vnode) {
+  if (snapshot.leased == nullptr) return nullptr;
+  const bool leased =
+      vnode ? snapshot.leased->vnodes.contains(*vnode) : snapshot.leased->owners[number(pnode)];
+  return leased ? snapshot.leased->lease : nullptr;
 }
 
 bool Snapshot::routed(std::string_view bucket) const {

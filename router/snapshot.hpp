@@ -7,6 +7,7 @@
 
 #include "ring/ring.hpp"
 #include "router/gate.hpp"
+#include "router/leased_vnodes.hpp"
 
 namespace router {
 
@@ -41,22 +42,24 @@ struct RoutingSettings {
 /// Any thread.
 struct Snapshot {
   std::shared_ptr<const ring::Ring> ring;
-  std::shared_ptr<const Gate> gate;   ///< never null
-  std::vector<PnodeState> pnodes;     ///< by ring::PnodeIndex
-  std::string read_only_pnode_names;  ///< joined by ", "; empty: none
-  std::string tokens_json;            ///< the pnodes as a JSON array
-  std::uint64_t generation = 0;       ///< 0: a plain directory without generations
-  std::uint64_t sequence = 0;         ///< counts publications of this process, from 1
+  std::shared_ptr<const Gate> gate;            ///< never null
+  std::shared_ptr<const LeasedVnodes> leased;  ///< of this ring; null: no vnode is leased
+  std::vector<PnodeState> pnodes;              ///< by ring::PnodeIndex
+  std::string read_only_pnode_names;           ///< joined by ", "; empty: none
+  std::string tokens_json;                     ///< the pnodes as a JSON array
+  std::uint64_t generation = 0;                ///< 0: a plain directory without generations
+  std::uint64_t sequence = 0;                  ///< counts publications of this process, from 1
 
   RoutingSettings settings;  ///< what it was made of
 
   /// Whether rows of that bucket get their vnode. O(local buckets).
   [[nodiscard]] bool routed(std::string_view bucket) const;
 
-  /// Derives everything but `generation` and `sequence`. `gate`: vnodes of this ring; null: all
-  /// open. O(pnodes + vnodes with data + blocked vnodes).
+  /// Derives everything but `generation` and `sequence`. `gate`, `leased`: vnodes of this ring;
+  /// null: all open, none. O(pnodes + vnodes with data + blocked vnodes).
   static Snapshot make(std::shared_ptr<const ring::Ring> ring, RoutingSettings settings,
-                       std::shared_ptr<const Gate> gate = nullptr);
+                       std::shared_ptr<const Gate> gate = nullptr,
+                       std::shared_ptr<const LeasedVnodes> leased = nullptr);
 };
 
 }  // namespace router

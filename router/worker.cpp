@@ -131,6 +131,12 @@ void Worker::status(std::function<void(WorkerStatus)> take) {
   });
 }
 
+void Worker::reads(std::function<void(WorkerReads)> take) {
+  boost::asio::post(loop_, [this, take = std::move(take)] {
+    take({context_.ring->snapshot, context_.reads.by_ring()});
+  });
+}
+
 /// Requests that an old ring was kept alive for may have ended meanwhile.
 void Worker::tick() {
   tick_timer_.expires_after(DeadlineWheel::kTick);

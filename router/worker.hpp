@@ -19,6 +19,7 @@
 #include "router/dispatch_context.hpp"
 #include "router/dispatcher.hpp"
 #include "router/local_call.hpp"
+#include "router/ownership.hpp"
 #include "router/session.hpp"
 #include "router/shard_set.hpp"
 
@@ -103,6 +104,9 @@ class alignas(kCacheLineBytes) Worker final : private SessionHost {
 
   /// Any thread: `take` is called with a copy of the state on the worker's thread.
   void status(std::function<void(WorkerStatus)> take);
+
+  /// Any thread: `take` is called on the worker's thread.
+  void reads(std::function<void(WorkerReads)> take);
 
   /// Any thread: sessions finish what is in flight and close; `done` is called on the worker's
   /// thread when none is left or after `limit`.

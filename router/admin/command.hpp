@@ -25,6 +25,7 @@ using Commands = std::map<std::string, Command>;
 void add_shown(Commands& all);   ///< what shows the router's state
 void add_rings(Commands& all);   ///< what shows or changes its ring
 void add_blocks(Commands& all);  ///< what blocks writes
+void add_ownership(Commands& all);
 
 /// Of a command's arguments; Refusal naming the one that is wrong or missing.
 std::string text(const Json& arguments, const char* name, const std::string& otherwise = "");

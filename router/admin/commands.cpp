@@ -15,6 +15,7 @@ const Commands& commands() {
     add_shown(made);
     add_rings(made);
     add_blocks(made);
+    add_ownership(made);
     return made;
   }();
   return all;

@@ -18,6 +18,8 @@ namespace router {
 struct AdminActions {
   std::function<PageState()> state;
   RingControl* control = nullptr;
+  /// Of all workers; nullopt: one has not answered within a second.
+  std::function<std::optional<std::vector<WorkerReads>>()> reads;
   std::function<std::string(const std::optional<std::string>& level)> log_level;  ///< the level now
   /// Turns counting on (from zero) or off; the counts now, by worker.
   std::function<std::vector<std::shared_ptr<Heat>>(const std::optional<bool>& on)> heat;

@@ -1,6 +1,7 @@
 // Commands that show or change the ring.
 #include <ctime>
 
+#include "backends/postgres/application_name.hpp"
 #include "router/admin/command.hpp"
 
 namespace router::admin {
@@ -64,11 +65,20 @@ Json json_of_difference(const ring::Difference& difference) {
 
 Json json_of_prepared(const PreparedRing& prepared) {
   Json result = Json::object();
+  if (prepared.rehearsed)
+    return {{"rehearsed", true},
+            {"baseDigest", prepared.base_digest},
+            {"digest", prepared.digest},
+            {"holdMs", prepared.hold.count()},
+            {"application", backends::postgres::application_name()}};
   if (!prepared.token.empty()) result["lease"] = prepared.token;
   result["generation"] = prepared.generation;
   result["digest"] = prepared.digest;
   result["plan"] = prepared.plan;
   result["leaseLeftMs"] = prepared.lease_left.count();
+  result["baseDigest"] = prepared.base_digest;
+  result["holdMs"] = prepared.hold.count();
+  result["application"] = backends::postgres::application_name();
   return result;
 }
 
@@ -116,6 +126,8 @@ void prepare_ring(const AdminActions& actions, const Json& arguments, const Answ
   request.holder = text(arguments, "holder");
   request.plan = text(arguments, "plan");
   request.from = text(arguments, "from");
+  request.owner = text(arguments, "owner");
+  request.rehearse = flag(arguments, "rehearse");
   request.lease = std::chrono::milliseconds(number(arguments, "leaseMs", kLeaseMs));
   actions.control->prepare_ring(std::move(request),
                                 answer_with<PreparedRing>(answer, json_of_prepared));
@@ -148,7 +160,7 @@ void add_rings(Commands& all) {
   all["diff"] = {diff, {"from", "to"}};
   all["prepare"] = {prepare_ring,
                     {"vnodes", "pnode", "ring", "expectDigest", "baseDigest", "holder", "plan",
-                     "from", "leaseMs"}};
+                     "from", "leaseMs", "owner", "rehearse"}};
   all["renew"] = {renew, {"lease", "leaseMs"}};
   all["activate"] = {activate, {"lease", "expectDigest"}};
   all["abandon"] = {abandon, {"lease"}};

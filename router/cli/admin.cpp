@@ -17,8 +17,8 @@ struct AdminOptions {
   std::string socket = config::Config().admin_socket;
   bool json = false;
   std::string bucket, key, ring, expect_digest, level, vnodes, mode = "hold", pnode, data, from, to,
-                                                               plan, lease, heat;
-  bool get = false, wait = false, all = false;
+                                                               plan, lease, heat, owner;
+  bool get = false, wait = false, all = false, rehearse = false;
   double timeout = 60, grace = 0, lease_time = 30;
   std::uint64_t generation = 0, top = 20;
 };
@@ -191,6 +191,8 @@ void add_two_phases(Adder& add, AdminOptions& options) {
                             add_if(arguments, "ring", given.ring);
                             add_if(arguments, "expectDigest", given.expect_digest);
                             add_if(arguments, "plan", given.plan);
+                            add_if(arguments, "owner", given.owner);
+                            if (given.rehearse) arguments["rehearse"] = true;
                             return arguments;
                           });
   vnodes_option(*prepare, options);
@@ -199,11 +201,22 @@ void add_two_phases(Adder& add, AdminOptions& options) {
                       "A whole ring's directory, instead of vnodes and pnode");
   prepare->add_option("--expect-digest", options.expect_digest, "Refuses a ring of another digest");
   prepare->add_option("--plan", options.plan, "What it is for, shown by status");
+  prepare->add_option("--owner", options.owner,
+                      "Refuses where a vnode is not this pnode's in the ring in force");
+  prepare->add_flag("--rehearse", options.rehearse,
+                    "Checks and tries everything, and changes nothing");
   prepare
       ->add_option("--lease-time", options.lease_time,
                    "Seconds for which nobody else may change the ring")
       ->capture_default_str()
       ->check(CLI::PositiveNumber);
+  CLI::App* ownership =
+      add("ownership", "Shows whether vnodes are a pnode's, and the reads from when they were not",
+          [](const AdminOptions& given) {
+            return Json{{"vnodes", read_vnodes(given.vnodes)}, {"pnode", given.pnode}};
+          });
+  vnodes_option(*ownership, options)->required();
+  ownership->add_option("--pnode", options.pnode, "Whose")->required();
   CLI::App* renew = add("renew", "Prolongs a lease", [](const AdminOptions& given) {
     return Json{{"lease", given.lease}, {"leaseMs", milliseconds(given.lease_time)}};
   });

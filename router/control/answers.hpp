@@ -60,10 +60,15 @@ struct PrepareRequest {
   std::string holder;  ///< the lease's token, as the coordinator has chosen it; empty: one is made
   std::string plan;    ///< its number, or a name for people
   std::string from;    ///< the pnode whose database has the plan's row; empty: there is none
+  std::string owner;   ///< the pnode that must have all of `vnodes`; empty: any
+  bool rehearse = false;  ///< everything is checked and tried, and nothing changed
   std::chrono::milliseconds lease{30'000};
 };
 
 struct PreparedRing {
+  bool rehearsed = false;            ///< then the digests alone mean anything
+  std::string base_digest;           ///< of the ring in force
+  std::chrono::milliseconds hold{};  ///< for how long writes are held at most
   std::string token;
   std::uint64_t generation = 0;
   std::string digest;

@@ -31,9 +31,14 @@ struct RingControl::Waiting {
 
 /// A new gate for the ring in force.
 Published RingControl::set_gate(Gate gate) {
+  return set_snapshot(std::make_shared<const Gate>(std::move(gate)), snapshot().leased);
+}
+
+Published RingControl::set_snapshot(std::shared_ptr<const Gate> gate,
+                                    std::shared_ptr<const LeasedVnodes> leased) {
   const Snapshot& now = snapshot();
   auto next = std::make_shared<Snapshot>(
-      Snapshot::make(now.ring, now.settings, std::make_shared<const Gate>(std::move(gate))));
+      Snapshot::make(now.ring, now.settings, std::move(gate), std::move(leased)));
   next->generation = now.generation;
   next->sequence = now.sequence + 1;
   const bool any = next->gate->any();
@@ -64,7 +69,7 @@ void RingControl::block(BlockRequest request, Done<BlockReport> done) {
                                               : gate.held.without(wanted.vnodes);
     gate.refused = wanted.mode == GateMode::refuse ? gate.refused.united(wanted.vnodes)
                                                    : gate.refused.without(wanted.vnodes);
-    if (!wanted.lease.empty()) leased_ = leased_.united(wanted.vnodes);
+    if (!wanted.lease.empty()) blocked_under_lease_ = blocked_under_lease_.united(wanted.vnodes);
     waiting->began = std::chrono::steady_clock::now();
     BlockReport& report = waiting->report;
     report.vnodes = wanted.vnodes.size();
@@ -141,7 +146,7 @@ void RingControl::unblock(std::optional<ring::VnodeSet> vnodes, Done<UnblockRepo
     if (opened.empty()) return report;
     gate.held = gate.held.without(opened);
     gate.refused = gate.refused.without(opened);
-    leased_ = leased_.without(opened);
+    blocked_under_lease_ = blocked_under_lease_.without(opened);
     report.published = set_gate(std::move(gate));
     log_.info("vnodes unblocked", {{"vnodes", report.vnodes}});
     return report;

@@ -4,11 +4,14 @@
 #include <optional>
 #include <string>
 
+#include "backends/serving_lease.hpp"
+
 namespace router {
 
-/// A clock that goes on while the machine sleeps, where the system has one: a lease that ran out
-/// meanwhile has run out.
-std::chrono::nanoseconds lease_clock();
+using backends::lease_clock;
+
+/// A token that nobody has chosen: 32 hexadecimal digits.
+std::string new_token();
 
 /// One coordinator's right to change this router's ring in two phases: held under a token that
 /// only it knows, for a time counted from its own last request. Pure but for the clock, which is
@@ -29,6 +32,10 @@ class CoordinatorLease {
   [[nodiscard]] bool held_by(const std::string& token) const { return out() && token == token_; }
   [[nodiscard]] bool expired(std::chrono::nanoseconds now) const { return out() && now >= until_; }
   [[nodiscard]] std::chrono::milliseconds left(std::chrono::nanoseconds now) const;
+  /// When it runs out, or has run out; 0: not out.
+  [[nodiscard]] std::chrono::nanoseconds end() const {
+    return out() ? until_ : std::chrono::nanoseconds(0);
+  }
 
  private:
   std::string token_;

@@ -9,12 +9,8 @@
 
 namespace router {
 
-void RingControl::require_no_coordinator(const char* what) const {
-  if (!staged_ || lease_.expired(lease_clock())) return;
-  throw Refusal("prepared", std::string(what) + ": a coordinator has prepared generation " +
-                                std::to_string(staged_->loaded.generation.number) +
-                                " and holds its lease for another " +
-                                std::to_string(lease_.left(lease_clock()).count()) + " ms");
+void RingControl::require_free(const char* what) const {
+  if (auto refusal = pending_.against_change(what, lease_clock())) throw *std::move(refusal);
 }
 
 /// A pnode that the ring lacks may join it, where the configuration names its shard. With
@@ -34,6 +30,17 @@ void RingControl::require_pnode(const std::string& pnode) const {
         "pnode \"" + pnode + "\" is neither in the ring nor named in the configuration's shards");
 }
 
+/// A plan's row is read, and its vnodes are guarded, in PostgreSQL alone.
+void RingControl::require_database(const std::string& pnode) const {
+  const bool known =
+      std::any_of(config_->shards.begin(), config_->shards.end(), [&](const config::Shard& shard) {
+        return shard.pnode == pnode && shard.backend == config::Backend::postgres;
+      });
+  if (!known)
+    throw Refusal("unknown_pnode",
+                  "pnode \"" + pnode + "\" is no PostgreSQL shard of the configuration");
+}
+
 ring::GenerationStore RingControl::store(const char* what) const {
   if (!ring::GenerationStore::is_store(config_->ring_location))
     throw Refusal("no_store",
@@ -48,7 +55,7 @@ ring::GenerationStore RingControl::store(const char* what) const {
 void RingControl::remap(ring::VnodeSet vnodes, std::string pnode, Done<RingChange> done) {
   perform_in_background<RingChange>(
       std::move(done), [this, vnodes = std::move(vnodes), pnode = std::move(pnode)] {
-        require_no_coordinator("remap");
+        require_free("remap");
         if (vnodes.empty()) throw Refusal("bad_argument", "no vnodes are named");
         const ring::Ring& now = *snapshot().ring;
         require_vnodes(now, vnodes);
@@ -66,7 +73,7 @@ void RingControl::remap(ring::VnodeSet vnodes, std::string pnode, Done<RingChang
 void RingControl::set_data(ring::VnodeSet vnodes, std::string data_json, Done<RingChange> done) {
   perform_in_background<RingChange>(
       std::move(done), [this, vnodes = std::move(vnodes), data_json = std::move(data_json)] {
-        require_no_coordinator("set-data");
+        require_free("set-data");
         if (vnodes.empty()) throw Refusal("bad_argument", "no vnodes are named");
         const ring::Ring& now = *snapshot().ring;
         require_vnodes(now, vnodes);
@@ -86,7 +93,7 @@ void RingControl::rings(Done<std::vector<ring::Generation>> done) {
 
 void RingControl::rollback(std::optional<std::uint64_t> generation, Done<RingChange> done) {
   perform_in_background<RingChange>(std::move(done), [this, generation] {
-    require_no_coordinator("rollback");
+    require_free("rollback");
     ring::GenerationStore rings = store("rollback");
     const auto all = rings.list();
     const std::uint64_t current = rings.current().number;

@@ -13,13 +13,8 @@ using backends::postgres::SessionError;
 constexpr int kSeconds = 2;
 constexpr std::uint64_t kStatementMs = 1'000;
 
-struct Row {
-  bool answered = false, found = false, decided = false;
-  std::string state;
-};
-
-Row read_row(const PlanQuestion& question) {
-  Row row;
+PlanRow read_row(const PlanQuestion& question) {
+  PlanRow row;
   try {
     Session session(question.url, "moray-router plan", kSeconds);
     session.limit_statements(kStatementMs);
@@ -29,12 +24,14 @@ Row read_row(const PlanQuestion& question) {
     row.answered = true;
     if (!schema) return row;
     const auto rows = session.run(
-        "SELECT state, decided FROM moray_router.reshard_plan WHERE plan::text = $1 AND token = $2",
+        "SELECT state, decided, ring_digest FROM moray_router.reshard_plan WHERE plan::text = $1 "
+        "AND token = $2",
         {question.plan, question.token});
     row.found = rows.count() > 0;
     if (!row.found) return row;
     row.state = std::string(rows.text(0, 0));
     row.decided = rows.text(0, 1) == "t";
+    if (!rows.null(0, 2)) row.ring_digest = std::string(rows.text(0, 2));
   } catch (const SessionError&) {
     row.answered = false;
   }
@@ -43,14 +40,20 @@ Row read_row(const PlanQuestion& question) {
 
 }  // namespace
 
-PlanStanding read_plan_standing(const PlanQuestion& source) {
-  const Row row = read_row(source);
+PlanStanding standing_of(const PlanRow& row, const std::string& digest) {
   if (!row.answered) return PlanStanding::unknown;
   if (!row.found) return PlanStanding::none;
-  if (row.state == "aborted") return PlanStanding::aborted;
   if (row.state == "fenced") return PlanStanding::fenced;
   if (row.state == "preparing" || row.state == "capturing") return PlanStanding::open;
-  return row.decided ? PlanStanding::decided : PlanStanding::committed;
+  const bool ours = row.ring_digest == digest;
+  if (row.state == "aborted")
+    return ours || !row.ring_digest ? PlanStanding::aborted : PlanStanding::other_ring;
+  if (!row.decided) return PlanStanding::committed;
+  return ours ? PlanStanding::decided : PlanStanding::other_ring;
+}
+
+PlanStanding read_plan_standing(const PlanQuestion& source) {
+  return standing_of(read_row(source), source.digest);
 }
 
 PlanReader::PlanReader() : keep_running_(loop_.get_executor()), thread_([this] { loop_.run(); }) {}
@@ -68,7 +71,7 @@ void PlanReader::ask(PlanQuestion source, std::function<void(PlanStanding)> done
 
 void PlanReader::ask_open(PlanQuestion target, std::function<void(bool)> done) {
   boost::asio::post(loop_, [target = std::move(target), done = std::move(done)] {
-    const Row row = read_row(target);
+    const PlanRow row = read_row(target);
     done(row.found && (row.state == "committed" || row.state == "done"));
   });
 }

@@ -1,8 +1,8 @@
 // What a router does about a plan of resharding whose coordinator is silent: it reads the plan's
 // row itself.
-#include <boost/asio/post.hpp>
+#include <algorithm>
 
-#include <nlohmann/json.hpp>
+#include <boost/asio/post.hpp>
 
 #include "ring/generation_store.hpp"
 #include "router/control/ring_control.hpp"
@@ -14,130 +14,166 @@ namespace {
 constexpr std::chrono::milliseconds kFollowEach{
     200};  ///< well below the margin that coordinators wait behind a lease
 constexpr std::chrono::milliseconds kOpenEach{1'000};
+constexpr std::chrono::milliseconds kFailedAgain{1'000};
+constexpr std::chrono::milliseconds kLeaseUnknown{500};  ///< of a record that does not say
 
 }  // namespace
 
 /// The database that a pnode's rows are in; without a URL nobody can be asked.
-PlanQuestion RingControl::question(const std::string& pnode) const {
+PlanQuestion RingControl::question(const PendingRing& ring, const std::string& pnode) const {
   for (const config::Shard& shard : config_->shards)
     if (shard.pnode == pnode && shard.backend == config::Backend::postgres)
-      return {shard.url, followed_->plan, followed_->token};
-  return {"", followed_->plan, followed_->token};
+      return {shard.url, ring.plan, ring.token, ring.digest};
+  return {"", ring.plan, ring.token, ring.digest};
 }
 
 /// Before anybody is served: the plan may have been decided while this router was down, and reads
-/// by the old ring would go back in time. A database that does not answer is asked again while
-/// serving.
+/// by the old ring would go back in time. Until its database answers, its vnodes are not served.
 void RingControl::read_left_pending(const std::string& record) {
-  const auto json = nlohmann::json::parse(record, nullptr, false);
-  if (!json.is_object() || !json.contains("token")) return;
-  followed_ = PlanFollowed{json.value("plan", ""),
-                           json.value("token", ""),
-                           json.value("from", ""),
-                           json.value("to", ""),
-                           json.value("digest", ""),
-                           json.value("generation", std::uint64_t{0}),
-                           ring::VnodeSet::parse(json.value("vnodes", ""))};
-  plan_stands(read_plan_standing(question(followed_->from)));
+  auto left = PendingRing::parse(record);
+  if (!left) return;
+  if (left->generation == snapshot().generation && left->digest == snapshot().ring->digest()) {
+    tidy_store();  // it came into force, and the record of that was left
+    update_status([](ControlStatus& status) { status.left_pending.clear(); });
+    return;
+  }
+  if (left->lease <= std::chrono::milliseconds(0)) left->lease = kLeaseUnknown;
+  pending_.found(*std::move(left));
+  if (!pending_.ring()->of_plan()) return;
+  serve_under_lease(*pending_.ring(), std::chrono::nanoseconds(0));
+  const auto asked = lease_clock();
+  plan_answered(read_plan_standing(question(*pending_.ring(), pending_.ring()->from)), asked);
 }
 
 void RingControl::follow_plan() {
-  if (!followed_ || following_) return;
+  if (!pending_.ring() || !pending_.ring()->of_plan() || following_) return;
   following_ = true;
   if (reader_ == nullptr) reader_ = std::make_unique<PlanReader>();
-  reader_->ask(question(followed_->from), [this, plan = followed_->plan](PlanStanding standing) {
-    boost::asio::post(loop_, [this, plan, standing] {
-      following_ = false;
-      // Another plan's answer says nothing of this one; a coordinator that is back says all.
-      if (!followed_ || followed_->plan != plan || (lease_.out() && !lease_.expired(lease_clock())))
-        return;
-      plan_stands(standing);
-    });
-  });
+  reader_->ask(question(*pending_.ring(), pending_.ring()->from),
+               [this, about = *pending_.ring(), asked = lease_clock()](PlanStanding standing) {
+                 boost::asio::post(loop_, [this, about, asked, standing] {
+                   following_ = false;
+                   if (!pending_.ring()) return;
+                   // Another plan's answer, or one about another ring of this plan, says nothing of
+                   // this.
+                   if (pending_.ring()->token != about.token ||
+                       pending_.ring()->plan != about.plan ||
+                       pending_.ring()->digest != about.digest)
+                     return follow_plan();
+                   plan_answered(standing, asked);
+                 });
+               });
+}
+
+/// What a row says holds from when it was asked for: a plan that had not been committed by then
+/// leaves its vnodes where they are for a lease's time, since its coordinator counts that from the
+/// commit.
+void RingControl::plan_answered(PlanStanding standing, std::chrono::nanoseconds asked) {
+  const bool undecided = standing == PlanStanding::open || standing == PlanStanding::fenced;
+  if (undecided && snapshot().leased != nullptr) {
+    const auto& lease = snapshot().leased->lease;
+    lease->set_end(std::max(lease->end(), asked + pending_.ring()->lease));
+  }
+  if (pending_.lease_runs(lease_clock())) return;  // a coordinator that is there says all
+  try {
+    plan_stands(standing);
+  } catch (const std::exception& error) {
+    log_.error("what a plan of resharding has come to can't be followed; it is tried again",
+               {{"plan", pending_.ring() ? pending_.ring()->plan : ""}, {"reason", error.what()}});
+    follow_again(kFailedAgain);
+  }
 }
 
 void RingControl::plan_stands(PlanStanding standing) {
+  const PendingRing& ring = *pending_.ring();
+  const bool news = standing_ != standing;
+  standing_ = standing;
   switch (standing) {
-    case PlanStanding::aborted:
-    case PlanStanding::none: {
-      const ring::VnodeSet vnodes = followed_->vnodes;
-      log_.info("a plan of resharding has ended; its ring is dropped", {{"plan", followed_->plan}});
-      if (staged_) {
-        withdraw();
-        lease_.give_back();
-      } else {
-        ring::GenerationStore rings = store("abandon");
-        rings.set_pending("");
-        const auto left = rings.find(followed_->generation);
-        if (left && left->digest == followed_->digest && !left->current) rings.drop(*left);
-        update_status([](ControlStatus& status) { status.left_pending.clear(); });
-      }
-      followed_.reset();
-      return open_vnodes(vnodes, "their plan has ended");
-    }
+    case PlanStanding::aborted: return plan_ended();
     case PlanStanding::decided: return plan_decided();
     case PlanStanding::open:
-      open_vnodes(followed_->vnodes, "their plan has not fenced them");
-      break;
+      open_vnodes(ring.vnodes, "their plan has not fenced them");
+      return follow_again(std::min(kOpenEach, ring.lease / 2));
+    case PlanStanding::none:
+    case PlanStanding::other_ring:
+      if (news)
+        log_.error(standing == PlanStanding::none
+                       ? "a plan's ring is pending here, and its database does not know the plan; "
+                         "its vnodes are not served until its coordinator is back, or `admin "
+                         "abandon` is told its token"
+                       : "a plan is decided with another ring than the one that is pending here; "
+                         "its vnodes are not served until its coordinator gives them away",
+                   {{"plan", ring.plan}, {"pnode", ring.from}, {"ringDigest", ring.digest}});
+      return follow_again(kOpenEach);
     case PlanStanding::unknown:
     case PlanStanding::fenced:
-    case PlanStanding::committed: break;
+    case PlanStanding::committed: return follow_again(kFollowEach);
   }
-  follow_timer_.expires_after(standing == PlanStanding::open ? kOpenEach : kFollowEach);
+}
+
+void RingControl::follow_again(std::chrono::milliseconds pause) {
+  follow_timer_.expires_after(pause);
   follow_timer_.async_wait([this](const boost::system::error_code& error) {
-    if (!error && followed_ && (!lease_.out() || lease_.expired(lease_clock()))) follow_plan();
+    if (!error && !pending_.lease_runs(lease_clock())) follow_plan();
   });
+}
+
+void RingControl::plan_ended() {
+  const PendingRing ring = *pending_.ring();
+  log_.info("a plan of resharding has ended; its ring is dropped", {{"plan", ring.plan}});
+  withdraw();
+  open_vnodes(ring.vnodes, "their plan has ended");
 }
 
 /// The commit can't be taken back: the next ring is in force, whoever says so. What was blocked
 /// stays so until the target takes writes.
 void RingControl::plan_decided() {
+  const PendingRing ring = *pending_.ring();
   ring::GenerationStore rings = store("activate");
-  const auto generation = rings.find(followed_->generation);
-  if (!generation || generation->digest != followed_->digest) {
-    log_.error("a plan of resharding is committed, and its ring is not in the store",
-               {{"plan", followed_->plan}, {"generation", followed_->generation}});
-    followed_.reset();
-    return;
-  }
+  const auto generation = rings.find(ring.generation);
+  if (!generation || generation->digest != ring.digest)
+    throw Refusal("failed", "it is committed, and its ring, generation " +
+                                std::to_string(ring.generation) + ", is not in the store");
   log_.warn("a plan of resharding is committed; its ring comes into force without its coordinator",
-            {{"plan", followed_->plan}});
+            {{"plan", ring.plan}});
   const auto loaded = ring::GenerationStore::load(*generation);
   Prepared prepared = prepare_for(*config_, {loaded.ring, generation->number});
   rings.activate(*generation);
-  rings.set_pending("");
   if (started_)
-    put_in_force(std::move(prepared), followed_->vnodes.size());
+    put_in_force(std::move(prepared), ring.vnodes.size());
   else
     publisher_.begin(std::move(prepared.publication), std::move(prepared.opened));
   staged_.reset();
-  lease_.give_back();
+  pending_.end();
+  blocked_under_lease_ = {};
+  tidy_store();
   update_status([](ControlStatus& status) {
     status.prepared.reset();
     status.left_pending.clear();
   });
+  awaited_ = ring;
   await_target();
 }
 
 void RingControl::await_target() {
-  if (!followed_ || following_) return;
-  if (snapshot().gate->held.united(snapshot().gate->refused).common(followed_->vnodes).empty()) {
-    followed_.reset();
+  if (!awaited_ || asking_target_) return;
+  if (snapshot().gate->held.united(snapshot().gate->refused).common(awaited_->vnodes).empty()) {
+    awaited_.reset();
     return;
   }
-  following_ = true;
+  asking_target_ = true;
   if (reader_ == nullptr) reader_ = std::make_unique<PlanReader>();
-  reader_->ask_open(question(followed_->to), [this, plan = followed_->plan](bool open) {
+  reader_->ask_open(question(*awaited_, awaited_->to), [this, plan = awaited_->plan](bool open) {
     boost::asio::post(loop_, [this, plan, open] {
-      following_ = false;
-      if (!followed_ || followed_->plan != plan) return;
+      asking_target_ = false;
+      if (!awaited_ || awaited_->plan != plan) return await_target();
       if (open) {
-        const ring::VnodeSet vnodes = followed_->vnodes;
-        followed_.reset();
+        const ring::VnodeSet vnodes = awaited_->vnodes;
+        awaited_.reset();
         return open_vnodes(vnodes, "their plan is done");
       }
-      follow_timer_.expires_after(kFollowEach);
-      follow_timer_.async_wait([this](const boost::system::error_code& error) {
+      await_timer_.expires_after(kFollowEach);
+      await_timer_.async_wait([this](const boost::system::error_code& error) {
         if (!error) await_target();
       });
     });
@@ -151,7 +187,7 @@ void RingControl::open_vnodes(const ring::VnodeSet& vnodes, const char* why) {
   if (blocked.empty()) return;
   gate.held = gate.held.without(blocked);
   gate.refused = gate.refused.without(blocked);
-  leased_ = leased_.without(blocked);
+  blocked_under_lease_ = blocked_under_lease_.without(blocked);
   set_gate(std::move(gate));
   log_.warn("vnodes unblocked without their coordinator",
             {{"vnodes", blocked.size()}, {"reason", why}});

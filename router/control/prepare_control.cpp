@@ -2,7 +2,6 @@
 #include <algorithm>
 
 #include <boost/asio/post.hpp>
-#include <nlohmann/json.hpp>
 
 #include "ring/generation_store.hpp"
 #include "router/control/ring_control.hpp"
@@ -11,7 +10,6 @@
 namespace router {
 namespace {
 
-constexpr std::chrono::milliseconds kLeaseLook{50};
 constexpr std::chrono::hours kLeaseMost{1};
 
 std::chrono::milliseconds checked(std::chrono::milliseconds lease) {
@@ -32,142 +30,204 @@ std::vector<ShardSpec> newcomers(const std::vector<ShardSpec>& now,
   return result;
 }
 
-/// 0 where the rings can't be compared.
-std::uint64_t moved_between(const ring::Ring& from, const ring::Ring& to) {
-  std::uint64_t vnodes = 0;
+/// Vnodes that change hands; none where the rings can't be compared.
+ring::VnodeSet moved_between(const ring::Ring& from, const ring::Ring& to) {
+  ring::VnodeSet moved;
   if (from.vnode_count() != to.vnode_count() || from.interval_hex() != to.interval_hex())
-    return vnodes;
-  for (const auto& move : difference(from, to).moves) vnodes += move.vnodes.size();
-  return vnodes;
+    return moved;
+  for (const auto& move : difference(from, to).moves) moved = moved.united(move.vnodes);
+  return moved;
+}
+
+void require_owner(const ring::Ring& ring, const ring::VnodeSet& vnodes, const std::string& pnode) {
+  const ring::VnodeSet others = not_owned_by(ring, vnodes, pnode);
+  if (others.empty()) return;
+  const auto first = static_cast<ring::Vnode>(others.ranges().front().first);
+  throw Refusal("not_owner", "vnode " + std::to_string(number(first)) + " is \"" +
+                                 std::string(ring.pnode_name(ring.owner(first))) +
+                                 "\"'s in the ring in force, not \"" + pnode + "\"'s");
+}
+
+void require_digest(const char* which, const std::string& found, const std::string& wanted) {
+  if (!wanted.empty() && found != wanted)
+    throw Refusal("other_ring", std::string(which) + " is " + found + ", not " + wanted);
 }
 
 }  // namespace
 
 void RingControl::require_holder(const std::string& token) const {
-  if (!lease_.held_by(token))
-    throw Refusal("not_holder", lease_.out() ? "another coordinator holds the lease"
-                                             : "no lease is out: nothing is prepared");
-  if (lease_.expired(lease_clock()))
-    throw Refusal("lease_expired", "the lease has run out; prepare again");
+  if (auto refusal = pending_.against_holder(token, lease_clock())) throw *std::move(refusal);
 }
 
 PreparedRing RingControl::prepared_ring() const {
-  return {"", staged_->loaded.generation.number, staged_->loaded.generation.digest, staged_->plan,
-          lease_.left(lease_clock())};
+  PreparedRing result;
+  result.base_digest = snapshot().ring->digest();
+  result.hold = std::chrono::milliseconds(config_->timeouts.hold_ms);
+  result.generation = pending_.ring()->generation;
+  result.digest = pending_.ring()->digest;
+  result.plan = pending_.ring()->plan;
+  result.lease_left = pending_.lease_left(lease_clock());
+  return result;
 }
 
 void RingControl::prepare_ring(PrepareRequest request, Done<PreparedRing> done) {
   perform_in_background<PreparedRing>(std::move(done), [this, request = std::move(request)] {
-    if (request.holder.empty() || !lease_.held_by(request.holder))
-      require_no_coordinator("prepare");
-    checked(request.lease);
-    ring::GenerationStore rings = store("prepare");
-    if (staged_) withdraw();  // its lease has run out, or it is the same coordinator's
-    const ring::Ring& now = *snapshot().ring;
-    // A router on another ring would serve by that under the new lease.
-    if (!request.base_digest.empty() && now.digest() != request.base_digest)
-      throw Refusal("refused",
-                    "the ring in force is " + now.digest() + ", not " + request.base_digest);
-    std::shared_ptr<const ring::Ring> wanted;
-    RingEdit edit;
-    if (request.ring.empty()) {
-      if (request.vnodes.empty())
-        throw Refusal("bad_argument", "neither vnodes nor a ring are named");
-      require_vnodes(now, request.vnodes);
-      require_pnode(request.pnode);
-      edit.moved = not_owned_by(now, request.vnodes, request.pnode);
-      edit.pnode = request.pnode;
-      if (edit.moved.empty())
-        throw Refusal("unchanged",
-                      "all of these vnodes belong to \"" + request.pnode + "\" already");
-      wanted = remapped(now, edit.moved, request.pnode);
-    } else {
-      wanted = load_ring(request.ring).ring;
-    }
-    if (!request.expect_digest.empty() && wanted->digest() != request.expect_digest)
-      throw Refusal("refused",
-                    "the ring's digest is " + wanted->digest() + ", not " + request.expect_digest);
-    static_cast<void>(
-        prepare_for(*config_, {wanted, 0}));  // whatever is wrong shows before a file is touched
-
-    auto loaded = request.ring.empty()
-                      ? rings.stage_edit([&](const std::filesystem::path& directory) {
-                          edit_directory(directory.string(), edit);
-                        })
-                      : rings.stage_ring(*wanted);
-    Prepared prepared = prepare_for(*config_, {loaded.ring, loaded.generation.number});
-    followed_.reset();
-    if (!request.from.empty()) {
-      const ring::VnodeSet moved = request.ring.empty() ? edit.moved : ring::VnodeSet();
-      followed_ = PlanFollowed{request.plan,  request.holder,           request.from,
-                               request.pnode, loaded.generation.digest, loaded.generation.number,
-                               moved};
-    }
-    nlohmann::ordered_json record{{"generation", loaded.generation.number},
-                                  {"digest", loaded.generation.digest},
-                                  {"plan", request.plan}};
-    if (followed_) {
-      record["token"] = followed_->token;
-      record["from"] = followed_->from;
-      record["to"] = followed_->to;
-      record["vnodes"] = followed_->vnodes.to_text();
-    }
-    rings.set_pending(record.dump());
-
-    Publication warm = *publisher_.current();
-    warm.warm = newcomers(warm.shards, prepared.publication.shards);
-    auto opened = publisher_.opened();
-    opened.insert(opened.end(), prepared.opened.begin(), prepared.opened.end());
-    if (!warm.warm.empty()) publisher_.publish(std::move(warm), std::move(opened));
-    const std::uint64_t moved = moved_between(now, *loaded.ring);
-    staged_ = Staged{std::move(loaded), std::move(prepared), request.plan, moved};
-
-    const auto token = lease_.take(lease_clock(), request.lease, request.holder);
-    PreparedRing result = prepared_ring();
-    update_status([&](ControlStatus& status) {
-      status.prepared = result;
-      status.left_pending.clear();
-    });
-    log_.info(
-        "ring prepared",
-        {{"generation", result.generation}, {"ringDigest", result.digest}, {"plan", request.plan}});
-    watch_lease();
-    result.token = *token;
-    return result;
+    WantedRing wanted = check_prepare(request);
+    return request.rehearse ? rehearse(request, wanted) : stage(request, std::move(wanted));
   });
+}
+
+/// Everything that can be wrong with it shows here, before anything is changed.
+RingControl::WantedRing RingControl::check_prepare(const PrepareRequest& request) const {
+  if (auto refusal = pending_.against_prepare(request.holder, lease_clock()))
+    throw *std::move(refusal);
+  checked(request.lease);
+  static_cast<void>(store("prepare"));
+  if (!request.from.empty()) {
+    if (request.plan.empty() || request.holder.empty())
+      throw Refusal("bad_argument",
+                    "\"from\" needs \"plan\" and \"holder\": its row is found by them");
+    require_database(request.from);
+  }
+  const ring::Ring& now = *snapshot().ring;
+  // A router on another ring would serve by that under the new lease.
+  require_digest("the ring in force", now.digest(), request.base_digest);
+  WantedRing wanted;
+  if (request.ring.empty()) {
+    if (request.vnodes.empty())
+      throw Refusal("bad_argument", "neither vnodes nor a ring are named");
+    require_vnodes(now, request.vnodes);
+    require_pnode(request.pnode);
+    if (!request.from.empty()) require_database(request.pnode);
+    if (!request.owner.empty()) require_owner(now, request.vnodes, request.owner);
+    wanted.edit.moved = not_owned_by(now, request.vnodes, request.pnode);
+    wanted.edit.pnode = request.pnode;
+    if (wanted.edit.moved.empty())
+      throw Refusal("unchanged", "all of these vnodes belong to \"" + request.pnode + "\" already");
+    wanted.ring = remapped(now, wanted.edit.moved, request.pnode);
+  } else {
+    if (!request.owner.empty())
+      throw Refusal("bad_argument", "\"owner\" goes with \"vnodes\", not with \"ring\"");
+    wanted.ring = load_ring(request.ring).ring;
+  }
+  require_digest("the ring's digest", wanted.ring->digest(), request.expect_digest);
+  return wanted;
+}
+
+/// As far as `stage` without its changes: on disk too, where most that can go wrong does.
+PreparedRing RingControl::rehearse(const PrepareRequest& request, const WantedRing& wanted) {
+  static_cast<void>(prepare_for(*config_, {wanted.ring, 0}));
+  ring::GenerationStore rings = store("prepare");
+  PreparedRing result;
+  result.rehearsed = true;
+  result.base_digest = snapshot().ring->digest();
+  result.hold = std::chrono::milliseconds(config_->timeouts.hold_ms);
+  result.digest = request.ring.empty()
+                      ? rings.rehearse_edit([&](const std::filesystem::path& directory) {
+                          edit_directory(directory.string(), wanted.edit);
+                        })
+                      : rings.rehearse_ring(*wanted.ring);
+  return result;
+}
+
+/// Disk first, and the record last there: until it is written, a failure leaves what was prepared
+/// before, by this holder or by hand, as it was.
+PreparedRing RingControl::stage(const PrepareRequest& request, WantedRing wanted) {
+  static_cast<void>(prepare_for(*config_, {wanted.ring, 0}));
+  ring::GenerationStore rings = store("prepare");
+  const std::uint64_t replaced = pending_.ring() ? pending_.ring()->generation : 0;
+  const bool replaced_is_last = replaced != 0 && rings.list().back().number == replaced;
+  auto loaded = request.ring.empty()
+                    ? rings.stage_edit([&](const std::filesystem::path& directory) {
+                        edit_directory(directory.string(), wanted.edit);
+                      })
+                    : rings.stage_ring(*wanted.ring);
+  const ring::VnodeSet moved = moved_between(*snapshot().ring, *loaded.ring);
+  PendingRing record{loaded.generation.number,
+                     loaded.generation.digest,
+                     request.plan,
+                     request.holder.empty() ? new_token() : request.holder,
+                     request.from,
+                     request.pnode,
+                     moved,
+                     request.lease};
+  std::optional<Prepared> prepared;
+  try {
+    prepared = prepare_for(*config_, {loaded.ring, loaded.generation.number});
+    rings.set_pending(record.to_text());
+  } catch (...) {
+    if (loaded.generation.number != replaced) drop_generation(rings, loaded.generation.number);
+    throw;
+  }
+  pending_.stage(record, lease_clock());
+  staged_ = Staged{std::move(loaded), *std::move(prepared), moved.size()};
+  standing_.reset();
+  asked_early_ = false;
+  if (awaited_ && awaited_->token == record.token) awaited_.reset();
+  if (replaced_is_last && replaced != record.generation) drop_generation(rings, replaced);
+
+  Publication next = *publisher_.current();
+  next.warm = newcomers(next.shards, staged_->prepared.publication.shards);
+  auto opened = publisher_.opened();
+  opened.insert(opened.end(), staged_->prepared.opened.begin(), staged_->prepared.opened.end());
+  std::size_t missing = 0;
+  if (!next.warm.empty() || !publisher_.current()->warm.empty())
+    missing += publisher_.publish(std::move(next), std::move(opened)).missing;
+  missing += serve_under_lease(*pending_.ring(), pending_.lease_end());
+
+  PreparedRing result = prepared_ring();
+  update_status([&](ControlStatus& status) {
+    status.prepared = result;
+    status.left_pending.clear();
+  });
+  log_.info("ring prepared", {{"generation", result.generation},
+                              {"ringDigest", result.digest},
+                              {"plan", request.plan},
+                              {"rows", request.from}});
+  watch_lease();
+  // It would send requests to these vnodes beyond the lease.
+  if (missing > 0 && record.of_plan())
+    throw Refusal("failed", std::to_string(missing) +
+                                " workers have not acknowledged the lease; prepare again");
+  result.token = record.token;
+  return result;
 }
 
 void RingControl::renew(std::string token, std::chrono::milliseconds lease,
                         Done<PreparedRing> done) {
   perform<PreparedRing>(std::move(done), [this, token = std::move(token), lease] {
-    require_holder(token);
-    lease_.renew(token, lease_clock(), checked(lease));
+    // One moment for both: a process that was stopped in between must not find its lease renewed.
+    const auto now = lease_clock();
+    if (auto refusal = pending_.against_holder(token, now)) throw *std::move(refusal);
+    pending_.renew(now, checked(lease));
+    asked_early_ = false;
+    if (snapshot().leased != nullptr) snapshot().leased->lease->set_end(pending_.lease_end());
     return prepared_ring();
   });
 }
 
 /// The rename is the commit: a crash before it leaves the old ring, one after it the new.
 void RingControl::activate(std::string token, std::string expect_digest, Done<RingChange> done) {
-  perform<RingChange>(
-      std::move(done), [this, token = std::move(token), expect_digest = std::move(expect_digest)] {
-        require_holder(token);
-        const ring::Generation generation = staged_->loaded.generation;
-        if (!expect_digest.empty() && expect_digest != generation.digest)
-          throw Refusal("refused", "the prepared ring's digest is " + generation.digest + ", not " +
-                                       expect_digest);
-        ring::GenerationStore rings = store("activate");
-        Prepared prepared =
-            prepare_for(*config_, {staged_->loaded.ring, generation.number});  // with today's gate
-        rings.activate(generation);
-        const RingChange change = put_in_force(std::move(prepared), staged_->moved);
-        boost::asio::post(loop_, [this] { tidy_store(); });  // nobody waits for that
-        staged_.reset();
-        followed_.reset();
-        lease_.give_back();
-        leased_ = {};  // they stay blocked, as any other
-        update_status([](ControlStatus& status) { status.prepared.reset(); });
-        return change;
-      });
+  perform<RingChange>(std::move(done), [this, token = std::move(token),
+                                        expect_digest = std::move(expect_digest)] {
+    if (!pending_.ring() && !expect_digest.empty() && expect_digest == snapshot().ring->digest())
+      return unchanged();  // asked again, or the plan's row was faster
+    require_holder(token);
+    const ring::Generation generation = staged_->loaded.generation;
+    require_digest("the prepared ring's digest", generation.digest, expect_digest);
+    ring::GenerationStore rings = store("activate");
+    Prepared prepared =
+        prepare_for(*config_, {staged_->loaded.ring, generation.number});  // with today's gate
+    rings.activate(generation);
+    // A worker that takes the new ring late goes by the old one until the lease's end.
+    const RingChange change = put_in_force(std::move(prepared), staged_->moved);
+    boost::asio::post(loop_, [this] { tidy_store(); });  // nobody waits for that
+    staged_.reset();
+    pending_.end();
+    blocked_under_lease_ = {};  // they stay blocked, as any other
+    update_status([](ControlStatus& status) { status.prepared.reset(); });
+    return change;
+  });
 }
 
 /// What a commit leaves behind in the store. A record that is left by a crash names the ring in
@@ -175,7 +235,7 @@ void RingControl::activate(std::string token, std::string expect_digest, Done<Ri
 void RingControl::tidy_store() {
   try {
     ring::GenerationStore rings = store("activate");
-    if (!staged_ && !followed_) rings.set_pending("");
+    if (!pending_.ring()) rings.set_pending("");
     rings.forget_old();
   } catch (const std::exception& error) {
     log_.warn("the store of rings is not tidied", {{"reason", error.what()}});
@@ -184,63 +244,48 @@ void RingControl::tidy_store() {
 
 void RingControl::abandon(std::string token, Done<PreparedRing> done) {
   perform<PreparedRing>(std::move(done), [this, token = std::move(token)] {
-    if (!lease_.held_by(token)) require_holder(token);
+    if (auto refusal = pending_.against_abandon(token)) throw *std::move(refusal);
     const PreparedRing result = prepared_ring();
     withdraw();
-    lease_.give_back();
-    leased_ = {};
     log_.info("prepared ring abandoned",
               {{"generation", result.generation}, {"ringDigest", result.digest}});
     return result;
   });
 }
 
-/// The staged ring goes, from disk too.
+/// The prepared ring goes, from disk too: first from there, so that what fails there leaves it
+/// prepared. Its vnodes are served without a lease; those that are blocked stay so.
 void RingControl::withdraw() {
   ring::GenerationStore rings = store("abandon");
-  if (rings.current().number != staged_->loaded.generation.number) {
-    rings.set_pending("");
-    // A generation of the history that was prepared again stays there.
-    if (rings.list().back().number == staged_->loaded.generation.number)
-      rings.drop(staged_->loaded.generation);
-  }
+  rings.set_pending("");
+  const std::uint64_t generation = pending_.ring()->generation;
+  // An older generation of the history stays there.
+  if (rings.list().back().number == generation) drop_generation(rings, generation);
   staged_.reset();
-  followed_.reset();
+  pending_.end();
+  standing_.reset();
+  blocked_under_lease_ = {};
   Publication now = *publisher_.current();
   if (!now.warm.empty()) {
     now.warm.clear();
     publisher_.publish(std::move(now), publisher_.opened());
   }
-  update_status([](ControlStatus& status) { status.prepared.reset(); });
-}
-
-void RingControl::watch_lease() {
-  lease_timer_.expires_after(kLeaseLook);
-  lease_timer_.async_wait([this](const boost::system::error_code& error) {
-    if (error || !staged_) return;
-    if (lease_.expired(lease_clock()))
-      lease_expired();
-    else
-      watch_lease();
+  end_serving_lease();
+  update_status([](ControlStatus& status) {
+    status.prepared.reset();
+    status.left_pending.clear();
   });
 }
 
-/// The clock alone releases nothing: writes that were held are refused, and the vnodes stay
-/// blocked until somebody who knows what became of the plan unblocks them.
-void RingControl::lease_expired() {
-  const ring::VnodeSet held = snapshot().gate->held.common(leased_);
-  log_.error(
-      "a coordinator's lease has run out; its held vnodes refuse writes until they are unblocked",
-      {{"generation", staged_->loaded.generation.number},
-       {"plan", staged_->plan},
-       {"vnodes", held.size()}});
-  update_status([](ControlStatus& status) { ++status.leases_expired; });
-  follow_plan();
-  if (held.empty()) return;
-  Gate gate = *snapshot().gate;
-  gate.held = gate.held.without(held);
-  gate.refused = gate.refused.united(held);
-  set_gate(std::move(gate));
+/// One that is left over harms nobody.
+void RingControl::drop_generation(ring::GenerationStore& rings, std::uint64_t number) {
+  try {
+    const auto generation = rings.find(number);
+    if (generation && !generation->current) rings.drop(*generation);
+  } catch (const std::exception& error) {
+    log_.warn("a generation that nobody needs stays in the store",
+              {{"generation", number}, {"reason", error.what()}});
+  }
 }
 
 }  // namespace router

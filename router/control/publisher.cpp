@@ -55,11 +55,13 @@ Published Publisher::publish(Publication next, ShardSources::Opened opened) {
   }
   Published published;
   for (std::size_t i = 0; i < acknowledged.size(); ++i) {
-    if (acknowledged[i].wait_until(began + kWorkerAnswer) == std::future_status::ready)
+    if (acknowledged[i].wait_until(began + kWorkerAnswer) == std::future_status::ready) {
       published.pause = std::max(published.pause, acknowledged[i].get());
-    else
+    } else {
+      ++published.missing;
       log_.error("a worker has not acknowledged the ring",
                  {{"worker", static_cast<std::uint64_t>(i)}});
+    }
   }
   published.took = std::chrono::steady_clock::now() - began;
   opened_ = std::move(opened);

@@ -17,6 +17,7 @@ class Log;
 struct Published {
   std::chrono::nanoseconds took{};   ///< until every worker had acknowledged
   std::chrono::nanoseconds pause{};  ///< the longest that a worker did nothing else
+  std::size_t missing = 0;           ///< workers that had not acknowledged within a second
 };
 
 /// What a scrape shows of publications.

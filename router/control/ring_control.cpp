@@ -13,7 +13,8 @@ RingControl::RingControl(config::Config config, std::string config_file,
                          std::vector<std::unique_ptr<Worker>>& workers, Log& log)
     : config_file_(std::move(config_file)), sources_(std::move(sources)), workers_(workers),
       log_(log), publisher_(workers, log), keep_running_(loop_.get_executor()), lease_timer_(loop_),
-      follow_timer_(loop_), config_(std::make_shared<const config::Config>(std::move(config))) {
+      follow_timer_(loop_), await_timer_(loop_),
+      config_(std::make_shared<const config::Config>(std::move(config))) {
   status_.ring_location = config_->ring_location;
 }
 
@@ -120,7 +121,7 @@ config::Config RingControl::read_config() const {
 }
 
 RingChange RingControl::reload_now(const std::string& ring, const std::string& digest) {
-  require_no_coordinator("reload");
+  require_free("reload");
   config::Config next = read_config();
   if (!ring.empty()) next.ring_location = ring;
   Prepared prepared = prepare_for(next, load_ring(next.ring_location));

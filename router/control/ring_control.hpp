@@ -13,7 +13,7 @@
 #include "config/config.hpp"
 #include "router/control/answers.hpp"
 #include "router/control/background.hpp"
-#include "router/control/coordinator_lease.hpp"
+#include "router/control/pending.hpp"
 #include "router/control/plan_reader.hpp"
 #include "router/control/publisher.hpp"
 #include "router/control/refusal.hpp"
@@ -77,8 +77,12 @@ class RingControl {
   struct Staged {
     ring::LoadedGeneration loaded;
     Prepared prepared;
-    std::string plan;
     std::uint64_t moved = 0;  // vnodes that change hands
+  };
+  /// What a prepare asks for, checked.
+  struct WantedRing {
+    RingEdit edit;
+    std::shared_ptr<const ring::Ring> ring;
   };
   struct Waiting;  // a block that waits for writes
 
@@ -93,15 +97,24 @@ class RingControl {
   RingChange unchanged() const;
   RingChange reload_now(const std::string& ring, const std::string& digest);
   config::Config read_config() const;
-  void require_no_coordinator(const char* what) const;
+  void require_free(const char* what) const;
   void require_pnode(const std::string& pnode) const;
+  void require_database(const std::string& pnode) const;
   void require_holder(const std::string& token) const;
   ring::GenerationStore store(const char* what) const;
   std::shared_ptr<const ring::Ring> ring_named(const std::string& name) const;
   Published set_gate(Gate gate);
+  Published set_snapshot(std::shared_ptr<const Gate> gate,
+                         std::shared_ptr<const LeasedVnodes> leased);
   void await_writes(const std::shared_ptr<Waiting>& waiting);
   void writes_ended(const std::shared_ptr<Waiting>& waiting);
+  [[nodiscard]] WantedRing check_prepare(const PrepareRequest& request) const;
+  PreparedRing rehearse(const PrepareRequest& request, const WantedRing& wanted);
+  PreparedRing stage(const PrepareRequest& request, WantedRing wanted);
+  std::size_t serve_under_lease(const PendingRing& ring, std::chrono::nanoseconds until);
+  void end_serving_lease();
   void withdraw();
+  void drop_generation(ring::GenerationStore& rings, std::uint64_t number);
   void tidy_store();
   void watch_lease();
   void lease_expired();
@@ -109,11 +122,14 @@ class RingControl {
   // plan_watch.cpp: what becomes of a plan whose coordinator is silent
   void read_left_pending(const std::string& record);
   void follow_plan();
+  void plan_answered(PlanStanding standing, std::chrono::nanoseconds asked);
   void plan_stands(PlanStanding standing);
+  void plan_ended();
   void plan_decided();
+  void follow_again(std::chrono::milliseconds pause);
   void await_target();
   void open_vnodes(const ring::VnodeSet& vnodes, const char* why);
-  [[nodiscard]] PlanQuestion question(const std::string& pnode) const;
+  [[nodiscard]] PlanQuestion question(const PendingRing& ring, const std::string& pnode) const;
   PreparedRing prepared_ring() const;
   template <typename Change>
   void update_status(Change change) {
@@ -132,19 +148,16 @@ class RingControl {
   std::thread thread_;
 
   // The control thread's alone:
-  CoordinatorLease lease_;
-  ring::VnodeSet leased_;  // blocked under the lease
-  std::optional<Staged> staged_;
-  /// The plan by whose lease, or pending record, this router goes.
-  struct PlanFollowed {
-    std::string plan, token, from, to, digest;
-    std::uint64_t generation = 0;
-    ring::VnodeSet vnodes;
-  };
-  std::optional<PlanFollowed> followed_;
-  bool started_ = false;    // workers serve
-  bool following_ = false;  // a question is out, or the timer runs
-  boost::asio::steady_timer follow_timer_;
+  Pending pending_;
+  std::optional<Staged> staged_;          // exactly while pending_.staged()
+  ring::VnodeSet blocked_under_lease_;    // by `block` with the lease's token
+  std::optional<PendingRing> awaited_;    // in force by its row alone: its target opens its vnodes
+  std::optional<PlanStanding> standing_;  // of the pending ring's plan, as read last
+  bool asked_early_ = false;              // the row, before this lease's end
+  bool started_ = false;                  // workers serve
+  bool following_ = false;                // a question about the pending ring's plan is out
+  bool asking_target_ = false;            // one about the awaited plan's target is
+  boost::asio::steady_timer follow_timer_, await_timer_;
 
   std::unique_ptr<PlanReader> reader_;  // its answers are posted to loop_
 
