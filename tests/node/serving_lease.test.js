@@ -75,10 +75,10 @@ test('a router that was stopped beyond its lease sends nothing to vnodes that ma
   process.kill(socket, 'SIGSTOP');
   await pause(LEASE + 300);
   row('committed', digest);
-  const asked = [gets(moving), puts(moving), gets(staying), find(PNODES[0]), find(PNODES[1])];
+  const asked = [gets(moving), puts(moving), gets(staying), find(PNODES[0])];
   await pause(200);
   process.kill(socket, 'SIGCONT');
-  assert.deepStrictEqual(await Promise.all(asked), [all(moving, 'NoBackendsError'), all(moving, 'ReadOnlyError'), all(staying, PNODES[0]), 'NoBackendsError', 0]);
+  assert.deepStrictEqual(await Promise.all(asked), [all(moving, 'NoBackendsError'), all(moving, 'ReadOnlyError'), all(staying, PNODES[0]), 'NoBackendsError']);
   assert.strictEqual(system.sql(0, 'SELECT count(*) FROM b WHERE n = 2'), '0');
   // Committed, but a failover might take it back; or decided, with a ring that is not the one here.
   await pause(500);
@@ -104,10 +104,20 @@ test('a control thread that stands still keeps no worker from stopping in time',
   execFileSync('mkfifo', [path.join(trap, 'CURRENT')]);
   const stalled = line('diff', {from: trap, to: ''});
   await pause(LEASE + 300);
-  assert.deepStrictEqual(await Promise.all([gets(moving), puts(moving), gets(staying), find(PNODES[0])]),
-    [all(moving, 'NoBackendsError'), all(moving, 'ReadOnlyError'), all(staying, PNODES[0]), 'NoBackendsError']);
-  fs.writeFileSync(path.join(trap, 'CURRENT'), 'nothing\n');
+  const answers = await Promise.all([gets(moving), puts(moving), gets(staying), find(PNODES[0])]);
+  let waits = true;
+  stalled.then(() => { waits = false; });
+  for (; waits; await pause(20)) {  // it looks several times
+    try {
+      const file = fs.openSync(path.join(trap, 'CURRENT'), fs.constants.O_WRONLY | fs.constants.O_NONBLOCK);
+      fs.writeSync(file, 'nothing\n');
+      fs.closeSync(file);
+    } catch (error) {
+      assert.match(error.code, /ENXIO|EPIPE/);  // nobody reads at the moment
+    }
+  }
   assert.strictEqual((await stalled).ok, false);
+  assert.deepStrictEqual(answers, [all(moving, 'NoBackendsError'), all(moving, 'ReadOnlyError'), all(staying, PNODES[0]), 'NoBackendsError']);
   await soon(() => gets(moving), all(moving, PNODES[0]));  // the plan's row says that nothing is fenced
   assert.deepStrictEqual(await puts(moving), all(moving, PNODES[0]));
 });
