@@ -8,7 +8,7 @@ namespace router {
 namespace {
 
 constexpr std::chrono::milliseconds kLeaseLook{50};
-constexpr std::chrono::milliseconds kAskedEarly{1'000};  ///< before a lease's end
+constexpr std::chrono::milliseconds kAskedEarly{2'000};  ///< before a lease's end
 
 }  // namespace
 
@@ -47,7 +47,7 @@ void RingControl::watch_lease() {
     if (!pending_.lease_runs(now)) return lease_expired();
     // Asked before the end, so that reads need not wait for the answer after it.
     const auto left = pending_.lease_left(now);
-    if (!asked_early_ && left <= std::min(kAskedEarly, pending_.ring()->lease / 3)) {
+    if (!asked_early_ && left <= std::min(kAskedEarly, pending_.ring()->lease / 2)) {
       asked_early_ = true;
       follow_plan();
     }
