@@ -75,7 +75,6 @@ std::optional<Refusal> Pending::against_change(const std::string& what,
                                    "abandons it, or is over by its row at \"" + ring_->from + "\"");
   if (!lease_runs(now)) return std::nullopt;
   return Refusal("prepared", what + ": a coordinator has prepared generation " + generation +
-                                 (ring_->plan.empty() ? "" : " (" + ring_->plan + ")") +
                                  " and holds its lease for another " +
                                  std::to_string(lease_left(now).count()) + " ms");
 }

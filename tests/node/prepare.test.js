@@ -215,7 +215,7 @@ test('a ring that was prepared by hand locks nobody out: the end of its lease or
   await start();
   const by = {vnodes: '0-49', pnode: PNODES[2], plan: 'by hand'};
   const {lease} = await result('prepare', {...by, leaseMs: 60000});
-  assert.match(await refused('prepared', 'set-data', {vnodes: '1', data: 'ro'}), /a coordinator has prepared generation 2 \(by hand\)|holds its lease/);
+  assert.match(await refused('prepared', 'set-data', {vnodes: '1', data: 'ro'}), /a coordinator has prepared generation 2 and holds its lease/);
   await crash();
   await result('set-data', {vnodes: '1', data: 'ro'});
   await result('abandon', {lease});
