@@ -47,10 +47,11 @@ void Executor::drop_copied() {
   for (const auto& [name, pair] : forward_.tables()) {
     Table table = pair.target;
     const auto some = groups(pair.source, kGroupRows);
-    if (!table.counted_in.empty() && !plan_.populated) {
-      begin_apply(target_, "guarded");
-      target_.apply().run_all("DELETE FROM " + table.counted_in +
-                              "; COMMIT");  // it had no rows, and so no counts
+    if (!table.counted_in.empty() && ids_kept_) {
+      Applying transaction(target_, "guarded");
+      target_.apply().run_all("DELETE FROM " +
+                              table.counted_in);  // it had no rows, and so no counts
+      transaction.commit();
       table.counted_in.clear();
     } else if (!table.counted_in.empty()) {
       for (const VnodeGroup& group : some) recount(target_, table, group, "guarded");

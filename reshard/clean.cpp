@@ -47,14 +47,14 @@ bool clean_table(Database& at, const Table& table, const std::vector<VnodeGroup>
   for (const VnodeGroup& group : groups) {
     for (;;) {
       const auto begun = std::chrono::steady_clock::now();
-      begin_apply(at, state);
+      Applying transaction(at, state);
       require_newest(at);
       const auto rows = at.apply().run(
           "DELETE FROM " + table.name + " WHERE ctid = ANY(ARRAY(SELECT ctid FROM " + table.name +
           " WHERE _vnode = ANY(" + group_sql(group) + ") LIMIT " + std::to_string(kBatchRows) +
           "))" + (table.counted_in.empty() ? "" : " RETURNING dirname"));
       if (!table.counted_in.empty()) uncount(at.apply(), table, rows);
-      at.apply().run_all("COMMIT");
+      transaction.commit();
       const std::uint64_t deleted = std::stoull(std::string(rows.affected()));
       progress(deleted);
       throttle.took(deleted);

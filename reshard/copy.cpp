@@ -38,24 +38,27 @@ std::vector<VnodeGroup> groups_of(const ring::VnodeSet& vnodes, const Table& tab
 std::string group_sql(const VnodeGroup& group) { return number_array(group); }
 
 bool copy_table(Database& from, Database& to, Pump& pump, const TablePair& tables,
-                const std::vector<VnodeGroup>& groups, Throttle& throttle, const CopyTold& told) {
-  const bool ids_issued_anew = to.plan().populated;
+                const std::vector<VnodeGroup>& groups, bool ids_issued_anew, Throttle& throttle,
+                const CopyTold& told) {
   VnodeGroup all;
   for (const VnodeGroup& group : groups) all.insert(all.end(), group.begin(), group.end());
   if (all.empty()) return true;
-  begin_apply(to, "guarded");
-  to.apply().run_all("DELETE FROM " + tables.target.name + " WHERE _vnode = ANY(" + group_sql(all) +
-                     "); COMMIT");
+  {
+    Applying transaction(to, "guarded");
+    to.apply().run_all("DELETE FROM " + tables.target.name + " WHERE _vnode = ANY(" +
+                       group_sql(all) + ")");
+    transaction.commit();
+  }
 
   for (const VnodeGroup& group : groups) {
     RowBatch batch;
     const auto flush = [&] {
       const std::uint64_t rows = batch.rows(), bytes = batch.bytes();
-      begin_apply(to, "guarded");
+      Applying transaction(to, "guarded");
       const auto left = insert_rows(to, tables.target, std::move(batch), ids_issued_anew);
-      to.apply().run_all("COMMIT");
+      transaction.commit();
       batch = {};
-      if (!left.empty()) pump.log(tables.source.name, left);
+      if (!left.empty()) pump.log(tables.source.bucket, left);
       told.rows(rows, bytes);
       throttle.took(bytes);
     };

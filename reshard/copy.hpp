@@ -24,14 +24,15 @@ std::string group_sql(const VnodeGroup& group);
 struct CopyTold {
   std::function<void(std::uint64_t rows, std::uint64_t bytes)> rows;
   std::function<void(std::uint64_t vnodes)> vnodes;  ///< the rows of so many more are on disk
-  std::function<bool()> stopped;                     ///< true: stop behind this group
+  std::function<bool()> stopped;                     ///< true: stop after this group
 };
 
 /// Copies a table's rows of these vnodes; what a copy that was cut off has left there goes first.
-/// Rows that find their place taken are left to the log. False: it was stopped. Throws as
-/// begin_apply does.
+/// Rows that find their place taken are left to the log. `ids_issued_anew`: rows don't keep theirs.
+/// False: it was stopped. Throws as Applying does.
 bool copy_table(Database& from, Database& to, Pump& pump, const TablePair& tables,
-                const std::vector<VnodeGroup>& groups, Throttle& throttle, const CopyTold& told);
+                const std::vector<VnodeGroup>& groups, bool ids_issued_anew, Throttle& throttle,
+                const CopyTold& told);
 
 /// Rows at the source without a vnode get theirs, page by page: what was born before the triggers
 /// were there. O(rows).

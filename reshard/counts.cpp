@@ -78,7 +78,7 @@ std::vector<Miscount> miscounted(Session& session, const Table& table, const Vno
 /// counts' rows locked, one that has counted has committed, and its row is in the snapshot of the
 /// last statement; one that has not counts behind us.
 void recount(Database& at, const Table& table, const VnodeGroup& group, const std::string& state) {
-  begin_apply(at, state);
+  Applying transaction(at, state);
   Session& session = at.apply();
   const std::string directories = of_group(table, group);
   session.run_all("INSERT INTO " + table.counted_in + kColumns + "SELECT " +
@@ -88,7 +88,7 @@ void recount(Database& at, const Table& table, const VnodeGroup& group, const st
                   ") ORDER BY _key FOR UPDATE");
   session.run_all("UPDATE " + table.counted_in + " c SET entries = r.number FROM (" +
                   rows_in(table, group) + ") r WHERE c._key = r.directory");
-  session.run_all("COMMIT");
+  transaction.commit();
 }
 
 }  // namespace reshard

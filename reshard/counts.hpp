@@ -42,7 +42,7 @@ struct Miscount {
 std::vector<Miscount> miscounted(backends::postgres::Session& session, const Table& table,
                                  const VnodeGroup& group);
 
-/// Counts those directories anew, in a transaction as begin_apply makes it. Correct beside writers
+/// Counts those directories anew, in an Applying of its own. Correct beside writers
 /// of other rows of theirs, and as often as it is done.
 void recount(Database& at, const Table& table, const VnodeGroup& group, const std::string& state);
 

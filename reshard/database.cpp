@@ -40,19 +40,17 @@ Database::Database(const Plan& plan, Role role)
 
 void Database::connect() {
   disconnect();
-  const auto named = [this](const char* what) {
-    return [this, what](const SessionError& error) {
-      SessionError told(
-          std::string(role_name()) + " " + side().pnode + ", " + what + ": " + error.what(),
-          error.sqlstate);
-      return told;
-    };
+  const auto refused = [this](const char* what, const SessionError& error) {
+    const std::string text =
+        std::string(role_name()) + " " + side().pnode + ", " + what + ": " + error.what();
+    if (error.sqlstate.empty()) throw Waiting(text);
+    throw SessionError(text, error.sqlstate);
   };
   try {
     owner_ = std::make_unique<Session>(side().url, application_);
     owner_->run_all("SET synchronous_commit = on; SET lock_timeout = '5s'");
   } catch (const SessionError& error) {
-    throw named("owner's connection")(error);
+    refused("owner's connection", error);
   }
   try {
     apply_ = std::make_unique<Session>(side().apply, application_);
@@ -60,14 +58,40 @@ void Database::connect() {
         "SET synchronous_commit = on; SET lock_timeout = '5s'; SET session_replication_role = "
         "replica");
   } catch (const SessionError& error) {
-    throw named("apply connection")(error);
+    refused("apply connection", error);
   }
 }
 
 void Database::disconnect() {
   schema_known_ = false;
+  taken_ = false;
   owner_.reset();
   apply_.reset();
+}
+
+void Database::take(bool by_force) {
+  connect();
+  for (const std::uint64_t plan : {plan_.number, plan_.reverts}) {
+    if (plan == 0) continue;
+    lock(plan, by_force);  // a rollback: the reverse stream of its forward plan has the same log
+    end_older_sessions(plan);
+  }
+  std::uint64_t epoch = 0;
+  if (const auto row = plan_row()) epoch = row->epoch;
+  if (has_schema()) {
+    find_older_plans();
+    const Rows newer = owner_->run(
+        "SELECT max(p.plan) FROM moray_router.reshard_plan p WHERE p.plan > $1::bigint AND "
+        "p.state <> 'aborted' AND EXISTS (SELECT 1 FROM moray_router.reshard_vnode n JOIN "
+        "moray_router.reshard_vnode o ON o.vnode = n.vnode AND o.plan = $1::bigint WHERE "
+        "n.plan = p.plan)",
+        {number_});
+    if (!newer.null(0, 0))
+      throw NotCoordinator("plan " + text(newer, 0, 0) + " has taken over the vnodes of plan " +
+                           number_);
+  }
+  set_epoch(epoch + 1);
+  taken_ = true;
 }
 
 void Database::lock(std::uint64_t plan, bool by_force) {
@@ -130,61 +154,6 @@ bool Database::has_schema() {
   return schema_known_;
 }
 
-std::optional<PlanRow> Database::plan_row() {
-  if (!has_schema()) return std::nullopt;
-  const Rows rows = owner_->run(
-      "SELECT state, attempt, epoch, decided, token FROM moray_router.reshard_plan WHERE plan = "
-      "$1::bigint",
-      {number_});
-  if (rows.count() == 0) return std::nullopt;
-  PlanRow row{text(rows, 0, 0), static_cast<std::uint32_t>(std::stoul(text(rows, 0, 1))),
-              std::stoull(text(rows, 0, 2)), rows.text(0, 3) == "t", text(rows, 0, 4)};
-  if (row.token != plan_.token)
-    throw NotCoordinator(std::string("the ") + role_name() + " " + side().pnode +
-                         " has another plan " + number_ + "; forget this one, and plan again");
-  return row;
-}
-
-void Database::set_epoch(std::uint64_t epoch) {
-  epoch_ = epoch;
-  if (has_schema())
-    owner_->run("UPDATE moray_router.reshard_plan SET epoch = $2::bigint WHERE plan = $1::bigint",
-                {number_, std::to_string(epoch)});
-}
-
-void Database::make_plan_row(const std::string& state) {
-  if (plan_row()) return;
-  owner_->run_all(
-      "BEGIN; INSERT INTO moray_router.reshard_vnode (vnode, plan) SELECT v, " + number_ +
-      " FROM (" +
-      [this] {
-        std::string ranges;
-        for (const auto& range : plan_.vnodes.ranges())
-          ranges +=
-              (ranges.empty() ? "SELECT generate_series(" : " UNION ALL SELECT generate_series(") +
-              std::to_string(range.first) + "::bigint, " + std::to_string(range.last) + ") AS v";
-        return ranges;
-      }() +
-      ") vnodes ON CONFLICT DO NOTHING; INSERT INTO moray_router.reshard_plan (plan, token, role, "
-      "state, epoch, base_digest, ring_digest, "
-      "from_pnode, to_pnode) "
-      "VALUES (" +
-      number_ + ", " + literal(plan_.token) + ", '" + role_name() + "', " + literal(state) + ", " +
-      std::to_string(epoch_) + ", " + literal(plan_.base_digest) + ", " + literal(plan_.digest) +
-      ", " + literal(plan_.from.pnode) + ", " + literal(plan_.to.pnode) +
-      "); COMMIT; ANALYZE moray_router.reshard_vnode");
-}
-
-bool Database::set_state(const std::string& from, const std::string& to, const std::string& more) {
-  const Rows rows =
-      owner_->run("UPDATE moray_router.reshard_plan SET state = " + literal(to) +
-                      ", changed = now()" + (more.empty() ? "" : ", " + more) +
-                      " WHERE plan = $1::bigint AND epoch = $2::bigint AND state IN (" + from +
-                      ", " + literal(to) + ")",
-                  {number_, std::to_string(epoch_)});
-  return rows.affected() == "1";
-}
-
 /// The timeline by the name of the file that is written to now: pg_control_checkpoint() still says
 /// the old one after a promotion.
 void Database::ask_standing() {
@@ -205,44 +174,6 @@ Database::Standing Database::standing() {
 ServerIdentity Database::identity() {
   ask_standing();
   return standing().identity;
-}
-
-void Database::find_older_plans() {
-  plans_.clear();
-  const Rows rows = owner_->run(
-      "SELECT DISTINCT o.plan FROM moray_router.reshard_vnode o JOIN moray_router.reshard_vnode n "
-      "ON n.vnode = o.vnode AND n.plan = "
-      "$1::bigint WHERE o.plan <= $1::bigint ORDER BY 1 DESC",
-      {number_});
-  for (int i = 0; i < rows.count(); ++i) plans_.push_back(std::stoull(text(rows, i, 0)));
-}
-
-const std::vector<std::uint64_t>& Database::plans() {
-  if (plans_.empty()) find_older_plans();
-  return plans_;
-}
-
-std::string Database::plan_list() {
-  std::string list;
-  for (const std::uint64_t plan : plans()) list += (list.empty() ? "" : ",") + std::to_string(plan);
-  return list.empty() ? number_ : list;
-}
-
-/// Tried, never waited for (T9): granted for the moment of this statement.
-bool Database::barrier_open() {
-  std::string all;
-  for (const std::uint64_t plan : plans())
-    all += (all.empty() ? "SELECT pg_try_advisory_xact_lock(" : " AND pg_try_advisory_xact_lock(") +
-           std::to_string(kWritersLock) + ", " + std::to_string(plan) + ")";
-  return all.empty() || owner_->run(all).text(0, 0) == "t";
-}
-
-void Database::end_writers() {
-  apply_->run(
-      "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND mode = "
-      "'ShareLock' AND granted AND classid = " +
-      std::to_string(kWritersLock) + "::oid AND objid::bigint IN (" + plan_list() +
-      ") AND objsubid = 2");
 }
 
 std::string Database::unflushed() {

@@ -25,6 +25,12 @@ struct Stuck : ActFailed {
   using ActFailed::ActFailed;
 };
 
+/// Something else comes first, which ends by itself or by a person: a server that is away, another
+/// plan, a router. It is waited for, and told by this name; no attempt is counted.
+struct Waiting : ActFailed {
+  using ActFailed::ActFailed;
+};
+
 /// Somebody else is this plan's coordinator, or has become it.
 struct NotCoordinator : std::runtime_error {
   using std::runtime_error::runtime_error;
@@ -38,6 +44,7 @@ struct PlanRow {
   std::uint32_t attempt = 0;
   std::uint64_t epoch = 0;
   bool decided = false;
+  bool ids_kept = false;  ///< of a target
   std::string token;
 };
 
@@ -58,10 +65,18 @@ class Database {
   /// Fires no ordinary trigger.
   backends::postgres::Session& apply() { return *apply_; }
 
-  /// New sessions; the old ones are closed.
+  /// New sessions; the old ones are closed. Throws Waiting where the server can't be reached.
   void connect();
   void disconnect();
   [[nodiscard]] bool connected() const { return owner_ != nullptr && apply_ != nullptr; }
+
+  /// Makes this process the plan's coordinator at this side: new sessions, the plan's lock (and
+  /// that of the plan which it takes back), the end of older sessions, a new epoch in the plan's
+  /// row. Throws Waiting where the server is away, NotCoordinator naming who has it, or the newer
+  /// plan that has its vnodes.
+  void take(bool by_force);
+  /// Since `take`, until `disconnect`.
+  [[nodiscard]] bool taken() const { return taken_; }
 
   /// A plan's lock, for as long as the owner's session lives. Waits a moment for one that is just
   /// ending. `by_force` ends whoever holds it. Throws NotCoordinator naming the holder.
@@ -74,8 +89,18 @@ class Database {
   std::optional<PlanRow> plan_row();
   void set_epoch(std::uint64_t epoch);
   [[nodiscard]] std::uint64_t epoch() const { return epoch_; }
-  /// The row and the membership, in one transaction; what is there stays. `state`: of a new one.
-  void make_plan_row(const std::string& state);
+  /// The row and the membership, in one transaction under one lock of the database, so that two
+  /// plans never have a vnode at the same time; what is there stays. `state`: of a new one. Throws
+  /// Stuck naming a plan of one of these vnodes that is not over here. At the target of a plan that
+  /// copies, rows keep their ids if they may, none of `tables` has a row, and no other plan brings
+  /// any.
+  void make_plan_row(const std::string& state, const std::vector<std::string>& tables,
+                     bool may_keep_ids);
+  /// The rings of the cutover, in this coordinator's epoch, while the row is in `state`. False: it
+  /// is in another one.
+  bool bind(const std::string& state, const std::string& base, const std::string& ring);
+  /// A plan other than this one that keeps ids here and is not committed here; nullopt: none.
+  std::optional<std::uint64_t> plan_that_keeps_ids();
   /// From one of `from` (a list for SQL's IN) to `to`, in this coordinator's epoch; also where it
   /// is `to` already. False: it is in another state. `more`: further assignments.
   bool set_state(const std::string& from, const std::string& to, const std::string& more = "");
@@ -97,6 +122,13 @@ class Database {
   bool barrier_open();
   /// Ends the transactions that hold the barrier back.
   void end_writers();
+  /// The transactions, by PostgreSQL's names of them, that have written to one of these tables, or
+  /// are about to.
+  std::vector<std::string> writers_of(const std::vector<std::string>& tables);
+  /// Who holds the barrier back, for people; empty: nobody.
+  std::string writers_named();
+  /// Log entries of this plan's vnodes go, whichever plan wrote them. Asynchronous.
+  void drop_log();
   /// Plans of these vnodes whose logs and locks are this plan's affair: the older ones, and this.
   const std::vector<std::uint64_t>& plans();
   void find_older_plans();
@@ -109,12 +141,16 @@ class Database {
   bool flushed(const std::string& position);
 
  private:
+  void require_here_before(backends::postgres::Session& session);
+  std::string writers_sql();
+
   const Plan& plan_;
   Role role_;
   std::string number_, application_;
   std::uint64_t epoch_ = 0;
   std::vector<std::uint64_t> plans_;
   bool schema_known_ = false;
+  bool taken_ = false;
   std::unique_ptr<backends::postgres::Session> owner_, apply_;
 };
 

@@ -18,6 +18,7 @@ constexpr int kSchemaFailuresMost = 3;  ///< what stands in its way does not go 
 constexpr std::chrono::milliseconds kFirstPause{100};
 constexpr std::chrono::milliseconds kLongestPause{5'000};
 constexpr std::chrono::milliseconds kShowEach{250};
+constexpr std::chrono::milliseconds kRestStep{20};
 
 /// Nothing is blocked while one of these is done, and none has begun what must be ended.
 bool may_wait(Act act) {
@@ -28,12 +29,14 @@ bool may_wait(Act act) {
     case Act::copy:
     case Act::pump:
     case Act::verify:
+    case Act::bind:
     case Act::prepare:
     case Act::soak:
     case Act::finalize:
     case Act::begin_cleanup:
     case Act::clean:
-    case Act::end_cleanup: return true;
+    case Act::end_cleanup:
+    case Act::clean_target: return true;
     default: return false;
   }
 }
@@ -45,9 +48,9 @@ Executor::Executor(Journal& journal, const ring::Ring& ring, Watcher watcher,
     : journal_(journal), plan_(journal.plan()), ring_(ring), watcher_(std::move(watcher)),
       interrupted_(std::move(interrupted)), by_force_(by_force), state_(journal.read()),
       source_(plan_, Role::source), target_(plan_, Role::target), routers_(plan_),
-      forward_(source_, target_, "guarded", plan_.populated,
+      forward_(source_, target_, "guarded",
                [this](const std::string& text) { watcher_.alarm(text); }),
-      reverse_(target_, source_, "committed", true,
+      reverse_(target_, source_, "committed",
                [this](const std::string& text) { watcher_.alarm(text); }) {
   state_.progress = resumed(state_.progress);
   count_what_is_told();
@@ -75,7 +78,8 @@ void Executor::show() {
   nlohmann::ordered_json shown{{"time", time_now()},
                                {"act", to_string(state_.progress.act)},
                                {"attempt", state_.progress.attempt},
-                               {"failures", failures_.empty() ? 0 : failures_.begin()->second}};
+                               {"failures", failures_.empty() ? 0 : failures_.begin()->second},
+                               {"waitsFor", waiting_for_}};
   shown.update(nlohmann::ordered_json::parse(figures_.to_json_text(shown_)));
   journal_.show(shown.dump());
   if (block_began_) return;
@@ -118,6 +122,12 @@ std::optional<Executor::End> Executor::before_act() {
   if (act == Act::finished || act == Act::aborted) {
     if (ours_) record(act == Act::finished ? "finished" : "aborted");
     return act == Act::finished ? End::finished : End::aborted;
+  }
+  if (act == Act::clean_target && !left_at_target_.empty()) {
+    record("aborted, left at the target: " + left_at_target_);
+    watcher_.alarm("what was copied, and its guard, are left at the target (" + left_at_target_ +
+                   "); `reshard abort " + plan_.name() + "` takes them away when it is back");
+    return End::aborted;
   }
   if (may_end_here() && !stop_reason_.empty()) {
     state_.stopped = stop_reason_;
@@ -169,7 +179,8 @@ Executor::End Executor::abort() {
   const Act act = state_.progress.act;
   const bool late = act >= Act::wait_commit_flushed && act <= Act::end_cleanup;
   if (!late && act != Act::finished && act != Act::aborted) {
-    state_.progress.act = Act::back_out;  // which finds out whether it is committed
+    // Which finds out whether it is committed; where the source has decided, only the rest is left.
+    if (act != Act::clean_target) state_.progress.act = Act::back_out;
     state_.progress.give_up = true;
     aborting_ = true;
     interrupted_ = [] { return false; };
@@ -179,9 +190,23 @@ Executor::End Executor::abort() {
 
 Outcome Executor::tried(Act act) {
   try {
-    return perform(act);
+    take_for(act);
+    const Outcome outcome = perform(act);
+    if (outcome == Outcome::done) say_waiting("");
+    return outcome;
   } catch (const NotCoordinator&) {
     throw;
+  } catch (const Waiting& waiting) {
+    if (act >= Act::prepare && act <= Act::commit) {  // clients are waiting
+      failed(act, waiting.what());
+      return Outcome::failed;
+    }
+    say_waiting(waiting.what());
+    if (aborting_ && act == Act::clean_target)
+      left_at_target_ = waiting.what();
+    else
+      rest();
+    return Outcome::more;
   } catch (const SessionError& error) {
     failed(act, error.detail.empty() ? error.what() : error.what() + (" (" + error.detail + ")"));
   } catch (const Stuck& error) {
@@ -209,10 +234,34 @@ void Executor::failed(Act act, const std::string& why) {
     stop_reason_ = why;
   if (act >= Act::block && act <= Act::commit) return;  // clients are waiting
   if (!stop_reason_.empty() && may_end_here()) return;  // nothing is waited for
-  const auto pause = std::min(kFirstPause * (1 << std::min(failures, 6)), kLongestPause);
-  const auto until = Clock::now() + pause;
-  while (Clock::now() < until && !(stop_asked() && may_end_here()))
-    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  rest(std::min(kFirstPause * (1 << std::min(failures, 6)), kLongestPause));
+}
+
+/// Shorter where it is to stop.
+void Executor::rest(std::chrono::milliseconds time) {
+  const auto until = Clock::now() + time;
+  while (Clock::now() < until && !(stop_asked() && may_end_here())) {
+    show();
+    std::this_thread::sleep_for(kRestStep);
+  }
+}
+
+/// Told once, however long it is waited for. Empty: nothing is.
+void Executor::say_waiting(const std::string& what) {
+  if (what == waiting_for_) return;
+  waiting_for_ = what;
+  if (!what.empty()) watcher_.event("waits: " + what);
+  shown_ = {};
+  show();
+}
+
+/// Gates are the plan's, whoever runs it: shut from its first moment.
+bool Executor::gate_open(const std::string& gate) {
+  const auto& gates = plan_.gates;
+  if (std::find(gates.begin(), gates.end(), gate) == gates.end() || journal_.asked(gate_ask(gate)))
+    return true;
+  say_waiting("gate " + gate + ", which `reshard open " + plan_.name() + " " + gate + "` opens");
+  return false;
 }
 
 Outcome Executor::perform(Act act) {
@@ -220,7 +269,7 @@ Outcome Executor::perform(Act act) {
     case Act::take_over: return take_over();
     case Act::make_schema: return make_schema();
     case Act::arm: return arm();
-    case Act::wait_armed: return wait_barrier(false);
+    case Act::wait_armed: return wait_armed();
     case Act::copy: return copy();
     case Act::pump: return pump();
     case Act::verify: return verify();

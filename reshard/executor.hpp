@@ -49,7 +49,7 @@ class Executor {
   /// Backs the plan out before its commit, and ends it. `finished` where it is too late.
   End abort();
 
-  /// For rehearsals: the process ends, as if killed, before or behind that act; or stops.
+  /// For rehearsals: the process ends, as if killed, before or after that act; or stops.
   struct Crash {
     std::optional<Act> before, behind;
     std::optional<Act> stop_before;  ///< as if stopped by a signal; it goes on by another
@@ -75,18 +75,30 @@ class Executor {
   Outcome tried(Act act);
   void failed(Act act, const std::string& why);
 
-  // acts_ready.cpp: all before the cutover
+  // acts_take_over.cpp
   Outcome take_over();
+  void take_for(Act act);
+  void confirm();
+  // acts_schema.cpp
   Outcome make_schema();
   Outcome arm();
+  Outcome wait_armed();
   Outcome wait_barrier(bool in_cutover);
+  void note_older_writers();
+  void wait_for_older_writers(Database& side, const std::vector<std::string>& older);
+  // acts_copy.cpp
   Outcome copy();
   Outcome pump();
+  // acts_verify.cpp
   Outcome verify();
-  // acts_cutover.cpp
+  // acts_routers.cpp
   Outcome bind();
   Outcome prepare();
   Outcome block();
+  Outcome activate();
+  Outcome unblock();
+  Outcome drop_pending();
+  // acts_cutover.cpp
   Outcome fence();
   Outcome pump_last();
   Outcome advance_sequence();
@@ -94,22 +106,41 @@ class Executor {
   Outcome compare_servers();
   Outcome commit();
   Outcome wait_commit_flushed();
-  Outcome activate();
   Outcome commit_target();
-  Outcome unblock();
+  // acts_end.cpp
   Outcome back_out();
-  Outcome drop_pending();
   Outcome abort_plan();
   Outcome clean_target();
-  // acts_behind.cpp: all behind it
+  // acts_soak.cpp
   Outcome soak();
   Outcome finalize();
+  // acts_clean.cpp
   Outcome begin_cleanup();
   Outcome clean();
   Outcome end_cleanup();
 
   void create_triggers(Database& database, const std::string& sql, const std::string& table);
+  void make_schema_at(Database& database);
+  void make_rows();
+  void make_table_at_target(const BucketConfig& config, const Table& table);
   void read_tables();
+  bool require_not_owned(Database& side);
+  void require_left();
+  void before_copy();
+  void drop_strays(const Table& target);
+  [[nodiscard]] std::vector<std::string> table_names(Role role) const;
+  std::array<std::string, 2> versions();
+  void note_tables();
+  void require_tables();
+  void require_watched();
+  void look_at_tables();
+  [[nodiscard]] std::string unexplained(const std::vector<DifferingRow>& rows) const;
+  void open_target();
+  bool source_there();
+  void end_log(Database& side);
+  [[nodiscard]] bool gate_open(const std::string& gate);
+  void say_waiting(const std::string& what);
+  void rest(std::chrono::milliseconds time = std::chrono::milliseconds(200));
   void require_state(bool good, Database& where, const char* wanted);
   [[nodiscard]] std::vector<VnodeGroup> groups(const Table& table, std::uint64_t rows,
                                                std::uint64_t vnodes_left_out = 0) const;
@@ -121,12 +152,11 @@ class Executor {
   void verify_counts();
   void drop_copied();
   void read_serials();
-  void advance_sequences(std::uint64_t room);
+  void advance_sequences();
   void require_budget() const;
   [[nodiscard]] std::chrono::milliseconds budget_left() const;
   void unlimit();
-  void flush_source();
-  void flush_abort(Database& database);
+  void flush(Database& side, const std::string& what);
   void hook(const std::string& phase);
   [[nodiscard]] bool stop_asked() const { return interrupted_() || journal_.asked("pause"); }
 
@@ -146,6 +176,10 @@ class Executor {
   std::map<Act, int> failures_;  // since the act was last done
   int cutovers_failed_ = 0;
   bool target_open_ = false;  // its row was seen to be committed, by this epoch
+  bool ids_kept_ = false;     // rows keep their ids at the target: as its row says
+  int rebound_ = 0;           // rings bound since a prepare went well
+  std::string waiting_for_, left_at_target_;
+  Clock::time_point tables_looked_at_{};
   std::vector<std::pair<std::string, bool>>
       serials_;                            // names; true: a sequence, false: a table of one number
   std::array<ServerIdentity, 2> flushed_;  // of the servers that have everything on disk

@@ -49,6 +49,13 @@ Json json_of(const State& state) {
             {"giveUp", at.give_up},     {"verifyAgain", at.verify_again}};
   if (state.identities)
     json["identities"] = {json_of(state.identities->at(0)), json_of(state.identities->at(1))};
+  json["bound"] = {state.bound.before, state.bound.after};
+  json["versions"] = state.versions;
+  json["coordinators"] = state.coordinators;
+  if (state.older_writers) json["olderWriters"] = *state.older_writers;
+  json["tables"] = Json::object();
+  for (const auto& [bucket, known] : state.tables)
+    json["tables"][bucket] = {known.source, known.target};
   json["copied"] = state.copied;
   json["hooksDone"] = state.hooks_done;
   json["cachesUntil"] = state.caches_until;
@@ -75,6 +82,16 @@ State state_from(const Json& json) {
   if (json.contains("identities"))
     state.identities = {identity_from(json.at("identities").at(0)),
                         identity_from(json.at("identities").at(1))};
+  if (json.contains("bound")) {
+    state.bound = {json.at("bound").at(0).get<std::string>(),
+                   json.at("bound").at(1).get<std::string>()};
+    json.at("versions").get_to(state.versions);
+    json.at("coordinators").get_to(state.coordinators);
+    if (json.contains("olderWriters"))
+      state.older_writers = json.at("olderWriters").get<std::array<std::vector<std::string>, 2>>();
+    for (const auto& [bucket, known] : json.at("tables").items())
+      state.tables[bucket] = {known.at(0).get<std::string>(), known.at(1).get<std::string>()};
+  }
   json.at("copied").get_to(state.copied);
   json.at("hooksDone").get_to(state.hooks_done);
   json.at("cachesUntil").get_to(state.caches_until);
@@ -117,7 +134,8 @@ void replace_unsynced(const fs::path& path, const std::string& text) {
 }  // namespace
 
 Journal::Journal(fs::path directory)
-    : directory_(std::move(directory)), plan_(plan_from_json(text_of(directory_ / kPlanFile))) {}
+    : writer_(make_token()), directory_(std::move(directory)),
+      plan_(plan_from_json(text_of(directory_ / kPlanFile))) {}
 
 Journal Journal::create(const fs::path& plans, const Plan& plan) {
   const fs::path directory = plans / plan.name();
@@ -131,23 +149,31 @@ Journal Journal::create(const fs::path& plans, const Plan& plan) {
 }
 
 State Journal::read() const {
-  const auto lines = history();
-  for (auto line = lines.rbegin(); line != lines.rend(); ++line) {
-    const Json json = Json::parse(*line, nullptr, false);
-    if (!json.is_discarded())
-      return state_from(json.at("state"));  // else cut off by a crash: it was not acted on
-  }
   State state;
   if (plan_.reverts != 0) state.progress = rollback();
+  std::string writer;
+  for (const std::string& line : history()) {
+    const Json json = Json::parse(line, nullptr, false);
+    if (json.is_discarded()) continue;  // cut off by a crash: it was not acted on
+    const std::string by = json.value("writer", "");
+    if (json.value("first", false)) writer = by;
+    if (writer.empty() || by == writer) state = state_from(json.at("state"));
+  }
   return state;
 }
 
 void Journal::record(const State& state, const std::string& event) {
-  const Json line{{"time", time_now()},
-                  {"by", this_author()},
-                  {"process", getpid()},
-                  {"event", event},
-                  {"state", json_of(state)}};
+  append_record(state, event, false);
+}
+
+void Journal::record_first(const State& state, const std::string& event) {
+  append_record(state, event, true);
+}
+
+void Journal::append_record(const State& state, const std::string& event, bool first) {
+  Json line{{"time", time_now()}, {"by", this_author()}, {"process", getpid()},
+            {"writer", writer_},  {"event", event},      {"state", json_of(state)}};
+  if (first) line["first"] = true;
   append(directory_ / kJournalFile, line.dump());
 }
 

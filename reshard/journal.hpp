@@ -21,9 +21,31 @@ struct ServerIdentity {
   bool operator==(const ServerIdentity&) const = default;
 };
 
+/// The ring that all routers were on when a cutover was begun, and the one that it ends with; by
+/// their digests. Empty: none is bound.
+struct BoundRings {
+  std::string before, after;
+  bool operator==(const BoundRings&) const = default;
+};
+
+/// A moved table as it was when its copy began: what is there by its name must be that still.
+struct KnownTable {
+  std::string source, target;  ///< their oids
+  bool operator==(const KnownTable&) const = default;
+};
+
 /// What outlives a coordinator, beside the databases.
 struct State {
   Progress progress;
+  std::uint64_t coordinators = 0;  ///< that the plan has had
+  BoundRings bound;
+  /// Of the moved tables' definitions at source and target, as all was compared last (or, before
+  /// that, as the copy began). Empty: not noted yet.
+  std::array<std::string, 2> versions;
+  std::map<std::string, KnownTable> tables;  ///< by bucket
+  /// Of source and target: transactions that wrote to the moved tables when the plan's rows had
+  /// just been made. None: not noted yet.
+  std::optional<std::array<std::vector<std::string>, 2>> older_writers;
   std::optional<std::array<ServerIdentity, 2>>
       identities;  ///< source, target: as all was compared last
   std::map<std::string, std::uint64_t>
@@ -50,15 +72,19 @@ class Journal {
   static Journal create(const std::filesystem::path& plans, const Plan& plan);
 
   [[nodiscard]] const Plan& plan() const { return plan_; }
-  /// As last recorded, by whomever.
+  /// As last recorded by the coordinator that has it: what another one, which did not know that it
+  /// had been replaced, has written after that is not read.
   [[nodiscard]] State read() const;
   /// On disk when it returns: one fsync.
   void record(const State& state, const std::string& event);
+  /// The same, by one that has just become the coordinator, or acts in its place.
+  void record_first(const State& state, const std::string& event);
   /// The record's lines, oldest first.
   [[nodiscard]] std::vector<std::string> history() const;
 
   /// What people ask of a running coordinator, by name: `pause`, to stop before its next act that
-  /// may be waited with; `finalize`, to end the soak.
+  /// may be waited with; `finalize`, to end the soak; `repair`, to bring rows again
+  /// that differ though nobody knows why; and to open a gate, by `gate_ask`.
   void ask(const std::string& what) const;
   void unask(const std::string& what) const;
   [[nodiscard]] bool asked(const std::string& what) const;
@@ -72,9 +98,15 @@ class Journal {
   [[nodiscard]] const std::filesystem::path& directory() const { return directory_; }
 
  private:
+  void append_record(const State& state, const std::string& event, bool first);
+
+  std::string writer_;  ///< random: who wrote a record
   std::filesystem::path directory_;
   Plan plan_;
 };
+
+/// The name by which a gate is asked to be open.
+inline std::string gate_ask(const std::string& gate) { return "open-" + gate; }
 
 /// The numbers of the plans of a directory, ascending.
 std::vector<std::uint64_t> plans_in(const std::filesystem::path& plans);

@@ -17,9 +17,10 @@ namespace reshard {
 
 // Found by nlohmann by their names.
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Side, pnode, url, apply)
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(PlanOptions, max_block_ms, soak_seconds, copy_bytes_per_second,
-                                   cleanup_rows_per_second, cleanup_latency_ms, lease_ms, attempts,
-                                   lag_rows, settle_ms, cache_ms, cleanup)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(PlanOptions, max_block_ms, soak_seconds,
+                                                copy_bytes_per_second, cleanup_rows_per_second,
+                                                cleanup_latency_ms, lease_ms, attempts, lag_rows,
+                                                settle_ms, cache_ms, cleanup, trust_vnodes)
 
 std::string to_json_text(const Plan& plan) {
   nlohmann::json json;
@@ -29,15 +30,13 @@ std::string to_json_text(const Plan& plan) {
   json["to"] = plan.to;
   json["vnodes"] = plan.vnodes.to_text();
   json["ringLocation"] = plan.ring_location;
-  json["baseDigest"] = plan.base_digest;
-  json["digest"] = plan.digest;
-  json["populated"] = plan.populated;
   json["reverts"] = plan.reverts;
   json["routers"] = plan.routers;
   json["localBuckets"] = plan.buckets.local;
   json["derivedBuckets"] = plan.buckets.derived;
   json["options"] = plan.options;
   json["hooks"] = plan.hooks;
+  json["gates"] = plan.gates;
   json["author"] = plan.author;
   json["made"] = plan.made;
   return json.dump(2) + "\n";
@@ -53,15 +52,13 @@ Plan plan_from_json(const std::string& text) {
     json.at("to").get_to(plan.to);
     plan.vnodes = ring::VnodeSet::parse(json.at("vnodes").get<std::string>());
     json.at("ringLocation").get_to(plan.ring_location);
-    json.at("baseDigest").get_to(plan.base_digest);
-    json.at("digest").get_to(plan.digest);
-    json.at("populated").get_to(plan.populated);
     json.at("reverts").get_to(plan.reverts);
     json.at("routers").get_to(plan.routers);
     json.at("localBuckets").get_to(plan.buckets.local);
     json.at("derivedBuckets").get_to(plan.buckets.derived);
     json.at("options").get_to(plan.options);
     json.at("hooks").get_to(plan.hooks);
+    plan.gates = json.value("gates", plan.gates);
     json.at("author").get_to(plan.author);
     json.at("made").get_to(plan.made);
     return plan;
@@ -75,9 +72,8 @@ Plan reverse_of(const Plan& plan, std::uint64_t number) {
   back.number = number;
   back.token = make_token();
   std::swap(back.from, back.to);
-  std::swap(back.base_digest, back.digest);
   back.reverts = plan.number;
-  back.populated = true;
+  back.gates.clear();
   back.author = this_author();
   back.made = time_now();
   back.options.soak_seconds =

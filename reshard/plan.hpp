@@ -21,42 +21,46 @@ struct Side {
 
 /// What an operator chooses.
 struct PlanOptions {
-  std::uint64_t max_block_ms =
-      1'000;  ///< the block ends by itself after so long, before the commit
+  /// The block ends by itself after so long, before the commit.
+  std::uint64_t max_block_ms = 1'000;
   std::uint64_t soak_seconds = 86'400;             ///< the source is kept current for so long
   std::uint64_t copy_bytes_per_second = 0;         ///< 0: any
   std::uint64_t cleanup_rows_per_second = 20'000;  ///< 0: any
-  std::uint64_t cleanup_latency_ms =
-      50;  ///< a batch that took longer is followed by a pause as long
-  std::uint64_t lease_ms =
-      10'000;  ///< routers serve moving vnodes for so long without hearing of the plan
+  /// A batch that took longer is followed by a pause as long.
+  std::uint64_t cleanup_latency_ms = 50;
+  /// Routers serve moving vnodes for so long without hearing of the plan. With the longest block
+  /// and a margin it stays below the time for which routers hold writes.
+  std::uint64_t lease_ms = 2'000;
   std::uint64_t attempts = 5;       ///< cutovers tried before the plan stops
   std::uint64_t lag_rows = 1'000;   ///< the log is at most so long before the cutover
   std::uint64_t settle_ms = 2'000;  ///< and has been for so long
-  std::uint64_t cache_ms =
-      31'000;  ///< routers know within this that a database has become one that hides rows
+  /// Routers know within this that a database has become one that hides rows.
+  std::uint64_t cache_ms = 31'000;
   bool cleanup = true;
+  bool trust_vnodes = false;  ///< rows that say a vnode say that of their key: not looked at
   bool operator==(const PlanOptions&) const = default;
 };
 
-/// A move of vnodes from one shard to another. Written once, never changed.
+/// Waited for after a lease, for clocks that don't run alike.
+inline constexpr std::chrono::milliseconds kLeaseMargin{1'000};
+
+/// A move of vnodes from one shard to another. Written once, never changed. It says nothing else of
+/// the ring: that is bound right before each cutover, since other plans and people change it.
 struct Plan {
   std::uint64_t number = 0;  ///< over all plans of both databases; the newest of a vnode decides
   std::string token;         ///< random: two plans that were given one number are told apart by it
   Side from, to;
   ring::VnodeSet vnodes;
-  std::string ring_location;  ///< where the coordinator reads the ring
-  std::string base_digest;    ///< of the ring that it begins from
-  std::string digest;         ///< of the ring that it ends with
-  bool populated = false;  ///< other rows are where these go: they are given ids of that side, and
-                           ///< keep their own nowhere
+  std::string ring_location;         ///< where the coordinator reads the ring
   std::uint64_t reverts = 0;         ///< the plan that this one takes back; 0: none
   std::vector<std::string> routers;  ///< admin sockets
   config::Buckets buckets;
   PlanOptions options;
   std::map<std::string, std::string> hooks;  ///< by phase: a shell command
-  std::string author;                        ///< user@host
-  std::string made;                          ///< when
+  std::vector<std::string>
+      gates;           ///< `copy`, `cutover`, `finalize`, `cleanup`: shut from the start
+  std::string author;  ///< user@host
+  std::string made;    ///< when
 
   [[nodiscard]] std::string name() const { return std::to_string(number); }
   bool operator==(const Plan&) const = default;

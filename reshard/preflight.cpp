@@ -10,8 +10,8 @@
 #include "reshard/copy.hpp"
 #include "reshard/counts.hpp"
 #include "reshard/database.hpp"
+#include "reshard/key_scan.hpp"
 #include "reshard/routers.hpp"
-#include "ring/key_transform.hpp"
 
 namespace reshard {
 namespace {
@@ -22,9 +22,11 @@ using backends::postgres::Session;
 using backends::postgres::SessionError;
 
 constexpr int kOldestServer = 110000;
-constexpr std::chrono::seconds kRouterLimit{5};
 constexpr std::uint64_t kGroupRows = 20'000;
 constexpr std::uint64_t kListed = 3;
+constexpr const char* kReachable =
+    "both shards must be reachable by the URLs of the configuration (--apply-from, --apply-to: for "
+    "the apply connections)";
 
 std::string text(const Rows& rows, int row, int column) {
   return std::string(rows.text(row, column));
@@ -42,6 +44,7 @@ class Look {
     server(target_);
     if (!found_.obstacles.empty()) return std::move(found_);
     older_plans();
+    target_so_far();
     buckets(whole);
     routers();
     return std::move(found_);
@@ -56,13 +59,15 @@ class Look {
     try {
       database.connect();
       return true;
+    } catch (const Waiting& away) {
+      obstacle(away.what(), kReachable);
+      return false;
     } catch (const SessionError& error) {
       const bool denied = error.sqlstate == "42501";
       obstacle(error.what(), denied
                                  ? "the apply connection must be a superuser's, or one with GRANT "
                                    "SET ON PARAMETER session_replication_role"
-                                 : "both shards must be reachable by the URLs of the configuration "
-                                   "(--apply-from, --apply-to: for the apply connections)");
+                                 : kReachable);
       return false;
     }
   }
@@ -193,8 +198,8 @@ class Look {
       return obstacle("bucket " + config.name + ": the target's table has no trigger " + trigger,
                       "make it there as it is at the source, or drop it here");
     if (plan_.reverts != 0) return;
-    rows_at_target(*target);
-    if (plan_.populated) populated(*source, *target);
+    rows_at_target(*target, whole);
+    if (found_.populated) populated(*source, *target);
   }
 
   [[nodiscard]] std::uint64_t owned_vnodes() const {
@@ -217,28 +222,14 @@ class Look {
   double vnodes_right(const Table& table) {
     std::uint64_t wrong = 0, rows = 0, moving = 0;
     std::string first;
-    source_.owner().copy_out(
-        "COPY (SELECT _key, _vnode::bigint FROM " + table.name +
-            " WHERE _vnode IS NOT NULL) TO STDOUT (FORMAT binary)",
-        [&](std::string_view row) {
-          if (row.starts_with("PGCOPY")) row.remove_prefix(19);
-          if (row.size() < 2 + 4 + 4 + 8) return;  // the end
-          const auto number_at = [&](std::size_t at, int bytes) {
-            std::uint64_t number = 0;
-            for (int i = 0; i < bytes; ++i)
-              number =
-                  number << 8 | static_cast<unsigned char>(row[at + static_cast<std::size_t>(i)]);
-            return number;
-          };
-          const auto length = static_cast<std::size_t>(number_at(2, 4));
-          const std::string_view key = row.substr(6, length);
-          const auto location = ring_.locate(ring::transform_key(table.bucket, key));
-          const std::uint64_t vnode = number_at(6 + length + 4, 8);
-          ++rows;
-          if (plan_.vnodes.contains(static_cast<ring::Vnode>(vnode))) ++moving;
-          if (location && number(location->vnode) == vnode) return;
-          if (wrong++ < kListed) first += (first.empty() ? "" : ", ") + std::string(key);
-        });
+    scan_keys(source_.owner(), table, Scan::all,
+              [&](std::string_view key, std::optional<std::uint64_t> stored) {
+                const std::uint64_t vnode = vnode_of_key(ring_, table.bucket, key);
+                ++rows;
+                if (plan_.vnodes.contains(static_cast<ring::Vnode>(vnode))) ++moving;
+                if (!stored || *stored == vnode) return;
+                if (wrong++ < kListed) first += (first.empty() ? "" : ", ") + std::string(key);
+              });
     if (wrong > 0)
       obstacle("bucket " + table.bucket + ": " + std::to_string(wrong) +
                    " rows of the source say another vnode than their keys have (" + first + ")",
@@ -247,18 +238,32 @@ class Look {
     return rows == 0 ? 0 : static_cast<double>(moving) / static_cast<double>(rows);
   }
 
-  void rows_at_target(const Table& target) {
+  /// By what they say, and by their keys: a row that says another vnode than its key has, or none,
+  /// would be that key's object again once the vnodes are the target's.
+  void rows_at_target(const Table& target, bool whole) {
     std::uint64_t rows = 0;
     for (const VnodeGroup& group : groups_of(plan_.vnodes, target, owned_vnodes(), kGroupRows))
       rows += std::stoull(text(target_.owner().run("SELECT count(*) FROM " + target.name +
                                                    " WHERE _vnode = ANY(" + group_sql(group) + ")"),
                                0, 0));
-    if (rows > 0)
-      obstacle("bucket " + target.bucket + ": the target has " + std::to_string(rows) +
-                   " rows of these vnodes already",
-               "delete them at the target if they are left over from an older move");
-    if (!plan_.populated &&
-        target_.owner().run("SELECT 1 FROM " + target.name + " LIMIT 1").count() > 0)
+    std::string first;
+    const std::uint64_t strays =
+        find_strays(target_.owner(), target, ring_, plan_.vnodes,
+                    whole ? Scan::all : Scan::without_vnode, [&](const auto& keys) {
+                      if (first.empty()) first = keys.front();
+                    });
+    if (rows + strays > 0)
+      obstacle(
+          "bucket " + target.bucket + ": the target has " + std::to_string(rows + strays) +
+              " rows of these vnodes already" +
+              (strays == 0 ? ""
+                           : ", " + std::to_string(strays) +
+                                 " of which say another vnode than their keys have, or none (" +
+                                 first + ")"),
+          "delete them at the target if they are left over from an older move");
+    const bool any = target_.owner().run("SELECT 1 FROM " + target.name + " LIMIT 1").count() > 0;
+    found_.populated = found_.populated || any;
+    if (any && owns_none_ && !other_plan_)
       obstacle("bucket " + target.bucket + ": the target owns no vnode, and has rows",
                "delete them, or name another target");
   }
@@ -307,22 +312,57 @@ class Look {
         continue;
       }
       const auto status = nlohmann::json::parse(answer.result);
-      const auto& ring = status.at("ring");
-      if (ring.value("digest", "") != plan_.base_digest)
-        obstacle("router " + router + " is on the ring " + ring.value("digest", "") +
-                     ", the plan begins from " + plan_.base_digest,
-                 "reload it, or plan again");
-      if (ring.value("generation", std::uint64_t{0}) == 0)
+      if (status.at("ring").value("generation", std::uint64_t{0}) == 0)
         obstacle("router " + router + " has its ring in a plain directory",
                  "moray-router ring store -l STORE DIRECTORY makes a store of it; name that in the "
                  "configuration");
     }
+    if (found_.obstacles.empty() && plan_.reverts == 0) rehearsed();
+  }
+
+  /// The ring is bound right before each cutover; that it can be now is looked at here.
+  void rehearsed() {
+    try {
+      const Rehearsal rehearsal = Routers(plan_).rehearse(kRouterLimit);
+      found_.rings = rehearsal.rings;
+      const auto& options = plan_.options;
+      const auto margin = static_cast<std::uint64_t>(kLeaseMargin.count());
+      const std::uint64_t longest = options.max_block_ms + options.lease_ms + margin;
+      if (rehearsal.hold_ms > 0 && longest >= rehearsal.hold_ms)
+        found_.warnings.push_back(
+            "a block of " + std::to_string(options.max_block_ms) + " ms, a lease of " +
+            std::to_string(options.lease_ms) + " ms and " + std::to_string(margin) +
+            " ms for its end are not below the " + std::to_string(rehearsal.hold_ms) +
+            " ms for which routers hold writes: after that they are refused. A smaller --max-block "
+            "or --lease, or a larger timeouts.holdMs of the routers, keeps them held");
+    } catch (const Stuck& error) {
+      obstacle(error.what(), "plan again, with vnodes that are the source's");
+    } catch (const Waiting& error) {
+      obstacle(error.what(),
+               "reload the routers, so that all are on one ring; or wait for the other plan");
+    }
+  }
+
+  /// As the routers say, where they do; else by the configuration's ring.
+  void target_so_far() {
+    const auto owner = ring_.pnode_named(plan_.to.pnode);
+    owns_none_ = !owner || ring_.vnodes_of(*owner).empty();
+    other_plan_ = target_.has_schema() &&
+                  target_.owner()
+                          .run(
+                              "SELECT 1 FROM moray_router.reshard_plan WHERE plan <> $1::bigint "
+                              "AND role = 'target' AND state <> 'aborted' LIMIT 1",
+                              {plan_.name()})
+                          .count() > 0;
+    found_.populated = !owns_none_ || other_plan_;
   }
 
   const Plan& plan_;
   const ring::Ring& ring_;
   Database source_, target_;
   Preflight found_;
+  bool owns_none_ = true;    // the target has no vnode
+  bool other_plan_ = false;  // another plan brings it rows, or has
 };
 
 }  // namespace

@@ -3,6 +3,7 @@
 #include <string>
 #include <vector>
 
+#include "reshard/journal.hpp"
 #include "reshard/plan.hpp"
 #include "ring/ring.hpp"
 
@@ -18,6 +19,12 @@ struct Preflight {
   std::vector<Obstacle> obstacles;  ///< any: the plan must not begin
   std::vector<std::string> warnings;
   double rows = 0, bytes = 0;  ///< that move, as well as it is known
+  /// The target has rows, or gets some by another plan: as it looks now, rows will get ids of that
+  /// side. It is decided when the copy begins.
+  bool populated = false;
+  /// The ring that all routers are on, and the one that the plan would make of it; empty: they
+  /// don't agree.
+  BoundRings rings;
 };
 
 /// Looks at everything that a plan needs, and changes nothing. `whole`: reads the key of every row,

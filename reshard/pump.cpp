@@ -23,18 +23,14 @@ struct Pump::Entries {
   KeysByTable keys;
 };
 
-Pump::Pump(Database& from, Database& to, std::string state, bool ids_issued_anew,
+Pump::Pump(Database& from, Database& to, std::string state,
            std::function<void(const std::string&)> alarm)
-    : from_(from), to_(to), state_(std::move(state)), ids_issued_anew_(ids_issued_anew),
-      alarm_(std::move(alarm)) {}
+    : from_(from), to_(to), state_(std::move(state)), alarm_(std::move(alarm)) {}
 
-/// The snapshot is that of this statement, and rows are read in it.
-Pump::Entries Pump::read_log() {
+/// Entries of the plan's vnodes, whichever plan's trigger wrote them: an aborted rollback leaves
+/// its own to the plan that goes on, and what an ended plan's last writer has left is nobody's.
+Pump::Entries Pump::read_log(const Rows& rows) {
   Entries entries;
-  const Rows rows = from_.owner().run_all(
-      "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SELECT seq, tbl, key FROM "
-      "moray_router.reshard_log WHERE plan IN (" +
-      from_.plan_list() + ")");
   for (int i = 0; i < rows.count(); ++i) {
     entries.sequences.push_back(std::stoull(std::string(rows.text(i, 0))));
     entries.keys[std::string(rows.text(i, 1))].emplace(rows.text(i, 2));
@@ -43,64 +39,67 @@ Pump::Entries Pump::read_log() {
 }
 
 void Pump::apply(const Entries& entries) {
-  begin_apply(to_, state_);
-  for (const auto& [name, keys] : entries.keys) {
-    const auto pair = tables_.find(name);
-    if (pair == tables_.end()) throw ActFailed("the log names a table that is not moved: " + name);
+  Applying transaction(to_, state_);
+  for (const auto& [bucket, keys] : entries.keys) {
+    const auto pair = tables_.find(bucket);
+    if (pair == tables_.end())
+      throw ActFailed("the log names a bucket that is not moved: " + bucket);
     const std::vector<std::string> all(keys.begin(), keys.end());
     Replacement replacement(to_, pair->second.target, all, ids_issued_anew_);
     for (const auto& some : in_parts(all))
       replacement.add(rows_of(from_.owner(), pair->second.source, pair->second.target, some));
     replacement.finish();
   }
-  to_.apply().run_all("COMMIT");
+  transaction.commit();
+}
+
+/// The snapshot is that of the first statement, and rows are read in it.
+std::uint64_t Pump::cycle_once(Entries& entries) {
+  {
+    Transaction snapshot(
+        from_.owner(),
+        "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SELECT l.seq, l.bucket, l.key FROM "
+        "moray_router.reshard_log l JOIN moray_router.reshard_vnode v ON v.vnode = l.vnode AND "
+        "v.plan = " +
+            std::to_string(from_.number()));
+    entries = read_log(snapshot.first());
+    if (!entries.sequences.empty()) apply(entries);
+    snapshot.commit();
+  }
+  if (entries.sequences.empty()) return 0;
+  // Entries that are lost in a crash are applied once more, which changes nothing.
+  Transaction deletion(from_.owner(),
+                       "BEGIN; SET LOCAL synchronous_commit = off; DELETE FROM "
+                       "moray_router.reshard_log WHERE seq = ANY(" +
+                           number_array(entries.sequences) + ")");
+  deletion.commit();
+  return entries.sequences.size();
 }
 
 std::uint64_t Pump::cycle() {
   for (std::uint64_t conflicts = 0;; ++conflicts) {
     Entries entries;
     try {
-      entries = read_log();
-      if (!entries.sequences.empty()) apply(entries);
-      // Entries that are lost in a crash are applied once more, which changes nothing.
-      from_.owner().run_all(entries.sequences.empty()
-                                ? std::string("COMMIT")
-                                : "COMMIT; BEGIN; SET LOCAL synchronous_commit = off; DELETE FROM "
-                                  "moray_router.reshard_log WHERE seq = ANY(" +
-                                      number_array(entries.sequences) + "); COMMIT");
+      if (cycle_once(entries) == 0) return 0;
     } catch (const SessionError& error) {
       if (error.sqlstate != "23505" || conflicts >= kConflictsMost) throw;
-      to_.apply().run_all("ROLLBACK");
-      from_.owner().run_all("ROLLBACK");
       make_room(error);
       continue;
-    } catch (const std::exception&) {
-      from_.owner().run_all("ROLLBACK");
-      throw;
     }
-    if (entries.sequences.empty()) return 0;
-    for (auto& [table, keys] : entries.keys) {
+    for (auto& [bucket, keys] : entries.keys) {
       applied_count_ += keys.size();
-      if (!applied_overflown()) applied_[table].merge(keys);
+      if (!applied_overflown()) applied_[bucket].merge(keys);
     }
     return entries.sequences.size();
   }
 }
 
-std::uint64_t Pump::depth() {
-  return std::stoull(
-      std::string(from_.owner()
-                      .run("SELECT count(*) FROM moray_router.reshard_log WHERE plan IN (" +
-                           from_.plan_list() + ")")
-                      .text(0, 0)));
-}
-
-void Pump::log(const std::string& table, const std::vector<std::string>& keys) {
+void Pump::log(const std::string& bucket, const std::vector<std::string>& keys) {
   from_.owner().run(
-      "INSERT INTO moray_router.reshard_log (plan, tbl, key) SELECT $1::bigint, $2::text, key FROM "
-      "unnest(" +
+      "INSERT INTO moray_router.reshard_log (plan, vnode, bucket, key) SELECT $1::bigint, "
+      "moray_router.vnode_of($2, key), $2, key FROM unnest(" +
           text_array(keys) + ") key",
-      {std::to_string(from_.number()), table});
+      {std::to_string(from_.number()), bucket});
 }
 
 /// A row that is not in the cycle has a unique value of one that is. If it moves, too, it gets an
@@ -127,10 +126,10 @@ void Pump::make_room(const SessionError& error) {
     alarm_("bucket " + pair.target.bucket + ": key " + key + " at the " + to_.role_name() +
            " had " + taken.column + " = " + taken.value + " of another key; it is brought again");
     log(name, {key});
-    begin_apply(to_, state_);
+    Applying transaction(to_, state_);
     Replacement nothing(to_, pair.target, {key}, false);
     nothing.finish();
-    to_.apply().run_all("COMMIT");
+    transaction.commit();
     return;
   }
   throw ActFailed(std::string("a unique value is taken: ") + error.what());

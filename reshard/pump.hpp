@@ -11,7 +11,7 @@
 
 namespace reshard {
 
-/// Keys by table, as the log names them.
+/// Keys by bucket, as the log names them.
 using KeysByTable = std::map<std::string, std::set<std::string>>;
 
 /// Carries what a log names from one database to the other. One cycle: the whole log and its keys'
@@ -24,20 +24,20 @@ class Pump {
 
   /// `state`: of the plan's row at `to`, while it may be written to. `alarm`: told of what a person
   /// should see.
-  Pump(Database& from, Database& to, std::string state, bool ids_issued_anew,
+  Pump(Database& from, Database& to, std::string state,
        std::function<void(const std::string&)> alarm);
 
-  /// The tables by name. Must be told before the first cycle, and when they change.
+  /// Whether new rows get ids of the side that they come to (the default), or keep their own.
+  void issue_ids_anew(bool anew) { ids_issued_anew_ = anew; }
+
+  /// The tables by their buckets' names. Must be told before the first cycle, and when they change.
   void set_tables(std::map<std::string, TablePair> tables) { tables_ = std::move(tables); }
   [[nodiscard]] const std::map<std::string, TablePair>& tables() const { return tables_; }
 
   /// Entries applied; 0: there were none. Throws ActFailed, NotCoordinator or SessionError.
   std::uint64_t cycle();
-  /// Entries that wait.
-  std::uint64_t depth();
-
   /// A log entry for each, as if they had just been written.
-  void log(const std::string& table, const std::vector<std::string>& keys);
+  void log(const std::string& bucket, const std::vector<std::string>& keys);
 
   /// Applied since the last `forget_applied`; not all of them where they were too many to be kept.
   [[nodiscard]] const KeysByTable& applied() const { return applied_; }
@@ -47,14 +47,15 @@ class Pump {
 
  private:
   struct Entries;
-  Entries read_log();
+  static Entries read_log(const backends::postgres::Rows& rows);
+  std::uint64_t cycle_once(Entries& entries);
   void apply(const Entries& entries);
   void make_room(const backends::postgres::SessionError& taken);
 
   Database& from_;
   Database& to_;
   std::string state_;
-  bool ids_issued_anew_;
+  bool ids_issued_anew_ = true;
   std::function<void(const std::string&)> alarm_;
   std::map<std::string, TablePair> tables_;
   KeysByTable applied_;

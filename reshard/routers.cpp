@@ -69,21 +69,28 @@ std::string exchange(const std::string& path, const std::string& line,
 
 constexpr std::chrono::seconds kPrepareLimit{30};
 
-Json prepare_arguments(const Plan& plan) {
-  return {{"vnodes", plan.vnodes.to_text()},
-          {"pnode", plan.to.pnode},
-          {"baseDigest", plan.base_digest},
-          {"expectDigest", plan.digest},
-          {"plan", plan.name()},
-          {"holder", plan.token},
-          {"from", plan.from.pnode},
-          {"leaseMs", plan.options.lease_ms}};
-}
-
 void require(const std::vector<RouterAnswer>& answers, const char* what) {
   for (const RouterAnswer& answer : answers)
     if (!answer.ok)
       throw ActFailed("router " + answer.router + ", " + what + ": " + answer.message);
+}
+
+Ownership ownership_from(const RouterAnswer& answer) {
+  Ownership owned;
+  owned.router = answer.router;
+  owned.problem = answer.ok ? "" : answer.message;
+  if (!answer.ok) return owned;
+  const Json json = Json::parse(answer.result);
+  owned.application = json.value("application", "");
+  owned.all = json.value("owned", false);
+  owned.none = json.value("none", false);
+  if (json.contains("other"))
+    owned.other = "vnode " + json.at("other").at("vnode").dump() + " belongs to " +
+                  json.at("other").at("pnode").get<std::string>();
+  owned.reads = json.at("reads").value("underWay", std::uint64_t{0});
+  owned.older_reads = json.value("olderReads", std::uint64_t{0});
+  owned.pnode_vnodes = json.value("pnodeVnodes", std::uint64_t{0});
+  return owned;
 }
 
 }  // namespace
@@ -127,8 +134,51 @@ std::vector<RouterAnswer> Routers::tell(const std::string& command, const Json& 
   return answers;
 }
 
-void Routers::prepare(std::chrono::milliseconds limit) const {
-  require(tell("prepare", prepare_arguments(plan_), limit), "prepare");
+/// Without digests: for a router that is given the vnodes in whatever ring it has.
+Json Routers::prepare_arguments() const {
+  return {{"vnodes", plan_.vnodes.to_text()},
+          {"pnode", plan_.to.pnode},
+          {"plan", plan_.name()},
+          {"holder", holder_},
+          {"from", plan_.from.pnode},
+          {"leaseMs", plan_.options.lease_ms}};
+}
+
+Rehearsal Routers::rehearse(std::chrono::milliseconds limit) const {
+  Json arguments = prepare_arguments();
+  arguments["owner"] = plan_.from.pnode;
+  arguments["rehearse"] = true;
+  Rehearsal rehearsal;
+  BoundRings& rings = rehearsal.rings;
+  for (const RouterAnswer& answer : tell("prepare", arguments, limit)) {
+    const std::string named = "router " + answer.router;
+    if (!answer.answered) throw Waiting(named + " does not answer: " + answer.message);
+    if (answer.code == "not_owner")
+      throw Stuck(named + ": somebody else has moved vnodes of the plan: " + answer.message);
+    if (!answer.ok) throw Waiting(named + ": " + answer.message);
+    const Json json = Json::parse(answer.result);
+    const BoundRings here{json.at("baseDigest").get<std::string>(),
+                          json.at("digest").get<std::string>()};
+    if (!rings.before.empty() && !(here == rings))
+      throw Waiting(named + " is on the ring " + here.before + ", router " + plan_.routers.front() +
+                    " on " + rings.before);
+    rings = here;
+    const auto hold = json.value("holdMs", std::uint64_t{0});
+    if (hold > 0 && (rehearsal.hold_ms == 0 || hold < rehearsal.hold_ms)) rehearsal.hold_ms = hold;
+  }
+  return rehearsal;
+}
+
+bool Routers::prepare(const BoundRings& rings, std::chrono::milliseconds limit) const {
+  Json arguments = prepare_arguments();
+  arguments["owner"] = plan_.from.pnode;
+  arguments["baseDigest"] = rings.before;
+  arguments["expectDigest"] = rings.after;
+  const auto answers = tell("prepare", arguments, limit);
+  for (const RouterAnswer& answer : answers)
+    if (answer.code == "other_ring" || answer.code == "prepared") return false;
+  require(answers, "prepare");
+  return true;
 }
 
 void Routers::block(std::chrono::milliseconds limit) const {
@@ -136,7 +186,7 @@ void Routers::block(std::chrono::milliseconds limit) const {
                        {"mode", "hold"},
                        {"wait", true},
                        {"timeoutMs", limit.count()},
-                       {"lease", plan_.token}};
+                       {"lease", holder_}};
   const auto answers = tell("block", arguments, limit + std::chrono::milliseconds(1'000));
   require(answers, "block");
   for (const RouterAnswer& answer : answers)
@@ -145,26 +195,36 @@ void Routers::block(std::chrono::milliseconds limit) const {
                       std::to_string(limit.count()) + " ms");
 }
 
-/// One that was started anew in between knows of nothing: it is told all of it once more.
-std::vector<RouterAnswer> Routers::activate(std::chrono::milliseconds limit) const {
-  auto answers = tell("activate", {{"lease", plan_.token}, {"expectDigest", plan_.digest}}, limit);
+std::vector<Ownership> Routers::ownership(const std::string& pnode,
+                                          std::chrono::milliseconds limit) const {
+  std::vector<Ownership> all;
+  for (const RouterAnswer& answer :
+       tell("ownership", {{"vnodes", plan_.vnodes.to_text()}, {"pnode", pnode}}, limit))
+    all.push_back(ownership_from(answer));
+  return all;
+}
+
+/// A router that was started anew has kept the prepared ring, and another plan's change of its ring
+/// waits for that; one that knows nothing, or is on a ring of its own, is told all of it once more.
+std::vector<RouterAnswer> Routers::activate(const BoundRings& rings,
+                                            std::chrono::milliseconds limit, bool held,
+                                            const std::function<void()>& confirm) const {
+  const Json asked{{"vnodes", plan_.vnodes.to_text()}, {"pnode", plan_.to.pnode}};
+  auto answers = tell("activate", {{"lease", holder_}, {"expectDigest", rings.after}}, limit);
   std::vector<RouterAnswer> missing;
   for (RouterAnswer& answer : answers) {
     if (answer.ok) continue;
     if (answer.answered) {
-      const RouterAnswer status = ask_router(answer.router, "status", Json::object(), limit);
-      if (status.ok && Json::parse(status.result).at("ring").value("digest", "") == plan_.digest)
-        continue;
+      if (ownership_from(ask_router(answer.router, "ownership", asked, limit)).all) continue;
       const RouterAnswer prepared =
-          ask_router(answer.router, "prepare", prepare_arguments(plan_), kPrepareLimit);
+          ask_router(answer.router, "prepare", prepare_arguments(), kPrepareLimit);
       // Its writes would be refused by the target's guard.
-      if (prepared.ok)
+      if (prepared.ok) confirm();
+      if (prepared.ok && held)
         ask_router(answer.router, "block",
-                   {{"vnodes", plan_.vnodes.to_text()}, {"mode", "hold"}, {"lease", plan_.token}},
+                   {{"vnodes", plan_.vnodes.to_text()}, {"mode", "hold"}, {"lease", holder_}},
                    limit);
-      if (prepared.ok && ask_router(answer.router, "activate",
-                                    {{"lease", plan_.token}, {"expectDigest", plan_.digest}}, limit)
-                             .ok)
+      if (prepared.ok && ask_router(answer.router, "activate", {{"lease", holder_}}, limit).ok)
         continue;
       if (!prepared.ok) answer.message = prepared.message;
     }

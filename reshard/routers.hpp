@@ -2,44 +2,95 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include <nlohmann/json_fwd.hpp>
 
+#include "reshard/journal.hpp"
 #include "reshard/plan.hpp"
 
 namespace reshard {
+
+/// For an answer of a router, where nothing else says how long it may take.
+inline constexpr std::chrono::seconds kRouterLimit{5};
 
 /// What a router said, or why it said nothing.
 struct RouterAnswer {
   std::string router;
   bool answered = false;
   bool ok = false;
-  std::string code, message;  ///< of a refusal; without an answer `message` says why there is none
-  std::string result;         ///< JSON
+  std::string code,
+      message;         ///< of a refusal; without an answer `message` says why there is none
+  std::string result;  ///< JSON
   std::chrono::nanoseconds took{};
+};
+
+/// What a prepare would do now, at all routers.
+struct Rehearsal {
+  BoundRings rings;
+  std::uint64_t hold_ms = 0;  ///< for which writes are held at most, by the shortest; 0: unknown
+};
+
+/// To whom a router's ring gives the plan's vnodes, and who still reads by another one.
+struct Ownership {
+  std::string router;
+  std::string problem;      ///< not empty: it did not answer, and says nothing of the rest
+  std::string application;  ///< as its sessions at databases are called
+  bool all = false;         ///< every vnode is that pnode's
+  bool none = false;        ///< no vnode is
+  std::string other;        ///< a vnode that is not, and whose it is; for people
+  std::uint64_t reads = 0;  ///< under way by a ring in which one of the vnodes is that pnode's
+  std::uint64_t older_reads = 0;   ///< under way by any ring but the one in force
+  std::uint64_t pnode_vnodes = 0;  ///< that it has in the ring in force
 };
 
 /// The routers of a plan, spoken to by their admin sockets (docs/admin.md), all at once. Any
 /// thread; calls wait.
 class Routers {
  public:
-  explicit Routers(const Plan& plan) : plan_(plan) {}
+  explicit Routers(const Plan& plan) : plan_(plan), holder_(plan.token) {}
+  /// How many coordinators the plan has had, this one counted. One that was stopped, and wakes when
+  /// another has taken over, can't take away what that one has prepared.
+  void set_coordinator(std::uint64_t number) {
+    holder_ = plan_.token + "/" + std::to_string(number);
+  }
 
   /// One answer a router, in the plan's order.
   [[nodiscard]] std::vector<RouterAnswer> tell(const std::string& command,
                                                const nlohmann::ordered_json& arguments,
                                                std::chrono::milliseconds limit) const;
 
-  /// Each of these throws ActFailed naming the first router that did not do it.
-  void prepare(std::chrono::milliseconds limit) const;
+  /// A prepare that changes nothing: the ring that all routers are on, and the one that follows.
+  /// Throws Waiting naming a router that does not answer, holds another plan's ring, or is on
+  /// another ring; Stuck where vnodes are not the source's any more.
+  [[nodiscard]] Rehearsal rehearse(std::chrono::milliseconds limit) const;
+  /// False: a router is on another ring by now. Throws ActFailed naming the first router that did
+  /// not do it.
+  [[nodiscard]] bool prepare(const BoundRings& rings, std::chrono::milliseconds limit) const;
+  /// Throws ActFailed naming the first router that did not do it.
   void block(std::chrono::milliseconds limit) const;
-  /// Those that have not: their leases, and a margin, are waited for by the caller.
-  [[nodiscard]] std::vector<RouterAnswer> activate(std::chrono::milliseconds limit) const;
+  /// Those that have not: their leases, and a margin, are waited for by the caller. A router that
+  /// knows nothing of it any more is given the vnodes in the ring that it has. `held`: its
+  /// writes wait until the vnodes are unblocked. `confirm`: throws where this is not the
+  /// coordinator any more; called between a router's prepare and its activate, so that one that was
+  /// stopped before that gives nothing away, and after that finds its lease run out.
+  [[nodiscard]] std::vector<RouterAnswer> activate(const BoundRings& rings,
+                                                   std::chrono::milliseconds limit, bool held,
+                                                   const std::function<void()>& confirm) const;
+  /// Who holds the leases of what was prepared here.
+  [[nodiscard]] const std::string& holder() const { return holder_; }
+  /// One a router, in the plan's order.
+  [[nodiscard]] std::vector<Ownership> ownership(const std::string& pnode,
+                                                 std::chrono::milliseconds limit) const;
 
  private:
+  [[nodiscard]] nlohmann::ordered_json prepare_arguments() const;
+
   const Plan& plan_;
+  std::string holder_;  // of the leases: the plan's token, and who
 };
 
 /// Sends one command to an admin socket and waits for its answer.

@@ -164,19 +164,18 @@ std::vector<std::string> insert_rows(Database& to, const Table& table, RowBatch 
   return keys;
 }
 
-void begin_apply(Database& to, const std::string& state) {
-  Session& session = to.apply();
-  const Rows row =
-      session.run_all("BEGIN; SELECT state, epoch FROM moray_router.reshard_plan WHERE plan = " +
-                      std::to_string(to.number()) + " FOR SHARE");
-  if (row.count() > 0 && row.text(0, 0) == state && row.text(0, 1) == std::to_string(to.epoch()))
-    return;
-  session.run_all("ROLLBACK");
+Applying::Applying(Database& to, const std::string& state)
+    : transaction_(to.apply(),
+                   "BEGIN; SELECT state, epoch FROM moray_router.reshard_plan WHERE plan = " +
+                       std::to_string(to.number()) + " FOR SHARE") {
+  const Rows& row = transaction_.first();
   if (row.count() == 0)
     throw ActFailed(std::string("the plan's row is gone from the ") + to.role_name());
-  if (row.text(0, 0) == state) throw NotCoordinator("another coordinator has taken over");
-  throw ActFailed(std::string("the plan is ") + std::string(row.text(0, 0)) + " at the " +
-                  to.role_name() + ", not " + state);
+  if (row.text(0, 0) != state)
+    throw ActFailed(std::string("the plan is ") + std::string(row.text(0, 0)) + " at the " +
+                    to.role_name() + ", not " + state);
+  if (row.text(0, 1) != std::to_string(to.epoch()))
+    throw NotCoordinator("another coordinator has taken over");
 }
 
 std::string row_digest(const Table& table, const std::string& row) {

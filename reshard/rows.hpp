@@ -9,6 +9,7 @@
 
 #include "reshard/database.hpp"
 #include "reshard/tables.hpp"
+#include "reshard/transaction.hpp"
 
 /// How rows get from one database to another: as binary COPY, columns named, types the target's.
 namespace reshard {
@@ -80,9 +81,17 @@ class Replacement {
 std::vector<std::string> insert_rows(Database& to, const Table& table, RowBatch rows,
                                      bool ids_issued_anew);
 
-/// Begins a transaction of the apply session that goes on only while the plan's row there is in
-/// `state` and in this coordinator's epoch. Throws NotCoordinator, or ActFailed naming the state.
-void begin_apply(Database& to, const std::string& state);
+/// A transaction of the apply session that goes on only while the plan's row there is in `state`
+/// and in this coordinator's epoch. Throws NotCoordinator, or ActFailed naming the state.
+class Applying {
+ public:
+  Applying(Database& to, const std::string& state);
+  /// Throws SessionError: where the connection was lost nobody knows what became of it.
+  void commit() { transaction_.commit(); }
+
+ private:
+  Transaction transaction_;
+};
 
 /// An expression that is the same for two rows if, and only if, they are alike, ids aside. `table`:
 /// one of the two, the same for both.

@@ -11,8 +11,42 @@ namespace {
 using backends::postgres::identifier;
 using backends::postgres::literal;
 
+/// From what the first version made. A plan that is under way there has a log without vnodes, which
+/// this program can't carry on: nothing is changed then. Plans that are over stay, and those that
+/// a newer plan of their vnodes has taken back count as ended.
+constexpr const char* kUpgrade = R"sql(
+DO $do$ DECLARE
+  running bigint;
+BEGIN
+  IF to_regclass('moray_router.reshard_plan') IS NULL OR EXISTS (
+       SELECT 1 FROM pg_attribute WHERE attrelid = to_regclass('moray_router.reshard_plan')
+         AND attname = 'reverts' AND NOT attisdropped) THEN RETURN; END IF;
+  UPDATE moray_router.reshard_plan p SET state = 'aborted'
+    WHERE state NOT IN ('done', 'aborted') AND NOT EXISTS (
+      SELECT 1 FROM moray_router.reshard_vnode v WHERE v.plan = p.plan AND NOT EXISTS (
+        SELECT 1 FROM moray_router.reshard_plan q
+          JOIN moray_router.reshard_vnode w ON w.plan = q.plan
+          WHERE w.vnode = v.vnode AND q.plan > p.plan AND q.state <> 'aborted'));
+  SELECT min(plan) INTO running FROM moray_router.reshard_plan
+    WHERE state IN ('preparing', 'capturing', 'fenced', 'guarded', 'cleaning')
+      OR (role = 'target' AND state = 'committed');
+  IF running IS NOT NULL THEN
+    RAISE EXCEPTION
+      'moray-router: plan % was begun by an older program, whose log this one can''t read: %',
+      running, 'end it with that program first' USING ERRCODE = 'MR002';
+  END IF;
+  ALTER TABLE moray_router.reshard_plan ADD COLUMN reverts bigint NOT NULL DEFAULT 0,
+    ADD COLUMN ids_kept boolean NOT NULL DEFAULT false,
+    ALTER COLUMN base_digest DROP NOT NULL, ALTER COLUMN ring_digest DROP NOT NULL;
+  DROP TABLE moray_router.reshard_log;
+  DROP FUNCTION IF EXISTS moray_router.reshard_judge(bigint, text, text, text);
+  DROP VIEW IF EXISTS moray_router.reshard_side;
+END $do$;
+)sql";
+
 constexpr const char* kTables = R"sql(
 CREATE SCHEMA IF NOT EXISTS moray_router;
+COMMENT ON SCHEMA moray_router IS 'moray-router, version 2';
 CREATE TABLE IF NOT EXISTS moray_router.reshard_plan (
   plan bigint PRIMARY KEY, token text NOT NULL,
   role text NOT NULL CHECK (role IN ('source', 'target')),
@@ -20,13 +54,27 @@ CREATE TABLE IF NOT EXISTS moray_router.reshard_plan (
                                        'cleaning', 'done', 'aborted')),
   attempt integer NOT NULL DEFAULT 1, epoch bigint NOT NULL DEFAULT 0,
   decided boolean NOT NULL DEFAULT false,
-  generation bigint NOT NULL DEFAULT 0, base_digest text NOT NULL, ring_digest text NOT NULL,
+  generation bigint NOT NULL DEFAULT 0,
+  -- The rings before and after the cutover; NULL while no attempt has bound them.
+  base_digest text, ring_digest text,
+  -- The plan that this one takes back; 0: none.
+  reverts bigint NOT NULL DEFAULT 0,
+  -- Of a target: it was empty, so that rows keep the ids that the source gave them.
+  ids_kept boolean NOT NULL DEFAULT false,
   from_pnode text NOT NULL, to_pnode text NOT NULL,
   changed timestamp with time zone NOT NULL DEFAULT now());
 CREATE TABLE IF NOT EXISTS moray_router.reshard_vnode (
   vnode bigint NOT NULL, plan bigint NOT NULL, PRIMARY KEY (vnode, plan));
 CREATE TABLE IF NOT EXISTS moray_router.reshard_log (
-  seq bigserial PRIMARY KEY, plan bigint NOT NULL, tbl text NOT NULL, key text NOT NULL);
+  seq bigserial PRIMARY KEY, plan bigint NOT NULL, vnode bigint NOT NULL, bucket text NOT NULL,
+  key text NOT NULL);
+-- How many plans there have been. The sequence's value shows at once and to all: a transaction that
+-- sees another number in the table goes by a snapshot that lacks the newest plan.
+CREATE SEQUENCE IF NOT EXISTS moray_router.reshard_plans_made MINVALUE 0 START 0;
+CREATE TABLE IF NOT EXISTS moray_router.reshard_plans_seen (number bigint NOT NULL);
+INSERT INTO moray_router.reshard_plans_seen
+  SELECT nextval('moray_router.reshard_plans_made')
+    WHERE NOT EXISTS (SELECT 1 FROM moray_router.reshard_plans_seen);
 -- On which side of their newest plan vnodes are here. By a ring that is neither the one before it
 -- nor the one after it, its rows are another shard's where that is hidden: not there yet, or left.
 -- Not replaced where it is: that would wait for every find, and have the others wait behind it.
@@ -35,7 +83,7 @@ CREATE VIEW moray_router.reshard_side AS
   SELECT v.vnode, p.role, p.base_digest, p.ring_digest,
       p.state = 'guarded' OR (p.role = 'source' AND p.state IN ('committed', 'cleaning')) AS hidden
     FROM moray_router.reshard_plan p JOIN moray_router.reshard_vnode v ON v.plan = p.plan
-    WHERE p.state NOT IN ('aborted', 'done')
+    WHERE p.state <> 'aborted' AND NOT (p.role = 'source' AND p.state = 'done')
       AND NOT EXISTS (SELECT 1 FROM moray_router.reshard_plan q
                         JOIN moray_router.reshard_vnode w ON w.plan = q.plan
                       WHERE w.vnode = v.vnode AND q.plan > p.plan AND q.state <> 'aborted');
@@ -116,14 +164,21 @@ LANGUAGE sql IMMUTABLE STRICT AS $body$
 /// What a write to a vnode comes to. The state is read again under the lock: a barrier that is
 /// granted after the first look has not waited for this transaction (T8). Read committed and
 /// VOLATILE, so that each look sees what was committed before it. A vnode's newest plan decides; a
-/// newer one may appear meanwhile.
+/// newer one may appear meanwhile. At other isolations a plan that is newer than the snapshot would
+/// not be seen at all.
 constexpr const char* kJudge = R"sql(
 CREATE OR REPLACE FUNCTION moray_router.reshard_judge(
-  wanted bigint, tbl text, old_key text, new_key text) RETURNS void
+  wanted bigint, bucket text, old_key text, new_key text) RETURNS void
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $body$
 DECLARE
   newest record; locked bigint := NULL;
 BEGIN
+  IF current_setting('transaction_isolation') <> 'read committed'
+    AND (SELECT last_value FROM moray_router.reshard_plans_made) IS DISTINCT FROM
+        (SELECT max(number) FROM moray_router.reshard_plans_seen) THEN
+    RAISE EXCEPTION 'moray-router: this transaction began before a plan was made: try it again'
+      USING ERRCODE = 'MR001';
+  END IF;
   LOOP
     SELECT p.plan, p.role, p.state, p.generation INTO newest
       FROM moray_router.reshard_vnode v JOIN moray_router.reshard_plan p ON p.plan = v.plan
@@ -146,10 +201,12 @@ BEGIN
   END LOOP;
   IF newest.state = 'preparing' THEN RETURN; END IF;
   IF new_key IS NOT NULL THEN
-    INSERT INTO moray_router.reshard_log (plan, tbl, key) VALUES (newest.plan, tbl, new_key);
+    INSERT INTO moray_router.reshard_log (plan, vnode, bucket, key)
+      VALUES (newest.plan, wanted, bucket, new_key);
   END IF;
   IF old_key IS DISTINCT FROM new_key AND old_key IS NOT NULL THEN
-    INSERT INTO moray_router.reshard_log (plan, tbl, key) VALUES (newest.plan, tbl, old_key);
+    INSERT INTO moray_router.reshard_log (plan, vnode, bucket, key)
+      VALUES (newest.plan, wanted, bucket, old_key);
   END IF;
 END $body$;
 )sql";
@@ -171,11 +228,11 @@ BEGIN
     after := NEW._vnode;
   END IF;
   IF after IS NOT NULL THEN
-    PERFORM moray_router.reshard_judge(after, TG_TABLE_NAME::text,
+    PERFORM moray_router.reshard_judge(after, TG_ARGV[0],
                                        CASE WHEN before = after THEN old_key END, new_key);
   END IF;
   IF before IS DISTINCT FROM after AND before IS NOT NULL THEN
-    PERFORM moray_router.reshard_judge(before, TG_TABLE_NAME::text, old_key, NULL);
+    PERFORM moray_router.reshard_judge(before, TG_ARGV[0], old_key, NULL);
   END IF;
   IF TG_OP = 'DELETE' THEN RETURN OLD; END IF;
   RETURN NEW;
@@ -227,7 +284,7 @@ std::string replaced(std::string text, const std::string& what, const std::strin
 }  // namespace
 
 std::string schema_sql(const ring::Ring& ring) {
-  return std::string(kTables) + kHashedPart + vnode_of(ring) +
+  return std::string(kUpgrade) + kTables + kHashedPart + vnode_of(ring) +
          replaced(kJudge, "WRITERS", std::to_string(kWritersLock)) + kTriggers;
 }
 

@@ -18,10 +18,13 @@ inline constexpr const char* kRowTrigger = "zzzz_moray_router_reshard";
 inline constexpr const char* kTruncateTrigger = "zzzz_moray_router_truncate";
 /// SQLSTATE of everything that a plan refuses.
 inline constexpr const char* kRefusedState = "MR001";
+/// SQLSTATE of an upgrade of the schema that a plan of an older program forbids.
+inline constexpr const char* kOlderPlanState = "MR002";
 
-/// Statements that make the schema, its tables and functions, or leave what is there. One text, for
-/// one transaction. Throws std::invalid_argument where PostgreSQL has no function for the ring's
-/// algorithm.
+/// Statements that make the schema, its tables and functions, or bring an older version's up to
+/// date. One text, for one transaction; it fails with `kOlderPlanState` where a plan that an older
+/// program began is under way, and changes nothing then. Throws std::invalid_argument where
+/// PostgreSQL has no function for the ring's algorithm.
 std::string schema_sql(const ring::Ring& ring);
 
 /// Statements that put the triggers on a bucket's table; one that has them is left alone.

@@ -50,10 +50,13 @@ Ownership ownership(const Snapshot& in_force, std::span<const WorkerReads> worke
     result.none = result.none && !ring.any;
   };
   take(in(in_force));
+  if (const auto known_pnode = in_force.ring->pnode_named(pnode))
+    result.pnode_vnodes = in_force.ring->vnodes_of(*known_pnode).size();
   for (const WorkerReads& worker : workers) {
     take(in(*worker.planning_by));
     for (const ReadsByRing& reads : worker.reads) {
-      if (!in(*reads.snapshot).other) continue;
+      if (reads.snapshot->ring != in_force.ring) result.older_reads += reads.count;
+      if (!in(*reads.snapshot).any) continue;
       result.reads += reads.count;
       result.oldest_read =
           std::max(result.oldest_read,

@@ -28,8 +28,10 @@ struct Ownership {
   };
   std::optional<Other> other;  ///< the first vnode that is another's; nullopt: all are the pnode's
   bool none = true;            ///< no vnode is the pnode's
-  std::size_t reads = 0;       ///< under way by rings in which one of the vnodes was another's
+  std::size_t reads = 0;       ///< under way by rings in which one of the vnodes is the pnode's
   std::chrono::milliseconds oldest_read{};  ///< its age; 0 where there is none
+  std::size_t older_reads = 0;              ///< under way by any ring but the one in force
+  std::size_t pnode_vnodes = 0;             ///< all that the pnode has, by the ring in force
 
   bool operator==(const Ownership&) const = default;
 };

@@ -111,9 +111,13 @@ void Session::send(const std::string& sql, const Parameters& parameters) {
 
 Rows Session::receive() { return checked(last()); }
 
-Rows Session::run_all(const std::string& sql) {
+void Session::send_all(const std::string& sql) {
   clear();
   sent(PQsendQuery(connection_.get(), sql.c_str()));
+}
+
+Rows Session::run_all(const std::string& sql) {
+  send_all(sql);
   return receive();
 }
 

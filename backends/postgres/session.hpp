@@ -38,6 +38,8 @@ class Session {
   /// Whoever sent and doesn't receive (an exception) throws the answer away with the session's next
   /// statement.
   void send(const std::string& sql, const Parameters& parameters = {});
+  /// The same of several statements in one text, as `run_all`.
+  void send_all(const std::string& sql);
   Rows receive();
 
   /// COPY … TO STDOUT: each piece as the server sends it, one row (or the header with it) a piece.

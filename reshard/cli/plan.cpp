@@ -15,7 +15,6 @@
 #include "reshard/preflight.hpp"
 #include "reshard/routers.hpp"
 #include "ring/location.hpp"
-#include "ring/ring_edit.hpp"
 
 namespace reshard::cli {
 namespace {
@@ -27,7 +26,7 @@ constexpr double kMebibyte = 1 << 20;
 
 struct Options {
   std::string config, from, to, apply_from, apply_to, state = kStateDirectory;
-  std::vector<std::string> routers, hooks;
+  std::vector<std::string> routers, hooks, gates;
   Choice choice;
   PlanOptions plan;
   bool dry_run = false, json = false, trust_vnodes = false, no_cleanup = false, run = false;
@@ -85,8 +84,17 @@ Plan make_plan(const Options& options, const ring::Ring& ring, const config::Con
   }
   if (plan.options.max_block_ms == 0)
     throw std::runtime_error("--max-block must be at least a millisecond");
-  if (plan.options.lease_ms < 4 * plan.options.max_block_ms)
-    plan.options.lease_ms = 4 * plan.options.max_block_ms;
+  // A block within which a lease runs out would be given up by its routers.
+  plan.options.lease_ms = std::max<std::uint64_t>(
+      plan.options.lease_ms,
+      plan.options.max_block_ms + static_cast<std::uint64_t>(kLeaseMargin.count()));
+  plan.options.trust_vnodes = options.trust_vnodes;
+  for (const std::string& gate : options.gates) {
+    static const std::vector<std::string> gates{"copy", "cutover", "finalize", "cleanup"};
+    if (std::find(gates.begin(), gates.end(), gate) == gates.end())
+      throw std::runtime_error("--gate " + gate + ": copy, cutover, finalize or cleanup");
+    plan.gates.push_back(gate);
+  }
 
   const auto owner = ring.pnode_named(options.from);
   if (!owner) throw std::runtime_error("the ring has no pnode \"" + options.from + "\"");
@@ -95,10 +103,6 @@ Plan make_plan(const Options& options, const ring::Ring& ring, const config::Con
   const bool measured = options.choice.vnodes.empty();
   plan.vnodes = chosen(options.choice, ring::VnodeSet::of(mine),
                        measured ? vnode_loads(plan.from, plan.buckets) : std::vector<VnodeLoad>{});
-  const auto target = ring.pnode_named(options.to);
-  plan.populated = target && !ring.vnodes_of(*target).empty();
-  plan.base_digest = ring.digest();
-  plan.digest = remapped(ring, plan.vnodes, options.to)->digest();
   plan.token = make_token();
   plan.author = this_author();
   plan.made = time_now();
@@ -119,13 +123,13 @@ Json card(const Plan& plan, const Preflight& found) {
           {"megabytesAbout", std::round(found.bytes / kMebibyte * 10) / 10},
           {"copySecondsAbout",
            static_cast<std::uint64_t>(std::ceil(found.bytes / kCopyBytesPerSecond))},
-          {"target", plan.populated ? "has other vnodes: rows get ids of its own"
-                                    : "empty: rows keep their ids"},
+          {"target", found.populated ? "has other vnodes: rows get ids of its own"
+                                     : "empty: rows keep their ids"},
           {"routers", plan.routers},
           {"maxBlockMilliseconds", plan.options.max_block_ms},
           {"soakSeconds", plan.options.soak_seconds},
-          {"ring", plan.base_digest},
-          {"ringAfterwards", plan.digest},
+          {"ring", found.rings.before},
+          {"ringAfterwards", found.rings.after},
           {"obstacles", std::move(obstacles)},
           {"warnings", found.warnings}};
 }
@@ -213,7 +217,7 @@ void add_plan(CLI::App& reshard, int& exit_code) {
   command
       ->add_option("--lease", options->plan.lease_ms,
                    "Milliseconds for which a router goes on without hearing of the plan; at least "
-                   "four times --max-block")
+                   "--max-block and a second")
       ->capture_default_str();
   command
       ->add_option("--settle", options->plan.settle_ms,
@@ -230,6 +234,9 @@ void add_plan(CLI::App& reshard, int& exit_code) {
   command->add_option("--hook", options->hooks,
                       "PHASE=COMMAND; the command gets the plan as JSON on stdin. pre_lock, "
                       "pre_copy, post_activate, pre_cleanup, post_finalize");
+  command->add_option("--gate", options->gates,
+                      "Stand before copy, cutover, finalize or cleanup until `reshard open` opens "
+                      "it; may be repeated");
   command->add_option("--state", options->state, "The directory of plans")->capture_default_str();
   command->add_flag("--trust-vnodes", options->trust_vnodes,
                     "Don't read every row's key to see that its _vnode is right");

@@ -1,9 +1,11 @@
 // Sub-commands that carry a plan out, or back.
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <memory>
 #include <stdexcept>
 #include <thread>
+#include <utility>
 
 #include <CLI/CLI.hpp>
 
@@ -18,12 +20,16 @@ namespace {
 struct Options {
   std::string state = kStateDirectory;
   std::uint64_t number = 0;
+  std::string gate;
+  bool repair = false;
+  Forgotten gone;
   Execution how;
 };
 
 int run(const Options& options) {
   const Journal journal(std::filesystem::path(options.state) / std::to_string(options.number));
   const Progress at = journal.read().progress;
+  if (options.repair) journal.ask("repair");
   // Once the routers may be on the new ring, what preflight looks at is no more as it was.
   if (journal.history().empty()) {
     const Preflight found = preflight(journal.plan(), *ring_of(journal.plan()), false);
@@ -74,12 +80,14 @@ int roll_back(const Options& options) {
   begun.progress = rollback();
   begun.identities = state.identities;
   if (begun.identities) std::swap(begun.identities->at(0), begun.identities->at(1));
-  made.record(begun, "takes plan " + journal.plan().name() + " back");
+  made.record_first(begun, "takes plan " + journal.plan().name() + " back");
   return execute(plans, back.number, options.how);
 }
 
-void add(CLI::App& reshard, int& exit_code, const char* name, const char* what,
-         int (*work)(const Options&)) {
+/// With the command, for what it has beside what all have.
+std::pair<CLI::App*, std::shared_ptr<Options>> add(CLI::App& reshard, int& exit_code,
+                                                   const char* name, const char* what,
+                                                   int (*work)(const Options&)) {
   auto options = std::make_shared<Options>();
   CLI::App* command = reshard.add_subcommand(name, what);
   command->add_option("plan", options->number, "The plan's number")->required();
@@ -97,6 +105,7 @@ void add(CLI::App& reshard, int& exit_code, const char* name, const char* what,
       ->group("");
   command->callback(
       [options, &exit_code, work] { exit_code = guarded([&] { return work(*options); }); });
+  return {command, options};
 }
 
 Journal journal_of(const Options& options) {
@@ -108,7 +117,22 @@ Journal journal_of(const Options& options) {
 void add_run(CLI::App& reshard, int& exit_code) {
   add(reshard, exit_code, "run", "Carries a plan out, or goes on with it", run);
   add(reshard, exit_code, "resume", "Goes on with a plan that was paused", run);
-  add(reshard, exit_code, "retry", "Goes on with a plan that stopped", run);
+  const auto [retry, retried] =
+      add(reshard, exit_code, "retry", "Goes on with a plan that stopped", run);
+  retry->add_flag("--repair", retried->repair,
+                  "Bring rows again that differ though it is not known why; look at them first");
+  const auto [open, opened] =
+      add(reshard, exit_code, "open", "Opens a gate that a plan stands before",
+          [](const Options& options) {
+            const Journal journal = journal_of(options);
+            const auto& gates = journal.plan().gates;
+            if (std::find(gates.begin(), gates.end(), options.gate) == gates.end())
+              throw std::runtime_error("plan " + journal.plan().name() + " has no gate " +
+                                       options.gate);
+            journal.ask(gate_ask(options.gate));
+            return static_cast<int>(ReshardExit::done);
+          });
+  open->add_option("gate", opened->gate, "copy, cutover, finalize or cleanup")->required();
   add(reshard, exit_code, "rollback", "Takes a plan back that was cut over and is not finalized",
       roll_back);
   add(reshard, exit_code, "abort", "Ends a plan that is not cut over; what was copied goes",
@@ -128,14 +152,19 @@ void add_run(CLI::App& reshard, int& exit_code) {
         journal_of(options).ask("finalize");
         return static_cast<int>(ReshardExit::done);
       });
-  add(reshard, exit_code, "forget",
-      "Takes what is left of a plan that is over out of both databases: the source then takes "
-      "writes to its old vnodes",
-      [](const Options& options) {
-        const Journal journal = journal_of(options);
-        forget(journal);
-        return static_cast<int>(ReshardExit::done);
-      });
+  const auto [forgetting, forgotten] =
+      add(reshard, exit_code, "forget",
+          "Takes what is left of a plan that is over out of both databases: the source then takes "
+          "writes to its old vnodes",
+          [](const Options& options) {
+            const Journal journal = journal_of(options);
+            forget(journal, options.gone);
+            return static_cast<int>(ReshardExit::done);
+          });
+  forgetting->add_flag("--target-is-gone", forgotten->gone.target_is_gone,
+                       "The target never comes back: nothing is looked for there");
+  forgetting->add_flag("--source-is-gone", forgotten->gone.source_is_gone,
+                       "The same of the source");
 }
 
 void add_reshard(CLI::App& program, int& exit_code) {

@@ -18,7 +18,7 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-constexpr std::chrono::seconds kRouterLimit{1};
+constexpr std::chrono::seconds kAnswerLimit{1};
 
 struct Options {
   std::string state = kStateDirectory;
@@ -46,6 +46,9 @@ Json status_of(const Journal& journal) {
       {"made", plan.made}};
   const Json shown = Json::parse(journal.shown(), nullptr, false);
   status["running"] = shown.is_object() ? shown : Json(nullptr);
+  const std::string waits = shown.is_object() ? shown.value("waitsFor", "") : "";
+  status["waitsFor"] = waits.empty() ? Json(nullptr) : Json(waits);
+  status["gates"] = plan.gates;
   return status;
 }
 
@@ -57,18 +60,19 @@ void print(const Json& status) {
 }
 
 /// As each router says itself, now.
-Json routers_of(const Plan& plan) {
+Json routers_of(const Plan& plan, const BoundRings& bound) {
   Json routers = Json::array();
   for (const std::string& router : plan.routers) {
-    const RouterAnswer answer = ask_router(router, "status", Json::object(), kRouterLimit);
+    const RouterAnswer answer = ask_router(router, "status", Json::object(), kAnswerLimit);
     Json shown{{"router", router}};
     if (answer.ok) {
       const Json status = Json::parse(answer.result);
       const std::string digest = status.at("ring").value("digest", "");
       shown["generation"] = status.at("ring").at("generation");
-      shown["ring"] = digest == plan.digest        ? "the plan's"
-                      : digest == plan.base_digest ? "before the plan"
-                                                   : "another";
+      shown["ring"] = digest.empty()           ? "unknown"
+                      : digest == bound.after  ? "the plan's"
+                      : digest == bound.before ? "before the cutover"
+                                               : "another";
       shown["digest"] = digest;
       shown["writesInFlight"] = status.at("gate").at("writesInFlight");
       shown["heldWrites"] = status.at("gate").at("heldWrites");
@@ -103,7 +107,8 @@ int status(const Options& options) {
   const Journal journal(std::filesystem::path(options.state) / std::to_string(options.number));
   for (;;) {
     Json shown = status_of(journal);
-    const Json routers = options.routers ? routers_of(journal.plan()) : Json::array();
+    const Json routers =
+        options.routers ? routers_of(journal.plan(), journal.read().bound) : Json::array();
     if (options.routers && options.json) shown["routers"] = routers;
     if (options.json)
       std::cout << shown.dump() << std::endl;

@@ -1,4 +1,4 @@
-// Whether vnodes are a pnode's here, and which reads were planned when they were not.
+// Whether vnodes are a pnode's here, and which reads are under way that were planned so.
 #include "router/ownership.hpp"
 
 #include "backends/postgres/application_name.hpp"
@@ -20,6 +20,8 @@ void ownership(const AdminActions& actions, const Json& arguments, const Answer&
   if (found.other) result["other"] = {{"vnode", found.other->vnode}, {"pnode", found.other->pnode}};
   result["none"] = found.none;
   result["reads"] = {{"underWay", found.reads}, {"oldestMs", found.oldest_read.count()}};
+  result["olderReads"] = found.older_reads;
+  result["pnodeVnodes"] = found.pnode_vnodes;
   result["application"] = backends::postgres::application_name();
   answer(std::move(result));
 }

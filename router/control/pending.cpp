@@ -1,5 +1,6 @@
 #include "router/control/pending.hpp"
 
+#include <charconv>
 #include <stdexcept>
 
 #include <nlohmann/json.hpp>
@@ -9,7 +10,18 @@ namespace {
 
 Refusal nothing_prepared() { return {"nothing_prepared", "no lease is out: nothing is prepared"}; }
 
+Refusal not_holder() { return {"not_holder", "another coordinator holds the lease"}; }
+
 }  // namespace
+
+Holder Holder::parse(const std::string& text) {
+  Holder holder;
+  const std::size_t slash = text.find('/');
+  holder.token = text.substr(0, slash);
+  if (slash != std::string::npos)
+    std::from_chars(text.data() + slash + 1, text.data() + text.size(), holder.coordinator);
+  return holder;
+}
 
 std::string PendingRing::to_text() const {
   return nlohmann::ordered_json{{"generation", generation},
@@ -81,14 +93,18 @@ std::optional<Refusal> Pending::against_change(const std::string& what,
 
 std::optional<Refusal> Pending::against_prepare(const std::string& holder,
                                                 std::chrono::nanoseconds now) const {
-  if (ring_ && !holder.empty() && holder == ring_->token) return std::nullopt;
+  if (ring_ && !holder.empty()) {
+    const Holder asking = Holder::parse(holder), has = Holder::parse(ring_->token);
+    if (asking.may_replace(has)) return std::nullopt;
+    if (asking.token == has.token) return not_holder();
+  }
   return against_change("prepare", now);
 }
 
 std::optional<Refusal> Pending::against_holder(const std::string& token,
                                                std::chrono::nanoseconds now) const {
   if (!ring_ || (!staged_ && !ring_->of_plan())) return nothing_prepared();
-  if (token != ring_->token) return Refusal("not_holder", "another coordinator holds the lease");
+  if (token != ring_->token) return not_holder();
   if (!staged_)
     return Refusal("nothing_prepared",
                    "the ring was prepared before this router started; prepare again");
@@ -98,7 +114,7 @@ std::optional<Refusal> Pending::against_holder(const std::string& token,
 
 std::optional<Refusal> Pending::against_abandon(const std::string& token) const {
   if (!ring_) return nothing_prepared();
-  if (token != ring_->token) return Refusal("not_holder", "another coordinator holds the lease");
+  if (!Holder::parse(token).may_replace(Holder::parse(ring_->token))) return not_holder();
   return std::nullopt;
 }
 

@@ -11,12 +11,27 @@
 
 namespace router {
 
+/// Who has prepared a ring: `TOKEN/NUMBER`, the plan's token and how many coordinators it has had;
+/// or a token alone, of a ring that was prepared by hand. A plan's later coordinator may replace
+/// and abandon what an earlier one prepared; the earlier one, which may have been stopped and not
+/// know that it was replaced, may not touch what the later one did.
+struct Holder {
+  std::string token;
+  std::uint64_t coordinator = 0;
+
+  static Holder parse(const std::string& text);
+  /// Of the same plan, and at least as late.
+  [[nodiscard]] bool may_replace(const Holder& other) const {
+    return token == other.token && coordinator >= other.coordinator;
+  }
+};
+
 /// A ring that is prepared and not in force, as the record in its store says it.
 struct PendingRing {
   std::uint64_t generation = 0;
   std::string digest;
   std::string plan;   ///< its number, or a name for people
-  std::string token;  ///< the holder's
+  std::string token;  ///< the holder's, as Holder reads it
   std::string from;   ///< the pnode whose database has the plan's row; empty: prepared by hand
   std::string to;
   ring::VnodeSet vnodes;  ///< that change hands

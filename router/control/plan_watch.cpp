@@ -21,10 +21,11 @@ constexpr std::chrono::milliseconds kLeaseUnknown{500};  ///< of a record that d
 
 /// The database that a pnode's rows are in; without a URL nobody can be asked.
 PlanQuestion RingControl::question(const PendingRing& ring, const std::string& pnode) const {
+  const std::string token = Holder::parse(ring.token).token;
   for (const config::Shard& shard : config_->shards)
     if (shard.pnode == pnode && shard.backend == config::Backend::postgres)
-      return {shard.url, ring.plan, ring.token, ring.digest};
-  return {"", ring.plan, ring.token, ring.digest};
+      return {shard.url, ring.plan, token, ring.digest};
+  return {"", ring.plan, token, ring.digest};
 }
 
 /// Before anybody is served: the plan may have been decided while this router was down, and reads

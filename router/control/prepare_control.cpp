@@ -246,7 +246,12 @@ void RingControl::abandon(std::string token, Done<PreparedRing> done) {
   perform<PreparedRing>(std::move(done), [this, token = std::move(token)] {
     if (auto refusal = pending_.against_abandon(token)) throw *std::move(refusal);
     const PreparedRing result = prepared_ring();
+    // A plan that backed out has told its routers to unblock; one that did not hear of it would
+    // refuse these vnodes for good, with neither a lease nor a record by which it asks.
+    const ring::VnodeSet blocked =
+        pending_.ring()->of_plan() ? blocked_under_lease_ : ring::VnodeSet();
     withdraw();
+    open_vnodes(blocked, "their plan has abandoned its ring");
     log_.info("prepared ring abandoned",
               {{"generation", result.generation}, {"ringDigest", result.digest}});
     return result;

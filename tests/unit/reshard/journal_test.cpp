@@ -18,9 +18,7 @@ Plan some_plan() {
   plan.from = {"tcp://1", "postgresql://a/x", "postgresql://b/x"};
   plan.to = {"tcp://2", "postgresql://c/y", "postgresql://d/y"};
   plan.vnodes = ring::VnodeSet::parse("3-9,12");
-  plan.base_digest = "aa";
-  plan.digest = "bb";
-  plan.populated = true;
+  plan.gates = {"cutover"};
   plan.routers = {"/run/one.sock", "/run/two.sock"};
   plan.options.max_block_ms = 250;
   plan.options.cleanup = false;
@@ -54,12 +52,29 @@ TEST_CASE("plan: the way back goes the other way, under its own name") {
   const Plan plan = some_plan(), back = reverse_of(plan, 8);
   CHECK(back.from == plan.to);
   CHECK(back.to == plan.from);
-  CHECK(back.base_digest == plan.digest);
-  CHECK(back.digest == plan.base_digest);
   CHECK(back.vnodes == plan.vnodes);
   CHECK(back.reverts == 7);
-  CHECK(back.populated);
+  CHECK(back.gates.empty());
   CHECK(back.token != plan.token);
+}
+
+TEST_CASE("journal: one that was replaced and does not know it is not read") {
+  const test_support::TemporaryDirectory directory;
+  Journal older = Journal::create(directory.path(), some_plan());
+  Journal newer(directory.path() / "7");
+  State state;
+  state.progress.act = Act::copy;
+  older.record_first(state, "taken over");
+  state.progress.act = Act::bind;
+  newer.record_first(state, "taken over");
+  State stale;
+  stale.progress.act = Act::soak;
+  older.record(stale, "woken");
+  CHECK(newer.read() == state);
+  CHECK(newer.history().size() == 3);
+  state.progress.act = Act::prepare;
+  newer.record(state, "");
+  CHECK(older.read() == state);
 }
 
 TEST_CASE("journal: the last whole record counts; one that a crash cut off does not") {

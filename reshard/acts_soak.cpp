@@ -1,28 +1,48 @@
-// What a coordinator does behind a cutover.
+// What a coordinator does until the way back is given up.
 #include <algorithm>
 #include <thread>
 
-#include "reshard/clean.hpp"
 #include "reshard/executor.hpp"
 #include "reshard/verify.hpp"
 
 namespace reshard {
 namespace {
 
-constexpr std::uint64_t kCleanGroupRows = 20'000;
 constexpr std::chrono::milliseconds kSoakPause{50};
 constexpr std::uint64_t kComparedAtOnce = 5'000;
 constexpr int kLooks = 3;
 
 }  // namespace
 
-/// The source stays what the target is, so that the way back is short. Where that can't be, the
-/// plan says so.
-Outcome Executor::soak() {
-  if (!target_open_) {  // a failover may have taken its commit away
-    commit_target();
-    target_open_ = true;
+/// Once for each coordinator: a failover may have taken the target's commit away, and a router that
+/// was out of reach since may be on a ring that still gives the vnodes to the source, which refuses
+/// them.
+void Executor::open_target() {
+  commit_target();
+  for (const RouterAnswer& each :
+       routers_.activate(state_.bound, kRouterLimit, false, [this] { confirm(); }))
+    watcher_.alarm("router " + each.router + " has not taken the new ring: " + each.message);
+  target_open_ = true;
+}
+
+/// While the source is away, the target goes on alone, and its log grows.
+bool Executor::source_there() {
+  if (source_.taken()) return true;
+  try {
+    source_.take(by_force_);
+    read_tables();
+    say_waiting("");
+    return true;
+  } catch (const Waiting& away) {
+    say_waiting(away.what());
+    return false;
   }
+}
+
+/// The source stays what the target is, so that the way back is short. Where that can't be, the
+/// plan says so. The target alone decides when it ends.
+Outcome Executor::soak() {
+  if (!target_open_) open_target();
   const std::chrono::milliseconds whole(plan_.options.soak_seconds * 1'000);
   if (state_.soak_until.empty()) {
     state_.soak_until = time_in(plan_.options.soak_seconds * 1'000);
@@ -36,13 +56,14 @@ Outcome Executor::soak() {
   if (!soak_end_)
     soak_end_ = Clock::now() +
                 std::clamp(time_until(state_.soak_until), std::chrono::milliseconds(0), whole);
-  if (journal_.asked("finalize") || Clock::now() >= *soak_end_) return Outcome::done;
+  const bool over = journal_.asked("finalize") || Clock::now() >= *soak_end_;
+  if (over && gate_open("finalize")) return Outcome::done;
   const auto pause = [this] {
     show();
     std::this_thread::sleep_for(kSoakPause);
     return Outcome::more;
   };
-  if (!state_.irreversible.empty()) return pause();
+  if (!state_.irreversible.empty() || !source_there()) return pause();
   try {
     const std::uint64_t entries = reverse_.cycle();
     figures_.log_entries = entries;
@@ -70,7 +91,11 @@ Outcome Executor::soak() {
     state_.irreversible = error.what();
   } catch (const backends::postgres::SessionError& error) {
     // A lost server comes back; one that refuses the rows as such does not change its mind.
-    if (!error.sqlstate.starts_with("23") && !error.sqlstate.starts_with("42")) throw;
+    if (!error.sqlstate.starts_with("23") && !error.sqlstate.starts_with("42")) {
+      static_cast<void>(target_.plan_row());  // throws where that is the one
+      source_.disconnect();
+      return pause();
+    }
     state_.irreversible = error.what();
   }
   if (!state_.irreversible.empty()) {
@@ -83,59 +108,8 @@ Outcome Executor::soak() {
 Outcome Executor::finalize() {
   journal_.unask("finalize");
   require_state(target_.set_state("'committed'", "done"), target_, "committed");
-  target_.owner().run("DELETE FROM moray_router.reshard_log WHERE plan IN (" + target_.plan_list() +
-                      ")");
+  end_log(target_);
   watcher_.event("the source is not kept current any more");
-  return Outcome::done;
-}
-
-Outcome Executor::begin_cleanup() {
-  const auto row = source_.plan_row();
-  if (row && row->state == "done") return Outcome::done;
-  if (!plan_.options.cleanup) return Outcome::done;
-  hook("pre_cleanup");
-  require_state(source_.set_state("'committed'", "cleaning", "decided = true"), source_,
-                "committed");
-  source_.owner().run("DELETE FROM moray_router.reshard_log WHERE plan IN (" + source_.plan_list() +
-                      ")");
-  return Outcome::done;
-}
-
-Outcome Executor::clean() {
-  const auto row = source_.plan_row();
-  if (!plan_.options.cleanup || (row && row->state == "done")) return Outcome::done;
-  Throttle throttle(plan_.options.cleanup_rows_per_second);
-  bool all = true;
-  for (const auto& [name, pair] : forward_.tables()) {
-    if (!all) break;
-    watcher_.begin("clean " + pair.source.bucket, "rows", rows_that_move(pair.source));
-    all = clean_table(
-        source_, pair.source, groups(pair.source, kCleanGroupRows), "cleaning", throttle,
-        [this](std::uint64_t rows) {
-          watcher_.progress(rows);
-          show();
-        },
-        [this] { return stop_asked(); });
-    watcher_.end();
-  }
-  return all ? Outcome::done : Outcome::more;
-}
-
-Outcome Executor::end_cleanup() {
-  if (plan_.options.cleanup) {
-    require_state(source_.set_state("'cleaning'", "done"), source_, "cleaning");
-    for (const auto& [name, pair] : forward_.tables())
-      watcher_.event("VACUUM (ANALYZE) " + pair.source.name +
-                     " at the source gives the space back to it");
-  }
-  hook("post_finalize");
-  std::string hours;
-  for (const std::string& hour : hours_locked(hook_times(journal_.history())))
-    hours += (hours.empty() ? "" : ", ") + hour;
-  if (!hours.empty())
-    watcher_.event(
-        "hours (UTC) that began while the site's lock was held, of which a dump may be missing: " +
-        hours);
   return Outcome::done;
 }
 

@@ -1,0 +1,143 @@
+// What a coordinator does from the first row that is copied to a log that is short.
+#include <thread>
+
+#include "reshard/executor.hpp"
+#include "reshard/key_scan.hpp"
+#include "reshard/schema.hpp"
+
+namespace reshard {
+namespace {
+
+using backends::postgres::Rows;
+
+constexpr std::uint64_t kCopyGroupRows = 20'000;
+constexpr std::chrono::milliseconds kPumpPause{50};
+constexpr std::chrono::milliseconds kCachePoll{100};
+
+}  // namespace
+
+/// Rows that a find must not show come only when every router leaves them out. By the clock of this
+/// process, which doesn't jump; all of it again where another one began the wait. False: to be gone
+/// on with later.
+bool Executor::wait_for_caches() {
+  if (state_.caches_until.empty()) return true;
+  const std::chrono::milliseconds wait(plan_.options.cache_ms);
+  if (wait.count() > 0)
+    watcher_.event(
+        "routers learn until " + time_in(plan_.options.cache_ms) +
+        " that finds leave out rows that are not the shard's: once in a database's life");
+  for (const auto end = Clock::now() + wait; Clock::now() < end;
+       std::this_thread::sleep_for(kCachePoll)) {
+    if (stop_asked()) return false;
+    show();
+  }
+  state_.caches_until.clear();
+  record("routers leave them out");
+  return true;
+}
+
+/// What nobody would find by its stored vnode: a row of a moving key that says another vnode, or
+/// none. It would be that key's object again once the vnodes are the target's.
+void Executor::drop_strays(const Table& target) {
+  const Scan scan = plan_.options.trust_vnodes ? Scan::without_vnode : Scan::all;
+  const std::uint64_t found =
+      find_strays(target_.owner(), target, ring_, plan_.vnodes, scan,
+                  [&](const std::vector<std::string>& keys) {
+                    Applying transaction(target_, "guarded");
+                    target_.apply().run("DELETE FROM " + target.name + " WHERE _key = ANY(" +
+                                        text_array(keys) + ")");
+                    transaction.commit();
+                  });
+  if (found > 0)
+    watcher_.alarm("bucket " + target.bucket + ": " + std::to_string(found) +
+                   " rows of moving keys were at the target under other vnodes; they are deleted");
+}
+
+/// Nothing is deleted at a shard that owns the vnodes; no other plan's rows keep their ids there.
+void Executor::before_copy() {
+  require_not_owned(target_);
+  if (ids_kept_) return;
+  if (const auto other = target_.plan_that_keeps_ids())
+    throw Waiting(
+        "plan " + std::to_string(*other) +
+        ", whose rows keep their ids, is to be committed at the target, or aborted, first");
+}
+
+Outcome Executor::copy() {
+  if (!gate_open("copy")) {
+    rest();
+    return Outcome::more;
+  }
+  before_copy();
+  if (!wait_for_caches()) return Outcome::more;
+  hook("pre_copy");
+  if (state_.versions[0].empty()) note_tables();
+  Throttle throttle(plan_.options.copy_bytes_per_second);
+  for (const auto& [name, pair] : forward_.tables()) {
+    const std::string& bucket = pair.source.bucket;
+    const auto done = state_.copied.find(bucket);
+    const std::uint64_t vnodes_done = done == state_.copied.end() ? 0 : done->second;
+    if (vnodes_done >= plan_.vnodes.size()) continue;
+    give_vnodes(source_, pair.source);
+    if (vnodes_done == 0) drop_strays(pair.target);
+    if (ids_kept_ && vnodes_done == 0) drop_indexes(target_, pair.target);
+    watcher_.begin("copy " + bucket, "rows", rows_that_move(pair.source));
+    CopyTold told;
+    told.rows = [&](std::uint64_t rows, std::uint64_t) { watcher_.progress(rows); };
+    told.vnodes = [&](std::uint64_t vnodes) {
+      state_.copied[bucket] += vnodes;
+      record("");
+      show();
+    };
+    told.stopped = [&] { return stop_asked(); };
+    const bool all =
+        copy_table(source_, target_, forward_, pair,
+                   groups(pair.source, kCopyGroupRows, vnodes_done), !ids_kept_, throttle, told);
+    watcher_.end();
+    if (!all) return Outcome::more;
+  }
+  for (const auto& [name, pair] : forward_.tables()) {
+    if (state_.copied[pair.source.bucket + " indexes"] != 0) continue;
+    watcher_.event("indexes of bucket " + pair.source.bucket);
+    make_indexes(target_, pair, false);
+    state_.copied[pair.source.bucket + " indexes"] = 1;
+  }
+  count_copied();
+  record("");
+  return Outcome::done;
+}
+
+/// Cycles until the log is short and has been for a while, and nobody has an old transaction that
+/// would hold the fence.
+Outcome Executor::pump() {
+  look_at_tables();
+  const std::uint64_t entries = forward_.cycle();
+  figures_.log_entries = entries;
+  if (state_.progress.copies)
+    for (const auto& [name, pair] : forward_.tables()) {
+      if (state_.copied[pair.source.bucket + " unique"] != 0) continue;
+      make_indexes(target_, pair, true);
+      state_.copied[pair.source.bucket + " unique"] = 1;
+    }
+  if (state_.versions[0].empty() || state_.versions[1].empty()) note_tables();
+  show();
+  if (entries > plan_.options.lag_rows) {
+    lag_small_since_.reset();
+    return Outcome::more;
+  }
+  if (!lag_small_since_) lag_small_since_ = Clock::now();
+  const auto settle = std::chrono::milliseconds(plan_.options.settle_ms);
+  const Rows old = source_.apply().run(
+      "SELECT 1 FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid WHERE l.locktype = "
+      "'advisory' AND l.classid = " +
+      std::to_string(kWritersLock) +
+      "::oid AND l.objsubid = 2 AND a.xact_start < clock_timestamp() - interval '1 s' LIMIT 1");
+  if (Clock::now() - *lag_small_since_ < settle || old.count() > 0) {
+    std::this_thread::sleep_for(kPumpPause);
+    return Outcome::more;
+  }
+  lag_small_since_.reset();
+  return Outcome::done;
+}
+
+}  // namespace reshard

@@ -1,0 +1,208 @@
+// What a coordinator says to routers, and asks them.
+#include <cstdio>
+#include <thread>
+
+#include <nlohmann/json.hpp>
+
+#include "reshard/executor.hpp"
+
+namespace reshard {
+namespace {
+
+using backends::postgres::Rows;
+
+constexpr std::chrono::seconds kPrepareLimit{60};
+constexpr std::chrono::milliseconds kVerdict{100};  ///< for a server's word that it took too long
+constexpr std::chrono::milliseconds kActivatePoll{20};
+constexpr int kBindingsMost = 10;
+
+}  // namespace
+
+/// Before a guard is made, or rows are deleted, at a side: no router's ring gives it a vnode of the
+/// plan, and no read is under way there by a ring that did. Throws Waiting, or Stuck where it is
+/// the owner. Returns whether it owns no vnode at all.
+bool Executor::require_not_owned(Database& side) {
+  bool owns_none = true;
+  for (const Ownership& each : routers_.ownership(side.side().pnode, kRouterLimit)) {
+    const std::string named = "router " + each.router;
+    if (!each.problem.empty()) throw Waiting(named + " does not answer: " + each.problem);
+    if (!each.none)
+      throw Stuck(named + " gives vnodes of the plan to " + side.side().pnode + ", the " +
+                  side.role_name() + " of the plan: nothing is deleted or guarded there");
+    if (each.reads > 0)
+      throw Waiting(named + ": " + std::to_string(each.reads) + " reads are under way at " +
+                    side.side().pnode + " by an older ring");
+    owns_none = owns_none && each.pnode_vnodes == 0;
+  }
+  return owns_none;
+}
+
+/// The same before the cleanup. A router that says nothing has served nobody by the older ring
+/// since its lease ran out: what it had sent before that is waited for at the source itself.
+void Executor::require_left() {
+  const auto leases_ended = committed_.value_or(Clock::now()) +
+                            std::chrono::milliseconds(plan_.options.lease_ms) + kLeaseMargin;
+  for (const Ownership& each : routers_.ownership(plan_.from.pnode, kRouterLimit)) {
+    const std::string named = "router " + each.router;
+    if (each.problem.empty()) {
+      if (!each.none)
+        throw Stuck(named + " gives vnodes of the plan to the source: they are not deleted there");
+      if (each.reads > 0)
+        throw Waiting(named + ": " + std::to_string(each.reads) +
+                      " reads are under way at the source by an older ring");
+      continue;
+    }
+    const auto ago =
+        std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - leases_ended);
+    if (ago < std::chrono::milliseconds(0))
+      throw Waiting(named + " does not answer (" + each.problem +
+                    "), and its lease has not run out");
+    const Rows left = source_.apply().run(
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND "
+        "application_name LIKE 'moray-router %' AND application_name NOT LIKE 'moray-router "
+        "reshard "
+        "%' AND state <> 'idle' AND query_start < clock_timestamp() - $1::float8 * interval '1 ms'",
+        {std::to_string(ago.count())});
+    if (left.text(0, 0) != "0")
+      throw Waiting(named + " does not answer (" + each.problem + "), and " +
+                    std::string(left.text(0, 0)) +
+                    " statements of routers at the source are older than its lease");
+  }
+}
+
+/// Shut gates are stood before here: what is written meanwhile is pumped, and compared. All routers
+/// are asked, not a file: other plans and people change rings.
+Outcome Executor::bind() {
+  block_began_.reset();
+  if (!gate_open("cutover")) {
+    compare_written();
+    rest();
+    return Outcome::more;
+  }
+  BoundRings rings;
+  try {
+    rings = routers_.rehearse(kRouterLimit).rings;
+  } catch (const Waiting&) {
+    // A ring of this plan's that a router still holds, of an attempt whose end it did not see,
+    // would keep it from becoming what the others are.
+    drop_pending();
+    compare_written();
+    throw;
+  }
+  for (const Ownership& each : routers_.ownership(plan_.to.pnode, kRouterLimit)) {
+    // By a ring older than both it would see a row on either side, or on none.
+    if (each.older_reads > 0)
+      throw Waiting("router " + each.router + ": " + std::to_string(each.older_reads) +
+                    " reads are under way by an older ring");
+    if (ids_kept_ && each.pnode_vnodes > 0)
+      throw Stuck("router " + each.router + ": the target owns " +
+                  std::to_string(each.pnode_vnodes) +
+                  " vnodes by now, and this plan's rows keep ids that theirs may have: abort this "
+                  "plan, and plan again");
+  }
+  require_state(source_.bind("capturing", rings.before, rings.after), source_, "capturing");
+  require_state(target_.bind("guarded", rings.before, rings.after), target_, "guarded");
+  for (Database* each : {&source_, &target_}) flush(*each, "the rings of the cutover");
+  state_.bound = rings;
+  record("bound: ring " + rings.before + " becomes " + rings.after);
+  return Outcome::done;
+}
+
+/// Everything that takes its time is done here, before anything is blocked.
+Outcome Executor::prepare() {
+  if (!routers_.prepare(state_.bound, kPrepareLimit)) {
+    if (++rebound_ >= kBindingsMost)
+      throw ActFailed("the ring of a router was changed " + std::to_string(rebound_) +
+                      " times between its binding and its prepare");
+    watcher_.event("a router's ring was changed since it was bound: it is bound again");
+    return Outcome::unbound;
+  }
+  rebound_ = 0;
+  read_serials();
+  advance_sequences();
+  compare_written();
+  for (Database* each : {&source_, &target_}) each->limit_statements(plan_.options.max_block_ms);
+  // The block gets all of a lease: what came before took its time.
+  for (const RouterAnswer& each :
+       routers_.tell("renew", {{"lease", routers_.holder()}, {"leaseMs", plan_.options.lease_ms}},
+                     kRouterLimit))
+    if (!each.ok) throw ActFailed("router " + each.router + ", renew: " + each.message);
+  return Outcome::done;
+}
+
+Outcome Executor::block() {
+  block_began_ = Clock::now();
+  block_acts_.clear();
+  for (Database* each : {&source_, &target_})
+    each->answer_until(*block_began_ + std::chrono::milliseconds(plan_.options.max_block_ms) +
+                       kVerdict);
+  routers_.block(budget_left());
+  return Outcome::done;
+}
+
+Outcome Executor::activate() {
+  const auto since = committed_.value_or(Clock::now());
+  const auto limit = std::chrono::milliseconds(plan_.options.lease_ms) + kLeaseMargin;
+  for (;;) {
+    const auto missing = routers_.activate(state_.bound, kRouterLimit, true, [this] { confirm(); });
+    figures_.behind(missing.size(), since);
+    if (missing.empty()) return Outcome::done;
+    if (Clock::now() - since > limit) {
+      for (const RouterAnswer& each : missing)
+        watcher_.alarm("router " + each.router +
+                       " has not taken the new ring, and its lease has run out: " + each.message);
+      return Outcome::done;
+    }
+    std::this_thread::sleep_for(kActivatePoll);
+  }
+}
+
+/// One that does not answer has no writes that wait, or refuses them by itself when its lease has
+/// run out.
+Outcome Executor::unblock() {
+  const bool behind = state_.progress.act == Act::unblock;
+  const auto begun = Clock::now();
+  for (const RouterAnswer& each :
+       routers_.tell("unblock", {{"vnodes", plan_.vnodes.to_text()}}, kRouterLimit))
+    if (!each.ok) watcher_.alarm("router " + each.router + ", unblock: " + each.message);
+  if (block_began_) {
+    const auto now = Clock::now();
+    const auto held = now - *block_began_;
+    block_acts_.emplace_back(state_.progress.act, now - begun);
+    figures_.held(held);
+    block_began_.reset();
+    const auto text = [](std::chrono::nanoseconds time) {
+      char written[32];
+      std::snprintf(written, sizeof written, "%.1f ms",
+                    std::chrono::duration<double, std::milli>(time).count());
+      return std::string(written);
+    };
+    std::string acts;
+    for (const auto& [act, took] : block_acts_)
+      acts += (acts.empty() ? "" : ", ") + std::string(to_string(act)) + " " + text(took);
+    watcher_.event(std::string(behind ? "cut over: " : "cutover given up: ") +
+                   "writes were held for " + text(held) + " (" + acts + ")");
+  }
+  unlimit();
+  if (behind) {
+    flush(source_,
+          "the commit");  // a router that heard of nothing goes by it, whoever is here then
+    state_.soak_until.clear();
+    try {
+      hook("post_activate");
+    } catch (const ActFailed& error) {
+      watcher_.alarm(error.what());  // nothing that is done can be undone by it
+    }
+  }
+  return Outcome::done;
+}
+
+Outcome Executor::drop_pending() {
+  for (const RouterAnswer& each :
+       routers_.tell("abandon", {{"lease", routers_.holder()}}, kRouterLimit))
+    if (!each.ok && each.answered && each.code != "not_holder")
+      watcher_.alarm("router " + each.router + ", abandon: " + each.message);
+  return Outcome::done;
+}
+
+}  // namespace reshard

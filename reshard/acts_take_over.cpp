@@ -1,0 +1,119 @@
+// How a process becomes a plan's coordinator, one side at a time.
+#include <algorithm>
+
+#include "reshard/executor.hpp"
+
+namespace reshard {
+namespace {
+
+struct Needs {
+  bool source = false, target = false;
+};
+
+/// The sides that an act has to do with. Nothing waits for a server that its act does not need: the
+/// source alone ends a plan before its commit, the target alone the soak.
+Needs needs(Act act) {
+  switch (act) {
+    case Act::make_schema:
+    case Act::copy:
+    case Act::pump:
+    case Act::verify:
+    case Act::bind:
+    case Act::prepare:
+    case Act::block:
+    case Act::fence:
+    case Act::wait_fenced:
+    case Act::pump_last:
+    case Act::advance_sequence:
+    case Act::wait_flushed:
+    case Act::compare_servers:
+    case Act::commit: return {true, true};
+    case Act::arm:
+    case Act::wait_armed:
+    case Act::wait_commit_flushed:
+    case Act::unblock:
+    case Act::begin_cleanup:
+    case Act::clean:
+    case Act::end_cleanup:
+    case Act::back_out:
+    case Act::abort_plan: return {true, false};
+    case Act::commit_target:
+    case Act::soak:
+    case Act::finalize:
+    case Act::clean_target: return {false, true};
+    case Act::take_over:
+    case Act::activate:
+    case Act::unblock_source:
+    case Act::drop_pending:
+    case Act::finished:
+    case Act::aborted: return {false, false};
+  }
+  return {};
+}
+
+/// Whose lock makes a process the coordinator of what comes next.
+Role decided_by(Act act) {
+  return act == Act::soak || act == Act::finalize || act == Act::clean_target ? Role::target
+                                                                              : Role::source;
+}
+
+}  // namespace
+
+/// The lock of the side that decides, then everything anew: what was read before may be another
+/// coordinator's past. While the lock was waited for the plan may have come to where the other side
+/// decides: then that side's lock, too.
+Outcome Executor::take_over() {
+  ours_ = false;
+  target_open_ = false;
+  const bool give_up = state_.progress.give_up;
+  source_.disconnect();
+  target_.disconnect();
+  for (;;) {
+    state_ = journal_.read();
+    state_.progress = resumed(state_.progress);
+    Database& deciding =
+        decided_by(state_.progress.after_take_over) == Role::source ? source_ : target_;
+    if (deciding.taken()) break;
+    deciding.take(by_force_);
+  }
+  recorded_ = state_;
+  state_.progress.give_up = state_.progress.give_up || give_up;
+  state_.paused = false;
+  state_.stopped.clear();
+  ours_ = true;
+  if (state_.progress.act == Act::take_over) state_.progress.act = state_.progress.after_take_over;
+  read_tables();
+  committed_ = Clock::now();  // no lease that was given before is counted from later
+  routers_.set_coordinator(++state_.coordinators);
+  const Database& taken = source_.taken() ? source_ : target_;
+  journal_.record_first(state_, std::string("taken over at the ") + taken.role_name() + ", epoch " +
+                                    std::to_string(taken.epoch()));
+  recorded_ = state_;
+  return Outcome::done;
+}
+
+/// What the next act needs, and is not this coordinator's yet. Throws Waiting where it is away.
+void Executor::take_for(Act act) {
+  const Needs needed = needs(act);
+  for (Database* each : {&source_, &target_}) {
+    if (each->taken() || !(each == &source_ ? needed.source : needed.target)) continue;
+    each->take(by_force_);
+    if (each == &target_)
+      if (const auto row = target_.plan_row()) {
+        ids_kept_ = row->ids_kept;
+        forward_.issue_ids_anew(!ids_kept_);
+      }
+    read_tables();
+  }
+}
+
+/// By the rows of the sides that are taken: whoever has taken over has raised the epoch of one.
+void Executor::confirm() {
+  for (Database* each : {&source_, &target_}) {
+    if (!each->taken()) continue;
+    const auto row = each->plan_row();
+    require_state(row && row->epoch == each->epoch(), *each, "this coordinator's");
+  }
+}
+
+}  // namespace reshard

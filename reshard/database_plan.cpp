@@ -1,0 +1,238 @@
+// A plan's row in a database, its vnodes, its barrier and its log.
+#include "backends/postgres/identifier.hpp"
+#include "reshard/database.hpp"
+#include "reshard/schema.hpp"
+#include "reshard/transaction.hpp"
+
+namespace reshard {
+namespace {
+
+using backends::postgres::literal;
+using backends::postgres::Rows;
+
+std::string text(const Rows& rows, int row, int column) {
+  return std::string(rows.text(row, column));
+}
+
+/// A plan `p` that was taken back: a later one that says so has been committed here.
+constexpr const char* kTakenBack =
+    "EXISTS (SELECT 1 FROM moray_router.reshard_plan q WHERE q.reverts = p.plan AND q.state IN "
+    "('committed', 'cleaning', 'done'))";
+
+std::string vnodes_sql(const ring::VnodeSet& vnodes) {
+  std::string ranges;
+  for (const auto& range : vnodes.ranges())
+    ranges += (ranges.empty() ? "SELECT generate_series(" : " UNION ALL SELECT generate_series(") +
+              std::to_string(range.first) + "::bigint, " + std::to_string(range.last) + ") AS v";
+  return ranges;
+}
+
+}  // namespace
+
+std::optional<PlanRow> Database::plan_row() {
+  if (!has_schema()) return std::nullopt;
+  const Rows rows = owner_->run(
+      "SELECT state, attempt, epoch, decided, token, ids_kept FROM moray_router.reshard_plan WHERE "
+      "plan = $1::bigint",
+      {number_});
+  if (rows.count() == 0) return std::nullopt;
+  PlanRow row{text(rows, 0, 0),
+              static_cast<std::uint32_t>(std::stoul(text(rows, 0, 1))),
+              std::stoull(text(rows, 0, 2)),
+              rows.text(0, 3) == "t",
+              rows.text(0, 5) == "t",
+              text(rows, 0, 4)};
+  if (row.token != plan_.token)
+    throw NotCoordinator(std::string("the ") + role_name() + " " + side().pnode +
+                         " has another plan " + number_ + "; forget this one, and plan again");
+  return row;
+}
+
+void Database::set_epoch(std::uint64_t epoch) {
+  epoch_ = epoch;
+  if (has_schema())
+    owner_->run(
+        "UPDATE moray_router.reshard_plan SET epoch = $2::bigint WHERE plan = $1::bigint AND token "
+        "= $3",
+        {number_, std::to_string(epoch), plan_.token});
+}
+
+/// In the transaction that makes a plan's row: what the vnodes' newest plan here leaves to this
+/// one. A source must not have given them away, or its new row would take that plan's fence down; a
+/// target must not have them; and what is to be taken back must be cut over, and not finalized.
+void Database::require_here_before(backends::postgres::Session& session) {
+  const bool source = role_ == Role::source;
+  const Rows newest = session.run(
+      std::string(
+          "SELECT p.plan FROM moray_router.reshard_vnode n JOIN LATERAL (SELECT q.plan, "
+          "q.role, q.state FROM moray_router.reshard_vnode w JOIN "
+          "moray_router.reshard_plan q ON q.plan = w.plan WHERE w.vnode = n.vnode AND q.plan "
+          "<> $1::bigint AND q.state <> 'aborted' ORDER BY q.plan DESC LIMIT 1) p ON true "
+          "WHERE n.plan = $1::bigint AND p.plan <> $2::bigint AND p.role = ") +
+          literal(role_name()) + " AND p.state IN ('committed', 'cleaning', 'done') LIMIT 1",
+      {number_, std::to_string(plan_.reverts)});
+  if (newest.count() > 0)
+    throw Stuck("plan " + text(newest, 0, 0) + (source ? " has taken" : " has brought") +
+                " vnodes of plan " + number_ + (source ? " from the source " : " to the target ") +
+                side().pnode + " since it was made: abort this plan");
+  if (plan_.reverts == 0) return;
+  const Rows forward =
+      session.run("SELECT state FROM moray_router.reshard_plan WHERE plan = $1::bigint FOR UPDATE",
+                  {std::to_string(plan_.reverts)});
+  if (forward.count() == 0 || forward.text(0, 0) != "committed")
+    throw Stuck("plan " + std::to_string(plan_.reverts) + ", which is to be taken back, is " +
+                (forward.count() == 0 ? std::string("not") : text(forward, 0, 0)) + " at the " +
+                role_name() + ": abort this plan");
+}
+
+void Database::make_plan_row(const std::string& state, const std::vector<std::string>& tables,
+                             bool may_keep_ids) {
+  if (plan_row()) return;
+  Transaction transaction(
+      *owner_, "BEGIN; SELECT pg_advisory_xact_lock(" + std::to_string(kCoordinatorLock) +
+                   ", 0); DELETE FROM moray_router.reshard_vnode WHERE plan = " + number_);
+  owner_->run_all("INSERT INTO moray_router.reshard_vnode (vnode, plan) SELECT v, " + number_ +
+                  " FROM (" + vnodes_sql(plan_.vnodes) + ") vnodes");
+  const Rows other = owner_->run(
+      std::string(
+          "SELECT p.plan, p.role, p.state FROM moray_router.reshard_plan p WHERE p.plan "
+          "NOT IN ($1::bigint, $2::bigint) AND p.state NOT IN ('aborted', 'done') AND NOT ") +
+          kTakenBack +
+          " AND EXISTS (SELECT 1 FROM moray_router.reshard_vnode o JOIN moray_router.reshard_vnode "
+          "n ON n.vnode = o.vnode AND n.plan = $1::bigint WHERE o.plan = p.plan) ORDER BY p.plan "
+          "LIMIT 1",
+      {number_, std::to_string(plan_.reverts)});
+  if (other.count() > 0)
+    throw Stuck("plan " + text(other, 0, 0) + " has vnodes of plan " + number_ + " at the " +
+                role_name() + " " + side().pnode + ", where it is " + text(other, 0, 2) +
+                ": finish, abort or roll back that plan first, or abort this one");
+  require_here_before(*owner_);
+  bool ids_kept = may_keep_ids;
+  for (const std::string& table : tables) {
+    if (!ids_kept) break;
+    ids_kept = owner_->run("SELECT 1 FROM " + table + " LIMIT 1").count() == 0;
+  }
+  if (ids_kept)
+    ids_kept = owner_
+                   ->run(
+                       "SELECT 1 FROM moray_router.reshard_plan WHERE plan <> $1::bigint AND "
+                       "role = 'target' AND state <> 'aborted' LIMIT 1",
+                       {number_})
+                   .count() == 0;
+  owner_->run(
+      "INSERT INTO moray_router.reshard_plan (plan, token, role, state, epoch, from_pnode, "
+      "to_pnode, reverts, ids_kept) VALUES ($1::bigint, $2, $3, $4, $5::bigint, $6, $7, "
+      "$8::bigint, $9::boolean)",
+      {number_, plan_.token, role_name(), state, std::to_string(epoch_), plan_.from.pnode,
+       plan_.to.pnode, std::to_string(plan_.reverts), ids_kept ? "true" : "false"});
+  owner_->run(
+      "UPDATE moray_router.reshard_plans_seen SET number = "
+      "nextval('moray_router.reshard_plans_made')");
+  transaction.commit();
+  owner_->run("ANALYZE moray_router.reshard_vnode");
+}
+
+bool Database::bind(const std::string& state, const std::string& base, const std::string& ring) {
+  return owner_
+             ->run(
+                 "UPDATE moray_router.reshard_plan SET base_digest = $4, ring_digest = $5 WHERE "
+                 "plan = $1::bigint AND epoch = $2::bigint AND state = $3",
+                 {number_, std::to_string(epoch_), state, base, ring})
+             .affected() == "1";
+}
+
+std::optional<std::uint64_t> Database::plan_that_keeps_ids() {
+  const Rows rows = owner_->run(
+      "SELECT plan FROM moray_router.reshard_plan WHERE plan <> $1::bigint AND role = 'target' AND "
+      "ids_kept AND state = 'guarded' ORDER BY plan LIMIT 1",
+      {number_});
+  if (rows.count() == 0) return std::nullopt;
+  return std::stoull(text(rows, 0, 0));
+}
+
+bool Database::set_state(const std::string& from, const std::string& to, const std::string& more) {
+  const Rows rows =
+      owner_->run("UPDATE moray_router.reshard_plan SET state = " + literal(to) +
+                      ", changed = now()" + (more.empty() ? "" : ", " + more) +
+                      " WHERE plan = $1::bigint AND epoch = $2::bigint AND state IN (" + from +
+                      ", " + literal(to) + ")",
+                  {number_, std::to_string(epoch_)});
+  return rows.affected() == "1";
+}
+
+void Database::find_older_plans() {
+  plans_.clear();
+  const Rows rows = owner_->run(
+      "SELECT DISTINCT o.plan FROM moray_router.reshard_vnode o JOIN moray_router.reshard_vnode n "
+      "ON n.vnode = o.vnode AND n.plan = $1::bigint ORDER BY 1 DESC",
+      {number_});
+  for (int i = 0; i < rows.count(); ++i) plans_.push_back(std::stoull(text(rows, i, 0)));
+}
+
+const std::vector<std::uint64_t>& Database::plans() {
+  if (plans_.empty()) find_older_plans();
+  return plans_;
+}
+
+std::string Database::plan_list() {
+  std::string list;
+  for (const std::uint64_t plan : plans()) list += (list.empty() ? "" : ",") + std::to_string(plan);
+  return list.empty() ? number_ : list;
+}
+
+/// Tried, never waited for (T9): granted for the moment of this statement.
+bool Database::barrier_open() {
+  std::string all;
+  for (const std::uint64_t plan : plans())
+    all += (all.empty() ? "SELECT pg_try_advisory_xact_lock(" : " AND pg_try_advisory_xact_lock(") +
+           std::to_string(kWritersLock) + ", " + std::to_string(plan) + ")";
+  return all.empty() || owner_->run(all).text(0, 0) == "t";
+}
+
+std::vector<std::string> Database::writers_of(const std::vector<std::string>& tables) {
+  std::string list;
+  for (const std::string& table : tables)
+    list += (list.empty() ? "to_regclass(" : ", to_regclass(") + literal(table) + ")";
+  std::vector<std::string> writers;
+  if (list.empty()) return writers;
+  const Rows rows = apply_->run(
+      "SELECT DISTINCT virtualtransaction FROM pg_locks WHERE locktype = 'relation' AND granted "
+      "AND "
+      "mode = 'RowExclusiveLock' AND database = (SELECT oid FROM pg_database WHERE datname = "
+      "current_database()) AND relation IN (" +
+      list + ")");
+  for (int i = 0; i < rows.count(); ++i) writers.push_back(text(rows, i, 0));
+  return writers;
+}
+
+void Database::end_writers() {
+  apply_->run("SELECT pg_terminate_backend(l.pid) FROM pg_locks l WHERE " + writers_sql());
+}
+
+std::string Database::writers_named() {
+  const Rows rows = apply_->run(
+      "SELECT a.pid, a.application_name, round(extract(epoch FROM clock_timestamp() - "
+      "a.xact_start)) FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid WHERE " +
+      writers_sql() + " ORDER BY a.xact_start LIMIT 1");
+  if (rows.count() == 0) return "";
+  return "process " + text(rows, 0, 0) + " (" + text(rows, 0, 1) + ") of the " + role_name() +
+         ", whose transaction is " + text(rows, 0, 2) + " s old";
+}
+
+std::string Database::writers_sql() {
+  return "l.locktype = 'advisory' AND l.mode = 'ShareLock' AND l.granted AND l.database = (SELECT "
+         "oid FROM pg_database WHERE datname = current_database()) AND l.classid = " +
+         std::to_string(kWritersLock) + "::oid AND l.objid::bigint IN (" + plan_list() +
+         ") AND l.objsubid = 2";
+}
+
+void Database::drop_log() {
+  Transaction transaction(*owner_, "BEGIN; SET LOCAL synchronous_commit = off");
+  owner_->run(
+      "DELETE FROM moray_router.reshard_log l USING moray_router.reshard_vnode v WHERE v.plan = "
+      "$1::bigint AND v.vnode = l.vnode",
+      {number_});
+  transaction.commit();
+}
+
+}  // namespace reshard

@@ -1,0 +1,64 @@
+#pragma once
+
+#include <string>
+
+#include "backends/postgres/session.hpp"
+
+namespace reshard {
+
+/// A transaction of a session, from BEGIN to COMMIT, or to the end of its scope: what is not
+/// committed by then is rolled back, so that no exception leaves a session inside a transaction, or
+/// inside one that has failed. A session whose connection is lost needs no rollback. Lives on the
+/// session's thread, and no longer than the session. Complexity: one round trip each.
+class Transaction {
+ public:
+  /// `begin`: `BEGIN`, with what else goes in the same round trip. Throws SessionError; nothing is
+  /// open then.
+  explicit Transaction(backends::postgres::Session& session, const std::string& begin = "BEGIN")
+      : session_(session) {
+    try {
+      first_ = session_.run_all(begin);
+    } catch (const backends::postgres::SessionError&) {
+      roll_back();
+      throw;
+    }
+  }
+  ~Transaction() {
+    if (open_) roll_back();
+  }
+  /// The same of a BEGIN that was sent by `send_all`: its answer is received here.
+  struct Sent {};
+  Transaction(backends::postgres::Session& session, Sent) : session_(session) {
+    try {
+      first_ = session_.receive();
+    } catch (const backends::postgres::SessionError&) {
+      roll_back();
+      throw;
+    }
+  }
+  Transaction(const Transaction&) = delete;
+  Transaction& operator=(const Transaction&) = delete;
+
+  /// What the last statement of `begin` returned.
+  [[nodiscard]] const backends::postgres::Rows& first() const { return first_; }
+  /// Throws SessionError: where the connection was lost nobody knows what became of it.
+  void commit(const std::string& before = "") {
+    session_.run_all(before + "COMMIT");
+    open_ = false;
+  }
+
+ private:
+  void roll_back() noexcept {
+    open_ = false;
+    try {
+      session_.run_all("ROLLBACK");
+    } catch (...) {  // the connection is lost, and the transaction with it
+    }
+  }
+
+  backends::postgres::Session& session_;
+  backends::postgres::Rows first_;
+  bool open_ = true;
+};
+
+}  // namespace reshard
