@@ -29,6 +29,12 @@ function freePort() {
 const settings = "-c listen_addresses=127.0.0.1 -c unix_socket_directories='' -c fsync=off -c full_page_writes=off";
 
 class PostgresCluster {
+  static async several(count) {
+    const clusters = [];
+    for (let i = 0; i < count; ++i) clusters.push(await new PostgresCluster().start());
+    return clusters;
+  }
+
   /** `fsync`: what is committed is on disk, as in production; slow. */
   async start({fsync = false} = {}) {
     this.durable = fsync;
@@ -47,6 +53,7 @@ class PostgresCluster {
 
   launch() {
     this.asOwner('pg_ctl', '-D', this.data, '-l', path.join(this.directory, 'log'), '-w', '-t', '60', 'start', '-o', `-p ${this.port} ${this.durable ? settings.replaceAll('=off', '=on') : settings}`);
+    this.down = false;
     return this;
   }
 
@@ -72,6 +79,7 @@ class PostgresCluster {
 
   /** As kill -9 of all of its processes. */
   kill() {
+    this.down = true;
     this.asOwner('pg_ctl', '-D', this.data, '-w', '-t', '60', '-m', 'immediate', 'stop');
   }
 
@@ -79,6 +87,21 @@ class PostgresCluster {
   restart() {
     this.kill();
     return this.launch();
+  }
+
+  /** As a machine that hangs: connections stay, and nothing answers. */
+  freeze() {
+    this.frozen = this.processes();
+    for (const pid of this.frozen) process.kill(pid, 'SIGSTOP');
+  }
+  thaw() {
+    for (const pid of this.frozen || []) process.kill(pid, 'SIGCONT');
+    this.frozen = null;
+  }
+  /** Whatever a test has done to it, it serves again. */
+  revive() {
+    if (this.frozen) this.thaw();
+    if (this.down) this.launch();
   }
 
   url(database) {

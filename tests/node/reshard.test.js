@@ -186,7 +186,7 @@ test('a fenced vnode refuses every writer but the pump, and buckets stay as they
 });
 
 test('vnodes move to a shard that has others, whose rows keep their ids; and some of them back', async () => {
-  await begin({seed: 7, bothOwn: true});
+  await begin({seed: 7, owners: 2});
   await ledger.run(client);
   await ledger.goesOn();
   const plan = await system.plan('--half', '--soak', '0');
@@ -242,7 +242,7 @@ test('a find sees each row once, before, while and after they move', async () =>
 });
 
 test('a unique value that is taken at the target stops the plan, before it and in it', async () => {
-  await begin({seed: 8, bothOwn: true});
+  await begin({seed: 8, owners: 2});
   const places = [];
   for (let i = 0; places.length < 2; ++i) {
     const key = `/q/d${i}/f`, place = await system.result('locate', BUCKET, key);

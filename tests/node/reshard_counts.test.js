@@ -114,7 +114,7 @@ test('counts move with rows to an empty shard, with the triggers that keep them,
 });
 
 test('counts of a shard that has rows of the same directories; and what is planted in them is found', async () => {
-  await begin({bothOwn: true});
+  await begin({owners: 2});
   write();
   const plan = await system.plan('--half', '--soak', '0');
   await system.reshard('run', plan, '--crash-before', 'verify').done;
@@ -128,7 +128,7 @@ test('counts of a shard that has rows of the same directories; and what is plant
 });
 
 test('what an abort takes away is not counted, and a target without the triggers is refused', async () => {
-  await begin({bothOwn: true});
+  await begin({owners: 2});
   write();
   const plan = await system.plan('--half', '--settle', '600000');
   const running = system.reshard('run', plan);

@@ -4,11 +4,11 @@
 const assert = require('node:assert');
 const {after, afterEach, before, test} = require('node:test');
 const fs = require('fs');
-const net = require('net');
 const path = require('path');
 
 const {Ledger} = require('./reshard_ledger');
 const {PostgresCluster} = require('./postgres_cluster');
+const {Relay} = require('./relay');
 const {temporaryDirectory} = require('./router_process');
 const {System, pause} = require('./reshard_system');
 
@@ -82,22 +82,8 @@ test('the target is silent between fence and commit: the budget ends the block a
 
 test('connections that are cut all the time: the plan ends where they hold', async () => {
   // Every client of the databases goes by these, and may be cut off at any moment.
-  const pipes = new Set();
-  const proxies = await Promise.all(clusters.map((cluster) => new Promise((resolve) => {
-    const server = net.createServer((from) => {
-      const to = net.connect(cluster.port, '127.0.0.1'), pair = [from, to];
-      pipes.add(pair);
-      for (const [a, b] of [[from, to], [to, from]]) {
-        a.pipe(b);
-        a.on('error', () => {});
-        a.on('close', () => { b.destroy(); pipes.delete(pair); });
-      }
-    }).listen(0, '127.0.0.1', () => resolve(server));
-  })));
-  const through = clusters.map((cluster, i) => Object.assign(Object.create(cluster), {
-    makeDatabase: (...words) => cluster.makeDatabase(...words).replace(`:${cluster.port}/`, `:${proxies[i].address().port}/`),
-    query: (url, statement) => cluster.query(url.replace(`:${proxies[i].address().port}/`, `:${cluster.port}/`), statement),
-  }));
+  const relays = await Promise.all(clusters.map((cluster) => new Relay(cluster.port).start()));
+  const through = clusters.map((cluster, i) => relays[i].before(cluster));
   try {
     await begin(23, {clusters: through});
     const plan = await system.plan('--half', '--soak', '0');
@@ -105,7 +91,7 @@ test('connections that are cut all the time: the plan ends where they hold', asy
     const cutting = (async () => {
       for (let i = 0; i < 40 && !stopped; ++i) {
         await pause(60 + (i * 37) % 190);
-        for (const pair of [...pipes]) if ((pair[0].remotePort + i) % 3 === 0) pair[0].destroy();
+        for (const relay of relays) relay.cut(({remotePort}) => (remotePort + i) % 3 === 0);
       }
     })();
     for (let i = 0; i < 30 && code !== 0; ++i) {
@@ -120,7 +106,7 @@ test('connections that are cut all the time: the plan ends where they hold', asy
     await ledger.stop();
     await ledger.check(system, client);
   } finally {
-    proxies.forEach((server) => server.close());
+    relays.forEach((relay) => relay.stop());
   }
 });
 

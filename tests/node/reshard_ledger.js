@@ -7,6 +7,9 @@ const SCHEMA = {index: {u: {type: 'string', unique: true}, n: {type: 'number'}},
 /** Errors by which nothing was done. */
 const REFUSED = new Set(['ReadOnlyError', 'EtagConflictError', 'UniqueAttributeError', 'OverloadedError', 'NoBackendsError', 'ObjectNotFoundError']);
 
+/** In place of what a write that was refused would have made of a key. */
+const NEVER = Symbol('never');
+
 /** Numbers from a seed. */
 function random(seed) {
   let state = seed >>> 0 || 1;
@@ -31,11 +34,12 @@ class Ledger {
       const group = [];
       for (let f = 0; f < files; ++f) {
         const key = `/u/stor/d${d}/f${f}`;
-        this.keys.set(key, {acked: null, maybe: [], etag: null, unique: null});
+        this.keys.set(key, {acked: null, maybe: [], etag: null, unique: null, states: [null], floor: 0});
         group.push(key);
       }
       this.groups.push({keys: group, busy: false});
     }
+    Object.assign(this, {anyRead: random(seed + 1e6), reads: 0, unread: {}, wrong: []});
     Object.assign(this, {version: 0, uniques: 0, acknowledged: 0, refused: {}, unknown: 0, stopped: false, slowest: 0, latencies: []});
   }
 
@@ -106,11 +110,13 @@ class Ledger {
   /** True: acknowledged. What failed in an unknown way may be there, now or later. */
   async attempt(keys, values, work) {
     const begun = process.hrtime.bigint();
+    const places = keys.map((key, i) => this.keys.get(key).states.push(values[i] && values[i].v) - 1);
     try {
       const answer = await work();
       this.note(begun, keys[0]);
       keys.forEach((key, i) => {
         const etag = values[i] === null ? null : answer && answer.etag !== undefined ? answer.etag : answer && answer.etags && answer.etags[i] ? answer.etags[i].etag : undefined;
+        this.seen(this.keys.get(key), places[i]);
         Object.assign(this.keys.get(key), {acked: values[i] && values[i].v, maybe: [], etag, unique: values[i] === null ? null : values[i].u === undefined ? null : values[i].u});
       });
       ++this.acknowledged;
@@ -118,6 +124,9 @@ class Ledger {
     } catch (error) {
       this.note(begun, keys[0]);
       if (REFUSED.has(error.name)) {
+        keys.forEach((key, i) => { this.keys.get(key).states[places[i]] = NEVER; });
+        const {acked, maybe} = this.keys.get(keys[0]);
+        if (error.name === 'ObjectNotFoundError' && acked !== null && maybe.length === 0) this.wrong.push(`${keys[0]} is deleted as absent, though ${acked} was acknowledged`);
         if (error.name !== 'ObjectNotFoundError') this.refused[error.name] = (this.refused[error.name] || 0) + 1;
         return false;
       }
@@ -131,6 +140,35 @@ class Ledger {
       return false;
     }
   }
+  /** From now on nobody may read what a key was before. */
+  seen(entry, place) { entry.floor = Math.max(entry.floor, place); }
+
+  /**
+   * Reads keys over and over, until `stop`: each is what it was when the read began, or became later, and never
+   * what it was before anything that was read or acknowledged by then.
+   */
+  async judge(client, gap = 1) {
+    const keys = [...this.keys.keys()];
+    for (; !this.stopped; await new Promise((resolve) => setTimeout(resolve, gap))) {
+      const key = keys[this.anyRead(keys.length)], entry = this.keys.get(key), {floor} = entry;
+      let version;
+      try {
+        version = await call(client, 'getObject', BUCKET, key, {noCache: true}).then(({value}) => value.v, (error) => {
+          if (error.name === 'ObjectNotFoundError') return null;
+          throw error;
+        });
+      } catch (error) {
+        this.unread[error.name] = (this.unread[error.name] || 0) + 1;
+        continue;
+      }
+      ++this.reads;
+      const place = entry.states.indexOf(version, floor);
+      if (place >= 0) this.seen(entry, place);
+      else this.wrong.push(`${key} reads ${version}: ${version === null ? 'absent, though it exists' : 'an older state, or none that was ever there'}; ` +
+        `possible: ${entry.states.slice(floor).map(String)}`);
+    }
+  }
+
   note(begun, key) {
     const took = Number(process.hrtime.bigint() - begun) / 1e6;
     this.slowest = Math.max(this.slowest, took);
@@ -140,7 +178,7 @@ class Ledger {
   /** Every key's last acknowledged state is on its owner, once; nothing else is anywhere. */
   async check(system, client, {ghosts = false} = {}) {
     const ours = (column, where) => `SELECT CASE WHEN to_regclass('${BUCKET}') IS NULL THEN '[]' ELSE (SELECT coalesce(${column}, '[]') FROM ${BUCKET} ${where}) END`;
-    const rows = [0, 1].map((shard) => {
+    const rows = system.pnodes.map((_, shard) => {
       const [all, different] = JSON.parse(system.sql(shard, ours('json_build_array(count(*), count(DISTINCT _id))', '')));
       assert.strictEqual(all, different, `shard ${shard} has an id twice`);
       return JSON.parse(system.sql(shard, ours("json_agg(json_build_array(_key, (_value::json->>'v')::int))", "WHERE _key LIKE '/u/%'")));
@@ -149,11 +187,12 @@ class Ledger {
     const places = system.locate(BUCKET, [...this.keys.keys()]);
     for (const [key, entry] of this.keys) {
       const place = places.get(key);
-      const owner = place.pnode.includes('//1.') ? 0 : 1;
+      const owner = system.pnodes.indexOf(place.pnode);
       const found = byKey[owner].has(key) ? byKey[owner].get(key) : null;
       assert.ok([entry.acked, ...entry.maybe].includes(found),
         `${key} (vnode ${place.vnode}, shard ${owner}): ${found} is there, ${entry.acked} was acknowledged, unknown: ${entry.maybe}`);
-      if (!ghosts) assert.ok(!byKey[1 - owner].has(key), `${key}: a row is left on shard ${1 - owner}, which does not own it`);
+      const others = ghosts ? [] : [...byKey.keys()].filter((shard) => shard !== owner && byKey[shard].has(key));
+      assert.deepStrictEqual(others, [], `${key}: a row is left on shards that do not own it`);
       assert.strictEqual(await this.read(client, key), found, key);
     }
   }

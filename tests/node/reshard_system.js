@@ -1,5 +1,5 @@
 'use strict';
-// Two PostgreSQL shards, a router over a store of rings, and what moves vnodes between them.
+// PostgreSQL shards, two or more, a router over a store of rings, and what moves vnodes between them.
 const assert = require('node:assert');
 const bunyan = require('bunyan');
 const {execFileSync, spawn} = require('child_process');
@@ -12,35 +12,37 @@ const {PostgresCluster} = require('./postgres_cluster');
 const {RouterProcess, temporaryDirectory} = require('./router_process');
 
 const binary = process.env.MORAY_ROUTER_BIN;
-const PNODES = [1, 2].map((i) => `tcp://${i}.moray.example.com:2020`);
+const PNODES = [1, 2, 3].map((i) => `tcp://${i}.moray.example.com:2020`);
 const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
 class System {
-  /** `vnodes`: of the ring, all of them the first shard's, so that the second one is empty. */
+  /** `vnodes`: of the ring. `owners`: how many shards share them; the others are empty. */
+  /** `clusters`: one for each shard; without them, `shards` new ones that end with this system. */
   /** `template`: the name of a database that the first shard begins as. */
   /** `environment`: more variables for the router and for what moves vnodes. */
-  constructor({vnodes = 64, clusters = null, workers = 2, settings = {}, bothOwn = false, template, environment = {}} = {}) {
-    Object.assign(this, {vnodes, clusters, workers, settings, bothOwn, template, environment, own: !clusters, clients: [], children: new Set()});
+  /** `routers`: how many, each with a store of its own; the tests' commands go to the first. */
+  constructor({vnodes = 64, clusters = null, shards = 2, routers = 1, workers = 2, settings = {}, owners = 1, template, environment = {}} = {}) {
+    Object.assign(this, {vnodes, clusters, shards, workers, settings, owners, template, environment, own: !clusters, clients: [], children: new Set()});
+    this.routers = Array(routers).fill(null);
   }
 
   async start() {
     this.directory = temporaryDirectory();
-    if (this.own) this.clusters = [await new PostgresCluster().start(), await new PostgresCluster().start()];
+    if (this.own) this.clusters = await PostgresCluster.several(this.shards);
+    this.pnodes = PNODES.slice(0, this.clusters.length);
     System.number = (System.number || 0) + 1;
     this.database = `reshard${process.pid}_${System.number}`;
     this.databases = this.clusters.map((cluster, i) => cluster.makeDatabase(this.database, i === 0 ? this.template : undefined));
     const ring = path.join(this.directory, 'ring');
-    const owners = this.bothOwn ? PNODES : PNODES.slice(0, 1);
-    execFileSync(binary, ['ring', 'create', '-b', 'leveldb', '-l', ring, '-v', String(this.vnodes), '-p', owners.join(' ')], {stdio: 'ignore'});
-    this.store = path.join(this.directory, 'rings');
-    execFileSync(binary, ['ring', 'store', '-l', this.store, ring], {stdio: 'ignore'});
+    execFileSync(binary, ['ring', 'create', '-b', 'leveldb', '-l', ring, '-v', String(this.vnodes), '-p', this.pnodes.slice(0, this.owners).join(' ')], {stdio: 'ignore'});
+    this.store = this.storeOf(0);
+    for (const i of this.routers.keys()) execFileSync(binary, ['ring', 'store', '-l', this.storeOf(i), ring], {stdio: 'ignore'});
     this.state = path.join(this.directory, 'plans');
-    await this.startRouter();
+    for (const i of this.routers.keys()) await this.startRouter(i);
     this.config = this.router.file;
     // Three seconds for the first connection may be too few where many programs want the processor.
-    await this.quiet(async () => JSON.parse((await this.router.page(this.router.statusPort, '/status')).text).shards
-      .every(({healthyWorkers}) => healthyWorkers === this.workers)).catch(async (error) => {
-      await this.router.stop();
+    await this.quiet(() => this.healthy()).catch(async (error) => {
+      for (const router of this.routers) await router.stop();
       throw error;
     });
     Object.assign(this, adminOf(() => path.join(this.router.directory, 'admin.sock')));
@@ -49,24 +51,37 @@ class System {
 
   routerConfig(more = {}) {
     return {ring: {location: this.store}, workers: this.workers, ...this.settings, ...more,
-      shards: PNODES.map((pnode, i) => ({pnode, backend: 'postgres', url: this.databases[i]}))};
+      shards: this.pnodes.map((pnode, i) => ({pnode, backend: 'postgres', url: this.databases[i]}))};
   }
 
-  async startRouter() {
-    const port = this.router ? {listen: {port: this.router.port}} : {};
-    const admin = this.router ? {admin: {socket: path.join(this.router.directory, 'admin.sock')}} : {};
-    const next = new RouterProcess(this.routerConfig({...port, ...admin}));
-    if (this.router) next.directory = this.router.directory;
+  get router() { return this.routers[0]; }
+  storeOf(i) { return path.join(this.directory, i === 0 ? 'rings' : `rings${i}`); }
+  socketOf(i) { return path.join(this.routers[i].directory, 'admin.sock'); }
+
+  /** Each worker of each router reaches each shard. */
+  async healthy() {
+    for (const router of this.routers) {
+      const {shards} = JSON.parse((await router.page(router.statusPort, '/status')).text);
+      if (!shards.every(({healthyWorkers}) => healthyWorkers === this.workers)) return false;
+    }
+    return true;
+  }
+
+  async startRouter(i = 0) {
+    const before = this.routers[i], ring = {location: this.storeOf(i)};
+    const as = before ? {listen: {port: before.port}, admin: {socket: this.socketOf(i)}} : {};
+    const next = new RouterProcess(this.routerConfig({ring, ...as}));
+    if (before) next.directory = before.directory;
     next.environment = this.environment;
-    this.router = await next.start();
-    return this.router;
+    this.routers[i] = await next.start();
+    return this.routers[i];
   }
 
   /** As kill -9, and a new one on the same port. */
-  async crashRouter() {
-    this.router.child.kill('SIGKILL');
-    await this.router.exited;
-    await this.startRouter();
+  async crashRouter(i = 0) {
+    this.routers[i].child.kill('SIGKILL');
+    await this.routers[i].exited;
+    await this.startRouter(i);
   }
 
   async connect(port = this.router.port) {
@@ -76,6 +91,19 @@ class System {
     client.on('error', () => {});
     this.clients.push(client);
     return client;
+  }
+
+  /** What PostgreSQL answers, or says against it. */
+  sqlOrError(shard, statement) { try { return this.sql(shard, statement); } catch (error) { return String(error.stderr); } }
+  /** A transaction that has done `statement` and stays open: `end('COMMIT')` ends it. */
+  async transaction(shard, statement) {
+    const session = spawn('psql', ['-X', '-q', '-v', 'ON_ERROR_STOP=1', '-d', this.databases[shard]], {stdio: ['pipe', 'pipe', 'inherit']});
+    this.endsWithTest(session);
+    const ended = new Promise((resolve) => session.on('close', resolve));
+    session.stdin.on('error', () => {});  // a server that ended it
+    session.stdin.write(`BEGIN; ${statement}; SELECT 'held';\n`);
+    await new Promise((resolve) => session.stdout.once('data', resolve));
+    return {end: (word) => { session.stdin.end(`${word};\n`); return ended; }};
   }
 
   sql(shard, statement) { return this.clusters[shard].query(this.databases[shard], statement); }
@@ -110,8 +138,9 @@ class System {
   }
   /** Short waits, and a block as long as a machine with little time for us may need; unless the test has its own. */
   defaults(words) {
+    const routers = this.routers.length > 1 ? [...this.routers.keys()].flatMap((i) => ['--router', this.socketOf(i)]) : [];
     const all = {'--settle': '100', '--cache': '0', '--max-block': '4000', '--from': PNODES[0], '--to': PNODES[1]};
-    return Object.entries(all).filter(([name]) => !words.includes(name)).flat();
+    return Object.entries(all).filter(([name]) => !words.includes(name)).flat().concat(routers);
   }
   /** A plan's number. */
   async plan(...words) {
@@ -133,6 +162,29 @@ class System {
     await this.quiet(() => fs.existsSync(file) && / T /.test(fs.readFileSync(file, 'utf8')));
   }
 
+  /** A coordinator that stands still before an act, and goes on by `goOn`. */
+  async standing(number, act, command = 'run', ...words) {
+    const running = this.reshard(command, number, '--stop-before', act, ...words);
+    await this.stands(running);
+    return running;
+  }
+  goOn(running) { running.child.kill('SIGCONT'); }
+  /** As kill -9 of a coordinator. */
+  async killed(running) {
+    running.child.kill('SIGKILL');
+    await running.done;
+  }
+
+  /** No router holds or refuses a write. */
+  async open() {
+    const {gate} = await this.result('status');
+    return gate.hold === '' && gate.refuse === '';
+  }
+  /** Until a plan says that it waits for something that is called like that. */
+  async waits(number, what) {
+    await this.quiet(async () => what.test((await this.status(number)).waitsFor || ''));
+  }
+
   /** Until that is so. */
   async quiet(check, limit = 60000) {
     for (const begun = Date.now(); Date.now() - begun < limit;) {
@@ -147,13 +199,14 @@ class System {
     // A test that failed may have left one behind, which would keep this process alive, and others waiting for its lock.
     for (const child of this.children) child.kill('SIGKILL');
     for (const client of this.clients) client.close();
-    const end = await this.router.stop();
+    const ends = [];
+    for (const router of this.routers) ends.push([await router.stop(), router.errors]);
     for (const cluster of this.clusters) {
       if (this.own) cluster.stop();
       else if (!keep && cluster.dropDatabase) cluster.dropDatabase(this.database);
     }
     fs.rmSync(this.directory, {recursive: true, force: true});
-    assert.strictEqual(end.code, 0, this.router.errors);
+    for (const [end, errors] of ends) assert.strictEqual(end.code, 0, errors);
   }
 }
 

@@ -1,0 +1,110 @@
+'use strict';
+// Some vnodes on their way from shard to shard, by one plan after the other.
+const path = require('path');
+
+const tests = path.join(__dirname, '..', '..', 'tests', 'node');
+const {PNODES, pause} = require(path.join(tests, 'reshard_system'));
+const {rowsNotOwned} = require(path.join(tests, 'reshard_rows'));
+
+const ACTS = ['take_over', 'make_schema', 'arm', 'wait_armed', 'copy', 'pump', 'verify', 'bind', 'prepare', 'block', 'fence', 'wait_fenced', 'pump_last',
+  'advance_sequence', 'wait_flushed', 'compare_servers', 'commit', 'wait_commit_flushed', 'activate', 'commit_target', 'unblock', 'soak', 'finalize',
+  'begin_cleanup', 'clean', 'end_cleanup'];
+const TRIES = 40;
+const MAX_BLOCK = 1500;
+
+class Lane {
+  constructor(system, faults, outcomes, {first, last, any}) { Object.assign(this, {system, faults, outcomes, first, last, any, at: 0}); }
+
+  async run(hops) {
+    const direction = 1 + this.any(2);
+    for (let hop = 0; hop < hops; ++hop) {
+      const next = (this.at + direction) % 3;
+      if (this.any(3) === 0) await this.thereAndBack(next);
+      else await this.move(next);
+      const strangers = rowsNotOwned(this.system, {only: (vnode) => vnode >= this.first && vnode <= this.last});
+      for (const row of strangers) this.outcomes.broken.push(`after hop ${hop} of ${this.first}-${this.last}: not owned: ${row}`);
+    }
+  }
+
+  async move(next) {
+    const plan = await this.plan(next, '0');
+    await this.disturbed('run', plan);
+    await this.until(plan, /is finished/, (end) => end.code === 0);
+    this.count('moved');
+    this.at = next;
+  }
+
+  async thereAndBack(next) {
+    const plan = await this.plan(next, '600');
+    await this.disturbed('run', plan);
+    const soaking = await this.toSoak(plan);
+    await pause(this.any(300));
+    await this.disturbed('rollback', plan);
+    await this.until(plan, /is finished/, (end) => end.code === 0, 'rollback');
+    await soaking.done;
+    this.count('taken back');
+  }
+
+  count(kind) { this.outcomes.plans[kind] = (this.outcomes.plans[kind] || 0) + 1; }
+
+  /** A plan is refused while a router or server is away, or another plan's cutover is under way: later it is made. */
+  async plan(next, soak) {
+    const words = ['--vnodes', `${this.first}-${this.last}`, '--soak', soak, '--max-block', String(MAX_BLOCK), '--attempts', '20',
+      '--from', PNODES[this.at], '--to', PNODES[next]];
+    let end;
+    for (let i = 0; i < TRIES; ++i) {
+      end = await this.system.reshard('plan', '--config', this.system.config, ...this.system.defaults(words), ...words).done;
+      if (end.code === 0) return /plan (\d+) is in/.exec(end.err)[1];
+      this.count('not made');
+      await pause(300);
+    }
+    throw new Error(`no plan can be made: ${end.out} ${end.err}`);
+  }
+
+  /** One run of a coordinator that something happens to: it dies, or stands still while something happens beside it. */
+  async disturbed(command, plan) {
+    const act = ACTS[this.any(ACTS.length)], kind = this.any(4);
+    if (kind === 0) return this.note(await this.system.reshard(command, plan, '--crash-before', act).done);
+    if (kind === 1) return this.note(await this.system.reshard(command, plan, '--crash-behind', act).done);
+    const running = this.system.reshard(command, plan, '--stop-before', act);
+    await Promise.race([this.system.stands(running).catch(() => {}), running.done]);
+    this.faults.begin(this.any);
+    if (kind === 3) await pause(300 + this.any(3000));  // it is stopped itself meanwhile
+    running.child.kill('SIGCONT');
+    await Promise.race([running.done, pause(500 + this.any(3000))]);
+    await this.system.killed(running);
+    this.note(await running.done);
+    return undefined;
+  }
+
+  note(end) {
+    this.count(end.signal === 'SIGKILL' ? 'killed' : `ended with ${end.code}`);
+    for (const [, ms] of end.err.matchAll(/writes were held for ([\d.]+) ms/g)) this.outcomes.blocks.push(Number(ms));
+  }
+
+  /** Until a coordinator comes to the plan's end, by whatever else happens to others. */
+  async until(plan, already, good, command = 'run') {
+    let end;
+    for (let i = 0; i < TRIES; ++i) {
+      end = await this.system.reshard(command, plan, '--take-over').done;
+      this.note(end);
+      if (good(end) || already.test(end.err)) return;
+      await pause(200);
+    }
+    throw new Error(`plan ${plan} does not end: ${end.code} ${end.err.slice(-1500)} ${JSON.stringify(await this.system.status(plan))}`);
+  }
+
+  async toSoak(plan) {
+    for (let i = 0; i < TRIES; ++i) {
+      const running = this.system.reshard('run', plan, '--take-over');
+      let ended = false;
+      running.done.then(() => { ended = true; });
+      while (!ended && (await this.system.status(plan)).act !== 'soak') await pause(50);
+      if (!ended) return running;
+      this.note(await running.done);
+    }
+    throw new Error(`plan ${plan} does not come to its soak: ${JSON.stringify(await this.system.status(plan))}`);
+  }
+}
+
+module.exports = {Lane};

@@ -1,0 +1,191 @@
+'use strict';
+// Several plans at once, over disjoint vnodes and over the same, and changes of the ring beside them.
+const assert = require('node:assert');
+const {test} = require('node:test');
+
+const {BUCKET} = require('./reshard_ledger');
+const {keysAt, keysIn, rowsNotOwned, vnodesOf} = require('./reshard_rows');
+const {PNODES} = require('./reshard_system');
+const {scene} = require('./reshard_scene');
+
+const own = scene({shards: 3});
+const ONTO_THIRD = (shard) => ['--from', PNODES[shard], '--to', PNODES[2]];
+const text = (vnodes) => vnodes.join(',');
+const wholeVerifications = (running) => (running.out + running.err).match(/verified: /g)?.length ?? 0;
+const setData = (vnode) => own.system.result('set-data', '--vnodes', String(vnode), '{"seen":1}');
+
+/** Two shards have vnodes, the third is new; some vnodes of each of the two. */
+async function twoOntoOne(seed, options = {}) {
+  await own.begin({seed, owners: 2, ...options});
+  return [0, 1].map((shard) => vnodesOf(own.system, shard, 0, 8));
+}
+
+const unique = () => Number(own.system.sql(2, `SELECT count(*) FROM pg_constraint WHERE conrelid = to_regclass('${BUCKET}')`)) +
+  Number(own.system.sql(2, `SELECT count(*) FROM pg_indexes WHERE tablename = '${BUCKET}'`));
+const doubled = () => own.system.sql(2, `SELECT count(*) - count(DISTINCT _id) FROM ${BUCKET}`);
+
+test('two plans onto one new shard: the second waits and names the first, no id is there twice, no index goes', async () => {
+  const [first, second] = await twoOntoOne(601);
+  const {system} = own;
+  const one = await system.plan('--vnodes', text(first), '--soak', '600', ...ONTO_THIRD(0));
+  const two = await system.plan('--vnodes', text(second), '--soak', '600', ...ONTO_THIRD(1), '--copy-bytes-per-second', '20000');
+  const running = await system.standing(one, 'pump');  // its rows are there, with their ids
+  const waiting = system.reshard('run', two);
+  await system.waits(two, new RegExp(`plan ${one}\\b`));
+  system.goOn(running);
+  await system.until(one, 'soak');
+  const indexes = unique();
+  assert.ok(indexes >= 4, String(indexes));
+  let least = indexes, looks = 0;
+  await system.quiet(async () => {
+    least = Math.min(least, unique());
+    ++looks;
+    return (await system.status(two)).act === 'soak';
+  });
+  assert.strictEqual(least, indexes, `after ${looks} looks`);
+  assert.strictEqual(doubled(), '0');
+  for (const [plan, coordinator] of [[one, running], [two, waiting]]) {
+    await system.reshardTo(0, 'finalize', plan);
+    assert.strictEqual((await coordinator.done).code, 0, coordinator.err);
+  }
+  await own.settled();
+  assert.strictEqual(doubled(), '0');
+  assert.deepStrictEqual(rowsNotOwned(system), []);
+});
+
+test('another plan cuts over between a plan\'s verification and its cutover: it goes on without another verification', async () => {
+  const [first, second] = await twoOntoOne(602);
+  const {system} = own;
+  const one = await system.plan('--vnodes', text(first), '--soak', '600', '--to', PNODES[1]);
+  const two = await system.plan('--vnodes', text(second), '--soak', '600', '--from', PNODES[1], '--to', PNODES[0]);
+  const running = await system.standing(one, 'bind');
+  const other = system.reshard('run', two);
+  await system.until(two, 'soak');
+  system.goOn(running);
+  await system.until(one, 'soak');
+  assert.strictEqual(wholeVerifications(running), 1);
+  // Both are kept current, and either can be taken back.
+  const back = await system.reshardTo(0, 'rollback', one);
+  assert.strictEqual(wholeVerifications(back), 1, back.err);
+  assert.strictEqual((await running.done).code, 6);
+  await system.reshardTo(0, 'rollback', two);
+  assert.strictEqual((await other.done).code, 6);
+  await own.settled();
+  assert.deepStrictEqual(rowsNotOwned(system), []);
+});
+
+test('vnodes that don\'t move are given data before the cutover and in the soak: cutover and rollback don\'t mind', async () => {
+  await own.begin({seed: 603});
+  const {system} = own;
+  const plan = await system.plan('--vnodes', '0-31', '--soak', '600');
+  const running = await system.standing(plan, 'bind');
+  await setData(60);
+  system.goOn(running);
+  await system.until(plan, 'soak');
+  assert.strictEqual(wholeVerifications(running), 1);
+  await setData(61);
+  // A coordinator that comes back goes on with the soak where it was.
+  const {soakUntil} = await system.status(plan);
+  await system.killed(running);
+  const again = system.reshard('run', plan);
+  await system.quiet(() => /source/.test(again.err) || again.child.exitCode !== null);
+  await own.written(50);
+  assert.deepStrictEqual([(await system.status(plan)).act, (await system.status(plan)).soakUntil], ['soak', soakUntil]);
+  const back = await system.reshardTo(0, 'rollback', plan);
+  assert.strictEqual(wholeVerifications(back), 1, back.err);
+  await again.done;
+  await own.settled();
+  assert.deepStrictEqual(rowsNotOwned(system), []);
+});
+
+test('a gate holds a plan by pumping, until it is opened', async () => {
+  await own.begin({seed: 604});
+  const {system} = own;
+  const plan = await system.plan('--vnodes', '0-31', '--soak', '0', '--gate', 'cutover', '--gate', 'cleanup');
+  const running = system.reshard('run', plan);
+  await system.waits(plan, /gate cutover/);
+  const [key] = keysIn(system, 1, (vnode) => vnode < 32, 'late');
+  await own.put(key, {n: 1});
+  await system.quiet(() => keysAt(system, 1).includes(key));  // the target is kept current
+  await system.reshardTo(0, 'open', plan, 'cutover');
+  await system.waits(plan, /gate cleanup/);
+  assert.ok(keysAt(system, 0).includes(key));
+  await system.reshardTo(0, 'open', plan, 'cleanup');
+  assert.strictEqual((await running.done).code, 0, running.err);
+  await own.settled();
+  assert.deepStrictEqual(rowsNotOwned(system), []);
+});
+
+test('two plans over the same vnodes, both past preflight: the databases refuse the second, and nothing is deleted', async () => {
+  await own.begin({seed: 605, writers: 0});
+  const {system} = own;
+  const moving = keysIn(system, 50, (vnode) => vnode < 32);
+  for (const key of moving) await own.put(key, {n: 1});
+  const one = await system.plan('--vnodes', '0-31', '--soak', '600'), two = await system.plan('--vnodes', '0-31', '--soak', '600');
+  await system.reshard('run', two, '--crash-before', 'make_schema').done;
+  const running = system.reshard('run', one);
+  await system.until(one, 'soak');
+  const writable = async (n) => {
+    for (const key of moving) await own.put(key, {n});
+    for (const key of moving) assert.strictEqual((await own.get(key)).n, n);
+    assert.deepStrictEqual(keysAt(system, 1), [...moving].sort());
+  };
+  const refused = await system.reshard('run', two).done;
+  assert.ok([1, 5].includes(refused.code), `${refused.code}: ${refused.err}`);
+  assert.match(refused.err, new RegExp(`plan ${one}\\b`));
+  await writable(2);
+  await system.reshardTo(7, 'abort', two);
+  await writable(3);
+  await system.reshardTo(0, 'finalize', one);
+  assert.strictEqual((await running.done).code, 0);
+  await writable(4);
+  assert.deepStrictEqual(rowsNotOwned(system), []);
+});
+
+test('a pending ring outlives its lease: another plan and edits wait for it, and nothing is refused for good', async () => {
+  const [first, second] = await twoOntoOne(606);
+  const {system} = own;
+  const cautious = ['--max-block', '600', '--lease', '1000', '--soak', '0'];
+  const one = await system.plan('--vnodes', text(first), '--to', PNODES[1], ...cautious);
+  const two = await system.plan('--vnodes', text(second), '--from', PNODES[1], '--to', PNODES[2], '--soak', '0');
+  await system.reshard('run', one, '--crash-behind', 'commit').done;
+  await system.quiet(async () => (await system.result('status')).gate.hold === '');  // the lease is over
+  assert.match(await system.refusal('set-data', '--vnodes', '60', '"ro"'), new RegExp(`plan ${one}\\b`));
+  const waiting = system.reshard('run', two);
+  await system.waits(two, new RegExp(`plan ${one}\\b`));
+  await system.reshardTo(0, 'run', one);
+  assert.strictEqual((await waiting.done).code, 0, waiting.err);
+  assert.strictEqual((await system.status(two)).attempt, 1);
+  for (const key of keysIn(system, 20, (vnode) => first.includes(vnode) || second.includes(vnode))) await own.put(key, {n: 1});
+  await own.ledger.stop();
+  assert.strictEqual(own.ledger.unknown, 0, own.ledger.lastUnknown);
+  await own.ledger.check(system, own.client);
+  assert.deepStrictEqual(rowsNotOwned(system), []);
+});
+
+test('an aborted rollback hands back what was written meanwhile: the source is kept current', async () => {
+  await own.begin({seed: 607, writers: 0});
+  const {system} = own;
+  const keys = keysIn(system, 40, (vnode) => vnode < 32);
+  for (const key of keys) await own.put(key, {n: 1});
+  const plan = await system.plan('--vnodes', '0-31', '--soak', '600');
+  const running = system.reshard('run', plan);
+  await system.until(plan, 'soak');
+  const back = await system.standing(plan, 'verify', 'rollback');
+  assert.strictEqual((await running.done).code, 6);
+  const [changed, gone] = [keys.slice(0, 10), keys.slice(10, 20)];
+  for (const key of changed) await own.put(key, {n: 2});
+  for (const key of gone) await own.remove(key);
+  await system.killed(back);
+  await system.reshardTo(7, 'abort', String(Number(plan) + 1));
+  const again = system.reshard('run', plan);
+  const rows = (shard) => system.sql(shard, `SELECT json_agg(json_build_array(_key, n) ORDER BY _key) FROM ${BUCKET}`);
+  await system.quiet(() => rows(0) === rows(1), 30000);
+  assert.strictEqual(JSON.parse(rows(0)).length, 30);
+  assert.strictEqual((await system.status(plan)).irreversible, null);
+  await system.reshardTo(0, 'rollback', plan);
+  await again.done;
+  for (const key of changed) assert.strictEqual((await own.get(key)).n, 2);
+  for (const key of gone) await own.absent(key);
+  assert.deepStrictEqual(rowsNotOwned(system), []);
+});
