@@ -2,6 +2,8 @@
 // Several plans at once, over disjoint vnodes and over the same, and changes of the ring beside them.
 const assert = require('node:assert');
 const {test} = require('node:test');
+const fs = require('fs');
+const path = require('path');
 
 const {BUCKET} = require('./reshard_ledger');
 const {keysAt, keysIn, rowsNotOwned, vnodesOf} = require('./reshard_rows');
@@ -131,9 +133,9 @@ test('two plans over the same vnodes, both past preflight: the databases refuse 
     assert.deepStrictEqual(keysAt(system, 1), [...moving].sort());
   };
   const refused = await system.reshard('run', two).done;
+  await writable(2);
   assert.ok([1, 5].includes(refused.code), `${refused.code}: ${refused.err}`);
   assert.match(refused.err, new RegExp(`plan ${one}\\b`));
-  await writable(2);
   await system.reshardTo(7, 'abort', two);
   await writable(3);
   await system.reshardTo(0, 'finalize', one);
@@ -188,4 +190,49 @@ test('an aborted rollback hands back what was written meanwhile: the source is k
   for (const key of changed) assert.strictEqual((await own.get(key)).n, 2);
   for (const key of gone) await own.absent(key);
   assert.deepStrictEqual(rowsNotOwned(system), []);
+});
+
+/** The commands of a section of the documentation, as their words. */
+function commandsOf(section) {
+  const text = fs.readFileSync(path.join(__dirname, '..', '..', 'docs', 'resharding.md'), 'utf8');
+  const block = text.split(`## ${section}\n`)[1].split('```')[1];
+  return block.trim().split('\n').map((line) => line.match(/'[^']*'|\S+/g).map((word) => word.replaceAll("'", '')));
+}
+
+test('two plans at once, as the documentation types it', async () => {
+  await own.begin({seed: 608, owners: 2});
+  const {system} = own, running = [];
+  const typed = commandsOf('Two plans at once');
+  /** Types the next command, which must begin like that. */
+  const type = async (...expected) => {
+    const [program, kind, ...words] = typed.shift();
+    assert.deepStrictEqual([program, ...words.slice(0, expected.length)], ['moray-router', ...expected]);
+    if (kind === 'admin') return system.result(...words);
+    if (words.at(-1) === '&') return running.push(system.reshard(...words.slice(0, -1)));
+    const all = words.map((word) => word === '/etc/moray-router.json' ? system.config : word);
+    return system.reshardTo(0, ...all, ...words[0] === 'plan' ? system.defaults(words) : []);
+  };
+  for (const plan of ['1', '2']) assert.match((await type('plan')).err, new RegExp(`plan ${plan} is in`));
+  await type('run', '1');
+  await system.waits('1', /gate cutover/);
+  await type('run', '2');
+  await system.waits('2', /plan 1\b/);
+  assert.match((await type('status', '2')).out, /plan 1\b/);
+  await type('open', '1', 'cutover');
+  await system.until('1', 'soak');
+  await type('open', '2', 'cutover');
+  await system.until('2', 'soak');
+  await type('set-data');
+  await type('rollback', '1');
+  assert.strictEqual((await running[0].done).code, 6);
+  assert.strictEqual((await system.status('2')).act, 'soak');
+  await own.written(50);
+  await type('finalize', '2');
+  assert.strictEqual((await running[1].done).code, 0, running[1].err);
+  await type('forget', '3');
+  await type('forget', '2');
+  assert.deepStrictEqual(typed, []);
+  await own.settled();
+  assert.deepStrictEqual(rowsNotOwned(system), []);
+  for (const shard of [0, 1, 2]) assert.strictEqual(system.sql(shard, "SELECT count(*) FROM pg_namespace WHERE nspname = 'moray_router'"), '0');
 });
