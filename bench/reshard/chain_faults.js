@@ -12,7 +12,7 @@ class Faults {
 
   /** One of all kinds, drawn by `any`; it may last beyond this call. A server or router has one at a time. */
   begin(any) {
-    const kinds = ['router_dies', 'router_hangs', 'server_restarts', 'server_hangs', 'cuts', 'none'];
+    const kinds = ['router_dies', 'router_hangs', 'server_restarts', 'server_hangs', 'cuts'];
     const kind = kinds[any(kinds.length)], which = any(kind.startsWith('router') ? this.system.routers.length : this.clusters.length), ms = 300 + any(3000);
     const name = `${kind.split('_')[0]} ${which}`;
     if (this.busy.has(name)) return;
@@ -45,7 +45,6 @@ class Faults {
       await pause(150);
     }
   }
-  async none() {}
 }
 
 module.exports = {Faults};

@@ -11,6 +11,7 @@ const ACTS = ['take_over', 'make_schema', 'arm', 'wait_armed', 'copy', 'pump', '
   'begin_cleanup', 'clean', 'end_cleanup'];
 const TRIES = 40;
 const MAX_BLOCK = 1500;
+const SEEN_WITHIN = 6000;  // milliseconds for a coordinator to come to an act
 
 class Lane {
   constructor(system, faults, outcomes, {first, last, any}) { Object.assign(this, {system, faults, outcomes, first, last, any, at: 0}); }
@@ -63,13 +64,13 @@ class Lane {
 
   /** One run of a coordinator that something happens to: it dies, or stands still while something happens beside it. */
   async disturbed(command, plan) {
-    const act = ACTS[this.any(ACTS.length)], kind = this.any(4);
+    const act = ACTS[this.any(ACTS.length)], kind = this.any(6);
     if (kind === 0) return this.note(await this.system.reshard(command, plan, '--crash-before', act).done);
     if (kind === 1) return this.note(await this.system.reshard(command, plan, '--crash-behind', act).done);
     const running = this.system.reshard(command, plan, '--stop-before', act);
-    await Promise.race([this.system.stands(running).catch(() => {}), running.done]);
+    await Promise.race([this.system.stands(running, SEEN_WITHIN).catch(() => {}), running.done]);  // or it has no such act
     this.faults.begin(this.any);
-    if (kind === 3) await pause(300 + this.any(3000));  // it is stopped itself meanwhile
+    if (kind > 3) await pause(300 + this.any(3000));  // it is stopped itself meanwhile
     running.child.kill('SIGCONT');
     await Promise.race([running.done, pause(500 + this.any(3000))]);
     await this.system.killed(running);

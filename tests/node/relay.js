@@ -44,6 +44,7 @@ class Relay {
   cut(choose = () => true) { for (const pair of [...this.pipes]) if (choose(pair[0])) pair[0].destroy(); }
 
   stop() {
+    this.release();
     this.cut();
     this.server.close();
   }

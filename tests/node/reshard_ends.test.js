@@ -46,7 +46,7 @@ for (const [name, fault] of Object.entries(FAULTS))
       fault(own.clusters[1]);
       await servedBySource(running);
       own.clusters[1].revive();
-      const end = await running.done;
+      const end = await own.system.ended(running);
       assert.strictEqual(end.code, 0, end.err);
       await own.settled();
       assert.deepStrictEqual(rowsNotOwned(own.system), []);
@@ -106,7 +106,7 @@ test('abort while the target hangs does not wait for it', async () => {
   const {system, clusters} = own;
   const plan = await system.plan('--half', '--settle', '600000');
   const running = system.reshard('run', plan);
-  await system.until(plan, 'pump');
+  await system.until(plan, 'pump', running);
   clusters[1].freeze();
   await system.killed(running);
   assert.match((await system.reshardTo(7, 'abort', plan)).err, /left at (the )?target/);
@@ -123,7 +123,7 @@ test('the old owner is lost in the soak: finalize is heard, and the cleanup foll
   for (const key of moved) await own.put(key, {n: 1});
   const plan = await system.plan('--vnodes', '0-31', '--soak', '600');
   const running = system.reshard('run', plan);
-  await system.until(plan, 'soak');
+  await system.until(plan, 'soak', running);
   clusters[0].kill();
   for (const key of moved) await own.put(key, {n: 2});
   await system.reshardTo(0, 'finalize', plan);
@@ -131,7 +131,7 @@ test('the old owner is lost in the soak: finalize is heard, and the cleanup foll
   assert.strictEqual(system.sql(1, 'SELECT count(*) FROM moray_router.reshard_log'), '0');
   for (const key of moved) await own.put(key, {n: 3});
   clusters[0].launch();
-  const end = await running.done;
+  const end = await own.system.ended(running);
   assert.strictEqual(end.code, 0, end.err);
   assert.deepStrictEqual(rowsNotOwned(system), []);
   for (const key of moved) assert.strictEqual((await own.get(key)).n, 3);
@@ -142,7 +142,7 @@ test('the old owner is lost for good before a coordinator comes back: finalize e
   const {system, clusters} = own;
   const plan = await system.plan('--vnodes', '0-31', '--soak', '600');
   const running = system.reshard('run', plan);
-  await system.until(plan, 'soak');
+  await system.until(plan, 'soak', running);
   await system.killed(running);
   await own.ledger.stop();
   clusters[0].kill();
@@ -151,6 +151,6 @@ test('the old owner is lost for good before a coordinator comes back: finalize e
   await system.quiet(() => /\|target\|done/.test(states(1)));
   await system.waits(plan, /source/);
   clusters[0].launch();
-  assert.strictEqual((await again.done).code, 0);
+  assert.strictEqual((await own.system.ended(again)).code, 0);
   await own.settled();
 });

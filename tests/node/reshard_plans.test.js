@@ -33,9 +33,15 @@ test('two plans onto one new shard: the second waits and names the first, no id 
   const two = await system.plan('--vnodes', text(second), '--soak', '600', ...ONTO_THIRD(1), '--copy-bytes-per-second', '20000');
   const running = await system.standing(one, 'pump');  // its rows are there, with their ids
   const waiting = system.reshard('run', two);
-  await system.waits(two, new RegExp(`plan ${one}\\b`));
+  const firstNamed = new RegExp(`plan ${one}\\b`), before = ['make_schema', 'arm', 'wait_armed', 'copy'];
+  await system.quiet(async () => {
+    const {act, waitsFor} = await system.status(two);
+    return firstNamed.test(waitsFor || '') || !before.includes(act);
+  });
+  assert.strictEqual(doubled(), '0');
+  assert.match((await system.status(two)).waitsFor || '', firstNamed);
   system.goOn(running);
-  await system.until(one, 'soak');
+  await system.until(one, 'soak', running);
   const indexes = unique();
   assert.ok(indexes >= 4, String(indexes));
   let least = indexes, looks = 0;
@@ -48,7 +54,7 @@ test('two plans onto one new shard: the second waits and names the first, no id 
   assert.strictEqual(doubled(), '0');
   for (const [plan, coordinator] of [[one, running], [two, waiting]]) {
     await system.reshardTo(0, 'finalize', plan);
-    assert.strictEqual((await coordinator.done).code, 0, coordinator.err);
+    assert.strictEqual((await own.system.ended(coordinator)).code, 0, coordinator.err);
   }
   await own.settled();
   assert.strictEqual(doubled(), '0');
@@ -62,16 +68,16 @@ test('another plan cuts over between a plan\'s verification and its cutover: it 
   const two = await system.plan('--vnodes', text(second), '--soak', '600', '--from', PNODES[1], '--to', PNODES[0]);
   const running = await system.standing(one, 'bind');
   const other = system.reshard('run', two);
-  await system.until(two, 'soak');
+  await system.until(two, 'soak', other);
   system.goOn(running);
-  await system.until(one, 'soak');
+  await system.until(one, 'soak', running);
   assert.strictEqual(wholeVerifications(running), 1);
   // Both are kept current, and either can be taken back.
   const back = await system.reshardTo(0, 'rollback', one);
   assert.strictEqual(wholeVerifications(back), 1, back.err);
-  assert.strictEqual((await running.done).code, 6);
+  assert.strictEqual((await own.system.ended(running)).code, 6);
   await system.reshardTo(0, 'rollback', two);
-  assert.strictEqual((await other.done).code, 6);
+  assert.strictEqual((await own.system.ended(other)).code, 6);
   await own.settled();
   assert.deepStrictEqual(rowsNotOwned(system), []);
 });
@@ -83,7 +89,7 @@ test('vnodes that don\'t move are given data before the cutover and in the soak:
   const running = await system.standing(plan, 'bind');
   await setData(60);
   system.goOn(running);
-  await system.until(plan, 'soak');
+  await system.until(plan, 'soak', running);
   assert.strictEqual(wholeVerifications(running), 1);
   await setData(61);
   // A coordinator that comes back goes on with the soak where it was.
@@ -95,7 +101,7 @@ test('vnodes that don\'t move are given data before the cutover and in the soak:
   assert.deepStrictEqual([(await system.status(plan)).act, (await system.status(plan)).soakUntil], ['soak', soakUntil]);
   const back = await system.reshardTo(0, 'rollback', plan);
   assert.strictEqual(wholeVerifications(back), 1, back.err);
-  await again.done;
+  await own.system.ended(again);
   await own.settled();
   assert.deepStrictEqual(rowsNotOwned(system), []);
 });
@@ -113,7 +119,7 @@ test('a gate holds a plan by pumping, until it is opened', async () => {
   await system.waits(plan, /gate cleanup/);
   assert.ok(keysAt(system, 0).includes(key));
   await system.reshardTo(0, 'open', plan, 'cleanup');
-  assert.strictEqual((await running.done).code, 0, running.err);
+  assert.strictEqual((await own.system.ended(running)).code, 0, running.err);
   await own.settled();
   assert.deepStrictEqual(rowsNotOwned(system), []);
 });
@@ -126,20 +132,20 @@ test('two plans over the same vnodes, both past preflight: the databases refuse 
   const one = await system.plan('--vnodes', '0-31', '--soak', '600'), two = await system.plan('--vnodes', '0-31', '--soak', '600');
   await system.reshard('run', two, '--crash-before', 'make_schema').done;
   const running = system.reshard('run', one);
-  await system.until(one, 'soak');
+  await system.until(one, 'soak', running);
   const writable = async (n) => {
     for (const key of moving) await own.put(key, {n});
     for (const key of moving) assert.strictEqual((await own.get(key)).n, n);
     assert.deepStrictEqual(keysAt(system, 1), [...moving].sort());
   };
-  const refused = await system.reshard('run', two).done;
+  const refused = await system.ended(system.reshard('run', two));
   await writable(2);
   assert.ok([1, 5].includes(refused.code), `${refused.code}: ${refused.err}`);
   assert.match(refused.err, new RegExp(`plan ${one}\\b`));
   await system.reshardTo(7, 'abort', two);
   await writable(3);
   await system.reshardTo(0, 'finalize', one);
-  assert.strictEqual((await running.done).code, 0);
+  assert.strictEqual((await own.system.ended(running)).code, 0);
   await writable(4);
   assert.deepStrictEqual(rowsNotOwned(system), []);
 });
@@ -156,7 +162,7 @@ test('a pending ring outlives its lease: another plan and edits wait for it, and
   const waiting = system.reshard('run', two);
   await system.waits(two, new RegExp(`plan ${one}\\b`));
   await system.reshardTo(0, 'run', one);
-  assert.strictEqual((await waiting.done).code, 0, waiting.err);
+  assert.strictEqual((await own.system.ended(waiting)).code, 0, waiting.err);
   assert.strictEqual((await system.status(two)).attempt, 1);
   for (const key of keysIn(system, 20, (vnode) => first.includes(vnode) || second.includes(vnode))) await own.put(key, {n: 1});
   await own.ledger.stop();
@@ -172,9 +178,9 @@ test('an aborted rollback hands back what was written meanwhile: the source is k
   for (const key of keys) await own.put(key, {n: 1});
   const plan = await system.plan('--vnodes', '0-31', '--soak', '600');
   const running = system.reshard('run', plan);
-  await system.until(plan, 'soak');
+  await system.until(plan, 'soak', running);
   const back = await system.standing(plan, 'verify', 'rollback');
-  assert.strictEqual((await running.done).code, 6);
+  assert.strictEqual((await own.system.ended(running)).code, 6);
   const [changed, gone] = [keys.slice(0, 10), keys.slice(10, 20)];
   for (const key of changed) await own.put(key, {n: 2});
   for (const key of gone) await own.remove(key);
@@ -186,7 +192,7 @@ test('an aborted rollback hands back what was written meanwhile: the source is k
   assert.strictEqual(JSON.parse(rows(0)).length, 30);
   assert.strictEqual((await system.status(plan)).irreversible, null);
   await system.reshardTo(0, 'rollback', plan);
-  await again.done;
+  await own.system.ended(again);
   for (const key of changed) assert.strictEqual((await own.get(key)).n, 2);
   for (const key of gone) await own.absent(key);
   assert.deepStrictEqual(rowsNotOwned(system), []);
@@ -224,11 +230,11 @@ test('two plans at once, as the documentation types it', async () => {
   await system.until('2', 'soak');
   await type('set-data');
   await type('rollback', '1');
-  assert.strictEqual((await running[0].done).code, 6);
+  assert.strictEqual((await own.system.ended(running[0])).code, 6);
   assert.strictEqual((await system.status('2')).act, 'soak');
   await own.written(50);
   await type('finalize', '2');
-  assert.strictEqual((await running[1].done).code, 0, running[1].err);
+  assert.strictEqual((await own.system.ended(running[1])).code, 0, running[1].err);
   await type('forget', '3');
   await type('forget', '2');
   assert.deepStrictEqual(typed, []);

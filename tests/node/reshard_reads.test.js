@@ -1,7 +1,7 @@
 'use strict';
 // Reads that a router has sent by the ring before, when the vnodes are another shard's already.
 const assert = require('node:assert');
-const {after, afterEach, before, test} = require('node:test');
+const {afterEach, test} = require('node:test');
 const fs = require('fs');
 const path = require('path');
 
@@ -12,13 +12,12 @@ const {scene} = require('./reshard_scene');
 
 const READS = 10;  // of each kind
 const own = scene();
-let relays;
-before(async () => { relays = await Promise.all(own.clusters.map((cluster) => new Relay(cluster.port).start())); });
-afterEach(() => relays.forEach((relay) => relay.release()));
-after(() => relays.forEach((relay) => relay.stop()));
+let relays = [];
+afterEach(() => relays.forEach((relay) => relay.stop()));
 
 /** The router reaches the shards by relays; what moves vnodes reaches them itself. */
 async function begin(seed) {
+  relays = await Promise.all(own.clusters.map((cluster) => new Relay(cluster.port).start()));
   await own.begin({seed, writers: 0, owners: 2, clusters: own.clusters.map((cluster, i) => relays[i].before(cluster))});
   const {system} = own;
   const config = JSON.parse(fs.readFileSync(system.config, 'utf8'));
@@ -53,11 +52,10 @@ async function lateReads(shard, running, plan) {
   system.goOn(running);
   let ended = false;
   running.done.then(() => { ended = true; });
-  await system.quiet(async () => ended || /read/.test((await system.status(plan)).waitsFor || ''));
-  relay.release();
+  await system.quiet(async () => ended || /read/.test((await system.status(plan)).waitsFor || '')).finally(() => relay.release());
   const answers = await Promise.all(reads);
   assert.deepStrictEqual(answers, Array(2 * READS).fill('seen'));
-  const end = await running.done;
+  const end = await own.system.ended(running);
   assert.strictEqual(end.code, 0, end.err);
   assert.deepStrictEqual(rowsNotOwned(system), []);
 }
@@ -73,7 +71,7 @@ test('reads under way at a rollback see their objects', async () => {
   const {system} = own;
   const plan = await system.plan('--vnodes', own.vnodes, '--soak', '600');
   const running = system.reshard('run', plan);
-  await system.until(plan, 'soak');
+  await system.until(plan, 'soak', running);
   await lateReads(1, await system.standing(plan, 'bind', 'rollback'), String(Number(plan) + 1));
-  assert.strictEqual((await running.done).code, 6);
+  assert.strictEqual((await own.system.ended(running)).code, 6);
 });

@@ -148,18 +148,21 @@ class System {
     return /plan (\d+) is in/.exec(end.err)[1];
   }
   async status(number) { return JSON.parse((await this.reshardTo(0, 'status', number, '--json')).out); }
-  async until(number, act) {
-    for (let i = 0; i < 3000; ++i) {
-      if ((await this.status(number)).act === act) return;
-      await pause(20);
-    }
-    assert.fail(`plan ${number} does not come to ${act}: ${JSON.stringify(await this.status(number))}`);
+  /** Until a plan is at an act, carried out by `running` if that is given, which must not end before. */
+  async until(number, act, running = null) {
+    const ended = () => running !== null && (running.child.exitCode !== null || running.child.signalCode !== null);
+    let status;
+    await this.quiet(async () => {
+      status = await this.status(number);
+      return status.act === act || ended();
+    }).catch(() => {});
+    if (status.act !== act) assert.fail(`plan ${number} does not come to ${act}: ${JSON.stringify(status)} ${running ? running.err : ''}`);
   }
 
   /** Until a coordinator that is to stop before an act has. */
-  async stands(running) {
+  async stands(running, limit = 60000) {
     const file = `/proc/${running.child.pid}/stat`;
-    await this.quiet(() => fs.existsSync(file) && / T /.test(fs.readFileSync(file, 'utf8')));
+    await this.quiet(() => fs.existsSync(file) && / T /.test(fs.readFileSync(file, 'utf8')), limit);
   }
 
   /** A coordinator that stands still before an act, and goes on by `goOn`. */
@@ -169,6 +172,11 @@ class System {
     return running;
   }
   goOn(running) { running.child.kill('SIGCONT'); }
+  /** How a coordinator ended that is to end by itself. */
+  async ended(running) {
+    await this.quiet(() => running.child.exitCode !== null || running.child.signalCode !== null);
+    return running.done;
+  }
   /** As kill -9 of a coordinator. */
   async killed(running) {
     running.child.kill('SIGKILL');

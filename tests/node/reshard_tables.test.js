@@ -29,7 +29,7 @@ for (const act of ['pump', 'bind', 'wait_fenced'])
     const writes = act === 'wait_fenced' ? [] : keys.slice(0, 3);
     for (const key of writes) await own.put(key, {n: 2});
     system.goOn(running);
-    const end = await running.done;
+    const end = await own.system.ended(running);
     assert.strictEqual(end.code, 5, end.err);
     assert.match((await system.status(plan)).stopped, new RegExp(BUCKET));
     await system.quiet(() => system.open());
@@ -45,7 +45,7 @@ test('the target\'s table is replaced by rename before the block: the plan stops
   const running = await system.standing(plan, 'bind');
   replaceTable(1);
   system.goOn(running);
-  const end = await running.done;
+  const end = await own.system.ended(running);
   assert.strictEqual(end.code, 5, end.err);
   assert.match((await system.status(plan)).stopped, new RegExp(BUCKET));
   for (const key of keys) await own.put(key, {n: 3});
@@ -58,7 +58,7 @@ test('a trigger is off for an update between verification and block: no row is l
   system.sql(0, `BEGIN; ALTER TABLE ${BUCKET} DISABLE TRIGGER USER; UPDATE ${BUCKET} SET n = 777, _value = '{"n":777}' WHERE _vnode < 32;
     ALTER TABLE ${BUCKET} ENABLE TRIGGER USER; COMMIT`);
   system.goOn(running);
-  const end = await running.done;
+  const end = await own.system.ended(running);
   // All is compared again, since the table is not the one that it was, and the cause is known.
   assert.ok([0, 5].includes(end.code), end.err);
   assert.match(end.err, new RegExp(`${BUCKET}.*(changed|verified again|compared)`));
@@ -74,7 +74,7 @@ test('a trigger that stays off stops the plan', async () => {
   const running = await system.standing(plan, 'bind');
   system.sql(0, `ALTER TABLE ${BUCKET} DISABLE TRIGGER USER`);
   system.goOn(running);
-  const end = await running.done;
+  const end = await own.system.ended(running);
   assert.strictEqual(end.code, 5, end.err);
   assert.match((await system.status(plan)).stopped, /trigger/);
   system.sql(0, `ALTER TABLE ${BUCKET} ENABLE TRIGGER USER`);
@@ -87,13 +87,13 @@ test('rows that are missing at the target without a known cause stop the plan; r
   const running = await system.standing(plan, 'verify');
   system.sql(1, `SET session_replication_role = replica; DELETE FROM ${BUCKET} WHERE _key IN ('${keys[0]}', '${keys[1]}')`);
   system.goOn(running);
-  const end = await running.done;
+  const end = await own.system.ended(running);
   assert.strictEqual(end.code, 5, end.err);
   const {stopped} = await system.status(plan);
   assert.match(stopped, /missing/);
   assert.match(end.err, new RegExp(`key ${keys[0]}`));
   assert.ok(!keysAt(system, 1).includes(keys[0]));
-  assert.strictEqual((await system.reshard('retry', plan).done).code, 5);
+  assert.strictEqual((await system.ended(system.reshard('retry', plan))).code, 5);
   assert.ok(!keysAt(system, 1).includes(keys[0]));
   await system.reshardTo(0, 'retry', plan, '--repair');
   assert.deepStrictEqual(keysAt(system, 1), [...keys].sort());
