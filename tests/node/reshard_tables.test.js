@@ -61,7 +61,7 @@ test('a trigger is off for an update between verification and block: no row is l
   const end = await own.system.ended(running);
   // All is compared again, since the table is not the one that it was, and the cause is known.
   assert.ok([0, 5].includes(end.code), end.err);
-  assert.match(end.err, new RegExp(`${BUCKET}.*(changed|verified again|compared)`));
+  assert.match(end.err, /changed|again|another version/);
   if (end.code === 5) await system.reshardTo(0, 'retry', plan, '--repair');
   for (const key of keys) assert.strictEqual((await own.get(key)).n, 777);
   assert.strictEqual(system.sql(1, `SELECT count(*) FROM ${BUCKET} WHERE n = 777`), String(keys.length));
