@@ -132,7 +132,7 @@ class System {
     return running;
   }
   async reshardTo(code, ...words) {
-    const end = await this.reshard(...words).done;
+    const end = await this.ended(this.reshard(...words), 240000);
     assert.strictEqual(end.code, code, end.err + end.out);
     return end;
   }
@@ -173,8 +173,8 @@ class System {
   }
   goOn(running) { running.child.kill('SIGCONT'); }
   /** How a coordinator ended that is to end by itself. */
-  async ended(running) {
-    await this.quiet(() => running.child.exitCode !== null || running.child.signalCode !== null);
+  async ended(running, limit = 60000) {
+    await this.quiet(() => running.child.exitCode !== null || running.child.signalCode !== null, limit).catch(() => assert.fail(`does not end: ${running.err}`));
     return running.done;
   }
   /** As kill -9 of a coordinator. */
