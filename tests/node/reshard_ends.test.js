@@ -136,7 +136,7 @@ test('the old owner is lost in the soak: finalize is heard, and the cleanup foll
   assert.strictEqual(system.sql(1, 'SELECT count(*) FROM moray_router.reshard_log'), '0');
   for (const key of moved) await own.put(key, {n: 3});
   clusters[0].launch();
-  const end = await own.system.ended(running);
+  const end = await system.ended(running);
   assert.strictEqual(end.code, 0, end.err);
   assert.deepStrictEqual(rowsNotOwned(system), []);
   for (const key of moved) assert.strictEqual((await own.get(key)).n, 3);
@@ -156,6 +156,6 @@ test('the old owner is lost for good before a coordinator comes back: finalize e
   await system.quiet(() => /\|target\|done/.test(states(1)));
   await system.waits(plan, /source/);
   clusters[0].launch();
-  assert.strictEqual((await own.system.ended(again)).code, 0);
+  assert.strictEqual((await system.ended(again)).code, 0);
   await own.settled();
 });

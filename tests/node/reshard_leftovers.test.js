@@ -36,7 +36,7 @@ test('a write in flight over finalize: a later plan of other vnodes leaves its r
   await system.until(plan, 'soak', running);
   const held = await system.transaction(1, update(key, 7));
   await system.reshardTo(0, 'finalize', plan);
-  const end = await own.system.ended(running);
+  const end = await system.ended(running);
   assert.strictEqual(end.code, 0, end.err);
   assert.strictEqual(await held.end('COMMIT'), 0);
   assert.deepStrictEqual(rowsNotOwned(system), []);
@@ -57,7 +57,7 @@ test('a write in flight over abort: a later plan of other vnodes does not take i
   await system.until(plan, 'pump', running);
   const held = await system.transaction(0, update(key, 7));
   assert.match((await system.reshardTo(7, 'abort', plan, '--take-over')).err, /aborted/);
-  await own.system.ended(running);
+  await system.ended(running);
   assert.deepStrictEqual(keysAt(system, 1), []);
   assert.strictEqual(await held.end('COMMIT'), 0);
   await moved('--vnodes', '0-15');
@@ -74,7 +74,7 @@ test('a write in flight over finalize that ends while another plan pumps: that p
   await system.until(plan, 'soak', running);
   const held = await system.transaction(1, `${update(key, 7)}; DELETE FROM ${BUCKET} WHERE _key = '${other}'`);
   await system.reshardTo(0, 'finalize', plan);
-  assert.strictEqual((await own.system.ended(running)).code, 0);
+  assert.strictEqual((await system.ended(running)).code, 0);
   const second = await system.plan('--vnodes', '0-15', '--soak', '600', ...BACK);
   const soaking = await system.standing(second, 'pump');
   assert.strictEqual(await held.end('COMMIT'), 0);
@@ -82,7 +82,7 @@ test('a write in flight over finalize that ends while another plan pumps: that p
   await system.until(second, 'soak', soaking);
   assert.ok(!keysAt(system, 0).includes(key));
   await system.reshardTo(0, 'rollback', second);
-  await own.system.ended(soaking);
+  await system.ended(soaking);
   assert.deepStrictEqual(rowsNotOwned(system), []);
   assert.strictEqual((await own.get(key)).n, 7);
   await own.absent(other);

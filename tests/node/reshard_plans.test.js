@@ -54,7 +54,7 @@ test('two plans onto one new shard: the second waits and names the first, no id 
   assert.strictEqual(doubled(), '0');
   for (const [plan, coordinator] of [[one, running], [two, waiting]]) {
     await system.reshardTo(0, 'finalize', plan);
-    assert.strictEqual((await own.system.ended(coordinator)).code, 0, coordinator.err);
+    assert.strictEqual((await system.ended(coordinator)).code, 0, coordinator.err);
   }
   await own.settled();
   assert.strictEqual(doubled(), '0');
@@ -75,9 +75,9 @@ test('another plan cuts over between a plan\'s verification and its cutover: it 
   // Both are kept current, and either can be taken back.
   const back = await system.reshardTo(0, 'rollback', one);
   assert.strictEqual(wholeVerifications(back), 1, back.err);
-  assert.strictEqual((await own.system.ended(running)).code, 6);
+  assert.strictEqual((await system.ended(running)).code, 6);
   await system.reshardTo(0, 'rollback', two);
-  assert.strictEqual((await own.system.ended(other)).code, 6);
+  assert.strictEqual((await system.ended(other)).code, 6);
   await own.settled();
   assert.deepStrictEqual(rowsNotOwned(system), []);
 });
@@ -102,7 +102,7 @@ test('vnodes that don\'t move are given data before the cutover and in the soak:
   assert.deepStrictEqual([(await system.status(plan)).act, (await system.status(plan)).soakUntil], ['soak', soakUntil]);
   const back = await system.reshardTo(0, 'rollback', plan);
   assert.strictEqual(wholeVerifications(back), 1, back.err);
-  await own.system.ended(again);
+  await system.ended(again);
   await own.settled();
   assert.deepStrictEqual(rowsNotOwned(system), []);
 });
@@ -120,7 +120,7 @@ test('a gate holds a plan by pumping, until it is opened', async () => {
   await system.waits(plan, /cleanup/);
   assert.ok(keysAt(system, 0).includes(key));
   await system.reshardTo(0, 'open', plan, 'cleanup');
-  assert.strictEqual((await own.system.ended(running)).code, 0, running.err);
+  assert.strictEqual((await system.ended(running)).code, 0, running.err);
   await own.settled();
   assert.deepStrictEqual(rowsNotOwned(system), []);
 });
@@ -146,7 +146,7 @@ test('two plans over the same vnodes, both past preflight: the databases refuse 
   await system.reshardTo(7, 'abort', two);
   await writable(3);
   await system.reshardTo(0, 'finalize', one);
-  assert.strictEqual((await own.system.ended(running)).code, 0);
+  assert.strictEqual((await system.ended(running)).code, 0);
   await writable(4);
   assert.deepStrictEqual(rowsNotOwned(system), []);
 });
@@ -163,7 +163,7 @@ test('a pending ring outlives its lease: another plan and edits wait for it, and
   const waiting = system.reshard('run', two);
   await system.waits(two, new RegExp(`plan ${one}\\b`));
   await system.reshardTo(0, 'run', one);
-  assert.strictEqual((await own.system.ended(waiting)).code, 0, waiting.err);
+  assert.strictEqual((await system.ended(waiting)).code, 0, waiting.err);
   assert.strictEqual((await system.status(two)).attempt, 1);
   for (const key of keysIn(system, 20, (vnode) => first.includes(vnode) || second.includes(vnode))) await own.put(key, {n: 1});
   await own.ledger.stop();
@@ -181,7 +181,7 @@ test('an aborted rollback hands back what was written meanwhile: the source is k
   const running = system.reshard('run', plan);
   await system.until(plan, 'soak', running);
   const back = await system.standing(plan, 'verify', 'rollback');
-  assert.strictEqual((await own.system.ended(running)).code, 6);
+  assert.strictEqual((await system.ended(running)).code, 6);
   const [changed, gone] = [keys.slice(0, 10), keys.slice(10, 20)];
   for (const key of changed) await own.put(key, {n: 2});
   for (const key of gone) await own.remove(key);
@@ -193,7 +193,7 @@ test('an aborted rollback hands back what was written meanwhile: the source is k
   assert.strictEqual(JSON.parse(rows(0)).length, 30);
   assert.strictEqual((await system.status(plan)).irreversible, null);
   await system.reshardTo(0, 'rollback', plan);
-  await own.system.ended(again);
+  await system.ended(again);
   for (const key of changed) assert.strictEqual((await own.get(key)).n, 2);
   for (const key of gone) await own.absent(key);
   assert.deepStrictEqual(rowsNotOwned(system), []);
@@ -231,11 +231,11 @@ test('two plans at once, as the documentation types it', async () => {
   await system.until('2', 'soak');
   await type('set-data');
   await type('rollback', '1');
-  assert.strictEqual((await own.system.ended(running[0])).code, 6);
+  assert.strictEqual((await system.ended(running[0])).code, 6);
   assert.strictEqual((await system.status('2')).act, 'soak');
   await own.written(50);
   await type('finalize', '2');
-  assert.strictEqual((await own.system.ended(running[1])).code, 0, running[1].err);
+  assert.strictEqual((await system.ended(running[1])).code, 0, running[1].err);
   await type('forget', '3');
   await type('forget', '2');
   assert.deepStrictEqual(typed, []);

@@ -55,7 +55,7 @@ async function lateReads(shard, running, plan) {
   await system.quiet(async () => ended || /read/.test((await system.status(plan)).waitsFor || '')).finally(() => relay.release());
   const answers = await Promise.all(reads);
   assert.deepStrictEqual(answers, Array(2 * READS).fill('seen'));
-  const end = await own.system.ended(running);
+  const end = await system.ended(running);
   assert.strictEqual(end.code, 0, end.err);
   assert.deepStrictEqual(rowsNotOwned(system), []);
 }
@@ -73,5 +73,5 @@ test('reads under way at a rollback see their objects', async () => {
   const running = system.reshard('run', plan);
   await system.until(plan, 'soak', running);
   await lateReads(1, await system.standing(plan, 'bind', 'rollback'), String(Number(plan) + 1));
-  assert.strictEqual((await own.system.ended(running)).code, 6);
+  assert.strictEqual((await system.ended(running)).code, 6);
 });
