@@ -31,13 +31,14 @@ test('two plans onto one new shard: the second waits and names the first, no id 
   const {system} = own;
   const one = await system.plan('--vnodes', text(first), '--soak', '600', ...ONTO_THIRD(0));
   const two = await system.plan('--vnodes', text(second), '--soak', '600', ...ONTO_THIRD(1), '--copy-bytes-per-second', '20000');
+  await system.ended(system.reshard('run', two, '--crash-before', 'make_schema'));  // past preflight, which finds nothing yet
   const running = await system.standing(one, 'pump');  // its rows are there, with their ids
   const waiting = system.reshard('run', two);
   const firstNamed = new RegExp(`plan ${one}\\b`), before = ['make_schema', 'arm', 'wait_armed', 'copy'];
   await system.quiet(async () => {
     const {act, waitsFor} = await system.status(two);
     return firstNamed.test(waitsFor || '') || !before.includes(act);
-  });
+  }).catch(() => assert.fail(`it does not wait: ${waiting.err}`));
   assert.strictEqual(doubled(), '0');
   assert.match((await system.status(two)).waitsFor || '', firstNamed);
   system.goOn(running);
