@@ -177,11 +177,11 @@ class Ledger {
 
   /** Every key's last acknowledged state is on its owner, once; nothing else is anywhere. */
   async check(system, client, {ghosts = false} = {}) {
-    const ours = (column, where) => `SELECT CASE WHEN to_regclass('${BUCKET}') IS NULL THEN '[]' ELSE (SELECT coalesce(${column}, '[]') FROM ${BUCKET} ${where}) END`;
     const rows = system.pnodes.map((_, shard) => {
-      const [all, different] = JSON.parse(system.sql(shard, ours('json_build_array(count(*), count(DISTINCT _id))', '')));
+      if (!system.has(shard, BUCKET)) return [];
+      const [all, different] = JSON.parse(system.sql(shard, `SELECT json_build_array(count(*), count(DISTINCT _id)) FROM ${BUCKET}`));
       assert.strictEqual(all, different, `shard ${shard} has an id twice`);
-      return JSON.parse(system.sql(shard, ours("json_agg(json_build_array(_key, (_value::json->>'v')::int))", "WHERE _key LIKE '/u/%'")));
+      return JSON.parse(system.sql(shard, `SELECT coalesce(json_agg(json_build_array(_key, (_value::json->>'v')::int)), '[]') FROM ${BUCKET} WHERE _key LIKE '/u/%'`));
     });
     const byKey = rows.map((list) => new Map(list.map(([key, version]) => [key, version])));
     const places = system.locate(BUCKET, [...this.keys.keys()]);

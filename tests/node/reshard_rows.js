@@ -17,7 +17,7 @@ function rowsNotOwned(system, {buckets = [BUCKET], only = () => true} = {}) {
 
 /** Keys of all rows of a shard. */
 function keysAt(system, shard, bucket = BUCKET) {
-  if (system.sql(shard, `SELECT to_regclass('${bucket}') IS NOT NULL`) !== 't') return [];
+  if (!system.has(shard, bucket)) return [];
   return JSON.parse(system.sql(shard, `SELECT coalesce(json_agg(_key ORDER BY _key), '[]') FROM ${bucket}`));
 }
 

@@ -50,7 +50,8 @@ class System {
   }
 
   routerConfig(more = {}) {
-    return {ring: {location: this.store}, workers: this.workers, ...this.settings, ...more,
+    // Writes are held for as long as a block and a lease that suit a busy machine.
+    return {ring: {location: this.store}, workers: this.workers, timeouts: {holdMs: 90000}, ...this.settings, ...more,
       shards: this.pnodes.map((pnode, i) => ({pnode, backend: 'postgres', url: this.databases[i]}))};
   }
 
@@ -107,6 +108,9 @@ class System {
   }
 
   sql(shard, statement) { return this.clusters[shard].query(this.databases[shard], statement); }
+
+  /** Whether a shard has a bucket's table. */
+  has(shard, bucket) { return this.sql(shard, `SELECT to_regclass('${bucket}') IS NOT NULL`) === 't'; }
 
   /** Where keys belong by the ring that is in force, by key. */
   locate(bucket, keys) {
