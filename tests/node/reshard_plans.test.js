@@ -133,17 +133,23 @@ test('two plans over the same vnodes, both past preflight: the databases refuse 
   for (const key of moving) await own.put(key, {n: 1});
   const one = await system.plan('--vnodes', '0-31', '--soak', '600'), two = await system.plan('--vnodes', '0-31', '--soak', '600');
   await system.reshard('run', two, '--crash-before', 'make_schema').done;
-  const running = system.reshard('run', one);
+  const running = await system.standing(one, 'pump');
+  const refusedFor = async (why) => {
+    const {code, err} = await system.ended(system.reshard('run', two));
+    assert.deepStrictEqual(keysAt(system, 1), [...moving].sort());
+    assert.ok([1, 5].includes(code), `${code}: ${err}`);
+    assert.match(err, why);
+  };
+  await refusedFor(new RegExp(`plan ${one}\\b`));  // whose rows are there, and not the shard's yet
+  system.goOn(running);
   await system.until(one, 'soak', running);
   const writable = async (n) => {
     for (const key of moving) await own.put(key, {n});
     for (const key of moving) assert.strictEqual((await own.get(key)).n, n);
     assert.deepStrictEqual(keysAt(system, 1), [...moving].sort());
   };
-  const refused = await system.ended(system.reshard('run', two));
+  await refusedFor(new RegExp(`plan ${one}\\b|gives vnodes of the plan to`));
   await writable(2);
-  assert.ok([1, 5].includes(refused.code), `${refused.code}: ${refused.err}`);
-  assert.match(refused.err, new RegExp(`plan ${one}\\b`));
   await system.reshardTo(7, 'abort', two);
   await writable(3);
   await system.reshardTo(0, 'finalize', one);
