@@ -154,7 +154,7 @@ test('the old owner is lost for good before a coordinator comes back: finalize e
   await system.reshardTo(0, 'finalize', plan);
   const again = system.reshard('run', plan);
   await system.quiet(() => /\|target\|done/.test(states(1)));
-  await system.waits(plan, /source/);
+  await system.waits(plan, /source/, again);
   clusters[0].launch();
   assert.strictEqual((await system.ended(again)).code, 0);
   await own.settled();

@@ -113,12 +113,12 @@ test('a gate holds a plan by pumping, until it is opened', async () => {
   const {system} = own;
   const plan = await system.plan('--vnodes', '0-31', '--soak', '0', '--gate', 'cutover', '--gate', 'cleanup');
   const running = system.reshard('run', plan);
-  await system.waits(plan, /cutover/);
+  await system.waits(plan, /cutover/, running);
   const [key] = keysIn(system, 1, (vnode) => vnode < 32, 'late');
   await own.put(key, {n: 1});
   await system.quiet(() => keysAt(system, 1).includes(key));  // the target is kept current
   await system.reshardTo(0, 'open', plan, 'cutover');
-  await system.waits(plan, /cleanup/);
+  await system.waits(plan, /cleanup/, running);
   assert.ok(keysAt(system, 0).includes(key));
   await system.reshardTo(0, 'open', plan, 'cleanup');
   assert.strictEqual((await system.ended(running)).code, 0, running.err);
@@ -164,11 +164,12 @@ test('a pending ring outlives its lease: another plan and edits wait for it, and
   const cautious = ['--max-block', '600', '--lease', '1000', '--soak', '0'];
   const one = await system.plan('--vnodes', text(first), '--to', PNODES[1], ...cautious);
   const two = await system.plan('--vnodes', text(second), '--from', PNODES[1], '--to', PNODES[2], '--soak', '0');
+  const waiting = await system.standing(two, 'bind');
   await system.reshard('run', one, '--crash-behind', 'commit').done;
   await system.quiet(async () => (await system.result('status')).gate.hold === '');  // the lease is over
   assert.match(await system.refusal('set-data', '--vnodes', '60', '"ro"'), new RegExp(`plan ${one}\\b`));
-  const waiting = system.reshard('run', two);
-  await system.waits(two, new RegExp(`plan ${one}\\b`));
+  system.goOn(waiting);
+  await system.waits(two, new RegExp(`plan ${one}\\b`), waiting);
   await system.reshardTo(0, 'run', one);
   assert.strictEqual((await system.ended(waiting)).code, 0, waiting.err);
   assert.strictEqual((await system.status(two)).attempt, 1);
@@ -228,9 +229,9 @@ test('two plans at once, as the documentation types it', async () => {
   };
   for (const plan of ['1', '2']) assert.match((await type('plan')).err, new RegExp(`plan ${plan} is in`));
   await type('run', '1');
-  await system.waits('1', /cutover/);
+  await system.waits('1', /cutover/, running[0]);
   await type('run', '2');
-  await system.waits('2', /plan 1\b/);
+  await system.waits('2', /plan 1\b/, running[1]);
   assert.match((await type('status', '2')).out, /plan 1\b/);
   await type('open', '1', 'cutover');
   await system.until('1', 'soak');

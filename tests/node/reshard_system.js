@@ -192,9 +192,11 @@ class System {
     const {gate} = await this.result('status');
     return gate.hold === '' && gate.refuse === '';
   }
-  /** Until a plan says that it waits for something that is called like that. */
-  async waits(number, what) {
-    await this.quiet(async () => what.test((await this.status(number)).waitsFor || ''));
+  /** Until a plan, which `running` carries out, says that it waits for something that is called like that. */
+  async waits(number, what, running) {
+    await this.quiet(async () => what.test((await this.status(number)).waitsFor || '') || running.child.exitCode !== null).catch(() => {});
+    const {waitsFor} = await this.status(number);
+    if (!what.test(waitsFor || '')) assert.fail(`plan ${number} waits for ${waitsFor}, not ${what}: ${running.err}`);
   }
 
   /** Until that is so. */
