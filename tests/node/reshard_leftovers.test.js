@@ -66,7 +66,7 @@ test('a write in flight over abort: a later plan of other vnodes does not take i
   assert.deepStrictEqual(keysAt(system, 1), []);
 });
 
-test('a write in flight over finalize that ends while another plan pumps: that plan, and its way back, leave the row alone', async () => {
+test('a write in flight over finalize that ends when another plan has begun: that plan, and its way back, leave the row alone', async () => {
   const {upper: [key, other]} = await filled(403);
   const {system} = own;
   const plan = await system.plan('--vnodes', '0-31', '--soak', '600');
@@ -76,7 +76,7 @@ test('a write in flight over finalize that ends while another plan pumps: that p
   await system.reshardTo(0, 'finalize', plan);
   assert.strictEqual((await system.ended(running)).code, 0);
   const second = await system.plan('--vnodes', '0-15', '--soak', '600', ...BACK);
-  const soaking = await system.standing(second, 'pump');
+  const soaking = await system.standing(second, 'wait_armed');
   assert.strictEqual(await held.end('COMMIT'), 0);
   system.goOn(soaking);
   await system.until(second, 'soak', soaking);
