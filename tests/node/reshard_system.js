@@ -172,7 +172,7 @@ class System {
   /** A coordinator that stands still before an act, and goes on by `goOn`. */
   async standing(number, act, command = 'run', ...words) {
     const running = this.reshard(command, number, '--stop-before', act, ...words);
-    await this.stands(running);
+    await this.stands(running).catch(() => assert.fail(`it does not come to ${act}: ${running.err}`));
     return running;
   }
   goOn(running) { running.child.kill('SIGCONT'); }
