@@ -1,4 +1,4 @@
-// Coordinators: they follow reshard/step.hpp, die, and are followed by others.
+// Coordinators: they follow reshard/step.hpp, die or stop, and are followed by others.
 #include <algorithm>
 
 #include "tests/sim/world.hpp"
@@ -8,360 +8,303 @@ namespace sim {
 using reshard::Act;
 using reshard::Outcome;
 
-void World::start_coordinator() {
+namespace {
+
+bool tells_routers(Act act) {
+  switch (act) {
+    case Act::prepare:
+    case Act::block:
+    case Act::activate:
+    case Act::unblock:
+    case Act::unblock_source:
+    case Act::drop_pending: return true;
+    default: return false;
+  }
+}
+
+/// Nothing is blocked there: a coordinator may end.
+bool may_end(Act act) { return act <= Act::prepare && act != Act::take_over; }
+
+/// The row in the database decides there, whatever the journal can be told.
+bool row_decides(Act act) { return act >= Act::fence && act <= Act::unblock; }
+
+}  // namespace
+
+void World::start_coordinator(int index) {
+  Mission& plan = mission(index);
   Coordinator coordinator;
-  coordinator.progress = reshard::resumed(journal_.progress);
-  coordinator.direction = journal_.direction;
+  coordinator.mission = index;
+  coordinator.progress = reshard::resumed(plan.journal.progress);
+  coordinator.aborting = plan.abort_asked;
   coordinator.since = now_;
+  for (Coordinator& each : coordinators_)
+    if (!each.alive && !each.running &&
+        std::none_of(tasks_.begin(), tasks_.end(), [&](const Task& task) {
+          return &coordinators_[static_cast<std::size_t>(task.coordinator)] == &each;
+        })) {
+      each = coordinator;
+      return;
+    }
   coordinators_.push_back(coordinator);
 }
 
 void World::step_coordinators() {
-  const bool any_alive = std::any_of(coordinators_.begin(), coordinators_.end(),
-                                     [](const Coordinator& each) { return each.alive; });
-  if (!any_alive && (chance(10) || calm())) start_coordinator();
-  if (any_alive && scenario_.second_coordinators && !calm() && chance(1) && chance(30))
-    start_coordinator();
+  for (int i = 0; i < missions_.size(); ++i) {
+    Mission& plan = mission(i);
+    if (plan.status != Mission::Status::running) continue;
+    if (ended_by(plan.journal)) {
+      end_mission(plan);
+      continue;
+    }
+    const bool any_alive =
+        std::any_of(coordinators_.begin(), coordinators_.end(), [&](const Coordinator& each) {
+          return each.mission == i && each.alive && each.stopped_until <= now_;
+        });
+    if (!any_alive && (chance(10) || calm())) start_coordinator(i);
+    if (any_alive && scenario_.second_coordinators && !calm() && draws_.in_thousand(3))
+      start_coordinator(i);
+  }
   for (std::size_t i = 0; i < coordinators_.size(); ++i)
-    if (coordinators_[i].alive && chance(60)) step_coordinator(i);
+    if (coordinators_[i].alive && coordinators_[i].stopped_until <= now_ && chance(60))
+      step_coordinator(static_cast<int>(i));
 }
 
-void World::step_coordinator(std::size_t index) {
-  Coordinator& coordinator = coordinators_[index];
-  if (!calm() && chance(1) && chance(40)) {
+void World::step_coordinator(int index) {
+  Coordinator& coordinator = coordinators_[static_cast<std::size_t>(index)];
+  if (scenario_.dying_coordinators && !calm() && draws_.in_thousand(4)) {
     coordinator.alive = false;  // what it has sent to databases goes on, and may take its time
+    coordinator.running = false;
+    last_fault_ = now_;
     for (Task& task : tasks_)
-      if (task.coordinator == static_cast<int>(index) && chance(60)) task.pause = now_ + any(500);
+      if (task.coordinator == index && chance(60)) task.pause = now_ + any(500);
+    return;
+  }
+  if (scenario_.stopped_coordinators && !calm() && draws_.in_thousand(5)) {
+    coordinator.stopped_until = last_fault_ = now_ + any(400);
     return;
   }
   if (coordinator.running) return;  // waits for its task
-  if (coordinator.outcome) {
-    const Outcome outcome = *coordinator.outcome;
-    coordinator.outcome.reset();
-    next_act(coordinator, outcome);
-    return;
+  if (coordinator.has_outcome) {
+    coordinator.has_outcome = false;
+    return next_act(coordinator, coordinator.outcome);
   }
   begin_act(coordinator, index);
 }
 
+/// False: it can't be written. Records of a coordinator that was followed are not read.
+bool World::record(Coordinator& coordinator) {
+  Journal& journal = mission(coordinator.mission).journal;
+  if (journal.fails_until > now_) return false;
+  if (coordinator.epoch != journal.writer && hold(Rule::journal_names_writer)) return true;
+  journal.progress = coordinator.progress;
+  return true;
+}
+
 void World::next_act(Coordinator& coordinator, Outcome outcome) {
+  Mission& plan = mission(coordinator.mission);
   const Act before = coordinator.progress.act;
-  if (outcome == Outcome::failed && before >= Act::prepare && before <= Act::commit && !calm())
-    coordinator.progress.give_up = chance(20);
+  const bool cutover = before >= Act::prepare && before <= Act::commit;
+  if (outcome == Outcome::failed && cutover) {
+    ++plan.journal.failed;
+    if (!calm()) coordinator.progress.give_up = chance(scenario_.aborts ? 20 : 4);
+  }
+  if (coordinator.aborting && coordinator.progress.act != Act::take_over)
+    coordinator.progress.give_up = true;
+  if (before == Act::prepare) {
+    plan.journal.unbound = outcome == Outcome::unbound ? plan.journal.unbound + 1 : 0;
+    if (plan.journal.unbound >= (calm() ? 30 : 10)) stop(plan);
+  }
   coordinator.progress = reshard::after(coordinator.progress, outcome);
   if (coordinator.progress.act != before) coordinator.tries = 0;
   coordinator.router = 0;
   coordinator.since = now_;
-  const bool own = coordinator.epoch == epoch_;  // else the journal is another's
-  if (own && before == Act::soak && coordinator.direction.plan == 1 &&
-      scenario_.story == Scenario::Story::there_and_rolled_back &&
-      coordinator.progress.act == Act::finalize) {
-    // A server that failed over meanwhile has lost rows that the reverse stream had brought.
-    const auto timelines =
-        rules_.hold(Rule::rollback_keeps_identities) ? journal_.timelines : std::array<int, 2>{};
-    journal_ = {reshard::rollback(), {2, 1, 0, 3}, 0, timelines, 0};
-    coordinator.progress = journal_.progress;
-    coordinator.direction = journal_.direction;
-  }
-  if (own && coordinator.progress.act == Act::finished) end_of_plan(coordinator);
 }
 
-void World::end_of_plan(Coordinator& coordinator) {
-  if (coordinator.direction.plan != 1 || scenario_.story != Scenario::Story::there_cleaned_and_back)
-    return;
-  journal_ = {reshard::Progress{}, {2, 1, 0, 3}, 0, {}, 0};
-  coordinator.progress = journal_.progress;
-  coordinator.direction = journal_.direction;
+void World::end_mission(Coordinator& coordinator) {
+  Mission& plan = mission(coordinator.mission);
+  coordinator.alive = false;
+  if (coordinator.epoch != plan.journal.writer || !record(coordinator)) return;
+  if (plan.status == Mission::Status::running) end_mission(plan);
+}
+
+void World::end_mission(Mission& plan) {
+  plan.status = Mission::Status::over;
+  plan.ended = true;
+  plan.aborted = plan.journal.progress.act == Act::aborted;
+  if (plan.aborted) ++done_.aborted;
+  if (plan.reverts >= 0) {
+    Mission& forward = mission(plan.reverts);
+    forward.status = plan.aborted ? Mission::Status::running : Mission::Status::over;
+    forward.rolls_back = false;
+  }
+  check_places();
 }
 
 /// Begins an act; those that talk to databases become tasks, which go on without their coordinator.
-void World::begin_act(Coordinator& coordinator, std::size_t index) {
+void World::begin_act(Coordinator& coordinator, int index) {
+  Mission& plan = mission(coordinator.mission);
   const Act act = coordinator.progress.act;
-  if (act == Act::finished || act == Act::aborted) {
-    if (coordinator.epoch != epoch_) {
-      coordinator.alive = false;
-      return;
-    }
-    journal_.progress = coordinator.progress;
-    ending_ = true;
-    return;
-  }
   if (act == Act::take_over) {
     if (calm() || chance(20)) take_over(coordinator);
     return;
   }
-  if (coordinator.epoch != epoch_ && (!coordinator.sessions || chance(10))) {
-    coordinator.alive = false;  // it finds its locks gone, at the latest with its next statement
-    return;
-  }
-  if (coordinator.epoch == epoch_) journal_.progress = coordinator.progress;
-  std::optional<Outcome> outcome;
-  switch (act) {
-    case Act::prepare:
-    case Act::block:
-    case Act::unblock:
-    case Act::unblock_source:
-    case Act::drop_pending: outcome = tell_routers(coordinator); break;
-    case Act::activate: outcome = wait_activated(coordinator); break;
-    default: {
-      if (!coordinator.sessions) {
-        coordinator.alive = false;
-        return;
-      }
-      Task task;
-      task.act = act;
-      task.coordinator = static_cast<int>(index);
-      task.plan = coordinator.direction.plan;
-      task.epoch = coordinator.epoch;
-      task.attempt = static_cast<int>(coordinator.progress.attempt);
-      task.copies = coordinator.progress.copies;
-      task.verify_again = coordinator.progress.verify_again;
-      task.from = coordinator.direction.from;
-      task.to = coordinator.direction.to;
-      task.ended = {databases_[0].transactions_ended, databases_[1].transactions_ended};
-      tasks_.push_back(task);
-      coordinator.running = true;
-      if (act == Act::copy && !rules_.hold(Rule::no_pump_beside_copy) && chance(40)) {
-        task.act = Act::pump;
-        task.beside = true;
-        tasks_.push_back(task);
-      }
+  if (act == Act::finished || act == Act::aborted) return end_mission(coordinator);
+  if (coordinator.sessions[0].cut || coordinator.sessions[1].cut) {
+    // It finds its locks gone with its next statement. Routers it tells what it was about to.
+    if (!tells_routers(act) || chance(5)) {
+      coordinator.alive = false;
       return;
     }
   }
-  if (outcome) coordinator.outcome = outcome;
-}
-
-void World::take_over(Coordinator& coordinator) {
-  if (!rules_.backends_survive()) tasks_.clear();
-  if (rules_.hold(Rule::old_backends_ended)) {
-    for (Coordinator& each : coordinators_) {
-      each.sessions = false;
-      each.running = false;
-    }
-  }
-  coordinator.sessions = true;
-  coordinator.epoch = ++epoch_;
-  if (rules_.hold(Rule::journal_read_under_lock)) {
-    coordinator.progress = reshard::resumed(journal_.progress);
-    coordinator.direction = journal_.direction;
-  }
-  journal_.direction = coordinator.direction;
-  coordinator.source_ended =
-      databases_[static_cast<std::size_t>(coordinator.direction.from)].transactions_ended;
-  for (Database& database : databases_)
-    if (PlanRow* row = database.plan(coordinator.direction.plan)) {
-      row->epoch = coordinator.epoch;
-      database.committed();
-    }
-  coordinator.outcome = Outcome::done;
-}
-
-/// One router a step. Before the commit a router that does not answer ends the attempt.
-std::optional<Outcome> World::tell_routers(Coordinator& coordinator) {
-  const Act act = coordinator.progress.act;
-  const bool must_answer = act == Act::prepare || act == Act::block;
-  // Nobody else would make the mark again that the commit is decided.
-  const Database& from = databases_[static_cast<std::size_t>(coordinator.direction.from)];
-  const bool all_told = coordinator.router >= routers_.size();
-  if (all_told && from.transactions_ended != coordinator.source_ended)
-    return Outcome::failed;  // the session is gone, and the mark perhaps
-  if (all_told) return from.flushed() ? std::optional(Outcome::done) : std::nullopt;
-  Router& router = routers_[coordinator.router];
-  // It would serve by the ring before, under a new lease.
-  const bool wrong_ring = act == Act::prepare && rules_.hold(Rule::prepare_names_ring) &&
-                          router.generation != coordinator.direction.generation - 1;
-  const bool reached =
-      router.up && router.deaf_until <= now_ && !wrong_ring && (calm() || !chance(3));
-  if (!reached) {
-    if (must_answer)
-      return ++coordinator.tries > 20 || chance(30) ? std::optional(Outcome::failed) : std::nullopt;
-  } else {
-    switch (act) {
-      case Act::prepare:
-        router.pending = Pending{coordinator.direction.plan, coordinator.direction.generation};
-        router.leased = true;
-        router.lease_until = clock(router) + kLease;
-        break;
-      case Act::block:
-        router.blocked = true;
-        if (router.in_flight > 0)
-          return ++coordinator.tries > 200 ? std::optional(Outcome::failed) : std::nullopt;
-        break;
-      case Act::unblock:
-      case Act::unblock_source: router.blocked = false; break;
-      default:  // drop_pending
-        if (router.pending && router.pending->plan == coordinator.direction.plan) {
-          router.pending.reset();
-          router.leased = false;
-        }
-    }
-  }
-  if (++coordinator.router < routers_.size() || act == Act::unblock) return std::nullopt;
-  return Outcome::done;
-}
-
-/// All have activated, or no lease that was given before the commit lasts any more.
-std::optional<Outcome> World::wait_activated(Coordinator& coordinator) {
-  bool all = true;
-  for (Router& router : routers_) {
-    if (router.generation == coordinator.direction.generation) continue;
-    const bool reached = router.up && router.deaf_until <= now_ && (calm() || chance(50));
-    if (reached && router.pending && router.pending->plan == coordinator.direction.plan)
-      activate(router);
-    if (router.generation != coordinator.direction.generation) all = false;
-  }
-  if (all || !rules_.hold(Rule::routers_left_before_target) ||
-      now_ - coordinator.since > kLease + kMargin)
-    return Outcome::done;
-  return std::nullopt;
-}
-
-void World::step_task(std::size_t index) {
-  Task& task = tasks_[index];
-  if (task.pause > now_) return;
-  if (!calm() && chance(1)) {
-    task.pause = now_ + any(200);
+  if (plan.status != Mission::Status::running || (plan.journal.stopped && may_end(act))) {
+    coordinator.alive = false;
     return;
   }
-  std::optional<Outcome> outcome;
-  if (task.ended !=
-      std::array<int, 2>{databases_[0].transactions_ended, databases_[1].transactions_ended})
-    outcome = Outcome::failed;  // the connection is gone; what was committed is
-  else
-    outcome = run_task(task);
+  if (!record(coordinator) &&
+      !(row_decides(act) &&
+        hold(Rule::journal_names_writer))) {  // else it ends, and an alarm is raised
+    coordinator.alive = false;
+    last_fault_ = now_;
+    return;
+  }
+  if (!tells_routers(act)) return begin_task(coordinator, index);
+  const Answered outcome =
+      act == Act::activate ? wait_activated(coordinator) : tell_routers(coordinator);
   if (!outcome) return;
-  const Task ended = task;
-  tasks_.erase(tasks_.begin() + static_cast<std::ptrdiff_t>(index));
-  if (ended.beside) return;
-  Coordinator& coordinator = coordinators_[static_cast<std::size_t>(ended.coordinator)];
-  if (!coordinator.alive || coordinator.epoch != ended.epoch) return;
-  coordinator.running = false;
-  coordinator.outcome = outcome;
+  coordinator.outcome = *outcome;
+  coordinator.has_outcome = true;
 }
 
-std::optional<Outcome> World::run_task(Task& task) {
-  Database& from = databases_[static_cast<std::size_t>(task.from)];
-  Database& to = databases_[static_cast<std::size_t>(task.to)];
-  const auto barrier = [&](Rule rule) -> std::optional<Outcome> {
-    if (!rules_.hold(rule) || from.barrier_open(task.plan)) return Outcome::done;
-    return ++task.step > 300 ? std::optional(Outcome::failed) : std::nullopt;  // the budget
-  };
-  switch (task.act) {
-    case Act::make_schema: return make_schema(task);
-    case Act::arm: {
-      if (task.step == 0) {
-        // Once: later ones are noted by a verification that has ended.
-        if (journal_.timelines[0] == 0)
-          journal_.timelines = {databases_[0].now.timeline, databases_[1].now.timeline};
-        task.step = 1;
-        return std::nullopt;
-      }
-      PlanRow* row = from.plan(task.plan);
-      if (row != nullptr && row->state == State::capturing) return Outcome::done;
-      // A failover has taken a back-out away.
-      if (row != nullptr && row->state == State::fenced)
-        return set_state(task.from, task.plan, State::fenced, State::capturing);
-      return set_state(task.from, task.plan, State::preparing, State::capturing);
-    }
-    case Act::wait_armed: return barrier(Rule::barrier_when_armed);
-    case Act::copy: return copy(task);
-    case Act::pump: return pump(task, false);
-    case Act::pump_last:
-      return rules_.hold(Rule::last_cycle_behind_barrier) ? pump(task, false)
-                                                          : std::optional(Outcome::done);
-    case Act::verify: return verify(task);
-    case Act::bind: return Outcome::done;
-    case Act::clean_target: return Outcome::done;  // abort_plan has done it
-    case Act::fence: {
-      PlanRow* row = from.plan(task.plan);
-      if (row == nullptr || (row->state != State::capturing && row->state != State::fenced))
-        return Outcome::failed;
-      row->state = State::fenced;
-      row->attempt = task.attempt;
-      from.committed();
-      return Outcome::done;
-    }
-    case Act::wait_fenced: return barrier(Rule::barrier_when_fenced);
-    case Act::advance_sequence:
-      if (rules_.hold(Rule::sequence_advanced)) to.last_id = std::max(to.last_id, from.last_id) + 1;
-      return Outcome::done;
-    case Act::wait_flushed:
-      if (!rules_.hold(Rule::flush_before_commit) || (from.flushed() && to.flushed()))
-        return Outcome::done;
-      return std::nullopt;
-    case Act::compare_servers:
-      if (!rules_.hold(Rule::servers_compared)) return Outcome::done;
-      return journal_.timelines ==
-                     std::array<int, 2>{databases_[0].now.timeline, databases_[1].now.timeline}
-                 ? Outcome::done
-                 : Outcome::changed;
-    case Act::commit: return commit_plan(task);
+World::Sides World::needed(Act act) const {
+  const bool before = !hold(Rule::source_alone_backs_out);
+  const bool after = !hold(Rule::new_owner_alone_finalizes);
+  switch (act) {
+    case Act::arm:
+    case Act::wait_armed:
+    case Act::fence:
+    case Act::wait_fenced:
+    case Act::commit:
     case Act::wait_commit_flushed:
-      if (!rules_.hold(Rule::flush_after_commit) || from.flushed()) {
-        PlanRow* row = from.plan(task.plan);
-        if (row == nullptr || row->state != State::committed) return Outcome::failed;
-        decided_plan_ = std::max(decided_plan_, task.plan);
-        row->decided = true;  // a failover may lose the mark; whoever has acted on it was right
-        from.committed();
-        return Outcome::done;
-      }
-      return std::nullopt;
-    case Act::commit_target: {
-      const PlanRow* row = to.plan(task.plan);
-      if (row != nullptr && (row->state == State::committed || row->state == State::done))
-        return Outcome::done;
-      return set_state(task.to, task.plan, State::guarded, State::committed);
-    }
+    case Act::begin_cleanup:
+    case Act::clean:
+    case Act::end_cleanup: return {true, false};
+    case Act::back_out:
+    case Act::abort_plan: return {true, before};
+    case Act::commit_target: return {false, true};
     case Act::soak:
-      if (to.plan(task.plan) == nullptr) return Outcome::failed;
-      if (to.plan(task.plan)->state == State::done) return Outcome::done;
-      if (to.plan(task.plan)->state == State::guarded)  // a failover has taken its commit away
-        return set_state(task.to, task.plan, State::guarded, State::committed) == Outcome::done
-                   ? Outcome::more
-                   : Outcome::failed;
-      if (to.plan(task.plan)->state != State::committed) return Outcome::failed;
-      if (const auto outcome = pump(task, true)) {
-        if (*outcome != Outcome::done) return outcome;
-        return ++journal_.soaked < 7 ? Outcome::more : Outcome::done;
+    case Act::finalize: return {after, true};
+    case Act::clean_target: return {before, before || hold(Rule::target_taken_over_before_clean)};
+    default: return tells_routers(act) ? Sides{} : Sides{true, true};
+  }
+}
+
+void World::begin_task(Coordinator& coordinator, int index) {
+  const Mission& plan = mission(coordinator.mission);
+  const Act act = coordinator.progress.act;
+  const Sides sides = needed(act);
+  for (int side = 0; side < 2; ++side) {
+    if (!(side == 0 ? sides.source : sides.target)) continue;
+    if (coordinator.sessions[static_cast<std::size_t>(side)].open) continue;
+    if (away(plan.at[static_cast<std::size_t>(side)])) {
+      if (chance(20)) {
+        coordinator.outcome = Outcome::failed;
+        coordinator.has_outcome = true;
       }
-      return std::nullopt;
-    case Act::finalize: {
-      PlanRow* row = to.plan(task.plan);
-      if (row == nullptr) return Outcome::failed;
-      if (row->state == State::committed) row->state = State::done;
-      to.committed();
-      return Outcome::done;
+      return;
     }
-    case Act::begin_cleanup: {
-      const PlanRow* row = from.plan(task.plan);
-      if (row == nullptr) return Outcome::failed;
-      if (row->state == State::cleaning || row->state == State::done) return Outcome::done;
-      return set_state(task.from, task.plan, State::committed, State::cleaning);
+    take_side(coordinator, side);
+  }
+  Task task;
+  task.act = act;
+  task.coordinator = index;
+  task.mission = coordinator.mission;
+  task.epoch = coordinator.epoch;
+  task.attempt = static_cast<int>(coordinator.progress.attempt);
+  task.copies = coordinator.progress.copies;
+  task.verify_again = coordinator.progress.verify_again;
+  task.sessions = coordinator.sessions;
+  for (int side = 0; side < 2; ++side) {
+    Session& session = task.sessions[static_cast<std::size_t>(side)];
+    const Database& database = this->database(plan.at[static_cast<std::size_t>(side)]);
+    // One that needs no taking over, or a new one in place of one that is stuck.
+    if (!session.open) session.ended = database.transactions_ended;
+    if (act == Act::back_out && side == 0 && hold(Rule::source_alone_backs_out)) {
+      session.stuck = false;
+      session.ended = database.transactions_ended;
     }
-    case Act::clean: return clean(task);
-    case Act::end_cleanup: {
-      const PlanRow* row = from.plan(task.plan);
-      if (row != nullptr && row->state == State::done) return Outcome::done;
-      return set_state(task.from, task.plan, State::cleaning, State::done);
+  }
+  tasks_.push_back(task);
+  coordinator.running = true;
+}
+
+/// Locks, the end of older backends, and a new epoch, at the sides that the next act needs.
+void World::take_over(Coordinator& coordinator) {
+  Mission& plan = mission(coordinator.mission);
+  const bool cleans = coordinator.progress.after_take_over == Act::clean_target;
+  const Act act =
+      coordinator.aborting && !cleans ? Act::back_out : coordinator.progress.after_take_over;
+  Sides sides = needed(act);
+  if (!hold(Rule::source_alone_backs_out) && act <= Act::commit) sides = {true, true};
+  if (act >= Act::back_out && act <= Act::aborted && !hold(Rule::source_alone_backs_out))
+    sides = {true, true};
+  if (act > Act::commit && act < Act::back_out && !hold(Rule::new_owner_alone_finalizes))
+    sides = {true, true};
+  if (tells_routers(act)) sides.source = true;
+  if ((sides.source && away(plan.from())) || (sides.target && away(plan.to()))) {
+    // Who asks for an end is told what stays where it is.
+    const bool late = act >= Act::begin_cleanup && act <= Act::end_cleanup;
+    if ((late && gone(plan.from())) || (act == Act::clean_target && gone(plan.to()))) {
+      plan.left = true;
+      ++done_.left;
+      coordinator.epoch = plan.journal.writer = ++epochs_;
+      coordinator.progress.act = late ? Act::finished : Act::aborted;
     }
-    case Act::back_out: return back_out(task);
-    case Act::abort_plan: {
-      PlanRow* row = from.plan(task.plan);
-      if (row != nullptr && row->state != State::preparing && row->state != State::capturing &&
-          row->state != State::aborted)
-        return Outcome::failed;
-      if (task.step == 1 && from.flushed() && to.flushed()) return Outcome::done;
-      if (task.step == 1) return std::nullopt;
-      task.step = 1;
-      for (Database* database : {&from, &to})
-        if (PlanRow* each = database->plan(task.plan)) {
-          each->state = State::aborted;
-          database->committed();
-        }
-      return std::nullopt;
-    }
-    default: return Outcome::failed;
+    return;
+  }
+  coordinator.epoch = ++epochs_;
+  coordinator.sessions = {};
+  if (sides.source) take_side(coordinator, 0);
+  if (sides.target) take_side(coordinator, 1);
+  if (hold(Rule::journal_read_under_lock))
+    coordinator.progress = reshard::resumed(plan.journal.progress);
+  plan.journal.writer = coordinator.epoch;
+  coordinator.bound = plan.journal.bound;
+  coordinator.outcome = Outcome::done;
+  coordinator.has_outcome = true;
+  const Act then = coordinator.progress.after_take_over;
+  const bool late = then >= Act::wait_commit_flushed && then <= Act::end_cleanup;
+  if (coordinator.aborting && !late && then != Act::clean_target &&
+      coordinator.progress.act == Act::take_over) {
+    coordinator.progress.after_take_over = Act::back_out;  // which finds out if it is committed
+    coordinator.progress.give_up = true;
+  } else if (late) {
+    coordinator.aborting = plan.abort_asked = false;
+  }
+}
+
+void World::take_side(Coordinator& coordinator, int side) {
+  Mission& plan = mission(coordinator.mission);
+  const auto at = static_cast<std::size_t>(side);
+  const int where = plan.at[at];
+  Database& database = this->database(where);
+  const auto same = [&](int other) {  // a rollback ends the reverse stream of its forward plan, too
+    return other == coordinator.mission || other == plan.reverts;
+  };
+  if (hold(Rule::old_backends_ended)) {
+    for (Task& task : tasks_)
+      if (same(task.mission))
+        for (std::size_t i = 0; i < 2; ++i)
+          if (mission(task.mission).at[i] == where && !rules_.backends_survive())
+            task.sessions[i].cut = true;
+    for (Coordinator& each : coordinators_)
+      if (same(each.mission) && &each != &coordinator)
+        for (std::size_t i = 0; i < 2; ++i)
+          if (mission(each.mission).at[i] == where) each.sessions[i].cut = true;
+  }
+  coordinator.sessions[at] = {true, false, database.transactions_ended, false};
+  if (PlanRow* row = database.plan(plan.number)) {
+    row->epoch = coordinator.epoch;
+    database.committed();
   }
 }
 

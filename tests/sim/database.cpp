@@ -10,18 +10,20 @@ PlanRow* Database::plan(PlanId plan) {
   return nullptr;
 }
 
-const PlanRow* Database::newest() const {
+const PlanRow* Database::newest(int vnode) const {
   const PlanRow* found = nullptr;
   for (const PlanRow& row : now.plans)
-    if (row.state != State::aborted && (found == nullptr || row.plan > found->plan)) found = &row;
+    if (has(row.vnodes, vnode) && row.state != State::aborted &&
+        (found == nullptr || row.plan > found->plan))
+      found = &row;
   return found;
 }
 
-Judgement Database::judge(bool vnode_known) const {
-  const PlanRow* plan = newest();
-  if (plan == nullptr) return {};
+Judgement Database::judge(int vnode, bool stored) const {
+  const PlanRow* plan = newest(vnode);
+  if (plan == nullptr || (!plan->source && plan->state == State::done)) return {};
   // A trigger that looks at `_vnode` alone does not know that such a row is captured.
-  if (!vnode_known && !rules_.hold(Rule::missing_vnode_computed))
+  if (!stored && !rules_.hold(Rule::missing_vnode_computed))
     return {plan->plan, false, false, false};
   Judgement judgement{plan->plan, false, false, true};
   switch (plan->state) {
@@ -39,54 +41,106 @@ Judgement Database::judge(bool vnode_known) const {
     case State::guarded: judgement.refused = rules_.hold(Rule::target_guard); break;
     case State::aborted: break;
   }
+  // Nobody writes past a fence while a trigger is away: only what should be logged is not.
+  if (!now.table.trigger || !now.table.enabled) judgement.logs = judgement.locks = false;
   return judgement;
 }
 
-bool Database::lock_row(Key key, TransactionId holder) {
-  const auto [lock, taken] = row_locks_.emplace(key, holder);
-  return taken || lock->second == holder;
+bool Database::hides(int stored, std::uint32_t ring) const {
+  if (stored < 0) return false;
+  const PlanRow* row = newest(stored);
+  if (row == nullptr) return false;
+  if (row->state == State::done && (row->source || !rules_.hold(Rule::done_row_hides)))
+    return false;
+  if (row->base != 0 && ring == row->base) return !row->source;
+  if (row->next != 0 && ring == row->next) return row->source;
+  return row->state == State::guarded ||
+         (row->source && (row->state == State::committed || row->state == State::cleaning));
 }
 
-void Database::unlock(TransactionId holder) {
-  const auto remove = [](auto& from, auto held) {
-    from.erase(std::remove_if(from.begin(), from.end(), held), from.end());
-  };
-  remove(without_trigger_, [&](TransactionId each) { return each == holder; });
-  remove(shared_, [&](const auto& lock) { return lock.second == holder; });
-  for (auto lock = row_locks_.begin(); lock != row_locks_.end();)
-    lock = lock->second == holder ? row_locks_.erase(lock) : std::next(lock);
-}
-
-bool Database::barrier_open(PlanId plan) const {
-  return std::none_of(shared_.begin(), shared_.end(), [&](const auto& lock) {
-    return lock.first == plan || (lock.first < plan && rules_.hold(Rule::barrier_for_older_plans));
+bool Database::under_way(const PlanRow& row) const {
+  if (row.state == State::aborted || row.state == State::done) return false;
+  return std::none_of(now.plans.begin(), now.plans.end(), [&](const PlanRow& each) {
+    return each.reverts == row.plan && (each.state == State::committed ||
+                                        each.state == State::cleaning || each.state == State::done);
   });
 }
 
-bool Database::commit(const Changes& changes, int version, bool synchronous) {
-  Content next = now;
-  for (const auto& [key, row] : changes.rows) {
-    if (row) {
-      next.rows[key] = *row;
-      next.deleted.erase(key);
-    } else {
-      next.rows.erase(key);
-      next.deleted.insert(key);
-    }
-    if (row && version > 0) next.rows[key].version = version;
-    const auto known = changes.versions.find(key);
-    next.last[key] = version > 0 || known == changes.versions.end() ? version : known->second;
+PlanId Database::conflict(Vnodes vnodes, PlanId plan, PlanId reverts) const {
+  for (const PlanRow& row : now.plans)
+    if (row.plan != plan && row.plan != reverts && (row.vnodes & vnodes) != 0 && under_way(row))
+      return row.plan;
+  return 0;
+}
+
+bool Database::empty() const {
+  return std::none_of(now.slots.begin(), now.slots.end(),
+                      [](const Slot& slot) { return slot.present; });
+}
+
+/// A key's older entries are as good as its newest where the log is full.
+void Database::log(int plan, Key key) {
+  for (int i = 0; now.log.full() && i < now.log.size(); ++i) {
+    const LogEntry old = now.log[i];
+    const bool again = std::any_of(
+        now.log.begin() + i + 1, now.log.end(),
+        [&](const LogEntry& each) { return each.key == old.key && each.plan == old.plan; });
+    if (again)
+      now.log.erase_if([&](const LogEntry& each) { return each.sequence == old.sequence; });
   }
-  for (auto row = next.rows.begin(); row != next.rows.end(); ++row)
-    for (auto other = next.rows.begin(); other != row; ++other)
-      if (row->second.unique != 0 && row->second.unique == other->second.unique) return false;
-  next.log.insert(next.log.end(), changes.log.begin(), changes.log.end());
-  now = std::move(next);
+  now.log.push_back(
+      {next_sequence++, static_cast<std::int8_t>(plan), static_cast<std::int8_t>(key)});
+}
+
+bool Database::lock_row(Key key, TransactionId holder) {
+  TransactionId& lock = row_locks_[static_cast<std::size_t>(key)];
+  if (lock == 0) lock = holder;
+  return lock == holder;
+}
+
+void Database::unlock(TransactionId holder) {
+  writers_.erase_if([&](TransactionId each) { return each == holder; });
+  shared_.erase_if([&](const Shared& lock) { return lock.holder == holder; });
+  for (TransactionId& lock : row_locks_)
+    if (lock == holder) lock = 0;
+  if (exclusive == holder) exclusive = 0;
+}
+
+bool Database::barrier_open(PlanId plan) {
+  const PlanRow* own = this->plan(plan);
+  return std::none_of(shared_.begin(), shared_.end(), [&](const Shared& lock) {
+    if (lock.plan == plan) return true;
+    const PlanRow* row = this->plan(lock.plan);
+    return rules_.hold(Rule::barrier_for_older_plans) && lock.plan < plan && row != nullptr &&
+           own != nullptr && (row->vnodes & own->vnodes) != 0;
+  });
+}
+
+bool Database::commit(const Changes& changes, bool synchronous) {
+  if (now.table.unique_index) {
+    auto next = now.slots;
+    for (const auto& [key, slot] : changes.rows) next[static_cast<std::size_t>(key)] = slot;
+    for (const auto& [key, slot] : changes.rows)
+      for (Key other = 0; slot.present && slot.unique != 0 && other < kKeys; ++other) {
+        const Slot& there = next[static_cast<std::size_t>(other)];
+        if (other != key && there.present && there.unique == slot.unique) return false;
+      }
+  }
+  for (const auto& [key, slot] : changes.rows) this->slot(key) = slot;
+  for (const LogEntry& entry : changes.log) {
+    if (now.log.full()) {
+      log(entry.plan, entry.key);
+      now.log.back().sequence = entry.sequence;
+    } else {
+      now.log.push_back(entry);
+    }
+  }
   committed(synchronous);
   return true;
 }
 
 void Database::committed(bool synchronous) {
+  if (!may_fail_over) return;
   if (synchronous && !lagging_standby) {
     standby_ = now;
     unflushed_ = 0;
@@ -96,8 +150,17 @@ void Database::committed(bool synchronous) {
 }
 
 void Database::replicate() {
+  if (!may_fail_over || unflushed_ == 0) return;
   standby_ = now;
   unflushed_ = 0;
+}
+
+void Database::restart() {
+  shared_.clear();
+  writers_.clear();
+  row_locks_.fill(0);
+  exclusive = 0;
+  ++transactions_ended;
 }
 
 void Database::fail_over() {
@@ -106,10 +169,7 @@ void Database::fail_over() {
   now.timeline = timeline + 1;
   standby_ = now;
   unflushed_ = 0;
-  shared_.clear();
-  without_trigger_.clear();
-  row_locks_.clear();
-  ++transactions_ended;
+  restart();
 }
 
 }  // namespace sim

@@ -1,41 +1,28 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
-#include <optional>
 
-#include <boost/container/flat_map.hpp>
-#include <boost/container/flat_set.hpp>
-#include <boost/container/small_vector.hpp>
-#include <boost/container/static_vector.hpp>
-
+#include "tests/sim/few.hpp"
+#include "tests/sim/ring.hpp"
 #include "tests/sim/rules.hpp"
 
 namespace sim {
 
-using Key = int;
 using PlanId = int;
 using TransactionId = int;
 
-/// Keys below this are of the vnode that moves, the others of one that stays.
-inline constexpr Key kMovingKeys = 3;
-inline constexpr Key kKeys = 5;
-inline bool moves(Key key) { return key < kMovingKeys; }
+inline constexpr int kPlansMost = 8;
+inline constexpr std::int8_t kNoVnode = -1;
 
-/// Worlds are copied whole at each commit, a million of them are run, and all in them is few: so
-/// nothing is allocated.
-template <typename T>
-using Few = boost::container::small_vector<T, 8>;
-template <typename T>
-using ByKey = boost::container::flat_map<Key, T, std::less<>,
-                                         boost::container::static_vector<std::pair<Key, T>, kKeys>>;
-using Keys =
-    boost::container::flat_set<Key, std::less<>, boost::container::static_vector<Key, kKeys>>;
-
-struct Row {
-  int version = 0;  ///< of the write that made it: rises from write to write
+/// A key's row, or that it has none.
+struct Slot {
+  int last = 0;  ///< version of the last write that is known here, a delete's too; 0: none is
   int id = 0;
-  int unique = 0;         ///< 0: none; else no two rows may have it
-  bool has_vnode = true;  ///< false: `_vnode` is NULL
+  std::int8_t unique = 0;         ///< 0: none; else no two rows may have it
+  std::int8_t stored = kNoVnode;  ///< `_vnode`, which may be NULL, or wrong
+  bool present = false;
+  bool left_over = false;  ///< was there before the run, at a shard that does not own it
 };
 
 enum class State : std::uint8_t {
@@ -51,26 +38,44 @@ enum class State : std::uint8_t {
 
 struct PlanRow {
   PlanId plan = 0;
+  PlanId reverts = 0;
   bool source = false;  ///< in this database the plan's vnodes are moved away
   State state = State::preparing;
+  Vnodes vnodes = 0;
   int attempt = 0;
   int epoch = 0;
   bool decided = false;  ///< committed, and no failover can take that back
+  bool ids_kept = false;
+  std::uint32_t base = 0, next = 0;  ///< digests of rings; 0: not bound
 };
 
 struct LogEntry {
   int sequence = 0;
-  Key key = 0;
+  std::int8_t plan = 0;
+  std::int8_t key = 0;
+};
+using Log = Few<LogEntry, 48>;
+
+/// The bucket's table, by what the catalogue says of it.
+struct Table {
+  int oid = 1;
+  int version = 1;  ///< rises with each change of its definition
+  bool trigger = false, enabled = true;
+  bool unique_index = true;
+  bool operator==(const Table&) const = default;
 };
 
 /// What a transaction changes, whole, when it commits.
 struct Changes {
-  Few<std::pair<Key, std::optional<Row>>> rows;  ///< nullopt: deleted
-  ByKey<int> versions;                           ///< of those keys; 0: given at the commit
-  Few<LogEntry> log;
+  struct Row {
+    Key key = 0;
+    Slot slot;
+  };
+  Few<Row, kKeys> rows;
+  Log log;
 };
 
-/// What a trigger makes of a write to a moving row.
+/// What a trigger makes of a write to a row.
 struct Judgement {
   PlanId plan = 0;  ///< 0: none concerns it
   bool refused = false;
@@ -84,11 +89,10 @@ class Database {
  public:
   /// A copy of everything that a crash may take back.
   struct Content {
-    ByKey<Row> rows;
-    ByKey<int> last;  ///< version of a key's last change, deletes included: what a reader sees
-    Keys deleted;     ///< keys whose last change that was
-    Few<PlanRow> plans;
-    Few<LogEntry> log;
+    std::array<Slot, kKeys> slots{};
+    Few<PlanRow, kPlansMost> plans;
+    Log log;
+    Table table;
     int timeline = 1;
   };
 
@@ -97,25 +101,38 @@ class Database {
   Content now;
   int last_id = 0;  // sequences are not transactional
   int next_sequence = 1;
-  bool lagging_standby =
-      false;  ///< commits reach the standby later: a failover loses the last ones
+  bool may_fail_over = false;
+  bool lagging_standby = false;  ///< commits reach it later: a failover loses the last ones
+  long away_until = 0;           ///< nobody reaches it until then
+  int transactions_ended = 0;    ///< rises when all that ran were ended
 
-  [[nodiscard]] Judgement judge(bool vnode_known) const;
+  Slot& slot(Key key) { return now.slots[static_cast<std::size_t>(key)]; }
+  [[nodiscard]] const Slot& slot(Key key) const { return now.slots[static_cast<std::size_t>(key)]; }
   PlanRow* plan(PlanId plan);
+  [[nodiscard]] Judgement judge(int vnode, bool stored) const;
   /// The newest plan of the vnode that counts: an aborted one does not.
-  [[nodiscard]] const PlanRow* newest() const;
+  [[nodiscard]] const PlanRow* newest(int vnode) const;
+  /// As the view `reshard_side`: rows of that stored vnode are another shard's, by that ring.
+  [[nodiscard]] bool hides(int stored, std::uint32_t ring) const;
+  /// Neither aborted nor done, nor taken back.
+  [[nodiscard]] bool under_way(const PlanRow& row) const;
+  /// A plan that has a vnode of these and is not over here; 0: none.
+  [[nodiscard]] PlanId conflict(Vnodes vnodes, PlanId plan, PlanId reverts) const;
+  [[nodiscard]] bool empty() const;
 
-  void lock_shared(PlanId plan, TransactionId holder) { shared_.emplace_back(plan, holder); }
+  void log(int plan, Key key);
+  void lock_shared(PlanId plan, TransactionId holder) { shared_.push_back({plan, holder}); }
   bool lock_row(Key key, TransactionId holder);
-  /// A write to a table that has no trigger yet: CREATE TRIGGER waits for it.
-  void lock_table(TransactionId holder) { without_trigger_.push_back(holder); }
-  [[nodiscard]] bool triggers_may_come() const { return without_trigger_.empty(); }
+  /// Every writer has the table's lock from its first statement on.
+  void lock_table(TransactionId holder) { writers_.push_back(holder); }
+  [[nodiscard]] const Few<TransactionId, 16>& writers() const { return writers_; }
+  TransactionId exclusive = 0;  ///< who has the table for itself, to change it
   void unlock(TransactionId holder);
-  /// Whether an exclusive lock of the plan would be granted: `older` ones of the vnode too.
-  [[nodiscard]] bool barrier_open(PlanId plan) const;
+  /// Whether an exclusive lock of the plan would be granted: `older` ones of its vnodes too.
+  [[nodiscard]] bool barrier_open(PlanId plan);
 
   /// False: a unique value is taken, and nothing is changed.
-  bool commit(const Changes& changes, int version, bool synchronous = true);
+  bool commit(const Changes& changes, bool synchronous = true);
   /// After a change of `now` by hand, in a transaction of its own.
   void committed(bool synchronous = true);
   /// Its standby, where it has one that may lag, has everything.
@@ -123,15 +140,20 @@ class Database {
   void replicate();  ///< the standby catches up
   /// The standby takes over: whatever it has not got is gone, and so is every transaction.
   void fail_over();
-  int transactions_ended = 0;  ///< rises when all that ran were ended
+  /// It starts anew: every transaction is gone.
+  void restart();
 
  private:
+  struct Shared {
+    PlanId plan = 0;
+    TransactionId holder = 0;
+  };
   const Rules& rules_;
   Content standby_;
   int unflushed_ = 0;
-  Few<std::pair<PlanId, TransactionId>> shared_;
-  ByKey<TransactionId> row_locks_;
-  Few<TransactionId> without_trigger_;
+  Few<Shared, 48> shared_;
+  std::array<TransactionId, kKeys> row_locks_{};
+  Few<TransactionId, 16> writers_;
 };
 
 }  // namespace sim

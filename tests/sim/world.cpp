@@ -5,68 +5,112 @@
 namespace sim {
 
 World::World(std::uint32_t seed, const Rules& rules)
-    : random_(seed), rules_(rules), databases_{Database(rules), Database(rules)} {
-  scenario_.story = static_cast<Scenario::Story>(any(3));
-  scenario_.failovers = chance(40);
-  scenario_.lagging_standbys = scenario_.failovers && chance(40);
-  scenario_.second_coordinators = chance(50);
-  scenario_.zombie_router = chance(40);
-  scenario_.clock_jumps = chance(40);
-  scenario_.deaf_routers = chance(50);
-  scenario_.quiet = chance(30);
-  routers_.resize(2);
-  writers_.resize(4);
-  databases_[1].last_id = 0;
-  Changes first;
-  for (Key key = 0; key < kKeys; ++key) {
-    Row row;
-    row.id = ++databases_[0].last_id;
-    row.unique = key < 2 ? key + 1 : 0;
-    row.has_vnode = key != 1;
-    row.version = ++version_;
-    first.rows.emplace_back(key, row);
-    first.versions[key] = row.version;
-    acknowledged_[static_cast<std::size_t>(key)] = seen_[static_cast<std::size_t>(key)] =
-        row.version;
+    : draws_(seed), rules_(rules),
+      scenario_(draws_), databases_{Database(rules), Database(rules), Database(rules)} {
+  coordinators_.reserve(16);
+  tasks_.reserve(16);
+  Ring ring;
+  for (int vnode = 0; vnode < kVnodes; ++vnode)
+    ring.owner[static_cast<std::size_t>(vnode)] =
+        static_cast<std::uint8_t>(scenario_.all_there ? 0 : any(kDatabases - (vnode < 2 ? 1 : 0)));
+  for (Router& router : routers_) router.ring = ring;
+  first_ring_ = ring;
+  for (std::size_t vnode = 0; vnode < kVnodes; ++vnode) owner_[vnode] = ring.owner[vnode];
+  for (Database& database : databases_) {
+    database.may_fail_over = scenario_.failovers;
+    database.lagging_standby = scenario_.lagging_standbys;
   }
-  databases_[0].commit(first, 0);
-  for (Database& database : databases_) database.lagging_standby = scenario_.lagging_standbys;
-  databases_[0].replicate();
-  journal_.progress = reshard::Progress{};
+  for (Key key = 0; key < kKeys; ++key) {
+    const auto at = static_cast<std::size_t>(key);
+    const int vnode = vnode_of(key), owner = ring.of(vnode);
+    Slot left;
+    left.last = ++version_;  // of long ago
+    Slot slot;
+    slot.last = acknowledged_[at] = seen_[at] = ++version_;
+    slot.present = !chance(15);
+    told_by_[at] = seen_at_[at] = owner;
+    if (slot.present) {
+      slot.id = ++database(owner).last_id;
+      slot.unique = static_cast<std::int8_t>(vnode * 2 + 1 + key % kKeysEach);
+      slot.stored = static_cast<std::int8_t>(vnode);
+      if (scenario_.odd_vnodes && chance(30)) slot.stored = kNoVnode;
+    } else {
+      deleted_[at] = slot.last;
+    }
+    database(owner).slot(key) = slot;
+    if (!scenario_.left_overs || !chance(30)) continue;
+    const int elsewhere = (owner + 1 + any(kDatabases - 1)) % kDatabases;
+    left.present = left.left_over = true;
+    left.id = ++database(elsewhere).last_id;
+    left.stored = static_cast<std::int8_t>(chance(50) ? kNoVnode : any(kKeyedVnodes));
+    database(elsewhere).slot(key) = left;
+  }
+  for (Database& database : databases_) {
+    database.committed(false);
+    database.replicate();
+  }
+  for (int i = 0; i < scenario_.plans; ++i) {
+    Mission mission;
+    mission.plan_at = i == 0 || chance(40) ? 0 : any(900);
+    mission.start_at = mission.plan_at + (chance(50) ? any(100) : any(700));
+    if (i > 0 && mission.plan_at != 0 && chance(50)) mission.after = i - 1;
+    mission.rolls_back = scenario_.rollbacks && chance(60);
+    mission.soaks = 3 + any(5);
+    if (scenario_.aborts && chance(25)) mission.abort_at = mission.start_at + any(400);
+    missions_.push_back(mission);
+  }
 }
 
-void World::violate(const std::string& what) {
-  static constexpr const char* kStories[] = {"there", "there and rolled back",
-                                             "there, cleaned and back"};
-  std::string with = kStories[static_cast<std::size_t>(scenario_.story)];
-  if (scenario_.failovers) with += ", failovers";
-  if (scenario_.lagging_standbys) with += " to lagging standbys";
-  if (scenario_.second_coordinators) with += ", second coordinators";
-  if (scenario_.zombie_router) with += ", a router that hears nothing";
-  if (scenario_.clock_jumps) with += ", clocks that jump";
-  if (scenario_.deaf_routers) with += ", routers that are cut off";
-  if (!violation_)
-    violation_ = "(" + with + ") tick " + std::to_string(now_) + ", plan " +
-                 std::to_string(journal_.direction.plan) + ", " +
-                 std::string(reshard::to_string(journal_.progress.act)) + ": " + what;
+void World::violate(Wrong wrong, const std::string& what) {
+  if (wrong_ != Wrong::nothing) return;
+  wrong_ = wrong;
+  std::string with;
+  const auto add = [&](bool is, const char* name) {
+    if (is) with += (with.empty() ? "" : ", ") + std::string(name);
+  };
+  add(scenario_.failovers,
+      scenario_.lagging_standbys ? "failovers to lagging standbys" : "failovers");
+  add(scenario_.second_coordinators, "second coordinators");
+  add(scenario_.stopped_coordinators, "coordinators that stop");
+  add(scenario_.zombie_router, "a router that hears nothing");
+  add(scenario_.clock_jumps, "clocks that jump");
+  add(scenario_.deaf_routers, "routers that are cut off");
+  add(scenario_.bystander, "edits of the ring");
+  add(table_changes_ > 0, "changes of tables");
+  add(scenario_.left_overs, "left-overs");
+  add(scenario_.failing_statements, "statements that fail");
+  add(left_, "a server away");
+  violation_ = std::string(kWrongNames[static_cast<std::size_t>(wrong)]) + " (" + with + ") tick " +
+               std::to_string(now_) + ": " + what + ";";
+  for (const Mission& each : missions_)
+    if (each.number != 0)
+      violation_ += " plan " + std::to_string(each.number) + " of " + std::to_string(each.vnodes) +
+                    " from " + std::to_string(each.from()) + " to " + std::to_string(each.to()) +
+                    (each.status == Mission::Status::over ? " is over at " : " is at ") +
+                    std::string(to_string(each.journal.progress.act)) + ".";
 }
 
 std::optional<std::string> World::run() {
-  constexpr long kTicksMost = 12'000;
-  while (!violation_ && now_ < kTicksMost) {
+  while (wrong_ == Wrong::nothing && now_ < kTicksMost) {
     step();
-    const bool idle = std::all_of(writers_.begin(), writers_.end(), [](const Writer& writer) {
-      return writer.step == Writer::Step::idle;
-    });
-    const bool settled = std::all_of(routers_.begin(), routers_.end(), [](const Router& router) {
-      return router.up && !router.pending;
-    });
-    if (ending_ && idle && settled && tasks_.empty()) {
-      check_end();
-      return violation_;
+    if (!over()) continue;
+    for (int i = 0; i < 200 && wrong_ == Wrong::nothing; ++i) {  // what is under way ends
+      ++now_;
+      for (Writer& writer : writers_)
+        if (writer.step != Writer::Step::idle) step_writer(writer);
+      for (Reader& reader : readers_)
+        if (reader.step != Reader::Step::idle) step_reader(reader);
     }
+    check_end();
+    break;
   }
-  if (!violation_) violate("it never ends");
+  if (wrong_ == Wrong::nothing && now_ >= kTicksMost) {
+    const bool without =
+        std::any_of(databases_.begin(), databases_.end(),
+                    [&](const Database& each) { return each.away_until >= kForGood; });
+    violate(without ? Wrong::never_ends_without_server : Wrong::never_ends, "it never ends");
+  }
+  if (wrong_ == Wrong::nothing) return std::nullopt;
   return violation_;
 }
 
@@ -74,75 +118,21 @@ void World::step() {
   ++now_;
   for (Writer& writer : writers_)
     if (chance(50)) step_writer(writer);
+  for (Reader& reader : readers_)
+    if (chance(40)) step_reader(reader);
   for (Router& router : routers_)
     if (chance(30)) step_router(router);
+  step_people();
+  edit_rings();
+  change_tables();
   step_coordinators();
   for (std::size_t i = 0; i < tasks_.size(); ++i)
-    if (chance(50)) step_task(i);
-  if (chance(30)) read();
-  if (chance(30)) check_ids();
-  for (Database& database : databases_)
-    if (chance(5)) database.replicate();
+    if (chance(50)) step_task(static_cast<int>(i));
+  if (scenario_.failovers)
+    for (Database& database : databases_)
+      if (chance(5)) database.replicate();
+  check();
   if (!calm()) fault();
-}
-
-void World::fault() {
-  if (scenario_.clock_jumps && chance(1))
-    routers_[static_cast<std::size_t>(any(static_cast<int>(routers_.size())))].jump +=
-        any(400) - 200;
-  if (scenario_.deaf_routers && chance(1))
-    routers_[static_cast<std::size_t>(any(static_cast<int>(routers_.size())))].deaf_until =
-        now_ + any(250);
-  const bool soaking = journal_.progress.act == reshard::Act::soak;  // in days, much may happen
-  if (scenario_.failovers && chance(soaking ? 2 : 1) && chance(40)) fail_over(any(2));
-}
-
-/// What clients were told, and lost with a standby that lagged, is not the protocol's to keep.
-void World::fail_over(int database) {
-  Database& failed = databases_[static_cast<std::size_t>(database)];
-  const auto before = failed.now.last;
-  failed.fail_over();
-  for (const auto& [key, version] : before) {
-    const int left = failed.now.last[key];
-    if (version == left) continue;
-    auto& acknowledged = acknowledged_[static_cast<std::size_t>(key)];
-    auto& seen = seen_[static_cast<std::size_t>(key)];
-    if (!scenario_.lagging_standbys) continue;
-    if (told_by_[static_cast<std::size_t>(key)] == database && acknowledged <= version)
-      acknowledged = std::min(acknowledged, left);
-    if (seen_at_[static_cast<std::size_t>(key)] == database && seen <= version)
-      seen = std::min(seen, left);
-  }
-}
-
-void World::check_end() {
-  const int holder = decided_plan_ == 0 ? 0 : decided_plan_ == 1 ? 1 : 0;
-  for (const Router& router : routers_)
-    if (owner(router.generation) != holder)
-      violate("a router is on a ring that is not the one in force");
-  Database& owning = databases_[static_cast<std::size_t>(holder)];
-  for (Key key = 0; key < kMovingKeys; ++key) {
-    const int last = owning.now.last[key];
-    if (last < acknowledged_[static_cast<std::size_t>(key)])
-      violate("lost: key " + std::to_string(key) + " is version " + std::to_string(last) + ", " +
-              std::to_string(acknowledged_[static_cast<std::size_t>(key)]) + " was acknowledged");
-    const auto row = owning.now.rows.find(key);
-    const bool there = row != owning.now.rows.end();
-    if (there && row->second.version != last)
-      violate("back from the dead: key " + std::to_string(key));
-    if (!there && !owning.now.deleted.contains(key)) violate("gone: key " + std::to_string(key));
-  }
-}
-
-/// deleteMany and updateObjects find rows by their id: two of one id, and another's row is gone.
-void World::check_ids() {
-  for (const Database& database : databases_) {
-    const auto& rows = database.now.rows;
-    for (auto row = rows.begin(); row != rows.end(); ++row)
-      if (std::any_of(rows.begin(), row,
-                      [&](const auto& other) { return other.second.id == row->second.id; }))
-        violate("two rows have the id " + std::to_string(row->second.id));
-  }
 }
 
 }  // namespace sim

@@ -1,238 +1,249 @@
 #pragma once
 
-#include <array>
+#include <algorithm>
 #include <optional>
 #include <string>
 #include <vector>
 
-#include "reshard/step.hpp"
-#include "tests/sim/database.hpp"
-#include "tests/sim/rules.hpp"
+#include "tests/sim/mission.hpp"
+#include "tests/sim/router.hpp"
+#include "tests/sim/scenario.hpp"
 
 namespace sim {
 
-/// A run's draws, all of them from its seed: splitmix64 (Steele, Lea and Flood, 2014), whose
-/// seeding costs nothing.
-class Draws {
- public:
-  explicit Draws(std::uint64_t seed) : state_(seed) {}
-  std::uint32_t operator()() {
-    std::uint64_t mixed = state_ += 0x9e3779b97f4a7c15;
-    mixed = (mixed ^ (mixed >> 30)) * 0xbf58476d1ce4e5b9;
-    mixed = (mixed ^ (mixed >> 27)) * 0x94d049bb133111eb;
-    return static_cast<std::uint32_t>((mixed ^ (mixed >> 31)) >> 32);
-  }
-
- private:
-  std::uint64_t state_;
+/// What must not be.
+enum class Wrong : std::uint8_t {
+  nothing,
+  lost,            ///< an acknowledged write
+  back_from_dead,  ///< a deleted object
+  went_back,       ///< a read, behind what anybody has seen
+  absent,          ///< to a read, though it exists all along
+  found_twice,     ///< by one find
+  two_ids,
+  two_uniques,
+  misplaced,  ///< a row at a shard that does not own it
+  refused,    ///< the owner is up, and writes are refused for too long
+  closed,     ///< a change of the ring has closed the way
+  never_ends,
+  never_ends_without_server,
+  no_ring,  ///< a router is not on the ring in force
+  differs,  ///< the two sides, in a soak or where a verification has no cause
+  count,
 };
 
-/// What a run is about; all of it from its seed.
-struct Scenario {
-  enum class Story : std::uint8_t {
-    there,
-    there_and_rolled_back,
-    there_cleaned_and_back
-  } story = Story::there;
-  bool failovers = false;
-  bool lagging_standbys = false;
-  bool second_coordinators = false;
-  bool zombie_router = false;  ///< writes to the first database, whatever it is told
-  bool clock_jumps = false;
-  bool quiet = false;         ///< few writes: what was missed is not written again soon
-  bool deaf_routers = false;  ///< at times nothing reaches them but their clients
-};
-
-struct Pending {
-  PlanId plan = 0;
-  int generation = 0;
-};
-
-struct Router {
-  int generation = 1;  // odd: the moving vnode is the first database's, even: the second's
-  std::optional<Pending> pending;
-  bool blocked = false;
-  int in_flight = 0;
-  bool leased = false;
-  long lease_until = 0;
-  long jump = 0;  // of the wall's clock
-  bool up = true;
-  int incarnation = 0;
-  long deaf_until = 0;  // to coordinators, and its questions to databases wait
-  enum class Renewal : std::uint8_t { none, asked, read } renewal = Renewal::none;
-  long asked_at = 0;
-  State read = State::preparing;
-  bool read_decided = false;
-  PlanId read_of = 0;
-};
-
-/// A client's write, from its router to its answer.
-struct Writer {
-  enum class Step : std::uint8_t {
-    idle,
-    judge,
-    lock,
-    judge_again,
-    rows,
-    commit,
-    answer
-  } step = Step::idle;
-  int router = 0;  // -1: the zombie
-  int incarnation = 0;
-  int database = 0;
-  Few<std::pair<Key, std::optional<int>>> keys;  // with their new unique values; nullopt: deleted
-  bool loses_vnode = false;                      // a batch put of an old router
-  bool by_filter = false;
-  bool owner_of_moving = false;  // the shard, by the router's ring
-  bool counted = false;          // in its router's in_flight
-  long pause = 0;                // a slow statement: it goes on then
-  TransactionId transaction = 0;
-  int ended = 0;
-  Judgement judgement;
-  Few<LogEntry> log;
-  Few<std::pair<Key, int>> written;
-};
-
-/// A statement, or a few, that a coordinator has sent to databases: it goes on when its coordinator
-/// dies.
-struct Task {
-  reshard::Act act = reshard::Act::finished;
-  int coordinator = 0;
-  PlanId plan = 0;
-  int epoch = 0;
-  int attempt = 0;
-  bool copies = true;
-  bool verify_again = false;
-  int step = 0;
-  int from = 0, to = 0;
-  std::array<int, 2> ended{};
-  Few<LogEntry> log;
-  ByKey<std::optional<Row>> rows;
-  ByKey<int> versions;
-  Key key = 0;
-  long pause = 0;
-  bool beside = false;  // nobody waits for it
-};
-
-/// Which way a plan goes.
-struct Direction {
-  PlanId plan = 1;
-  int from = 0, to = 1, generation = 2;
-};
-
-struct Coordinator {
-  Direction direction;
-  bool alive = true;
-  bool sessions = true;  // its locks and connections
-  int source_ended = 0;  // how often transactions of its source had been ended when it took over
-  int epoch = 0;
-  reshard::Progress progress;
-  bool running = false;  // a task of its is
-  std::optional<reshard::Outcome> outcome;
-  int tries = 0;
-  std::size_t router = 0;
-  long since = 0;
-};
-
-/// What outlives coordinators.
-struct Journal {
-  reshard::Progress progress;
-  Direction direction;
-  Key copied = 0;
-  std::array<int, 2> timelines{};  // 0: not noted yet
-  int soaked = 0;
-};
+inline constexpr std::array<std::string_view, static_cast<std::size_t>(Wrong::count)> kWrongNames{
+    "nothing",
+    "lost",
+    "back_from_dead",
+    "went_back",
+    "absent",
+    "found_twice",
+    "two_ids",
+    "two_uniques",
+    "misplaced",
+    "refused",
+    "closed",
+    "never_ends",
+    "never_ends_without_server",
+    "no_ring",
+    "differs"};
 
 class World {
  public:
   World(std::uint32_t seed, const Rules& rules);
-  /// Runs to the plan's end. The first thing found that must not be.
+  /// Runs until all plans are over. The first thing found that must not be.
   std::optional<std::string> run();
 
-  /// How many of the story's plans were carried out.
-  [[nodiscard]] int plans_done() const { return decided_plan_; }
+  [[nodiscard]] Wrong wrong() const { return wrong_; }
+  [[nodiscard]] const Scenario& scenario() const { return scenario_; }
   [[nodiscard]] long ticks() const { return now_; }
+  /// What was carried out.
+  struct Done {
+    int moved = 0, moved_back = 0, chains = 0, aborted = 0, left = 0, finds = 0;
+  };
+  [[nodiscard]] const Done& done() const { return done_; }
 
  private:
+  static constexpr int kRouters = 2;
   static constexpr long kLease = 60;
   static constexpr long kMargin = 10;
+  static constexpr long kCalm = 2'200;  ///< no more faults from there: all must end
+  static constexpr long kTicksMost = 10'000;
+  static constexpr long kRefusedMost = 700;  ///< after the last fault
+  static constexpr long kForGood = 1'000'000;
+  using Answered = std::optional<reshard::Outcome>;
 
   void step();
-  void violate(const std::string& what);
-  bool chance(int percent) { return static_cast<int>(random_() % 100) < percent; }
-  int any(int below) { return static_cast<int>(random_() % static_cast<unsigned>(below)); }
-  [[nodiscard]] bool calm() const { return now_ > 2500; }  // no more faults: all must end
+  void violate(Wrong wrong, const std::string& what);
+  bool chance(int percent) { return draws_.chance(percent); }
+  int any(int below) { return draws_.any(below); }
+  [[nodiscard]] bool calm() const { return now_ > kCalm; }
+  [[nodiscard]] bool hold(Rule rule) const { return rules_.hold(rule); }
+  Database& database(int index) { return databases_[static_cast<std::size_t>(index)]; }
+  [[nodiscard]] bool away(int index) const {
+    return databases_[static_cast<std::size_t>(index)].away_until > now_;
+  }
+  [[nodiscard]] bool gone(int index) const {
+    return databases_[static_cast<std::size_t>(index)].away_until >= kForGood;
+  }
+  Mission& mission(int index) { return missions_[index]; }
+  [[nodiscard]] const Mission& mission_of(PlanId plan) const {
+    return *std::find_if(missions_.begin(), missions_.end(),
+                         [&](const Mission& each) { return each.number == plan; });
+  }
 
-  // clients
+  // writes
   void begin_write(Writer& writer);
   void step_writer(Writer& writer);
-  void fail(Writer& writer);
+  void judge(Writer& writer, bool again);
   void commit(Writer& writer);
   void answer(Writer& writer);
   void release(Writer& writer);
-  [[nodiscard]] bool serves(const Router& router) const;
-  static int owner(int generation) { return generation % 2 == 1 ? 0 : 1; }
-  void read();
+  void count(Writer& writer, int by);
+  [[nodiscard]] bool serves(const Router& router, Vnodes vnodes) const;
+
+  // reads
+  void begin_read(Reader& reader);
+  void step_reader(Reader& reader);
+  void look(Reader& reader, int shard);
+  void answer(const Reader& reader);
+  /// Whether reads are under way that were planned by a ring by which some vnode is not `owner`'s.
+  [[nodiscard]] bool reads_elsewhere(Vnodes vnodes, int owner) const;
+  [[nodiscard]] bool finds_by_others(const Ring& ring) const;
 
   // routers
   void step_router(Router& router);
   void restart(Router& router);
-  void heard(Router& router, State state, bool decided);
-  [[nodiscard]] bool decided_at_source(const Router& router);
-  void activate(Router& router);
+  void heard(Router& router, const PlanRow* row);
+  const PlanRow* asked(const Router& router);
+  static void activate(Router& router);
+  static void opened(Router& router);
+  [[nodiscard]] bool taken(const Router& router, PlanId plan) const;
   [[nodiscard]] long clock(const Router& router) const;
-  [[nodiscard]] State source_state(const Router& router);
+  [[nodiscard]] bool expired(const Router& router) const;
+  [[nodiscard]] bool reached(const Router& router) {
+    return router.up && router.deaf_until <= now_ && (calm() || !chance(2));
+  }
+  enum class Answer : std::uint8_t { done, other_ring, prepared, refused };
+  Answer prepare(Router& router, const Coordinator& coordinator, std::uint32_t base);
+  bool older(Router& router, const Coordinator& coordinator, bool notes);
+
+  // people
+  void step_people();
+  void plan(Mission& mission);
+  void roll_back(int index);
+  void edit_rings();
+  bool edit(Router& router);
+  void change_tables();
+  [[nodiscard]] bool may_change_table(int index);
 
   // coordinators
   void step_coordinators();
-  void step_coordinator(std::size_t index);
-  void start_coordinator();
-  void begin_act(Coordinator& coordinator, std::size_t index);
+  void step_coordinator(int index);
+  void start_coordinator(int mission);
+  bool record(Coordinator& coordinator);
+  void begin_act(Coordinator& coordinator, int index);
+  void begin_task(Coordinator& coordinator, int index);
   void take_over(Coordinator& coordinator);
-  std::optional<reshard::Outcome> tell_routers(Coordinator& coordinator);
-  std::optional<reshard::Outcome> wait_activated(Coordinator& coordinator);
+  void take_side(Coordinator& coordinator, int side);
+  struct Sides {
+    bool source = false, target = false;
+  };
+  [[nodiscard]] Sides needed(reshard::Act act) const;
+  Answered tell_routers(Coordinator& coordinator);
+  Answered tell(Router& router, Coordinator& coordinator);
+  Answered wait_activated(Coordinator& coordinator);
+  bool give(Router& router, Coordinator& coordinator);
   void next_act(Coordinator& coordinator, reshard::Outcome outcome);
-  void end_of_plan(Coordinator& coordinator);
+  void end_mission(Coordinator& coordinator);
+  void end_mission(Mission& plan);
+  void stop(Mission& mission) { mission.journal.stopped = true; }
 
-  // tasks: true when over, `outcome` set
-  void step_task(std::size_t index);
-  std::optional<reshard::Outcome> run_task(Task& task);
-  static bool populated(const Task& task, bool reverse);
-  std::optional<reshard::Outcome> make_schema(Task& task);
-  std::optional<reshard::Outcome> copy(Task& task);
-  std::optional<reshard::Outcome> pump(Task& task, bool reverse);
+  // tasks
+  void step_task(int index);
+  Answered run_task(Task& task);
+  bool use(Task& task, int side);
+  Database& at(const Task& task, int side) {
+    return database(mission(task.mission).at[static_cast<std::size_t>(side)]);
+  }
+  PlanRow* row(const Task& task, int side);
+  reshard::Outcome set_state(const Task& task, int side, State from, State to);
+  bool router_gives(Vnodes vnodes, int database);
+  std::array<Noted, 2> noted(const Mission& mission);
+  bool made_trigger(Database& database);
+  Answered make_schema(Task& task);
+  Answered arm(Task& task);
+  Answered wait_armed(Task& task);
+  static void give_vnodes(Database& from, Vnodes vnodes);
+  Answered begin_copy(Task& task);
+  Answered copy(Task& task);
+  Answered pump(Task& task, bool reverse);
+  bool takes(const Task& task, Database& from, const LogEntry& entry);
   void make_room(const Task& task, const Changes& changes, bool reverse);
   reshard::Outcome apply(Task& task, bool reverse);
-  reshard::Outcome set_state(int database, PlanId plan, State from, State to);
-  reshard::Outcome commit_plan(Task& task);
-  reshard::Outcome back_out(const Task& task);
-  reshard::Outcome verify(const Task& task);
-  reshard::Outcome clean(const Task& task);
+  Answered verify(Task& task);
+  Answered bind(Task& task);
+  Answered barrier(Task& task, Rule rule);
+  Answered fence(Task& task);
+  Answered compare_servers(Task& task);
+  Answered commit_plan(Task& task);
+  Answered wait_commit_flushed(Task& task);
+  Answered back_out(Task& task);
+  Answered abort_plan(Task& task);
+  Answered abort_both(Task& task);
+  Answered clean_target(Task& task);
+  void drop_copied(const Mission& mission);
+  Answered commit_target(Task& task);
+  Answered soak(Task& task);
+  Answered finalize(Task& task);
+  Answered begin_cleanup(Task& task);
+  Answered clean(Task& task);
+  Answered end_cleanup(Task& task);
 
+  // faults
   void fault();
-  void fail_over(int database);
-  void check_ids();
-  void check_end();
+  void fail_over(int index);
+  bool commits_to(int index);
+  void go_away(int index, long until);
 
-  Draws random_;
+  // checks
+  void check();
+  void check_ids();
+  void check_places();
+  void check_refusals();
+  void check_soak(const Mission& mission);
+  void check_end();
+  [[nodiscard]] bool over() const;
+
+  Draws draws_;
   const Rules& rules_;
   Scenario scenario_;
-  std::array<Database, 2> databases_;
-  std::vector<Router> routers_;
-  std::vector<Writer> writers_;
+  std::array<Database, kDatabases> databases_;
+  std::array<Router, kRouters> routers_;
+  std::array<Writer, 4> writers_;
+  std::array<Reader, 3> readers_;
+  Few<Mission, kPlansMost> missions_;
   std::vector<Coordinator> coordinators_;
   std::vector<Task> tasks_;
-  Journal journal_;
-  int epoch_ = 0;
-  long now_ = 0;
+  Edit edit_;
+  TableChange change_;
+  Ring first_ring_;
+  int table_changes_ = 0, oids_ = 1;
+  int numbers_ = 0, epochs_ = 0;
+  long now_ = 0, last_fault_ = 0;
   int version_ = 0;
+  bool left_ = false;  // the server that goes has gone
   TransactionId next_transaction_ = 1;
+  std::array<int, kVnodes> owner_{};     // by the plans that nothing can take back
+  std::array<int, kVnodes> moved_by_{};  // the plan that did
+  std::array<long, kVnodes> refused_since_{};
   std::array<int, kKeys> acknowledged_{};         // the newest version that a client was told of
   std::array<int, kKeys> seen_{};                 // the newest that anybody has seen
+  std::array<int, kKeys> deleted_{};              // the newest version that was a delete
   std::array<int, kKeys> told_by_{}, seen_at_{};  // by which database
-  bool ending_ = false;                           // no new writes
-  PlanId decided_plan_ = 0;                       // the newest whose commit nothing can take back
-  std::optional<std::string> violation_;
+  Done done_;
+  Wrong wrong_ = Wrong::nothing;
+  std::string violation_;
 };
 
 }  // namespace sim

@@ -1,0 +1,113 @@
+#pragma once
+
+#include <array>
+
+#include "reshard/step.hpp"
+#include "tests/sim/database.hpp"
+
+namespace sim {
+
+/// What a database was when it was compared last.
+struct Noted {
+  int timeline = 0;
+  Table table;
+  bool operator==(const Noted&) const = default;
+};
+
+/// What outlives coordinators, and not the disk that it is on.
+struct Journal {
+  reshard::Progress progress;
+  int writer = 0;        ///< the epoch of the coordinator that took over last
+  long fails_until = 0;  ///< nothing can be written until then
+  bool noted_servers = false, noted_tables = false;
+  std::array<Noted, 2> noted{};  ///< of source and target
+  std::uint8_t copied = 0;       ///< keys, a bit each
+  bool copy_begun = false, unique_made = false;
+  int soaked = 0;
+  bool irreversible = false;
+  bool stopped = false;  ///< a person has to look
+  int stops = 0;
+  Ring bound;         ///< that the plan was bound to last
+  int unbound = 0;    ///< in a row
+  int elsewhere = 0;  ///< cutovers that were refused for another ring, in a row
+  int failed = 0;     ///< cutovers
+};
+
+inline bool ended_by(const Journal& journal) {
+  return journal.progress.act == reshard::Act::finished ||
+         journal.progress.act == reshard::Act::aborted;
+}
+
+/// A plan that a person makes, or a rollback; what the person wants of it; and its journal.
+struct Mission {
+  enum class Status : std::uint8_t { unplanned, planned, running, paused, over };
+  Status status = Status::unplanned;
+  PlanId number = 0;
+  Vnodes vnodes = 0;
+  std::array<int, 2> at{};  ///< the databases of source and target
+  int reverts = -1;         ///< a mission
+  bool target_populated = false;
+  Ring base, next;  ///< as they were when it was planned
+
+  long plan_at = 0, start_at = 0;
+  int after = -1;  ///< a mission that must be over first
+  bool rolls_back = false;
+  long abort_at = 0;  ///< 0: never
+  bool abort_asked = false;
+  int soaks = 4;
+
+  Journal journal;
+  bool decided = false;
+  bool aborted = false;
+  bool ended = false;  ///< its journal said so
+  bool left = false;   ///< ended, with a server away that has to be cleaned
+  [[nodiscard]] int from() const { return at[0]; }
+  [[nodiscard]] int to() const { return at[1]; }
+};
+
+/// A connection of a coordinator to one side.
+struct Session {
+  bool open = false;
+  bool cut = false;    ///< by a coordinator that followed
+  int ended = 0;       ///< how often the database's transactions had been ended when it was made
+  bool stuck = false;  ///< in a transaction that only reads, and that nobody has ended
+};
+
+struct Coordinator {
+  int mission = 0;
+  bool alive = true;
+  bool aborting = false;
+  long stopped_until = 0;
+  int epoch = 0;
+  std::array<Session, 2> sessions;
+  reshard::Progress progress;
+  bool running = false;  // a task of its is
+  bool has_outcome = false;
+  reshard::Outcome outcome = reshard::Outcome::done;
+  int tries = 0;
+  int router = 0;
+  long since = 0;
+  Ring bound;  // as it was told
+};
+
+/// A statement, or a few, that a coordinator has sent to databases: it goes on when its coordinator
+/// dies.
+struct Task {
+  reshard::Act act = reshard::Act::finished;
+  int coordinator = 0;
+  int mission = 0;
+  int epoch = 0;
+  int attempt = 0;
+  bool copies = true;
+  bool verify_again = false;
+  int step = 0;
+  int waited = 0;
+  std::array<Session, 2> sessions;
+  Log log;
+  std::array<Slot, kKeys> slots{};
+  Key key = 0;
+  Few<TransactionId, 16> writers;
+  long pause = 0;
+};
+
+}  // namespace sim
