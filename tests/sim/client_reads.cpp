@@ -46,8 +46,10 @@ void World::step_reader(Reader& reader) {
     return;
   }
   if (reader.step == Step::planned) {
+    // By the ring in force: the lease that it was planned under may be gone with the ring.
     const bool refused = hold(Rule::lease_asked_when_sent) &&
-                         !serves(router, reader.finds ? kKeyed : only(vnode_of(reader.key)));
+                         (!serves(router, reader.finds ? kKeyed : only(vnode_of(reader.key))) ||
+                          router.ring.owner != reader.ring.owner);
     reader.step = refused ? Step::idle : Step::sent;
     return;
   }

@@ -27,7 +27,7 @@ Judgement Database::judge(int vnode, bool stored) const {
     return {plan->plan, false, false, false};
   Judgement judgement{plan->plan, false, false, true};
   switch (plan->state) {
-    case State::preparing: judgement.locks = rules_.hold(Rule::lock_while_preparing); break;
+    case State::preparing: break;
     case State::capturing: judgement.logs = true; break;
     case State::fenced: judgement.refused = true; break;
     case State::committed:
@@ -111,8 +111,7 @@ bool Database::barrier_open(PlanId plan) {
   return std::none_of(shared_.begin(), shared_.end(), [&](const Shared& lock) {
     if (lock.plan == plan) return true;
     const PlanRow* row = this->plan(lock.plan);
-    return rules_.hold(Rule::barrier_for_older_plans) && lock.plan < plan && row != nullptr &&
-           own != nullptr && (row->vnodes & own->vnodes) != 0;
+    return lock.plan < plan && row != nullptr && own != nullptr && (row->vnodes & own->vnodes) != 0;
   });
 }
 

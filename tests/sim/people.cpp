@@ -79,7 +79,8 @@ void World::step_people() {
         each.start_at = std::max(each.start_at, now_);
         break;
       case Mission::Status::planned:
-        if (now_ >= each.start_at) each.status = Mission::Status::running;
+        if (now_ < each.start_at) break;
+        each.status = gone(each.from()) ? Mission::Status::over : Mission::Status::running;
         break;
       case Mission::Status::running:
         if (each.decided || each.abort_asked) {

@@ -62,10 +62,9 @@ void World::heard(Router& router, const PlanRow* row) {
     activate(router);
     return;
   }
+  if (row->state != State::fenced && expired(router))
+    router.blocked = static_cast<Vnodes>(router.blocked & ~router.pending.vnodes);
   router.lease_until = (hold(Rule::lease_from_request) ? router.asked_at : clock(router)) + kLease;
-  if (row->state != State::fenced && clock(router) > router.lease_until - kLease)
-    router.blocked = router.staged ? router.blocked
-                                   : static_cast<Vnodes>(router.blocked & ~router.pending.vnodes);
 }
 
 void World::restart(Router& router) {
@@ -107,6 +106,7 @@ void World::step_router(Router& router) {
   if (router.deaf_until > now_ && !(router.renewal == Router::Renewal::asked && chance(30))) return;
   switch (router.renewal) {
     case Router::Renewal::none:
+      if (!expired(router) && !chance(5)) return;
       router.asked_at = clock(router);
       router.read_of = router.pending.plan;
       router.renewal = Router::Renewal::asked;

@@ -10,11 +10,8 @@ namespace sim {
 /// What the protocol asks for, each to be left out alone: the model must notice.
 enum class Rule : std::uint8_t {
   state_read_again_under_lock,  ///< by the source's trigger
-  lock_while_preparing,  ///< so that the barrier at arming waits for those that saw "preparing"
-  barrier_when_armed,
   barrier_when_fenced,
-  barrier_for_older_plans,  ///< of the same vnodes, whose locks writers may hold instead
-  older_writers_awaited,    ///< at arming: those that have no lock, since they saw no plan
+  older_writers_awaited,  ///< at arming: those that have no lock, since they saw no plan
   target_guard,
   log_and_rows_in_one_snapshot,
   exact_log_entries_deleted,  ///< not "all up to the largest"
@@ -79,10 +76,7 @@ inline constexpr std::size_t kRules = static_cast<std::size_t>(Rule::count);
 inline constexpr Rule kFirstNewRule = Rule::ring_bound_late;
 
 inline constexpr std::array<std::string_view, kRules> kRuleNames{"state_read_again_under_lock",
-                                                                 "lock_while_preparing",
-                                                                 "barrier_when_armed",
                                                                  "barrier_when_fenced",
-                                                                 "barrier_for_older_plans",
                                                                  "older_writers_awaited",
                                                                  "target_guard",
                                                                  "log_and_rows_in_one_snapshot",
@@ -156,6 +150,11 @@ class Rules {
     rules.left_out_.set(static_cast<std::size_t>(Rule::older_writers_awaited));
     for (auto i = static_cast<std::size_t>(kFirstNewRule); i < kRules; ++i) rules.left_out_.set(i);
     rules.repairs_silently_ = true;
+    return rules;
+  }
+  [[nodiscard]] Rules with(Rule rule) const {
+    Rules rules = *this;
+    rules.left_out_.reset(static_cast<std::size_t>(rule));
     return rules;
   }
   /// Statements of a coordinator that was ended go on: what the others are there for.

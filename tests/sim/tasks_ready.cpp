@@ -164,8 +164,7 @@ World::Answered World::wait_armed(Task& task) {
     });
     if (left || from.exclusive != 0) return std::nullopt;
   }
-  if (!hold(Rule::barrier_when_armed) || from.barrier_open(mission(task.mission).number))
-    return Outcome::done;
+  if (from.barrier_open(mission(task.mission).number)) return Outcome::done;
   return ++task.waited > 1'000 ? std::optional(Outcome::failed) : std::nullopt;
 }
 

@@ -57,6 +57,8 @@ class World {
   [[nodiscard]] Wrong wrong() const { return wrong_; }
   [[nodiscard]] const Scenario& scenario() const { return scenario_; }
   [[nodiscard]] long ticks() const { return now_; }
+  [[nodiscard]] bool server_left() const { return left_; }
+  [[nodiscard]] bool tables_changed() const { return table_changes_ > 0; }
   /// What was carried out.
   struct Done {
     int moved = 0, moved_back = 0, chains = 0, aborted = 0, left = 0, finds = 0;
