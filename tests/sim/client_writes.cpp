@@ -166,9 +166,12 @@ void World::commit(Writer& writer) {
       slot.id = old.present ? old.id : ++database.last_id;
       slot.unique = put.unique;
       // A trigger that is there sets what is missing.
+      // While a person has it away, others than a source's writers say their vnode.
       const Table& table = database.now.table;
-      const bool set = !writer.loses_vnode ||
-                       (table.trigger && table.enabled && hold(Rule::missing_vnode_computed));
+      const PlanRow* plan = database.newest(vnode_of(put.key));
+      const bool sets = table.trigger && table.enabled ? hold(Rule::missing_vnode_computed)
+                                                       : plan != nullptr && !plan->source;
+      const bool set = !writer.loses_vnode || sets;
       slot.stored = set ? static_cast<std::int8_t>(vnode_of(put.key)) : kNoVnode;
     }
     changes.rows.push_back({put.key, slot});

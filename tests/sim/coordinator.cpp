@@ -83,6 +83,17 @@ void World::step_coordinator(int index) {
     coordinator.stopped_until = last_fault_ = now_ + any(400);
     return;
   }
+  const Act act = coordinator.progress.act;
+  if (act == Act::block && coordinator.blocked_since == 0) coordinator.blocked_since = now_;
+  if (act < Act::block || act > Act::commit) coordinator.blocked_since = 0;
+  // No answer is waited for beyond the budget; the statement may go on.
+  if (coordinator.running && coordinator.blocked_since != 0 &&
+      now_ - coordinator.blocked_since > kBudget && act != Act::block) {
+    coordinator.running = false;
+    coordinator.task = 0;
+    coordinator.has_outcome = true;
+    coordinator.outcome = Outcome::failed;
+  }
   if (coordinator.running) return;  // waits for its task
   if (coordinator.has_outcome) {
     coordinator.has_outcome = false;
@@ -233,6 +244,7 @@ void World::begin_task(Coordinator& coordinator, int index) {
       session.ended = database.transactions_ended;
     }
   }
+  task.number = coordinator.task = ++task_numbers_;
   tasks_.push_back(task);
   coordinator.running = true;
 }

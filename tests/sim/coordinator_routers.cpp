@@ -12,11 +12,15 @@ World::Answered World::tell_routers(Coordinator& coordinator) {
   const Act act = coordinator.progress.act;
   // Nobody else would make the mark again that the commit is decided.
   if (coordinator.router >= kRouters) {
-    Database& from = database(plan.from());
-    const Session& session = coordinator.sessions[0];
-    if (act != Act::unblock || away(plan.from()) || session.cut) return Outcome::done;
-    if (session.open && from.transactions_ended != session.ended) return Outcome::failed;
-    return from.flushed() ? std::optional(Outcome::done) : std::nullopt;
+    if (act != Act::unblock) return Outcome::done;
+    for (std::size_t side = 0; side < 2; ++side) {
+      const Session& session = coordinator.sessions[side];
+      const Database& database = this->database(plan.at[side]);
+      if (session.cut || away(plan.at[side])) continue;
+      if (session.open && database.transactions_ended != session.ended) return Outcome::failed;
+      if (!database.flushed()) return std::nullopt;
+    }
+    return Outcome::done;
   }
   Router& router = routers_[static_cast<std::size_t>(coordinator.router)];
   const bool must_answer = act == Act::prepare || act == Act::block;

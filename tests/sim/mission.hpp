@@ -81,7 +81,9 @@ struct Coordinator {
   int epoch = 0;
   std::array<Session, 2> sessions;
   reshard::Progress progress;
-  bool running = false;  // a task of its is
+  bool running = false;    // a task of its is
+  int task = 0;            // which one
+  long blocked_since = 0;  // 0: nothing is
   bool has_outcome = false;
   reshard::Outcome outcome = reshard::Outcome::done;
   int tries = 0;
@@ -93,6 +95,7 @@ struct Coordinator {
 /// A statement, or a few, that a coordinator has sent to databases: it goes on when its coordinator
 /// dies.
 struct Task {
+  int number = 0;
   reshard::Act act = reshard::Act::finished;
   int coordinator = 0;
   int mission = 0;

@@ -41,7 +41,9 @@ void World::step_task(int index) {
   const Task ended = task;
   tasks_.erase(tasks_.begin() + index);
   Coordinator& coordinator = coordinators_[static_cast<std::size_t>(ended.coordinator)];
-  if (coordinator.mission != ended.mission || coordinator.epoch != ended.epoch) return;
+  if (coordinator.mission != ended.mission || coordinator.epoch != ended.epoch ||
+      coordinator.task != ended.number)
+    return;
   // A cycle that failed leaves the transaction that it read in, unless somebody ends it.
   if (*outcome == Outcome::failed && ended.step > 1 &&
       (ended.act == Act::pump || ended.act == Act::pump_last) &&

@@ -69,6 +69,7 @@ class World {
   static constexpr int kRouters = 2;
   static constexpr long kLease = 60;
   static constexpr long kMargin = 10;
+  static constexpr long kBudget = 250;  ///< of a block
   static constexpr long kCalm = 2'200;  ///< no more faults from there: all must end
   static constexpr long kTicksMost = 10'000;
   static constexpr long kRefusedMost = 700;  ///< after the last fault
@@ -231,7 +232,7 @@ class World {
   TableChange change_;
   Ring first_ring_;
   int table_changes_ = 0, oids_ = 1;
-  int numbers_ = 0, epochs_ = 0;
+  int numbers_ = 0, epochs_ = 0, task_numbers_ = 0;
   long now_ = 0, last_fault_ = 0;
   int version_ = 0;
   bool left_ = false;  // the server that goes has gone
