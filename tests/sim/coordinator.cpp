@@ -86,9 +86,13 @@ void World::step_coordinator(int index) {
   const Act act = coordinator.progress.act;
   if (act == Act::block && coordinator.blocked_since == 0) coordinator.blocked_since = now_;
   if (act < Act::block || act > Act::commit) coordinator.blocked_since = 0;
-  // No answer is waited for beyond the budget; the statement may go on.
+  // No answer is waited for beyond the budget. A statement goes on; a transaction that its session
+  // was in the middle of ends with that.
   if (coordinator.running && coordinator.blocked_since != 0 &&
       now_ - coordinator.blocked_since > kBudget && act != Act::block) {
+    if (act != Act::fence && act != Act::commit)
+      for (Task& task : tasks_)
+        if (task.number == coordinator.task) task.sessions[0].cut = task.sessions[1].cut = true;
     coordinator.running = false;
     coordinator.task = 0;
     coordinator.has_outcome = true;

@@ -73,6 +73,17 @@ PlanId Database::conflict(Vnodes vnodes, PlanId plan, PlanId reverts) const {
   return 0;
 }
 
+bool Database::elsewhere(Vnodes vnodes, bool leaves) const {
+  for (int vnode = 0; vnode < kVnodes; ++vnode) {
+    const PlanRow* row = has(vnodes, vnode) ? newest(vnode) : nullptr;
+    if (row != nullptr && row->source == leaves &&
+        (row->state == State::committed || row->state == State::cleaning ||
+         row->state == State::done))
+      return true;
+  }
+  return false;
+}
+
 bool Database::empty() const {
   return std::none_of(now.slots.begin(), now.slots.end(),
                       [](const Slot& slot) { return slot.present; });

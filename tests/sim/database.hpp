@@ -118,6 +118,8 @@ class Database {
   [[nodiscard]] bool under_way(const PlanRow& row) const;
   /// A plan that has a vnode of these and is not over here; 0: none.
   [[nodiscard]] PlanId conflict(Vnodes vnodes, PlanId plan, PlanId reverts) const;
+  /// Whether a vnode has left, or has come: it can't leave, or come, once more.
+  [[nodiscard]] bool elsewhere(Vnodes vnodes, bool leaves) const;
   [[nodiscard]] bool empty() const;
 
   void log(int plan, Key key);

@@ -48,9 +48,11 @@ void World::fault() {
 /// Whether it decides a plan, or may own in a moment what a commit that nobody has seen gives it.
 bool World::commits_to(int index) {
   for (const Mission& plan : missions_) {
-    if (plan.number == 0 || plan.decided) continue;
-    if (plan.from() == index && plan.status == Mission::Status::running) return true;
-    if (plan.to() != index) continue;
+    if (plan.number == 0) continue;
+    if (plan.from() == index && plan.status == Mission::Status::running &&
+        plan.journal.progress.act < reshard::Act::soak)
+      return true;
+    if (plan.decided || plan.to() != index) continue;
     const PlanRow* row = database(plan.from()).plan(plan.number);
     if (row != nullptr && row->state == State::committed) return true;
     for (const Coordinator& each : coordinators_)

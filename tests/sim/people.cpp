@@ -68,6 +68,14 @@ void World::roll_back(int index) {
   missions_.push_back(back);
 }
 
+void World::ask_abort(int index) {
+  Mission& plan = mission(index);
+  if (plan.decided || plan.abort_asked) return;
+  plan.abort_asked = true;
+  for (Coordinator& each : coordinators_)
+    if (each.mission == index) each.alive = each.running = false;
+}
+
 void World::step_people() {
   for (int i = 0; i < missions_.size(); ++i) {
     Mission& each = mission(i);
@@ -83,18 +91,14 @@ void World::step_people() {
         each.status = gone(each.from()) ? Mission::Status::over : Mission::Status::running;
         break;
       case Mission::Status::running:
-        if (each.decided || each.abort_asked) {
-        } else if ((each.abort_at != 0 && now_ > each.abort_at) ||
-                   ((gone(each.from()) || gone(each.to())) && chance(2))) {  // it will not go on
-          each.abort_asked = true;
-          for (Coordinator& coordinator : coordinators_)
-            if (coordinator.mission == i) coordinator.alive = coordinator.running = false;
-        }
         if (each.journal.stopped && chance(5)) {
           each.journal.stopped = false;
           each.journal.unbound = 0;
-          if (++each.journal.stops > 2) each.abort_asked = true;
+          if (++each.journal.stops > 2) ask_abort(i);
         }
+        if ((each.abort_at != 0 && now_ > each.abort_at) ||
+            ((gone(each.from()) || gone(each.to())) && chance(2)))  // it will not go on
+          ask_abort(i);
         break;
       case Mission::Status::over:
         // By its journal it is not: a person goes on with it.
@@ -122,6 +126,11 @@ void World::edit_rings() {
 
 bool World::edit(Router& router) {
   if (taken(router, 0)) return false;
+  // Nor does a person remap what a plan is just giving to somebody.
+  for (const Mission& plan : missions_)
+    if (edit_.remaps && has(plan.vnodes, edit_.vnode) && plan.decided &&
+        plan.status == Mission::Status::running && plan.journal.progress.act < reshard::Act::soak)
+      return false;
   router.forget_pending();
   const auto vnode = static_cast<std::size_t>(edit_.vnode);
   (edit_.remaps ? router.ring.owner[vnode] : router.ring.data[vnode]) = edit_.value;

@@ -80,7 +80,8 @@ World::Answered World::make_schema(Task& task) {
         });
     const PlanRow* forward = reverts == 0 ? nullptr : database.plan(reverts);
     const bool late = reverts != 0 && (forward == nullptr || forward->state != State::committed);
-    if (newer || (late && hold(Rule::vnodes_in_one_plan)) ||
+    if (newer || (hold(Rule::vnodes_in_one_plan) && database.elsewhere(plan.vnodes, side == 0)) ||
+        (late && hold(Rule::vnodes_in_one_plan)) ||
         (hold(Rule::vnodes_in_one_plan) &&
          database.conflict(plan.vnodes, plan.number, reverts) != 0)) {
       stop(plan);  // and names that plan

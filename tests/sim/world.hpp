@@ -135,6 +135,7 @@ class World {
   void step_people();
   void plan(Mission& mission);
   void roll_back(int index);
+  void ask_abort(int index);
   void edit_rings();
   bool edit(Router& router);
   void change_tables();
