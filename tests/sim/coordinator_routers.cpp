@@ -70,7 +70,7 @@ World::Answered World::tell(Router& router, Coordinator& coordinator) {
       router.blocked = static_cast<Vnodes>(router.blocked & ~plan.vnodes);
       return std::nullopt;
     default:  // drop_pending
-      if (own && !older(router, coordinator, false)) router.forget_pending();
+      if (own && !older(router, coordinator, false)) router.abandon();
       return std::nullopt;
   }
 }

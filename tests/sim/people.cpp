@@ -126,11 +126,9 @@ void World::edit_rings() {
 
 bool World::edit(Router& router) {
   if (taken(router, 0)) return false;
-  // Nor does a person remap what a plan is just giving to somebody.
+  // Nor does a person remap what a plan has given to somebody.
   for (const Mission& plan : missions_)
-    if (edit_.remaps && has(plan.vnodes, edit_.vnode) && plan.decided &&
-        plan.status == Mission::Status::running && plan.journal.progress.act < reshard::Act::soak)
-      return false;
+    if (edit_.remaps && has(plan.vnodes, edit_.vnode) && plan.decided) return false;
   router.forget_pending();
   const auto vnode = static_cast<std::size_t>(edit_.vnode);
   (edit_.remaps ? router.ring.owner[vnode] : router.ring.data[vnode]) = edit_.value;

@@ -40,6 +40,11 @@ struct Router {
   PlanId read_of = 0;
 
   [[nodiscard]] bool holds_pending() const { return pending.plan != 0; }
+  /// What was blocked for it is not any more: nobody else would open that.
+  void abandon() {
+    blocked = static_cast<Vnodes>(blocked & ~pending.vnodes);
+    forget_pending();
+  }
   void forget_pending() {
     pending = {};
     staged = false;

@@ -21,7 +21,7 @@ World::Answered World::bind(Task& task) {
       // Our own of an attempt that failed would refuse the edit that the others have taken.
       if (router.pending.plan == plan.number &&
           task.epoch >= router.newest_epoch[static_cast<std::size_t>(plan.number)])
-        router.forget_pending();
+        router.abandon();
       if (router.holds_pending()) return std::nullopt;  // another plan's, which is named
       if (first == nullptr) first = &router;
       agree = agree && router.ring == first->ring;
