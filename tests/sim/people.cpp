@@ -15,7 +15,7 @@ void World::plan(Mission& mission) {
     to = any(kDatabases);
   }
   Vnodes owned = ring.owned_by(from), vnodes = 0;
-  if (chance(80)) owned &= kKeyed;
+  if (chance(80) || scenario_.bystander) owned &= kKeyed;  // a person's remaps are of another
   for (int vnode = 0; vnode < kVnodes; ++vnode)
     if (has(owned, vnode) && chance(60)) vnodes |= only(vnode);
   // Often what an earlier plan has moved, further or back.
@@ -28,6 +28,7 @@ void World::plan(Mission& mission) {
       to = chance(50) ? other.from() : any(kDatabases);
     }
   mission.status = Mission::Status::over;
+  if (scenario_.bystander) vnodes &= kKeyed;
   if (vnodes == 0 || from == to || gone(from) || gone(to)) return;
   // Preflight looks, too.
   for (const int where : {from, to})
@@ -126,9 +127,6 @@ void World::edit_rings() {
 
 bool World::edit(Router& router) {
   if (taken(router, 0)) return false;
-  // Nor does a person remap what a plan has given to somebody.
-  for (const Mission& plan : missions_)
-    if (edit_.remaps && has(plan.vnodes, edit_.vnode) && plan.decided) return false;
   router.forget_pending();
   const auto vnode = static_cast<std::size_t>(edit_.vnode);
   (edit_.remaps ? router.ring.owner[vnode] : router.ring.data[vnode]) = edit_.value;
