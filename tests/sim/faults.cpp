@@ -50,7 +50,8 @@ bool World::commits_to(int index) {
   for (const Mission& plan : missions_) {
     if (plan.number == 0) continue;
     if (plan.from() == index && plan.status == Mission::Status::running &&
-        plan.journal.progress.act < reshard::Act::soak)
+        (plan.journal.progress.act < reshard::Act::soak ||
+         plan.journal.progress.act >= reshard::Act::back_out))
       return true;
     if (plan.decided || plan.to() != index) continue;
     const PlanRow* row = database(plan.from()).plan(plan.number);

@@ -20,11 +20,9 @@ std::uint32_t number_from(const char* name, std::uint32_t otherwise) {
 
 // What each of them prevents takes a meeting of faults that the seeds of a test are too few for, or
 // another rule prevents it, too (docs/resharding.md).
-constexpr std::array kNotShown{Rule::answer_names_plan,          Rule::journal_names_writer,
-                               Rule::pending_names_row_digest,   Rule::check_before_withdraw,
-                               Rule::holder_names_coordinator,   Rule::after_commit_by_vnode,
-                               Rule::rollback_keeps_identities,  Rule::tables_locked_in_commit,
-                               Rule::owner_checked_before_delete};
+constexpr std::array kNotShown{Rule::answer_names_plan,        Rule::journal_names_writer,
+                               Rule::pending_names_row_digest, Rule::holder_names_coordinator,
+                               Rule::after_commit_by_vnode,    Rule::owner_checked_before_delete};
 
 }  // namespace
 

@@ -152,8 +152,16 @@ void World::change_tables() {
         ++each.now.table.version;
         each.committed();
       }
-    if (!scenario_.tables || calm() || table_changes_ >= 3 || !draws_.in_thousand(6)) return;
-    const int index = any(kDatabases);
+    if (!scenario_.tables || calm() || table_changes_ >= 3) return;
+    int index = any(kDatabases), often = 5;
+    for (const Mission& plan : missions_)  // most is at stake in a cutover
+      if (plan.status == Mission::Status::running &&
+          plan.journal.progress.act >= reshard::Act::block &&
+          plan.journal.progress.act <= reshard::Act::commit) {
+        index = plan.from();
+        often = 25;
+      }
+    if (!draws_.in_thousand(often)) return;
     if (!may_change_table(index)) return;
     Database& database = this->database(index);
     ++table_changes_;
