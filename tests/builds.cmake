@@ -8,8 +8,9 @@ set(tests_of_release
   contract_differential contract_postgres_plan
   integration_kill integration_ring_kill
   node_dev node_failover node_latency node_reshard_bench node_reshard_chains node_reshard_crash
-  node_reshard_ends node_reshard_faults node_reshard_plans node_reshard_reads node_reshard_syncs
-  node_slow_reader
+  node_reshard_ends node_reshard_faults node_reshard_leftovers node_reshard_plans node_reshard_reads
+  node_reshard_syncs node_reshard_tables
+  node_serving_lease node_slow_reader
   replay_failures
   sim_reshard smf tidy
   unit_fast unit_ring unit_router)
@@ -18,7 +19,7 @@ set(tests_of_release
 set(tests_of_asan
   contract_golden contract_postgres contract_reshard contract_shards
   node_backfill node_dns node_large_frames node_postgres_login node_reshard node_reshard_counts
-  node_reshard_leftovers node_reshard_preflight node_reshard_tables node_serve node_start
+  node_reshard_preflight node_serve node_start
   replay_crash replay_em replay_em-postgres replay_em-scripted replay_proto
   unit_config unit_embedded unit_fake unit_fast unit_json unit_moray unit_objects
   unit_postgres_pool unit_reshard unit_ring unit_ring_tool unit_router)
@@ -27,7 +28,7 @@ set(tests_of_asan
 set(tests_of_tsan
   contract_shards
   integration_ring_property
-  node_admin node_blocks node_postgres node_reload node_rings
+  node_admin node_blocks node_ownership node_postgres node_prepare node_reload node_rings
   unit_embedded)
 
 set(MORAY_ROUTER_BUILD release)

@@ -15,8 +15,9 @@ const states = (shard) => own.system.sqlOrError(shard, 'SELECT plan, role, state
 
 /** A coordinator that stands before an act of the cutover, with all writes to moving vnodes held. */
 async function blocked(act, seed) {
-  await own.begin({seed});
-  const plan = await own.system.plan('--half', '--max-block', String(MAX_BLOCK), '--soak', '0');
+  // The coordinator itself is stopped for a while, which is what leases are for, and not this test.
+  await own.begin({seed, settings: {timeouts: {holdMs: 60000}}});
+  const plan = await own.system.plan('--half', '--max-block', String(MAX_BLOCK), '--lease', '30000', '--soak', '0');
   const running = await own.system.standing(plan, act);
   assert.ok(!await own.system.open());
   return {plan, running};

@@ -148,7 +148,7 @@ test('two plans over the same vnodes, both past preflight: the databases refuse 
     for (const key of moving) assert.strictEqual((await own.get(key)).n, n);
     assert.deepStrictEqual(keysAt(system, 1), [...moving].sort());
   };
-  await refusedFor(new RegExp(`plan ${one}\\b|gives vnodes of the plan to`));
+  await refusedFor(new RegExp(`plan ${one}\\b|does not give all vnodes of the plan to its source`));
   await writable(2);
   await system.reshardTo(7, 'abort', two);
   await writable(3);
