@@ -55,6 +55,7 @@ std::array<std::string, 2> Executor::versions() {
 /// At the target when the copy's own indexes are made.
 void Executor::note_tables() {
   const auto now = versions();
+  require_watched();  // of a trigger that is off, and stays so, a version says nothing
   const auto here = oids_of(source_.owner(), table_names(Role::source));
   const auto there = oids_of(target_.owner(), table_names(Role::target));
   std::size_t at = 0;
