@@ -140,7 +140,7 @@ Outcome Executor::wait_flushed() {
 Outcome Executor::compare_servers() {
   require_budget();
   if (!state_.identities || flushed_ != *state_.identities) {
-    watcher_.alarm("a server is not the one that was copied: everything is verified again");
+    watcher_.alarm(kServerReplaced);
     return Outcome::changed;
   }
   if (routed(bucket_configs(source_.owner()), plan_.buckets).size() != forward_.tables().size())

@@ -141,8 +141,12 @@ Outcome Executor::verify() {
   auto definitions = versions();
   const bool changed = definitions != state_.versions;
   if (changed) require_tables();
-  const bool cause = changed || state_.progress.verify_again || journal_.asked("repair") ||
-                     !state_.identities || servers != *state_.identities;
+  const bool replaced = state_.identities && servers != *state_.identities;
+  // After a resumed plan's failover this is the first act to see it; `compare_servers` sees the
+  // rest.
+  if (replaced && !state_.progress.verify_again) watcher_.alarm(kServerReplaced);
+  const bool cause = changed || replaced || state_.progress.verify_again ||
+                     journal_.asked("repair") || !state_.identities;
   // What was written while no trigger saw it may have no vnode; what a failover took may be
   // indexes.
   if (cause)

@@ -32,6 +32,10 @@ struct Watcher {
   std::function<void()> end;
 };
 
+/// What a person is told, by the act that is the first to see it.
+inline constexpr char kServerReplaced[] =
+    "a server is not the one that was copied: everything is verified again";
+
 /// Carries out a plan: each act as reshard/step.hpp orders them, against real databases and
 /// routers. Everything that it knows is in the journal or the databases, so that it may end
 /// anywhere. Lives on one thread.
