@@ -198,13 +198,13 @@ World::Sides World::needed(Act act) const {
     case Act::wait_armed:
     case Act::fence:
     case Act::wait_fenced:
-    case Act::commit:
     case Act::wait_commit_flushed:
     case Act::begin_cleanup:
     case Act::clean:
     case Act::end_cleanup: return {true, false};
     case Act::back_out:
     case Act::abort_plan: return {true, before};
+    case Act::commit: return {true, hold(Rule::version_in_commit)};
     case Act::commit_target: return {false, true};
     case Act::soak:
     case Act::finalize: return {after, true};

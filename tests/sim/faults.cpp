@@ -31,7 +31,7 @@ void World::fault() {
                          plan.journal.progress.act <= reshard::Act::commit;
     if (!draws_.in_thousand(cutover ? 60 : 8)) continue;
     bool owns = false;
-    for (std::size_t vnode = 0; vnode < kKeyedVnodes; ++vnode) {
+    for (std::size_t vnode = 0; vnode < kVnodes; ++vnode) {
       owns = owns || owner_[vnode] == index;
       for (const Router& router : routers_)
         owns = owns || router.ring.of(static_cast<int>(vnode)) == index;
@@ -58,6 +58,8 @@ bool World::commits_to(int index) {
     if (row != nullptr && row->state == State::committed) return true;
     for (const Coordinator& each : coordinators_)
       if (&mission(each.mission) == &plan && each.progress.act == reshard::Act::commit) return true;
+    for (const Task& each : tasks_)  // of a coordinator that is dead
+      if (&mission(each.mission) == &plan && each.act == reshard::Act::commit) return true;
   }
   return false;
 }

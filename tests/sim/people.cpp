@@ -147,7 +147,7 @@ void World::change_tables() {
   using Kind = TableChange::Kind;
   if (change_.kind == Kind::none) {
     for (Database& each : databases_)  // a failover has taken that away
-      if (!each.now.table.enabled && chance(5)) {
+      if (!each.now.table.enabled && each.writers().empty() && chance(5)) {
         each.now.table.enabled = true;
         ++each.now.table.version;
         each.committed();
@@ -180,7 +180,8 @@ void World::change_tables() {
   if (now_ < change_.until) return;
   Database& database = this->database(change_.database);
   if (change_.kind == Kind::stays_off) {
-    if (away(change_.database)) return;
+    // ENABLE TRIGGER waits for everybody who has written to the table.
+    if (away(change_.database) || !database.writers().empty()) return;
     database.now.table.enabled = true;
     ++database.now.table.version;
     database.committed();

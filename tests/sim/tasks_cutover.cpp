@@ -91,8 +91,14 @@ World::Answered World::compare_servers(Task& task) {
   return Outcome::done;
 }
 
-/// The commit point: this row's count decides.
+/// The commit point: this row's count decides. The target's tables are held first, so that one that
+/// is away by then ends the attempt.
 World::Answered World::commit_plan(Task& task) {
+  if (task.step == 0) {
+    if (hold(Rule::version_in_commit) && !use(task, 1)) return Outcome::failed;
+    task.step = 1;
+    return std::nullopt;
+  }
   if (!use(task, 0)) return Outcome::failed;
   Mission& plan = mission(task.mission);
   Database& from = at(task, 0);
