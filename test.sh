@@ -4,7 +4,7 @@
 # model and the backends, tsan for where threads meet. tests/builds.cmake is the table. Prints at the
 # end how long each part took.
 #   --quick  every test, in the release build only
-#   --all    every test in every build, every source compiled alone, and each fuzz target for a minute
+#   --all    every test in every build and in its longest form, every source compiled alone, and each fuzz target for a minute
 set -euo pipefail
 cd "$(dirname "$0")"
 . scripts/packages.sh
@@ -14,6 +14,7 @@ if ! command -v node >/dev/null; then scripts/install_packages.sh nodejs npm; fi
 (cd tests/node && npm ci --silent)
 
 mode=${1:-}
+if [ "$mode" = --all ]; then export MORAY_ROUTER_LONG=1; fi
 
 parts=()
 part() { # a part's name, then its command
