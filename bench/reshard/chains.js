@@ -1,7 +1,7 @@
 'use strict';
-// Plans in chains over three shards, two or three at a time, some of them taken back, under writers and readers
-// that check each read, while coordinators, routers and servers die, hang and are cut off. All is drawn from a
-// seed. Prints a JSON line for each seed; ends with 1 if any of them broke a promise.
+// Plans in chains over three shards, two or three at a time, some of them taken back, under writers through routers,
+// writers past them, and readers that check each read, while coordinators, routers and servers die, hang and are cut off.
+// All is drawn from a seed. Prints a JSON line for each seed; ends with 1 if any of them broke a promise.
 //   MORAY_ROUTER_BIN=… node bench/reshard/chains.js [--seeds 1] [--first 1] [--hops 3]
 const path = require('path');
 
@@ -12,6 +12,7 @@ const {Relay} = require(path.join(tests, 'relay'));
 const {System, pause} = require(path.join(tests, 'reshard_system'));
 const {Faults} = require('./chain_faults');
 const {Lane} = require('./chain_lane');
+const {DirectWriters} = require('./direct_writers');
 const {rowsNotOwned} = require(path.join(tests, 'reshard_rows'));
 
 const option = (name, otherwise) => {
@@ -21,9 +22,9 @@ const option = (name, otherwise) => {
 const VNODES = 48, ROUTERS = 2;
 
 /** What the end of a seed must show, as words for what broke; none: all is well. */
-async function judge(system, ledger, client, outcomes) {
-  const broken = [...outcomes.broken, ...ledger.wrong.map((text) => `read: ${text}`)];
-  await ledger.check(system, client).catch((error) => broken.push(`at the end: ${error.message}`));
+async function judge(system, ledgers, client, outcomes) {
+  const broken = [...outcomes.broken, ...ledgers.flatMap(({wrong}) => wrong.map((text) => `read: ${text}`))];
+  for (const ledger of ledgers) await ledger.check(system, client).catch((error) => broken.push(`at the end: ${error.message}`));
   for (const row of rowsNotOwned(system)) broken.push(`not owned: ${row}`);
   return broken;
 }
@@ -31,31 +32,36 @@ async function judge(system, ledger, client, outcomes) {
 async function run(seed, clusters, relays) {
   const any = random(seed * 7919), outcomes = {plans: {}, faults: {}, blocks: [], broken: []};
   const system = await new System({vnodes: VNODES, clusters: clusters.map((cluster, i) => relays[i].before(cluster)), routers: ROUTERS}).start();
-  const ledger = new Ledger(seed);
+  const ledger = new Ledger(seed), past = new Ledger(seed + 700_000, 20, 2, 'past');
+  const direct = new DirectWriters(system, past, random(seed * 613));
   const faults = new Faults(system, clusters, relays, outcomes);
+  const stop = () => Promise.all([ledger.stop(), past.stop()]);
   try {
     const clients = [];
     for (const {port} of system.routers) clients.push(await system.connect(port));
     await ledger.create(clients[0]);
     await ledger.run(clients[0], 2, 3);
     ledger.writers.push(ledger.write(clients[1], 3), ledger.write(clients[1], 3), ...clients.map((client) => ledger.judge(client)));
+    direct.run();
+    past.writers.push(past.judge(clients[0], 3));
     const lanes = 1 + any(3), width = VNODES / 4;
     await Promise.all(Array.from({length: lanes}, (_, i) =>
       new Lane(system, faults, outcomes, {first: i * width, last: (i + 1) * width - 1, any: random(seed * 31 + i + 1)}).run(option('hops', 3))));
     await pause(200);
     await faults.over();
-    await ledger.stop();
-    const broken = await judge(system, ledger, clients[0], outcomes);
+    await stop();
+    const broken = await judge(system, [ledger, past], clients[0], outcomes);
     const longest = Math.max(0, ...outcomes.blocks);
     console.log(JSON.stringify({seed, lanes, plans: outcomes.plans, faults: outcomes.faults, blocks: outcomes.blocks.length, longestBlock: longest, acknowledged: ledger.acknowledged,
-      refused: ledger.refused, unknown: ledger.unknown, reads: ledger.reads, unread: ledger.unread, broken: broken.slice(0, 20), brokenCount: broken.length}));
+      refused: ledger.refused, unknown: ledger.unknown, reads: ledger.reads, unread: ledger.unread,
+      past: {acknowledged: past.acknowledged, refused: direct.refused, unknown: past.unknown}, broken: broken.slice(0, 20), brokenCount: broken.length}));
     return broken.length === 0;
   } catch (error) {
     console.log(JSON.stringify({seed, plans: outcomes.plans, faults: outcomes.faults, broken: [String(error.message).slice(0, 2000)], brokenCount: 1}));
     return false;
   } finally {
     await faults.over();
-    await ledger.stop();
+    await stop();
     await system.stop();
   }
 }

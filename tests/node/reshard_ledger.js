@@ -25,15 +25,15 @@ const call = (client, method, ...args) =>
   new Promise((resolve, reject) => client[method](...args, (error, value) => error ? reject(error) : resolve(value)));
 
 class Ledger {
-  /** `directories` of `files` keys each; each directory is one writer's at a time. */
-  constructor(seed, directories = 60, files = 4) {
+  /** `directories` of `files` keys each, below `home`; each directory is one writer's at a time. */
+  constructor(seed, directories = 60, files = 4, home = 'stor') {
     this.any = random(seed);
     this.keys = new Map();  // key: {acked: version or null (deleted), maybe: [versions or null], etag}
     this.groups = [];
     for (let d = 0; d < directories; ++d) {
       const group = [];
       for (let f = 0; f < files; ++f) {
-        const key = `/u/stor/d${d}/f${f}`;
+        const key = `/u/${home}/d${d}/f${f}`;
         this.keys.set(key, {acked: null, maybe: [], etag: null, unique: null, states: [null], floor: 0});
         group.push(key);
       }
