@@ -184,6 +184,7 @@ Outcome Executor::unblock() {
                    "writes were held for " + text(held) + " (" + acts + ")");
   }
   unlimit();
+  opened_ = true;
   if (behind) {
     flush(source_,
           "the commit");  // a router that heard of nothing goes by it, whoever is here then

@@ -106,8 +106,8 @@ Outcome Executor::soak() {
 }
 
 Outcome Executor::finalize() {
-  journal_.unask("finalize");
   require_state(target_.set_state("'committed'", "done"), target_, "committed");
+  drop_ask("finalize");
   end_log(target_);
   watcher_.event("the source is not kept current any more");
   return Outcome::done;

@@ -59,36 +59,66 @@ Role decided_by(Act act) {
 
 }  // namespace
 
+Epochs Executor::epochs() const {
+  return {source_.taken() ? source_.epoch() : 0, target_.taken() ? target_.epoch() : 0};
+}
+
+/// What the plan is at, by the journal; by `memory` where the journal can't be read, or lacks what
+/// this coordinator could not record. That is for the caller to see: true.
+bool Executor::know_again(const std::optional<State>& memory) {
+  bool by_memory = memory && unrecorded_;
+  if (!by_memory) try {
+      state_ = journal_.read();
+    } catch (const std::exception&) {
+      if (!memory) throw;
+      by_memory = true;
+    }
+  if (by_memory) state_ = *memory;
+  state_.progress = resumed(state_.progress);
+  return by_memory;
+}
+
 /// The lock of the side that decides, then everything anew: what was read before may be another
 /// coordinator's past. While the lock was waited for the plan may have come to where the other side
-/// decides: then that side's lock, too.
+/// decides: then that side's lock, too. What this coordinator knows, and the journal does not,
+/// counts only if no other coordinator has taken that side since.
 Outcome Executor::take_over() {
   ours_ = false;
   target_open_ = false;
   const bool give_up = state_.progress.give_up;
+  std::optional<State> memory = was_ours_ ? std::optional(state_) : std::nullopt;
   source_.disconnect();
   target_.disconnect();
   for (;;) {
-    state_ = journal_.read();
-    state_.progress = resumed(state_.progress);
+    const bool by_memory = know_again(memory);
     Database& deciding =
         decided_by(state_.progress.after_take_over) == Role::source ? source_ : target_;
-    if (deciding.taken()) break;
-    deciding.take(by_force_);
+    if (!deciding.taken()) {
+      deciding.take(by_force_);
+      if (!by_memory) continue;
+      if (!deciding.taken_by_others()) break;
+      memory.reset();
+      unrecorded_ = false;
+      deciding.disconnect();
+      continue;
+    }
+    break;
   }
-  recorded_ = state_;
   state_.progress.give_up = state_.progress.give_up || give_up;
   state_.paused = false;
   state_.stopped.clear();
-  ours_ = true;
+  if (!was_ours_ && others_pause_ && journal_.asked_at("pause") == others_pause_) drop_ask("pause");
+  ours_ = was_ours_ = true;
   if (state_.progress.act == Act::take_over) state_.progress.act = state_.progress.after_take_over;
   read_tables();
   committed_ = Clock::now();  // no lease that was given before is counted from later
-  routers_.set_coordinator(++state_.coordinators);
   const Database& taken = source_.taken() ? source_ : target_;
-  journal_.record_first(state_, std::string("taken over at the ") + taken.role_name() + ", epoch " +
-                                    std::to_string(taken.epoch()));
-  recorded_ = state_;
+  // By the epoch, too: a coordinator before this one may not have been able to record itself.
+  state_.coordinators = std::max(state_.coordinators + 1, taken.epoch());
+  routers_.set_coordinator(state_.coordinators);
+  record(std::string("taken over at the ") + taken.role_name() + ", epoch " +
+             std::to_string(taken.epoch()),
+         true);
   return Outcome::done;
 }
 

@@ -187,7 +187,7 @@ Outcome Executor::verify() {
   if (servers == identities() && definitions == versions()) {
     state_.identities = servers;
     state_.versions = definitions;
-    journal_.unask("repair");
+    drop_ask("repair");
     record("");
   }
   return Outcome::done;

@@ -90,6 +90,7 @@ void Database::take(bool by_force) {
       throw NotCoordinator("plan " + text(newer, 0, 0) + " has taken over the vnodes of plan " +
                            number_);
   }
+  taken_by_others_ = epoch > epoch_;
   set_epoch(epoch + 1);
   taken_ = true;
 }

@@ -77,6 +77,8 @@ class Database {
   void take(bool by_force);
   /// Since `take`, until `disconnect`.
   [[nodiscard]] bool taken() const { return taken_; }
+  /// Whether another coordinator had taken this side after this one's last `take` but one.
+  [[nodiscard]] bool taken_by_others() const { return taken_by_others_; }
 
   /// A plan's lock, for as long as the owner's session lives. Waits a moment for one that is just
   /// ending. `by_force` ends whoever holds it. Throws NotCoordinator naming the holder.
@@ -151,6 +153,7 @@ class Database {
   std::vector<std::uint64_t> plans_;
   bool schema_known_ = false;
   bool taken_ = false;
+  bool taken_by_others_ = false;
   std::unique_ptr<backends::postgres::Session> owner_, apply_;
 };
 

@@ -4,8 +4,6 @@
 #include <csignal>
 #include <thread>
 
-#include <nlohmann/json.hpp>
-
 #include "reshard/run_command.hpp"
 
 namespace reshard {
@@ -17,7 +15,6 @@ constexpr int kFailuresMost = 8;
 constexpr int kSchemaFailuresMost = 3;  ///< what stands in its way does not go by itself
 constexpr std::chrono::milliseconds kFirstPause{100};
 constexpr std::chrono::milliseconds kLongestPause{5'000};
-constexpr std::chrono::milliseconds kShowEach{250};
 constexpr std::chrono::milliseconds kRestStep{20};
 
 /// Nothing is blocked while one of these is done, and none has begun what must be ended.
@@ -51,6 +48,7 @@ Executor::Executor(Journal& journal, const ring::Ring& ring, Watcher watcher,
       forward_(source_, target_, "guarded",
                [this](const std::string& text) { watcher_.alarm(text); }),
       reverse_(target_, source_, "committed",
+  others_pause_ = journal_.asked_at("pause");
                [this](const std::string& text) { watcher_.alarm(text); }) {
   state_.progress = resumed(state_.progress);
   count_what_is_told();
@@ -59,32 +57,6 @@ Executor::Executor(Journal& journal, const ring::Ring& ring, Watcher watcher,
 bool Executor::may_end_here() const {
   const Progress& at = state_.progress;
   return may_wait(at.act == Act::take_over ? at.after_take_over : at.act);
-}
-
-/// Written only when a coordinator that reads it would do something else than by the last record:
-/// within the block that is once at most.
-void Executor::record(const std::string& event) {
-  State now = state_, before = recorded_;
-  now.progress = resumed(now.progress);
-  before.progress = resumed(before.progress);
-  if (now == before && event.empty()) return;
-  journal_.record(state_, event.empty() ? std::string(to_string(state_.progress.act)) : event);
-  recorded_ = state_;
-}
-
-void Executor::show() {
-  if (Clock::now() - shown_ < kShowEach) return;
-  shown_ = Clock::now();
-  nlohmann::ordered_json shown{{"time", time_now()},
-                               {"act", to_string(state_.progress.act)},
-                               {"attempt", state_.progress.attempt},
-                               {"failures", failures_.empty() ? 0 : failures_.begin()->second},
-                               {"waitsFor", waiting_for_}};
-  shown.update(nlohmann::ordered_json::parse(figures_.to_json_text(shown_)));
-  journal_.show(shown.dump());
-  if (block_began_) return;
-  if (!hook_times_) hook_times_ = hook_times(journal_.history());
-  journal_.show_metrics(metrics_text(plan_, state_, figures_, *hook_times_));
 }
 
 /// Whoever watches is told, and it is counted.
@@ -119,26 +91,33 @@ std::uint64_t Executor::rows_that_move(const Table& table) const {
 
 std::optional<Executor::End> Executor::before_act() {
   const Act act = state_.progress.act;
+  if (!journal_problem_.empty() && may_end_here() && !recorded("")) {
+    if (stop_reason_.empty()) stop_reason_ = "the journal can't be written: " + journal_problem_;
+  }
   if (act == Act::finished || act == Act::aborted) {
-    if (ours_) record(act == Act::finished ? "finished" : "aborted");
+    if (ours_ && !recorded(act == Act::finished ? "finished" : "aborted")) {
+      state_.stopped = "the journal can't be written, and does not say that the plan is over: " +
+                       journal_problem_;
+      return End::stopped;
+    }
     return act == Act::finished ? End::finished : End::aborted;
   }
   if (act == Act::clean_target && !left_at_target_.empty()) {
-    record("aborted, left at the target: " + left_at_target_);
+    recorded("aborted, left at the target: " + left_at_target_);
     watcher_.alarm("what was copied, and its guard, are left at the target (" + left_at_target_ +
                    "); `reshard abort " + plan_.name() + "` takes them away when it is back");
     return End::aborted;
   }
   if (may_end_here() && !stop_reason_.empty()) {
     state_.stopped = stop_reason_;
-    if (ours_) record("stopped: " + stop_reason_);
+    if (ours_) recorded("stopped: " + stop_reason_);
     return End::stopped;
   }
   if (aborting_ && act == Act::soak)
     return End::finished;  // it was committed: carried on to where nothing is blocked
   if (may_end_here() && stop_asked()) {
     state_.paused = true;
-    if (ours_) record("paused");
+    if (ours_) recorded("paused");
     return End::paused;
   }
   return std::nullopt;
@@ -146,6 +125,7 @@ std::optional<Executor::End> Executor::before_act() {
 
 Executor::End Executor::run() {
   for (;;) {
+    opened_ = false;
     if (const auto end = before_act()) {
       shown_ = {};
       show();
@@ -154,7 +134,7 @@ Executor::End Executor::run() {
       return *end;
     }
     const Act act = state_.progress.act;
-    if (ours_ && act != Act::take_over) record("");
+    if (ours_ && act != Act::take_over && !recorded("") && may_end_here()) continue;
     show();
     if (act == crash_.before) std::raise(SIGKILL);
     if (act == crash_.stop_before) {
@@ -196,6 +176,7 @@ Outcome Executor::tried(Act act) {
     return outcome;
   } catch (const NotCoordinator&) {
     throw;
+  } catch (const JournalFailed&) {  // told already
   } catch (const Waiting& waiting) {
     if (act >= Act::prepare && act <= Act::commit) {  // clients are waiting
       failed(act, waiting.what());

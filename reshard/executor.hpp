@@ -36,6 +36,11 @@ struct Watcher {
 inline constexpr char kServerReplaced[] =
     "a server is not the one that was copied: everything is verified again";
 
+/// Where nothing is blocked, nothing is done that the journal could not be told before.
+struct JournalFailed : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
 /// Carries out a plan: each act as reshard/step.hpp orders them, against real databases and
 /// routers. Everything that it knows is in the journal or the databases, so that it may end
 /// anywhere. Lives on one thread.
@@ -70,7 +75,9 @@ class Executor {
   using Clock = std::chrono::steady_clock;
 
   [[nodiscard]] bool may_end_here() const;
-  void record(const std::string& event);
+  [[nodiscard]] bool row_decides() const;
+  void record(const std::string& event, bool first = false);
+  bool recorded(const std::string& event);
   void show();
   void count_what_is_told();
   [[nodiscard]] std::uint64_t rows_that_move(const Table& table) const;
@@ -81,6 +88,8 @@ class Executor {
 
   // acts_take_over.cpp
   Outcome take_over();
+  bool know_again(const std::optional<State>& memory);
+  [[nodiscard]] Epochs epochs() const;
   void take_for(Act act);
   void confirm();
   // acts_schema.cpp
@@ -162,7 +171,8 @@ class Executor {
   void unlimit();
   void flush(Database& side, const std::string& what);
   void hook(const std::string& phase);
-  [[nodiscard]] bool stop_asked() const { return interrupted_() || journal_.asked("pause"); }
+  void drop_ask(const std::string& what);
+  [[nodiscard]] bool stop_asked() const;
 
   Journal& journal_;
   const Plan& plan_;
@@ -173,7 +183,13 @@ class Executor {
 
   State state_, recorded_;
   bool aborting_ = false;
-  bool ours_ = false;  // the locks are held, so that the journal is this coordinator's
+  bool ours_ = false;            // the locks are held, so that the journal is this coordinator's
+  bool was_ours_ = false;        // at some time
+  bool unrecorded_ = false;      // the journal lacks something that this coordinator knows
+  bool opened_ = false;          // the act that is being done has ended the block
+  std::string journal_problem_;  // not empty: the last record failed
+  /// An ask to pause that was there before this coordinator was: another one's.
+  std::optional<std::filesystem::file_time_type> others_pause_;
   Database source_, target_;
   Routers routers_;
   Pump forward_, reverse_;

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <fstream>
 #include <iterator>
 #include <stdexcept>
@@ -24,6 +25,9 @@ constexpr const char* kPlanFile = "plan.json";
 constexpr const char* kJournalFile = "journal.jsonl";
 constexpr const char* kShownFile = "status.json";
 constexpr const char* kMetricsFile = "metrics.prom";
+
+/// After so long without a word nobody has the plan.
+constexpr std::chrono::seconds kSilent{5};
 
 std::string text_of(const fs::path& path) {
   std::ifstream file(path);
@@ -102,6 +106,17 @@ State state_from(const Json& json) {
   return state;
 }
 
+Json json_of(const Epochs& epochs) {
+  return {{"source", epochs.source}, {"target", epochs.target}};
+}
+
+/// Older programs wrote none.
+Epochs epochs_from(const Json& json) {
+  const auto found = json.find("epochs");
+  if (found == json.end()) return {};
+  return {found->value("source", std::uint64_t{0}), found->value("target", std::uint64_t{0})};
+}
+
 /// One write, so that a crash cuts off at most this record's line; the next begins on a line of its
 /// own.
 void append(const fs::path& path, const std::string& line) {
@@ -112,23 +127,33 @@ void append(const fs::path& path, const std::string& line) {
   char last = '\n';
   const bool cut = bytes > 0 && pread(file, &last, 1, bytes - 1) == 1 && last != '\n';
   const std::string whole = (cut ? "\n" : "") + line + "\n";
-  const bool good = write(file, whole.data(), whole.size()) == static_cast<ssize_t>(whole.size()) &&
-                    fsync(file) == 0;
+  const ssize_t written = write(file, whole.data(), whole.size());
+  const bool all = written == static_cast<ssize_t>(whole.size());
+  if (written >= 0 && !all) errno = ENOSPC;  // all but a full disk takes a line at once
+  const bool good = all && fsync(file) == 0;
   const int reason = errno;
   close(file);
   errno = reason;
   if (!good) fail();
 }
 
-/// By a rename. It is shown, and nothing goes by it: what fails is not worth a word.
+/// By a rename. It is shown, and nothing goes by it: what fails is not worth a word, and what was
+/// shown before stays.
 void replace_unsynced(const fs::path& path, const std::string& text) {
   const fs::path beside = path.string() + ".next";
-  {
-    std::ofstream file(beside);
-    file << text;
-  }
+  std::ofstream file(beside);
+  file << text;
+  file.close();
   std::error_code ignored;
-  fs::rename(beside, path, ignored);
+  if (file) fs::rename(beside, path, ignored);
+}
+
+/// Whether the other process, by what it has shown last, has the plan and this one has not.
+bool is_others(const Json& shown, const std::string& writer,
+               const std::optional<Epochs>& coordinator) {
+  if (!shown.is_object() || shown.value("writer", writer) == writer) return false;
+  if (coordinator) return coordinator->outranked_by(epochs_from(shown));
+  return time_until(shown.value("time", "1970-01-01T00:00:00.000Z")) > -kSilent;
 }
 
 }  // namespace
@@ -148,40 +173,67 @@ Journal Journal::create(const fs::path& plans, const Plan& plan) {
   return Journal(directory);
 }
 
+/// A first record of a coordinator that had been followed by another one when it wrote it, since it
+/// was stopped between taking the plan and that, counts no more than what it has written later.
 State Journal::read() const {
   State state;
   if (plan_.reverts != 0) state.progress = rollback();
   std::string writer;
+  Epochs latest;
   for (const std::string& line : history()) {
     const Json json = Json::parse(line, nullptr, false);
     if (json.is_discarded()) continue;  // cut off by a crash: it was not acted on
     const std::string by = json.value("writer", "");
-    if (json.value("first", false)) writer = by;
-    if (writer.empty() || by == writer) state = state_from(json.at("state"));
+    const Epochs epochs = epochs_from(json);
+    if (json.value("first", false) && !epochs.outranked_by(latest)) {
+      writer = by;
+      latest = {std::max(latest.source, epochs.source), std::max(latest.target, epochs.target)};
+    }
+    if (!writer.empty() && by != writer) continue;
+    try {
+      state = state_from(json.at("state"));
+    } catch (const std::exception& error) {
+      throw std::runtime_error((directory_ / kJournalFile).string() +
+                               ": another version of the program has written the record of " +
+                               json.value("time", "") + ", and this one can't go on from it (" +
+                               error.what() + "): go on with that program");
+    }
   }
   return state;
 }
 
 void Journal::record(const State& state, const std::string& event) {
-  append_record(state, event, false);
+  append_record(state, event, owes_first_);
 }
 
-void Journal::record_first(const State& state, const std::string& event) {
+void Journal::record_first(const State& state, const std::string& event, Epochs epochs) {
+  epochs_ = epochs;
+  owes_first_ = true;
   append_record(state, event, true);
 }
 
 void Journal::append_record(const State& state, const std::string& event, bool first) {
   Json line{{"time", time_now()}, {"by", this_author()}, {"process", getpid()},
             {"writer", writer_},  {"event", event},      {"state", json_of(state)}};
-  if (first) line["first"] = true;
+  if (first) {
+    line["first"] = true;
+    line["epochs"] = json_of(epochs_);
+  }
   append(directory_ / kJournalFile, line.dump());
+  owes_first_ = false;
 }
 
+/// One that is there and can't be read is not an empty one: its plan would begin anew.
 std::vector<std::string> Journal::history() const {
+  const fs::path path = directory_ / kJournalFile;
   std::vector<std::string> lines;
-  std::ifstream file(directory_ / kJournalFile);
+  errno = 0;
+  std::ifstream file(path);
+  if (!file && (errno != ENOENT || !fs::exists(directory_ / kPlanFile)))
+    throw std::runtime_error(path.string() + ": can't be read");
   for (std::string line; std::getline(file, line);)
     if (!line.empty()) lines.push_back(line);
+  if (file.bad()) throw std::runtime_error(path.string() + ": can't be read");
   return lines;
 }
 
@@ -189,13 +241,24 @@ void Journal::ask(const std::string& what) const {
   ring::durable::write(directory_ / what, time_now() + "\n");
 }
 void Journal::unask(const std::string& what) const { ring::durable::remove(directory_ / what); }
-bool Journal::asked(const std::string& what) const { return fs::exists(directory_ / what); }
+bool Journal::asked(const std::string& what) const { return asked_at(what).has_value(); }
 
-void Journal::show(const std::string& json) const {
-  replace_unsynced(directory_ / kShownFile, json + "\n");
+std::optional<fs::file_time_type> Journal::asked_at(const std::string& what) const {
+  std::error_code error;
+  const auto time = fs::last_write_time(directory_ / what, error);
+  if (error) return std::nullopt;
+  return time;
 }
-void Journal::show_metrics(const std::string& text) const {
-  replace_unsynced(directory_ / kMetricsFile, text);
+
+void Journal::show(const std::string& json, const std::string& metrics,
+                   std::optional<Epochs> coordinator) const try {
+  if (is_others(Json::parse(shown(), nullptr, false), writer_, coordinator)) return;
+  Json with = Json::parse(json);
+  with["writer"] = writer_;
+  with["epochs"] = json_of(coordinator.value_or(Epochs{}));
+  replace_unsynced(directory_ / kShownFile, with.dump() + "\n");
+  if (!metrics.empty()) replace_unsynced(directory_ / kMetricsFile, metrics);
+} catch (const std::exception&) {
 }
 
 std::string Journal::shown() const {

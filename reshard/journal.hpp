@@ -34,6 +34,22 @@ struct KnownTable {
   bool operator==(const KnownTable&) const = default;
 };
 
+/// By how many coordinators each side of a plan had been taken when one became its coordinator; 0:
+/// that one has not taken that side.
+struct Epochs {
+  std::uint64_t source = 0, target = 0;
+  /// Another coordinator, which has taken a side of this one's, has done so later.
+  [[nodiscard]] bool outranked_by(const Epochs& other) const {
+    return (source != 0 && other.source > source) || (target != 0 && other.target > target);
+  }
+  bool operator==(const Epochs&) const = default;
+};
+
+/// What becomes of the site's lock, in State.
+inline constexpr const char* kLockTaken = "taken";  ///< by a hook that runs, or has failed
+inline constexpr const char* kLockHeld = "held";
+inline constexpr const char* kLockGivenBack = "given back";  ///< by a hook that runs
+
 /// What outlives a coordinator, beside the databases.
 struct State {
   Progress progress;
@@ -62,8 +78,9 @@ struct State {
 
 /// A plan's directory: the plan, written once; `journal.jsonl`, to which each record is appended
 /// and synced; and what people ask of a running coordinator. One process writes the journal (the
-/// plan's advisory locks see to that), any may read and ask. Throws std::system_error or
-/// std::runtime_error, naming the path.
+/// plan's advisory locks see to that), any may read and ask. A process that was stopped, and does
+/// not know that another one has the plan since, may still write: by its name and its epochs what
+/// it writes is passed by. Throws std::system_error or std::runtime_error, naming the path.
 class Journal {
  public:
   /// The directory of a plan that is there.
@@ -75,11 +92,12 @@ class Journal {
   /// As last recorded by the coordinator that has it: what another one, which did not know that it
   /// had been replaced, has written after that is not read.
   [[nodiscard]] State read() const;
-  /// On disk when it returns: one fsync.
+  /// On disk when it returns: one fsync. Where it throws, nothing is known to be recorded.
   void record(const State& state, const std::string& event);
-  /// The same, by one that has just become the coordinator, or acts in its place.
-  void record_first(const State& state, const std::string& event);
-  /// The record's lines, oldest first.
+  /// The same, by one that has just become the coordinator, or acts in its place. Where that fails,
+  /// the next record is the first. `epochs`: at the sides that it has taken.
+  void record_first(const State& state, const std::string& event, Epochs epochs = {});
+  /// The record's lines, oldest first; none where the plan has no record yet.
   [[nodiscard]] std::vector<std::string> history() const;
 
   /// What people ask of a running coordinator, by name: `pause`, to stop before its next act that
@@ -87,13 +105,21 @@ class Journal {
   /// that differ though nobody knows why; and to open a gate, by `gate_ask`.
   void ask(const std::string& what) const;
   void unask(const std::string& what) const;
+  /// False also where that can't be told. Never throws.
   [[nodiscard]] bool asked(const std::string& what) const;
+  /// When it was asked, so that one ask is told from a later one; nullopt: it is not. Never throws.
+  [[nodiscard]] std::optional<std::filesystem::file_time_type> asked_at(
+      const std::string& what) const;
 
-  /// What the coordinator shows of itself, several times a second; not synced, never trusted.
-  void show(const std::string& json) const;
+  /// What a process shows of itself, several times a second; not synced, never trusted. `json`: an
+  /// object's text; `metrics`: the same for Prometheus (`metrics.prom`, whole at any time), empty:
+  /// they stay. `coordinator`: at the sides that it has taken; nullopt: it has not the plan, as far
+  /// as it knows. What a coordinator with later
+  /// epochs shows stays; and one that waits to become the coordinator overwrites nothing that the
+  /// coordinator has just shown. Never throws: a file that can't be written stays as it was.
+  void show(const std::string& json, const std::string& metrics,
+            std::optional<Epochs> coordinator) const;
   [[nodiscard]] std::string shown() const;
-  /// The same for Prometheus: `metrics.prom`, whole at any time.
-  void show_metrics(const std::string& text) const;
 
   [[nodiscard]] const std::filesystem::path& directory() const { return directory_; }
 
@@ -101,6 +127,8 @@ class Journal {
   void append_record(const State& state, const std::string& event, bool first);
 
   std::string writer_;  ///< random: who wrote a record
+  Epochs epochs_;
+  bool owes_first_ = false;
   std::filesystem::path directory_;
   Plan plan_;
 };

@@ -111,7 +111,6 @@ int guarded(const std::function<int()>& work) {
 int execute(const std::filesystem::path& plans, std::uint64_t number, const Execution& how) {
   watch_signals();
   Journal journal(plans / std::to_string(number));
-  journal.unask("pause");
   const auto ring = ring_of(journal.plan());
   const Watcher told = watcher(journal.plan(), how.json);
   Executor executor(journal, *ring, told, interrupted, how.by_force);
@@ -124,13 +123,15 @@ int execute(const std::filesystem::path& plans, std::uint64_t number, const Exec
                  journal.plan().name().c_str(), journal.plan().name().c_str());
     return static_cast<int>(ReshardExit::refused);
   }
-  if (end == Executor::End::finished &&
-      journal.plan().reverts != 0) {  // that one has nothing left to do
-    Journal reverted(plans / std::to_string(journal.plan().reverts));
-    State state = reverted.read();
-    state.progress.act = Act::finished;
-    reverted.record_first(state, "taken back by plan " + journal.plan().name());
-  }
+  if (end == Executor::End::finished && journal.plan().reverts != 0) try {
+      Journal reverted(plans / std::to_string(journal.plan().reverts));
+      State state = reverted.read();
+      state.progress.act = Act::finished;  // that one has nothing left to do
+      reverted.record_first(state, "taken back by plan " + journal.plan().name());
+    } catch (const std::exception& error) {
+      told.alarm("the journal of plan " + std::to_string(journal.plan().reverts) +
+                 " does not say that it was taken back: " + error.what());
+    }
   const std::string& why = executor.state().stopped;
   told.event(std::string(word(end)) +
              (end == Executor::End::stopped

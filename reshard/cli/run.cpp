@@ -11,6 +11,7 @@
 
 #include "reshard/cli/commands.hpp"
 #include "reshard/cli/common.hpp"
+#include "reshard/database.hpp"
 #include "reshard/forget.hpp"
 #include "reshard/preflight.hpp"
 
@@ -44,6 +45,15 @@ int run(const Options& options) {
   return execute(options.state, options.number, options.how);
 }
 
+/// Where a coordinator ended within the block, its journal says no more than that a cutover was
+/// begun: the row decides.
+bool committed(const Plan& plan) {
+  Database source(plan, Role::source);
+  source.connect();
+  const auto row = source.plan_row();
+  return row && row->state == "committed";
+}
+
 /// A plan of its own, the other way. What keeps the source current is ended first, and its state
 /// inherited: the servers' identities among it, since a failover in the meantime may have taken
 /// rows away.
@@ -56,8 +66,10 @@ int roll_back(const Options& options) {
     if (other.plan().reverts != options.number) continue;
     if (other.read().progress.act != Act::aborted) return execute(plans, number, options.how);
   }
-  const Act act =
+  Act act =
       state.progress.act == Act::take_over ? state.progress.after_take_over : state.progress.act;
+  if (resumed(state.progress).after_take_over == Act::back_out && committed(journal.plan()))
+    act = Act::wait_commit_flushed;
   if ((act >= Act::finalize && act <= Act::end_cleanup) || act == Act::finished)
     throw std::runtime_error(
         "plan " + journal.plan().name() +

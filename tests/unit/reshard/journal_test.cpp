@@ -77,6 +77,73 @@ TEST_CASE("journal: one that was replaced and does not know it is not read") {
   CHECK(older.read() == state);
 }
 
+TEST_CASE("journal: a first record of one that was stopped before it, and followed, is not read") {
+  const test_support::TemporaryDirectory directory;
+  Journal older = Journal::create(directory.path(), some_plan());
+  Journal newer(directory.path() / "7"), last(directory.path() / "7");
+  State state;
+  state.progress.act = Act::bind;
+  newer.record_first(state, "taken over", {6, 3});
+  State stale;
+  stale.progress.act = Act::copy;
+  older.record_first(stale, "taken over", {5, 0});
+  older.record(stale, "woken");
+  CHECK(newer.read() == state);
+  state.progress.act = Act::soak;
+  last.record_first(state, "taken over", {0, 4});
+  older.record_first(stale, "taken over", {0, 3});
+  CHECK(newer.read() == state);
+  state.progress.act = Act::finalize;
+  older.record_first(state, "taken over again", {0, 5});
+  CHECK(newer.read() == state);
+}
+
+TEST_CASE("journal: where the first record can't be written, the next one is the first") {
+  const test_support::TemporaryDirectory directory;
+  Journal one = Journal::create(directory.path(), some_plan()), two(directory.path() / "7");
+  State state;
+  one.record_first(state, "taken over", {1, 0});
+  const auto away = directory.path() / "away";
+  std::filesystem::rename(directory.path() / "7", away);
+  state.progress.act = Act::copy;
+  CHECK_THROWS_AS(two.record_first(state, "taken over", {2, 0}), std::system_error);
+  CHECK_THROWS_AS(two.record(state, "copy"), std::system_error);
+  CHECK_THROWS_WITH_AS(two.read(), doctest::Contains("can't be read"), std::runtime_error);
+  std::filesystem::rename(away, directory.path() / "7");
+  two.record(state, "copy");
+  one.record(State(), "woken");
+  CHECK(one.read() == state);
+}
+
+TEST_CASE("journal: what another version wrote, and this one can't go on from, is refused") {
+  const test_support::TemporaryDirectory directory;
+  const Journal journal = Journal::create(directory.path(), some_plan());
+  std::ofstream(directory.path() / "7" / "journal.jsonl")
+      << R"({"time":"2026-01-01T00:00:00.000Z","state":{"act":"brew"}})"
+      << "\n";
+  CHECK_THROWS_WITH_AS(journal.read(), doctest::Contains("another version of the program"),
+                       std::runtime_error);
+}
+
+TEST_CASE("journal: only the coordinator shows what it does") {
+  const test_support::TemporaryDirectory directory;
+  Journal stale = Journal::create(directory.path(), some_plan()), now(directory.path() / "7"),
+          waiting(directory.path() / "7");
+  const std::string by_stale = R"({"time":")" + time_now() + R"(","act":"copy"})",
+                    by_now = R"({"time":")" + time_now() + R"(","act":"soak"})",
+                    by_waiting = R"({"time":")" + time_now() + R"(","act":"take_over"})";
+  waiting.show(by_waiting, "", std::nullopt);
+  CHECK(now.shown().find("take_over") != std::string::npos);
+  stale.show(by_stale, "stale", Epochs{1, 1});
+  now.show(by_now, "now", Epochs{0, 2});
+  stale.show(by_stale, "stale", Epochs{1, 1});
+  waiting.show(by_waiting, "waiting", std::nullopt);
+  CHECK(now.shown().find("soak") != std::string::npos);
+  std::string metrics;
+  std::ifstream(directory.path() / "7" / "metrics.prom") >> metrics;
+  CHECK(metrics == "now");
+}
+
 TEST_CASE("journal: the last whole record counts; one that a crash cut off does not") {
   const test_support::TemporaryDirectory directory;
   Journal journal = Journal::create(directory.path(), some_plan());
