@@ -37,7 +37,8 @@ struct PlanOptions {
   /// Routers know within this that a database has become one that hides rows.
   std::uint64_t cache_ms = 31'000;
   bool cleanup = true;
-  bool trust_vnodes = false;  ///< rows that say a vnode say that of their key: not looked at
+  bool trust_vnodes = false;        ///< rows that say a vnode say that of their key: not looked at
+  bool known_clients_only = false;  ///< sessions that are no router's are an obstacle
   bool operator==(const PlanOptions&) const = default;
 };
 

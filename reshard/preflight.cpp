@@ -11,7 +11,7 @@
 #include "reshard/counts.hpp"
 #include "reshard/database.hpp"
 #include "reshard/key_scan.hpp"
-#include "reshard/routers.hpp"
+#include "reshard/preflight_routers.hpp"
 
 namespace reshard {
 namespace {
@@ -46,7 +46,10 @@ class Look {
     older_plans();
     target_so_far();
     buckets(whole);
-    routers();
+    const auto applications = look_at_routers(plan_, found_);
+    // Whose sessions a router's are, it says itself.
+    if (applications.size() == plan_.routers.size())
+      for (Database* each : {&source_, &target_}) look_at_clients(*each, applications, found_);
     return std::move(found_);
   }
 
@@ -296,50 +299,6 @@ class Look {
                  "change one of the two rows");
         break;
       }
-    }
-  }
-
-  void routers() {
-    if (plan_.routers.empty())
-      obstacle("no router is named", "--router SOCKET for each that serves this ring");
-    for (const std::string& router : plan_.routers) {
-      const RouterAnswer answer =
-          ask_router(router, "status", nlohmann::ordered_json::object(), kRouterLimit);
-      if (!answer.ok) {
-        obstacle(
-            "router " + router + ": " + answer.message,
-            "all routers of the ring must answer: start it, or leave it out if it serves nobody");
-        continue;
-      }
-      const auto status = nlohmann::json::parse(answer.result);
-      if (status.at("ring").value("generation", std::uint64_t{0}) == 0)
-        obstacle("router " + router + " has its ring in a plain directory",
-                 "moray-router ring store -l STORE DIRECTORY makes a store of it; name that in the "
-                 "configuration");
-    }
-    if (found_.obstacles.empty() && plan_.reverts == 0) rehearsed();
-  }
-
-  /// The ring is bound right before each cutover; that it can be now is looked at here.
-  void rehearsed() {
-    try {
-      const Rehearsal rehearsal = Routers(plan_).rehearse(kRouterLimit);
-      found_.rings = rehearsal.rings;
-      const auto& options = plan_.options;
-      const auto margin = static_cast<std::uint64_t>(kLeaseMargin.count());
-      const std::uint64_t longest = options.max_block_ms + options.lease_ms + margin;
-      if (rehearsal.hold_ms > 0 && longest >= rehearsal.hold_ms)
-        found_.warnings.push_back(
-            "a block of " + std::to_string(options.max_block_ms) + " ms, a lease of " +
-            std::to_string(options.lease_ms) + " ms and " + std::to_string(margin) +
-            " ms for its end are not below the " + std::to_string(rehearsal.hold_ms) +
-            " ms for which routers hold writes: after that they are refused. A smaller --max-block "
-            "or --lease, or a larger timeouts.holdMs of the routers, keeps them held");
-    } catch (const Stuck& error) {
-      obstacle(error.what(), "plan again, with vnodes that are the source's");
-    } catch (const Waiting& error) {
-      obstacle(error.what(),
-               "reload the routers, so that all are on one ring; or wait for the other plan");
     }
   }
 

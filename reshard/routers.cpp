@@ -144,13 +144,21 @@ Json Routers::prepare_arguments() const {
           {"leaseMs", plan_.options.lease_ms}};
 }
 
-Rehearsal Routers::rehearse(std::chrono::milliseconds limit) const {
+std::vector<RouterAnswer> Routers::try_prepare(std::chrono::milliseconds limit) const {
   Json arguments = prepare_arguments();
   arguments["owner"] = plan_.from.pnode;
   arguments["rehearse"] = true;
+  return tell("prepare", arguments, limit);
+}
+
+Rehearsal Routers::rehearse(std::chrono::milliseconds limit) const {
+  return agreed(try_prepare(limit));
+}
+
+Rehearsal agreed(const std::vector<RouterAnswer>& rehearsed) {
   Rehearsal rehearsal;
   BoundRings& rings = rehearsal.rings;
-  for (const RouterAnswer& answer : tell("prepare", arguments, limit)) {
+  for (const RouterAnswer& answer : rehearsed) {
     const std::string named = "router " + answer.router;
     if (!answer.answered) throw Waiting(named + " does not answer: " + answer.message);
     if (answer.code == "not_owner")
@@ -160,8 +168,8 @@ Rehearsal Routers::rehearse(std::chrono::milliseconds limit) const {
     const BoundRings here{json.at("baseDigest").get<std::string>(),
                           json.at("digest").get<std::string>()};
     if (!rings.before.empty() && !(here == rings))
-      throw Waiting(named + " is on the ring " + here.before + ", router " + plan_.routers.front() +
-                    " on " + rings.before);
+      throw Waiting(named + " is on the ring " + here.before + ", router " +
+                    rehearsed.front().router + " on " + rings.before);
     rings = here;
     const auto hold = json.value("holdMs", std::uint64_t{0});
     if (hold > 0 && (rehearsal.hold_ms == 0 || hold < rehearsal.hold_ms)) rehearsal.hold_ms = hold;

@@ -63,7 +63,10 @@ class Routers {
                                                const nlohmann::ordered_json& arguments,
                                                std::chrono::milliseconds limit) const;
 
-  /// A prepare that changes nothing: the ring that all routers are on, and the one that follows.
+  /// A prepare that changes nothing, and is tried as far as each router's disk: one answer a
+  /// router, in the plan's order, for `agreed`.
+  [[nodiscard]] std::vector<RouterAnswer> try_prepare(std::chrono::milliseconds limit) const;
+  /// Both: the ring that all routers are on, and the one that follows.
   /// Throws Waiting naming a router that does not answer, holds another plan's ring, or is on
   /// another ring; Stuck where vnodes are not the source's any more.
   [[nodiscard]] Rehearsal rehearse(std::chrono::milliseconds limit) const;
@@ -92,6 +95,9 @@ class Routers {
   const Plan& plan_;
   std::string holder_;  // of the leases: the plan's token, and who
 };
+
+/// What all routers of a rehearsed prepare agree about. Throws as `Routers::rehearse`.
+Rehearsal agreed(const std::vector<RouterAnswer>& rehearsed);
 
 /// Sends one command to an admin socket and waits for its answer.
 RouterAnswer ask_router(const std::string& socket, const std::string& command,

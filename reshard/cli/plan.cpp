@@ -238,6 +238,8 @@ void add_plan(CLI::App& reshard, int& exit_code) {
                       "Stand before copy, cutover, finalize or cleanup until `reshard open` opens "
                       "it; may be repeated");
   command->add_option("--state", options->state, "The directory of plans")->capture_default_str();
+  command->add_flag("--known-clients-only", options->plan.known_clients_only,
+                    "Refuse where a database has sessions that are no router's of the plan");
   command->add_flag("--trust-vnodes", options->trust_vnodes,
                     "Don't read every row's key to see that its _vnode is right");
   command->add_flag("--dry-run", options->dry_run, "Show it, and write nothing");
