@@ -53,7 +53,7 @@ Outcome Executor::end_cleanup() {
       watcher_.event("VACUUM (ANALYZE) " + pair.source.name +
                      " at the source gives the space back to it");
   }
-  hook("post_finalize");
+  give_lock_back(kEndHook);
   std::string hours;
   for (const std::string& hour : hours_locked(hook_times(journal_.history())))
     hours += (hours.empty() ? "" : ", ") + hour;

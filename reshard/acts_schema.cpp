@@ -113,7 +113,7 @@ void Executor::make_rows() {
 
 /// The list of buckets is read after the trigger that keeps it as it is was made.
 Outcome Executor::make_schema() {
-  hook("pre_lock");
+  take_lock();
   if (!source_.has_schema() || !target_.has_schema()) {
     state_.caches_until = time_in(plan_.options.cache_ms);
     record("schema");

@@ -4,8 +4,6 @@
 #include <csignal>
 #include <thread>
 
-#include "reshard/run_command.hpp"
-
 namespace reshard {
 namespace {
 
@@ -43,14 +41,14 @@ bool may_wait(Act act) {
 Executor::Executor(Journal& journal, const ring::Ring& ring, Watcher watcher,
                    std::function<bool()> interrupted, bool by_force)
     : journal_(journal), plan_(journal.plan()), ring_(ring), watcher_(std::move(watcher)),
-      interrupted_(std::move(interrupted)), by_force_(by_force), state_(journal.read()),
-      source_(plan_, Role::source), target_(plan_, Role::target), routers_(plan_),
-      forward_(source_, target_, "guarded",
-               [this](const std::string& text) { watcher_.alarm(text); }),
+      interrupted_(std::move(interrupted)), ended_by_person_(interrupted_), by_force_(by_force),
+      state_(journal.read()), source_(plan_, Role::source), target_(plan_, Role::target),
+      routers_(plan_), forward_(source_, target_, "guarded",
+                                [this](const std::string& text) { watcher_.alarm(text); }),
       reverse_(target_, source_, "committed",
-  others_pause_ = journal_.asked_at("pause");
                [this](const std::string& text) { watcher_.alarm(text); }) {
   state_.progress = resumed(state_.progress);
+  others_pause_ = journal_.asked_at("pause");
   count_what_is_told();
 }
 
@@ -94,7 +92,11 @@ std::optional<Executor::End> Executor::before_act() {
   if (!journal_problem_.empty() && may_end_here() && !recorded("")) {
     if (stop_reason_.empty()) stop_reason_ = "the journal can't be written: " + journal_problem_;
   }
-  if (act == Act::finished || act == Act::aborted) {
+  const bool over = act == Act::finished || act == Act::aborted;
+  const bool left = act == Act::clean_target && !left_at_target_.empty();
+  if (ours_ && (over || left) && !lock_given_back_)
+    give_lock_back(act == Act::finished ? kEndHook : kAbortHook);
+  if (over) {
     if (ours_ && !recorded(act == Act::finished ? "finished" : "aborted")) {
       state_.stopped = "the journal can't be written, and does not say that the plan is over: " +
                        journal_problem_;
@@ -102,7 +104,7 @@ std::optional<Executor::End> Executor::before_act() {
     }
     return act == Act::finished ? End::finished : End::aborted;
   }
-  if (act == Act::clean_target && !left_at_target_.empty()) {
+  if (left) {
     recorded("aborted, left at the target: " + left_at_target_);
     watcher_.alarm("what was copied, and its guard, are left at the target (" + left_at_target_ +
                    "); `reshard abort " + plan_.name() + "` takes them away when it is back");
@@ -304,22 +306,6 @@ std::vector<VnodeGroup> Executor::groups(const Table& table, std::uint64_t rows,
                                                     vnodes_left_out, vnodes.size())));
   return groups_of(ring::VnodeSet::of(std::move(vnodes)), table,
                    std::max(owned, plan_.vnodes.size()), rows);
-}
-
-void Executor::hook(const std::string& phase) {
-  const auto command = plan_.hooks.find(phase);
-  if (command == plan_.hooks.end() || state_.hooks_done[phase]) return;
-  watcher_.event("hook " + phase + ": " + command->second);
-  int code = 0;
-  try {
-    code = run_command(command->second, to_json_text(plan_));
-  } catch (const std::system_error& error) {
-    throw ActFailed("hook " + phase + " can't be run: " + error.what());
-  }
-  if (code != 0) throw ActFailed("hook " + phase + " ended with " + std::to_string(code));
-  state_.hooks_done[phase] = true;
-  record("hook " + phase);
-  hook_times_.reset();
 }
 
 }  // namespace reshard

@@ -58,6 +58,10 @@ class Executor {
   /// Backs the plan out before its commit, and ends it. `finished` where it is too late.
   End abort();
 
+  /// Of a plan that is over, and still holds the site's lock: its hook is run again. False: it is
+  /// held still.
+  bool give_lock_back_again();
+
   /// For rehearsals: the process ends, as if killed, before or after that act; or stops.
   struct Crash {
     std::optional<Act> before, behind;
@@ -77,7 +81,7 @@ class Executor {
   [[nodiscard]] bool may_end_here() const;
   [[nodiscard]] bool row_decides() const;
   void record(const std::string& event, bool first = false);
-  bool recorded(const std::string& event);
+  bool recorded(const std::string& event, bool first = false);
   void show();
   void count_what_is_told();
   [[nodiscard]] std::uint64_t rows_that_move(const Table& table) const;
@@ -170,7 +174,12 @@ class Executor {
   [[nodiscard]] std::chrono::milliseconds budget_left() const;
   void unlimit();
   void flush(Database& side, const std::string& what);
+  // acts_hooks.cpp
+  void run_hook(const std::string& phase, std::uint64_t holders);
   void hook(const std::string& phase);
+  std::uint64_t lock_turn(const std::string& state);
+  void take_lock();
+  bool give_lock_back(const std::string& phase);
   void drop_ask(const std::string& what);
   [[nodiscard]] bool stop_asked() const;
 
@@ -179,15 +188,17 @@ class Executor {
   const ring::Ring& ring_;
   Watcher watcher_;
   std::function<bool()> interrupted_;
+  std::function<bool()> ended_by_person_;  ///< the same, also while a plan is aborted
   bool by_force_;
 
   State state_, recorded_;
   bool aborting_ = false;
-  bool ours_ = false;            // the locks are held, so that the journal is this coordinator's
-  bool was_ours_ = false;        // at some time
-  bool unrecorded_ = false;      // the journal lacks something that this coordinator knows
-  bool opened_ = false;          // the act that is being done has ended the block
-  std::string journal_problem_;  // not empty: the last record failed
+  bool lock_given_back_ = false;  ///< or it was tried, by this coordinator
+  bool ours_ = false;             // the locks are held, so that the journal is this coordinator's
+  bool was_ours_ = false;         // at some time
+  bool unrecorded_ = false;       // the journal lacks something that this coordinator knows
+  bool opened_ = false;           // the act that is being done has ended the block
+  std::string journal_problem_;   // not empty: the last record failed
   /// An ask to pause that was there before this coordinator was: another one's.
   std::optional<std::filesystem::file_time_type> others_pause_;
   Database source_, target_;

@@ -49,9 +49,9 @@ void Executor::record(const std::string& event, bool first) {
 }
 
 /// The same without a throw; false: the journal can't be written.
-bool Executor::recorded(const std::string& event) {
+bool Executor::recorded(const std::string& event, bool first) {
   try {
-    record(event);
+    record(event, first);
   } catch (const JournalFailed&) {
   }
   return journal_problem_.empty();

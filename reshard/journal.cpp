@@ -62,6 +62,8 @@ Json json_of(const State& state) {
     json["tables"][bucket] = {known.source, known.target};
   json["copied"] = state.copied;
   json["hooksDone"] = state.hooks_done;
+  json["lock"] = state.lock;
+  json["lockSince"] = state.lock_since;
   json["cachesUntil"] = state.caches_until;
   json["soakUntil"] = state.soak_until;
   json["stopped"] = state.stopped;
@@ -70,7 +72,20 @@ Json json_of(const State& state) {
   return json;
 }
 
-State state_from(const Json& json) {
+/// An older program did not say what its hooks hold.
+void note_lock(State& state, const Json& json, const std::string& time) {
+  const Act act = state.progress.act;
+  const bool over = act == Act::finished || act == Act::aborted;
+  if (json.contains("lock")) {
+    json.at("lock").get_to(state.lock);
+    json.at("lockSince").get_to(state.lock_since);
+  } else if (!over && state.hooks_done["pre_lock"]) {
+    state.lock = kLockHeld;
+    state.lock_since = time;
+  }
+}
+
+State state_from(const Json& json, const std::string& time) {
   const auto act = [&](const char* name) {
     const auto found = act_named(json.at(name).get<std::string>());
     if (!found) throw std::runtime_error(std::string("no act is called ") + json.at(name).dump());
@@ -98,6 +113,7 @@ State state_from(const Json& json) {
   }
   json.at("copied").get_to(state.copied);
   json.at("hooksDone").get_to(state.hooks_done);
+  note_lock(state, json, time);
   json.at("cachesUntil").get_to(state.caches_until);
   json.at("soakUntil").get_to(state.soak_until);
   json.at("stopped").get_to(state.stopped);
@@ -191,7 +207,7 @@ State Journal::read() const {
     }
     if (!writer.empty() && by != writer) continue;
     try {
-      state = state_from(json.at("state"));
+      state = state_from(json.at("state"), json.value("time", ""));
     } catch (const std::exception& error) {
       throw std::runtime_error((directory_ / kJournalFile).string() +
                                ": another version of the program has written the record of " +

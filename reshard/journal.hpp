@@ -67,6 +67,8 @@ struct State {
   std::map<std::string, std::uint64_t>
       copied;  ///< by bucket: vnodes whose rows are there, from the first on
   std::map<std::string, bool> hooks_done;
+  std::string lock;          ///< empty: the plan does not hold the site's lock
+  std::string lock_since;    ///< ISO time
   std::string caches_until;  ///< not empty: it is to be waited until routers hide rows that are not
                              ///< the shard's
   std::string soak_until;    ///< ISO time; empty: it has not begun

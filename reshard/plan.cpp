@@ -20,7 +20,7 @@ NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Side, pnode, url, apply)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(PlanOptions, max_block_ms, soak_seconds,
                                                 copy_bytes_per_second, cleanup_rows_per_second,
                                                 cleanup_latency_ms, lease_ms, attempts, lag_rows,
-                                                settle_ms, cache_ms, cleanup,
+                                                settle_ms, cache_ms, hook_seconds, cleanup,
                                                 trust_vnodes, known_clients_only)
 
 std::string to_json_text(const Plan& plan) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <chrono>
 #include <cstdint>
 #include <map>
@@ -36,11 +37,18 @@ struct PlanOptions {
   std::uint64_t settle_ms = 2'000;  ///< and has been for so long
   /// Routers know within this that a database has become one that hides rows.
   std::uint64_t cache_ms = 31'000;
+  std::uint64_t hook_seconds = 3'600;  ///< a hook that takes longer is ended, and has failed
   bool cleanup = true;
   bool trust_vnodes = false;        ///< rows that say a vnode say that of their key: not looked at
   bool known_clients_only = false;  ///< sessions that are no router's are an obstacle
   bool operator==(const PlanOptions&) const = default;
 };
+
+/// In the order in which they are run. `pre_lock` takes the site's lock; the last two give it back.
+inline constexpr const char* kEndHook = "post_finalize";
+inline constexpr const char* kAbortHook = "on_abort";
+inline constexpr std::array<const char*, 6> kHookPhases{"pre_lock",    "pre_copy", "post_activate",
+                                                        "pre_cleanup", kEndHook,   kAbortHook};
 
 /// Waited for after a lease, for clocks that don't run alike.
 inline constexpr std::chrono::milliseconds kLeaseMargin{1'000};
@@ -57,7 +65,7 @@ struct Plan {
   std::vector<std::string> routers;  ///< admin sockets
   config::Buckets buckets;
   PlanOptions options;
-  std::map<std::string, std::string> hooks;  ///< by phase: a shell command
+  std::map<std::string, std::string> hooks;  ///< by phase, of kHookPhases: a shell command
   std::vector<std::string>
       gates;           ///< `copy`, `cutover`, `finalize`, `cleanup`: shut from the start
   std::string author;  ///< user@host

@@ -20,6 +20,13 @@ double seconds(std::chrono::nanoseconds time) {
   return std::chrono::duration<double>(time).count();
 }
 
+/// Since 1970, of an ISO time; nullopt: it is none.
+std::optional<std::time_t> seconds_of(const std::string& time) {
+  std::tm parts{};
+  if (strptime(time.c_str(), "%Y-%m-%dT%H:%M:%S", &parts) == nullptr) return std::nullopt;
+  return timegm(&parts);
+}
+
 /// The families of one plan.
 class Families {
  public:
@@ -99,11 +106,9 @@ HookTimes hook_times(const std::vector<std::string>& history) {
   for (const std::string& line : history) {
     const auto entry = nlohmann::json::parse(line, nullptr, false);
     if (!entry.is_object()) continue;
-    const std::string event = entry.value("event", ""), time = entry.value("time", "");
-    std::tm parts{};
-    if (event.starts_with("hook ") &&
-        strptime(time.c_str(), "%Y-%m-%dT%H:%M:%S", &parts) != nullptr)
-      times[event.substr(5)] = timegm(&parts);
+    const std::string event = entry.value("event", "");
+    const auto time = seconds_of(entry.value("time", ""));
+    if (event.starts_with("hook ") && time) times[event.substr(5)] = *time;
   }
   return times;
 }
@@ -138,6 +143,12 @@ std::string metrics_text(const Plan& plan, const State& state, const PlanFigures
             figures.behind_since ? seconds(PlanFigures::Clock::now() - *figures.behind_since) : 0);
   all.gauge("reshard_stopped", "1: a person is needed", state.stopped.empty() ? 0 : 1);
   all.gauge("reshard_reversible", "0: there is no way back", state.irreversible.empty() ? 1 : 0);
+  if (plan.hooks.contains("pre_lock"))
+    all.gauge("reshard_lock_held", "1: the plan holds the site's lock, or may",
+              state.lock.empty() ? 0 : 1);
+  if (!state.lock.empty())
+    all.gauge("reshard_lock_since_timestamp_seconds", "since when it does",
+              static_cast<double>(seconds_of(state.lock_since).value_or(0)));
   for (const auto& [hook, time] : hooks)
     all.gauge("reshard_hook_timestamp_seconds", "when a hook was done", static_cast<double>(time),
               {{"hook", hook}});
@@ -148,18 +159,15 @@ std::string metrics_text(const Plan& plan, const State& state, const PlanFigures
 
 std::vector<std::string> hours_locked(const HookTimes& hooks) {
   std::vector<std::string> hours;
-  for (const auto& [begin, end] :
-       {std::pair("pre_lock", "post_activate"), std::pair("pre_cleanup", "post_finalize")}) {
-    const auto from = hooks.find(begin), to = hooks.find(end);
-    if (from == hooks.end() || to == hooks.end()) continue;
-    for (std::time_t hour = (from->second + kHour - 1) / kHour * kHour; hour <= to->second;
-         hour += kHour) {
-      char text[32];
-      std::tm parts{};
-      gmtime_r(&hour, &parts);
-      std::strftime(text, sizeof text, "%Y-%m-%dT%H", &parts);
-      hours.emplace_back(text);
-    }
+  const auto from = hooks.find("pre_lock"), to = hooks.find(kEndHook);
+  if (from == hooks.end() || to == hooks.end()) return hours;
+  for (std::time_t hour = (from->second + kHour - 1) / kHour * kHour; hour <= to->second;
+       hour += kHour) {
+    char text[32];
+    std::tm parts{};
+    gmtime_r(&hour, &parts);
+    std::strftime(text, sizeof text, "%Y-%m-%dT%H", &parts);
+    hours.emplace_back(text);
   }
   return hours;
 }

@@ -46,8 +46,8 @@ HookTimes hook_times(const std::vector<std::string>& history);
 std::string metrics_text(const Plan& plan, const State& state, const PlanFigures& figures,
                          const HookTimes& hooks);
 
-/// Full hours (UTC, `2026-11-21T23`) that began while a site's lock was held, between its hooks: a
-/// dump that begins with the hour was missed.
+/// Full hours (UTC, `2026-11-21T23`) that began while a site's lock was held, by a plan that has
+/// given it back: a dump that begins with the hour was missed.
 std::vector<std::string> hours_locked(const HookTimes& hooks);
 
 }  // namespace reshard

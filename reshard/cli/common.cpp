@@ -108,6 +108,28 @@ int guarded(const std::function<int()>& work) {
   }
 }
 
+void end_taken_back(const std::filesystem::path& plans, const Plan& back) {
+  Journal journal(plans / std::to_string(back.reverts));
+  State state = journal.read();
+  if (state.progress.act == Act::finished) return;
+  state.progress.act = Act::finished;  // it has nothing left to do
+  state.lock.clear();                  // the other one has given it back, or holds it still
+  state.lock_since.clear();
+  journal.record_first(state, "taken back by plan " + back.name());
+  const Json shown{{"time", time_now()}, {"act", to_string(Act::finished)}};
+  journal.show(shown.dump(), metrics_text(journal.plan(), state, {}, hook_times(journal.history())),
+               Epochs{});
+}
+
+int give_lock_back(const std::filesystem::path& plans, std::uint64_t number, const Execution& how) {
+  watch_signals();
+  Journal journal(plans / std::to_string(number));
+  const auto ring = ring_of(journal.plan());
+  Executor executor(journal, *ring, watcher(journal.plan(), how.json), interrupted, how.by_force);
+  return static_cast<int>(executor.give_lock_back_again() ? ReshardExit::done
+                                                          : ReshardExit::stopped);
+}
+
 int execute(const std::filesystem::path& plans, std::uint64_t number, const Execution& how) {
   watch_signals();
   Journal journal(plans / std::to_string(number));
@@ -124,10 +146,7 @@ int execute(const std::filesystem::path& plans, std::uint64_t number, const Exec
     return static_cast<int>(ReshardExit::refused);
   }
   if (end == Executor::End::finished && journal.plan().reverts != 0) try {
-      Journal reverted(plans / std::to_string(journal.plan().reverts));
-      State state = reverted.read();
-      state.progress.act = Act::finished;  // that one has nothing left to do
-      reverted.record_first(state, "taken back by plan " + journal.plan().name());
+      end_taken_back(plans, journal.plan());
     } catch (const std::exception& error) {
       told.alarm("the journal of plan " + std::to_string(journal.plan().reverts) +
                  " does not say that it was taken back: " + error.what());

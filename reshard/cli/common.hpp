@@ -37,6 +37,13 @@ struct Execution {
   std::string crash_before, crash_behind, stop_before;  ///< names of acts; for rehearsals
 };
 
+/// Of a plan that is over and still holds the site's lock: runs the hook that gives it back.
+int give_lock_back(const std::filesystem::path& plans, std::uint64_t number, const Execution& how);
+
+/// The plan that `back` has taken back is over, by its journal, and holds no lock any more. Throws
+/// as Journal.
+void end_taken_back(const std::filesystem::path& plans, const Plan& back);
+
 /// Runs a plan to its end, its pause, or to where a person is needed; says so, and gives the exit
 /// code.
 int execute(const std::filesystem::path& plans, std::uint64_t number, const Execution& how);

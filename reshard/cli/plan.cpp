@@ -73,13 +73,11 @@ Plan make_plan(const Options& options, const ring::Ring& ring, const config::Con
   for (const std::string& hook : options.hooks) {
     const std::size_t equals = hook.find('=');
     const std::string phase = hook.substr(0, equals);
-    static const std::vector<std::string> phases{"pre_lock", "pre_copy", "post_activate",
-                                                 "pre_cleanup", "post_finalize"};
     if (equals == std::string::npos ||
-        std::find(phases.begin(), phases.end(), phase) == phases.end())
+        std::find(kHookPhases.begin(), kHookPhases.end(), phase) == kHookPhases.end())
       throw std::runtime_error("--hook " + hook +
                                ": PHASE=COMMAND, with a phase of pre_lock, pre_copy, "
-                               "post_activate, pre_cleanup, post_finalize");
+                               "post_activate, pre_cleanup, post_finalize, on_abort");
     plan.hooks[phase] = hook.substr(equals + 1);
   }
   if (plan.options.max_block_ms == 0)
@@ -153,7 +151,11 @@ int make(const Options& options) {
   if (!parsed.problems.empty()) throw std::runtime_error(config::to_text(parsed.problems));
   const auto ring = ring::load_location(parsed.config.ring_location).ring;
   const Plan plan = make_plan(options, *ring, parsed.config);
-  const Preflight found = preflight(plan, *ring, !options.trust_vnodes);
+  Preflight found = preflight(plan, *ring, !options.trust_vnodes);
+  for (const char* phase : {kEndHook, kAbortHook})
+    if (plan.hooks.contains("pre_lock") && !plan.hooks.contains(phase))
+      found.warnings.push_back(std::string("hook pre_lock without ") + phase +
+                               ": a plan that ends so gives the site's lock back to nobody");
   const Json shown = card(plan, found);
   if (options.json)
     std::cout << shown.dump() << std::endl;
@@ -233,15 +235,19 @@ void add_plan(CLI::App& reshard, int& exit_code) {
   command->add_flag("--no-cleanup", options->no_cleanup, "Leave the moved rows at the source");
   command->add_option("--hook", options->hooks,
                       "PHASE=COMMAND; the command gets the plan as JSON on stdin. pre_lock, "
-                      "pre_copy, post_activate, pre_cleanup, post_finalize");
+                      "pre_copy, post_activate, pre_cleanup, post_finalize, on_abort");
+  command
+      ->add_option("--hook-seconds", options->plan.hook_seconds,
+                   "A hook that takes longer is ended, and has failed")
+      ->capture_default_str();
   command->add_option("--gate", options->gates,
                       "Stand before copy, cutover, finalize or cleanup until `reshard open` opens "
                       "it; may be repeated");
   command->add_option("--state", options->state, "The directory of plans")->capture_default_str();
-  command->add_flag("--known-clients-only", options->plan.known_clients_only,
-                    "Refuse where a database has sessions that are no router's of the plan");
   command->add_flag("--trust-vnodes", options->trust_vnodes,
                     "Don't read every row's key to see that its _vnode is right");
+  command->add_flag("--known-clients-only", options->plan.known_clients_only,
+                    "Refuse where a database has sessions that are no router's of the plan");
   command->add_flag("--dry-run", options->dry_run, "Show it, and write nothing");
   command->add_flag("--run", options->run, "And carry it out at once");
   command->add_flag("--json", options->json, "The card as JSON");

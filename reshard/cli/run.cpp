@@ -38,6 +38,10 @@ int run(const Options& options) {
       std::fprintf(stderr, "obstacle: %s\n          %s\n", each.what.c_str(), each.advice.c_str());
     if (!found.obstacles.empty()) throw std::runtime_error("nothing was changed");
   }
+  if ((at.act == Act::finished || at.act == Act::aborted) && !journal.read().lock.empty())
+    return give_lock_back(options.state, options.number, options.how);
+  if (at.act == Act::finished && journal.plan().reverts != 0)
+    end_taken_back(options.state, journal.plan());
   if (at.act == Act::finished)
     throw std::runtime_error("plan " + journal.plan().name() + " is finished");
   if (at.act == Act::aborted)
@@ -91,6 +95,9 @@ int roll_back(const Options& options) {
   State begun;
   begun.progress = rollback();
   begun.identities = state.identities;
+  begun.lock = state.lock;
+  begun.lock_since = state.lock_since;
+  if (state.lock == kLockHeld) begun.hooks_done["pre_lock"] = true;
   if (begun.identities) std::swap(begun.identities->at(0), begun.identities->at(1));
   made.record_first(begun, "takes plan " + journal.plan().name() + " back");
   return execute(plans, back.number, options.how);

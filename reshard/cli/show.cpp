@@ -49,6 +49,8 @@ Json status_of(const Journal& journal) {
   const std::string waits = shown.is_object() ? shown.value("waitsFor", "") : "";
   status["waitsFor"] = waits.empty() ? Json(nullptr) : Json(waits);
   status["gates"] = plan.gates;
+  status["lock"] =
+      state.lock.empty() ? Json(nullptr) : Json(state.lock + " since " + state.lock_since);
   return status;
 }
 

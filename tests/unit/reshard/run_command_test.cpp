@@ -1,11 +1,20 @@
 #include "reshard/run_command.hpp"
 
+#include <chrono>
 #include <csignal>
 #include <system_error>
 
 #include <doctest/doctest.h>
 
-using reshard::run_command;
+using namespace std::chrono_literals;
+
+namespace {
+
+int run_command(const std::string& command, std::string_view input) {
+  return reshard::run_command(command, input, {60s, [] { return false; }});
+}
+
+}  // namespace
 
 TEST_CASE("reshard: a hook's exit code is told, and it need not read the plan") {
   const auto before = std::signal(SIGPIPE, SIG_IGN);  // as the program has it
@@ -18,4 +27,19 @@ TEST_CASE("reshard: a hook's exit code is told, and it need not read the plan") 
   CHECK(run_command("no-such-command 2>&-", "{}") == 127);
   CHECK_THROWS_AS(run_command(std::string(1'000'000, ' '), "{}"), std::system_error);
   std::signal(SIGPIPE, before);
+}
+
+TEST_CASE("reshard: a hook gets the variables that are named, over the process's own") {
+  CHECK(reshard::run_command("test \"$HOME-$MORAY_X\" = here-1", "",
+                             {60s, [] { return false; }, {"HOME=here", "MORAY_X=1"}}) == 0);
+}
+
+TEST_CASE("reshard: a hook that takes too long, or is interrupted, ends with its group") {
+  const std::string unread(1'000'000, 'x');
+  CHECK_THROWS_WITH_AS(
+      reshard::run_command("sleep 1000 & sleep 1000", unread, {100ms, [] { return false; }}),
+      doctest::Contains("took more than"), reshard::CommandEnded);
+  CHECK_THROWS_WITH_AS(reshard::run_command("trap '' TERM; while :; do sleep 1000; done", "",
+                                            {60s, [] { return true; }}),
+                       doctest::Contains("interrupted"), reshard::CommandEnded);
 }
