@@ -69,8 +69,30 @@ void Database::disconnect() {
   apply_.reset();
 }
 
+/// Of a plan that an older program has under way, nobody knows here what its rows and its log say:
+/// neither an act nor its undoing would be right.
+void require_this_programs(Database& database) {
+  if (database.has_schema()) return;
+  const std::string plan = std::to_string(database.number());
+  if (database.owner()
+          .run("SELECT 1 WHERE to_regclass('moray_router.reshard_plan') IS NOT NULL")
+          .count() == 0)
+    return;
+  const Rows rows = database.owner().run(
+      "SELECT state FROM moray_router.reshard_plan WHERE plan = $1::bigint AND token = $2 AND "
+      "state "
+      "NOT IN ('done', 'aborted')",
+      {plan, database.plan().token});
+  if (rows.count() > 0)
+    throw std::runtime_error("plan " + plan + " was begun by an older program, and is " +
+                             text(rows, 0, 0) + " at the " + database.role_name() +
+                             ": this one can't read its log. End it with that program first; "
+                             "nothing was changed");
+}
+
 void Database::take(bool by_force) {
   connect();
+  require_this_programs(*this);
   for (const std::uint64_t plan : {plan_.number, plan_.reverts}) {
     if (plan == 0) continue;
     lock(plan, by_force);  // a rollback: the reverse stream of its forward plan has the same log
@@ -146,12 +168,16 @@ void Database::answer_until(std::optional<std::chrono::steady_clock::time_point>
   for (const auto* session : {&owner_, &apply_}) (*session)->answer_until(time);
 }
 
-/// Once it is there it stays, for as long as a plan is.
+/// Once it is there it stays, for as long as a plan is. One of an older program counts as none: it
+/// is brought up to date, or refused, before anything else is done with it.
 bool Database::has_schema() {
   schema_known_ =
       schema_known_ ||
-      owner_->run("SELECT 1 WHERE to_regclass('moray_router.reshard_plan') IS NOT NULL").count() >
-          0;
+      owner_->run(
+                "SELECT 1 FROM pg_attribute WHERE attrelid = "
+                "to_regclass('moray_router.reshard_plan') AND attname = 'reverts' AND NOT "
+                "attisdropped")
+              .count() > 0;
   return schema_known_;
 }
 

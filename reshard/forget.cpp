@@ -89,6 +89,17 @@ void forget_at(Database& database, const Plan& plan, bool finished) {
   transaction.commit();
 }
 
+/// What an older program has made there is not this one's to take apart.
+void require_no_older_program(Database& database) {
+  if (!database.has_schema() &&
+      database.owner()
+              .run("SELECT 1 WHERE to_regclass('moray_router.reshard_plan') IS NOT NULL")
+              .count() > 0)
+    throw std::runtime_error(std::string("the ") + database.role_name() +
+                             " has the schema of an older program: forget its plans with that "
+                             "program, or run a plan of this one, which makes it its own");
+}
+
 /// Where a plan's end waits for a side that never comes back.
 bool over(Act act, const Forgotten& gone) {
   if (act == Act::finished || act == Act::aborted) return true;
@@ -118,7 +129,10 @@ void forget(const Journal& journal, const Forgotten& gone) {
     Database database(plan, role);
     database.connect();
     database.lock(plan.number, false);
-    if (!database.plan_row()) continue;
+    if (!database.plan_row()) {
+      require_no_older_program(database);
+      continue;
+    }
     if (role == Role::source && finished && !newer_plans_decide(database))
       require_routers_left(plan);
     forget_at(database, plan, finished);

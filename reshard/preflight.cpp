@@ -101,9 +101,33 @@ class Look {
                                 "cutover are waited for, others may lack its last moments");
   }
 
+  /// As the upgrade of the schema, which refuses what is under way.
+  void older_program(Database& database) {
+    Session& session = database.owner();
+    if (session.run("SELECT 1 WHERE to_regclass('moray_router.reshard_plan') IS NOT NULL")
+            .count() == 0)
+      return;
+    const Rows running = session.run(
+        "SELECT min(p.plan) FROM moray_router.reshard_plan p WHERE (p.state IN ('preparing', "
+        "'capturing', 'fenced', 'guarded', 'cleaning') OR (p.role = 'target' AND p.state = "
+        "'committed')) AND EXISTS (SELECT 1 FROM moray_router.reshard_vnode v WHERE v.plan = "
+        "p.plan "
+        "AND NOT EXISTS (SELECT 1 FROM moray_router.reshard_plan q JOIN moray_router.reshard_vnode "
+        "w "
+        "ON w.plan = q.plan WHERE w.vnode = v.vnode AND q.plan > p.plan AND q.state <> "
+        "'aborted'))");
+    if (!running.null(0, 0))
+      obstacle("plan " + text(running, 0, 0) + " at the " + database.role_name() +
+                   " was begun by an older program, and is not over",
+               "end it with that program first");
+  }
+
   void older_plans() {
     for (Database* each : {&source_, &target_}) {
-      if (!each->has_schema()) continue;
+      if (!each->has_schema()) {
+        older_program(*each);
+        continue;
+      }
       const bool source = each->role() == Role::source;
       // A vnode's newest plan alone counts: older ones are over, or were taken back.
       const Rows mine = each->owner().run(

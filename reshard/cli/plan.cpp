@@ -11,7 +11,7 @@
 #include "reshard/choose.hpp"
 #include "reshard/cli/commands.hpp"
 #include "reshard/cli/common.hpp"
-#include "reshard/database.hpp"
+#include "reshard/plan_number.hpp"
 #include "reshard/preflight.hpp"
 #include "reshard/routers.hpp"
 #include "ring/location.hpp"
@@ -42,19 +42,9 @@ const config::Shard& postgres_shard(const config::Config& config, const std::str
   throw std::runtime_error("the configuration has no shard for pnode \"" + pnode + "\"");
 }
 
-/// Higher than any that either database, or the directory, has heard of.
-std::uint64_t next_number(const Plan& plan, const std::string& plans) {
-  std::uint64_t last = 0;
-  for (const std::uint64_t number : plans_in(plans)) last = std::max(last, number);
-  for (const Side* side : {&plan.from, &plan.to}) {
-    backends::postgres::Session session(side->url, "moray-router reshard plan");
-    if (session.run("SELECT 1 WHERE to_regclass('moray_router.reshard_plan') IS NOT NULL")
-            .count() == 0)
-      continue;
-    const auto rows = session.run("SELECT coalesce(max(plan), 0) FROM moray_router.reshard_plan");
-    last = std::max<std::uint64_t>(last, std::stoull(std::string(rows.text(0, 0))));
-  }
-  return last + 1;
+std::uint64_t last_number(const std::string& plans) {
+  const auto numbers = plans_in(plans);
+  return numbers.empty() ? 0 : numbers.back();
 }
 
 Plan make_plan(const Options& options, const ring::Ring& ring, const config::Config& config) {
@@ -104,7 +94,7 @@ Plan make_plan(const Options& options, const ring::Ring& ring, const config::Con
   plan.token = make_token();
   plan.author = this_author();
   plan.made = time_now();
-  plan.number = next_number(plan, options.state);
+  plan.number = next_plan_number({plan.from, plan.to}, last_number(options.state));
   return plan;
 }
 
@@ -150,12 +140,14 @@ int make(const Options& options) {
   const config::Parsed parsed = config::load_file(options.config);
   if (!parsed.problems.empty()) throw std::runtime_error(config::to_text(parsed.problems));
   const auto ring = ring::load_location(parsed.config.ring_location).ring;
-  const Plan plan = make_plan(options, *ring, parsed.config);
+  Plan plan = make_plan(options, *ring, parsed.config);
   Preflight found = preflight(plan, *ring, !options.trust_vnodes);
   for (const char* phase : {kEndHook, kAbortHook})
     if (plan.hooks.contains("pre_lock") && !plan.hooks.contains(phase))
       found.warnings.push_back(std::string("hook pre_lock without ") + phase +
                                ": a plan that ends so gives the site's lock back to nobody");
+  if (found.obstacles.empty() && !options.dry_run)
+    plan.number = take_plan_number({plan.from, plan.to}, last_number(options.state));
   const Json shown = card(plan, found);
   if (options.json)
     std::cout << shown.dump() << std::endl;

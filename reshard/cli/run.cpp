@@ -13,6 +13,7 @@
 #include "reshard/cli/common.hpp"
 #include "reshard/database.hpp"
 #include "reshard/forget.hpp"
+#include "reshard/plan_number.hpp"
 #include "reshard/preflight.hpp"
 
 namespace reshard::cli {
@@ -58,6 +59,21 @@ bool committed(const Plan& plan) {
   return row && row->state == "committed";
 }
 
+/// A way back is not kept from beginning by a server that is away: it is waited for later.
+std::uint64_t rollback_number(const Plan& plan, std::uint64_t above) {
+  try {
+    return take_plan_number({plan.from, plan.to}, above);
+  } catch (const backends::postgres::SessionError& error) {
+    std::fprintf(stderr, "moray-router: the number is not taken at both databases: %s\n",
+                 error.what());
+  }
+  for (const Side& side : {plan.from, plan.to}) try {
+      above = take_plan_number({side}, above) - 1;
+    } catch (const backends::postgres::SessionError&) {  // told already
+    }
+  return above + 1;
+}
+
 /// A plan of its own, the other way. What keeps the source current is ended first, and its state
 /// inherited: the servers' identities among it, since a failover in the meantime may have taken
 /// rows away.
@@ -90,7 +106,7 @@ int roll_back(const Options& options) {
   journal.ask("pause");
   std::uint64_t number = journal.plan().number;
   for (const std::uint64_t each : plans_in(plans)) number = std::max(number, each);
-  const Plan back = reverse_of(journal.plan(), number + 1);
+  const Plan back = reverse_of(journal.plan(), rollback_number(journal.plan(), number));
   Journal made = Journal::create(plans, back);
   State begun;
   begun.progress = rollback();
