@@ -13,6 +13,7 @@ using backends::postgres::Rows;
 constexpr std::uint64_t kCopyGroupRows = 20'000;
 constexpr std::chrono::milliseconds kPumpPause{50};
 constexpr std::chrono::milliseconds kCachePoll{100};
+constexpr std::uint64_t kLagBytes = 16 << 20;  ///< of rows, that the block may have to carry over
 
 }  // namespace
 
@@ -112,6 +113,7 @@ Outcome Executor::copy() {
 Outcome Executor::pump() {
   look_at_tables();
   const std::uint64_t entries = forward_.cycle();
+  forward_.forget_applied();  // a verification comes first
   figures_.log_entries = entries;
   if (state_.progress.copies)
     for (const auto& [name, pair] : forward_.tables()) {
@@ -121,7 +123,7 @@ Outcome Executor::pump() {
     }
   if (state_.versions[0].empty() || state_.versions[1].empty()) note_tables();
   show();
-  if (entries > plan_.options.lag_rows) {
+  if (entries > plan_.options.lag_rows || forward_.cycle_bytes() > kLagBytes) {
     lag_small_since_.reset();
     return Outcome::more;
   }

@@ -20,7 +20,8 @@ constexpr std::chrono::seconds kFlushLimit{30};
 constexpr std::chrono::seconds kUnlimitWithin{2};
 constexpr std::uint64_t kComparedMost =
     20'000;  ///< keys that are compared within the block; more, and it is given up
-constexpr std::uint64_t kIdRoom = 10'000;  ///< ids that the target leaves out
+constexpr std::uint64_t kComparedBytes = 16 << 20;  ///< and of what is remembered of them
+constexpr std::uint64_t kIdRoom = 10'000;           ///< ids that the target leaves out
 constexpr std::uint64_t kIdsLeft =
     1'000;  ///< of them, at the cutover: a sequence's cache may be ahead
 
@@ -60,12 +61,12 @@ Outcome Executor::fence() {
 Outcome Executor::pump_last() {
   require_budget();
   forward_.cycle();
-  if (forward_.applied_count() > kComparedMost)
+  if (forward_.applied_count() > kComparedMost || forward_.applied_bytes() > kComparedBytes)
     throw ActFailed("too much was written since it was compared");
   for (const auto& [name, keys] : forward_.applied()) {
     if (keys.empty()) continue;
     const auto differing =
-        differing_now(source_, target_, forward_.tables().at(name), {keys.begin(), keys.end()});
+        differing_now(source_, target_, forward_.tables().at(name), keys.first(kComparedMost));
     if (!differing.empty())
       throw ActFailed("bucket " + differing.front().bucket + ", key " + differing.front().key +
                       ": " + differing.front().what + ", although it was brought just now");

@@ -70,9 +70,8 @@ Outcome Executor::soak() {
     for (int look = 1; reverse_.applied_count() > 0; ++look) {
       std::vector<DifferingRow> differing;
       for (const auto& [name, keys] : reverse_.applied()) {
-        std::vector<std::string> some(keys.begin(), keys.end());
-        some.resize(std::min<std::size_t>(some.size(), kComparedAtOnce));
-        for (DifferingRow& row : differing_now(target_, source_, reverse_.tables().at(name), some))
+        for (DifferingRow& row : differing_now(target_, source_, reverse_.tables().at(name),
+                                               keys.first(kComparedAtOnce)))
           differing.push_back(std::move(row));
       }
       if (differing.empty()) break;

@@ -15,23 +15,22 @@ constexpr std::chrono::seconds kLookEach{1};
 constexpr std::uint64_t kListed = 20;             ///< differing rows that are told one by one
 constexpr std::uint64_t kLeftToTheBlock = 2'000;  ///< keys that are compared within it
 constexpr std::uint64_t kFewKeys = 20;
+constexpr std::uint64_t kManyKeys = 1'000'000;
 constexpr int kCatchUpsMost = 100;
 
 }  // namespace
 
-/// Brought again by entries of the log.
-void Executor::repair(const std::vector<DifferingRow>& rows) {
-  std::uint64_t told = 0;
-  for (const DifferingRow& row : rows)
-    if (++told <= kListed)
+/// Brought again by entries of the log. `before`: so many were before them.
+void Executor::repair(const std::vector<DifferingRow>& rows, std::uint64_t before) {
+  std::map<std::string, std::vector<std::string>> keys;
+  for (const DifferingRow& row : rows) {
+    if (++before <= kListed)
       watcher_.alarm("bucket " + row.bucket + ", key " + row.key + ": " + row.what +
                      "; it is brought again");
-  for (const auto& [name, pair] : forward_.tables()) {
-    std::vector<std::string> keys;
-    for (const DifferingRow& row : rows)
-      if (row.bucket == pair.source.bucket) keys.push_back(row.key);
-    for (const auto& some : in_parts(keys)) forward_.log(name, some);
+    keys[row.bucket].push_back(row.key);
   }
+  for (const auto& [name, pair] : forward_.tables())
+    for (const auto& some : in_parts(keys[pair.source.bucket])) forward_.log(name, some);
   forward_.cycle();
 }
 
@@ -163,23 +162,28 @@ Outcome Executor::verify() {
     std::uint64_t about = 0;
     for (const auto& [name, pair] : forward_.tables()) about += rows_that_move(pair.source);
     watcher_.begin("verify", "rows", about);
+    std::uint64_t repaired = 0;
+    const auto repair_some = [this, &repaired](const std::vector<DifferingRow>& rows) {
+      repair(rows, repaired);
+      repaired += rows.size();
+    };
+    const bool repairs = cause && round <= 2;
     const Verification found = verify_tables(
         source_, target_, forward_, in_groups,
         [this](std::uint64_t rows) {
           watcher_.progress(rows);
           show();
         },
-        [this] { return stop_asked(); });
+        [this] { return stop_asked(); }, repairs ? DifferingSink(repair_some) : DifferingSink());
     watcher_.end();
     watcher_.event("verified: " + std::to_string(found.vnodes) + " vnodes, " +
-                   std::to_string(found.rows) + " rows, " + std::to_string(found.differing.size()) +
+                   std::to_string(found.rows) + " rows, " + std::to_string(found.differing_rows) +
                    " differing");
-    if (found.differing.empty()) break;
-    if (!cause) throw Stuck(unexplained(found.differing));
-    if (round > 2)
-      throw ActFailed(std::to_string(found.differing.size()) +
+    if (found.differing_rows == 0) break;
+    if (!cause) throw Stuck(unexplained(found));
+    if (!repairs)
+      throw ActFailed(std::to_string(found.differing_rows) +
                       " rows differ although they were brought again");
-    repair(found.differing);
   }
   verify_counts();
   compare_written();
@@ -193,9 +197,9 @@ Outcome Executor::verify() {
   return Outcome::done;
 }
 
-std::string Executor::unexplained(const std::vector<DifferingRow>& rows) const {
-  const DifferingRow& first = rows.front();
-  return std::to_string(rows.size()) + " rows differ (bucket " + first.bucket + ", key " +
+std::string Executor::unexplained(const Verification& found) const {
+  const DifferingRow& first = found.differing.front();
+  return std::to_string(found.differing_rows) + " rows differ (bucket " + first.bucket + ", key " +
          first.key + ": " + first.what +
          "), and neither a server nor a table has changed since they were copied. "
          "Look at them; `reshard retry " +
@@ -206,7 +210,7 @@ std::string Executor::unexplained(const std::vector<DifferingRow>& rows) const {
 /// that the block can do the rest. A key that is written again meanwhile is among the rest, so that
 /// each row is compared behind its last write.
 void Executor::compare_written() {
-  std::uint64_t before = Pump::kAppliedMost;
+  std::uint64_t before = kManyKeys;
   for (int round = 1;; ++round) {
     forward_.cycle();
     const std::uint64_t left = forward_.applied_count();
@@ -214,10 +218,12 @@ void Executor::compare_written() {
     if (forward_.applied_overflown() || round > kCatchUpsMost)
       throw ActFailed("more is written than can be compared");
     before = left;
-    const KeysByTable written = forward_.applied();
-    forward_.forget_applied();
-    const auto differing = verify_keys(source_, target_, forward_, written);
-    if (!differing.empty()) repair(differing);
+    std::uint64_t repaired = 0;
+    verify_keys(source_, target_, forward_, forward_.take_applied(),
+                [&](const std::vector<DifferingRow>& rows) {
+                  repair(rows, repaired);
+                  repaired += rows.size();
+                });
   }
 }
 

@@ -151,7 +151,7 @@ class Executor {
   void require_tables();
   void require_watched();
   void look_at_tables();
-  [[nodiscard]] std::string unexplained(const std::vector<DifferingRow>& rows) const;
+  [[nodiscard]] std::string unexplained(const Verification& found) const;
   void open_target();
   bool source_there();
   void end_log(Database& side);
@@ -162,7 +162,7 @@ class Executor {
   [[nodiscard]] std::vector<VnodeGroup> groups(const Table& table, std::uint64_t rows,
                                                std::uint64_t vnodes_left_out = 0) const;
   void compare_written();
-  void repair(const std::vector<DifferingRow>& rows);
+  void repair(const std::vector<DifferingRow>& rows, std::uint64_t before);
   [[nodiscard]] std::array<ServerIdentity, 2> identities();
   bool wait_for_caches();
   void count_copied();

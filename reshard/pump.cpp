@@ -1,6 +1,6 @@
 #include "reshard/pump.hpp"
 
-#include <algorithm>
+#include <utility>
 
 #include "backends/postgres/failure.hpp"
 #include "backends/postgres/identifier.hpp"
@@ -15,84 +15,155 @@ using backends::postgres::Session;
 using backends::postgres::SessionError;
 
 constexpr std::uint64_t kConflictsMost = 1'000;  ///< in one cycle; then something else is wrong
+/// Entries that are fetched at once: one round trip for a log that is short. A key is no longer
+/// than what an index takes, 2,704 bytes.
+constexpr int kFetched = 5'000;
+constexpr int kPassesInVain = 3;
+constexpr std::size_t kPartEntries = 20'000;
+constexpr std::size_t kPartBytes = 4 << 20;  ///< of keys
+constexpr std::size_t kEntryBytes = 16;      ///< beside its key
+
+const std::string kFetch = "FETCH " + std::to_string(kFetched) + " FROM entries";
 
 }  // namespace
 
-struct Pump::Entries {
+/// So many entries of the log as are applied by one transaction: whole fetches.
+struct Pump::Part {
+  std::map<std::string, std::vector<std::string>> keys;  // by bucket, each once
   std::vector<std::uint64_t> sequences;
-  KeysByTable keys;
+  std::size_t bytes = 0;
+  bool last = false;  // the log ends here
+
+  [[nodiscard]] bool full() const {
+    return last || sequences.size() >= kPartEntries || bytes >= kPartBytes;
+  }
+  [[nodiscard]] std::uint64_t key_count() const {
+    std::uint64_t count = 0;
+    for (const auto& [bucket, some] : keys) count += some.size();
+    return count;
+  }
+  /// Entries come in the order of their keys.
+  void add(const Rows& rows) {
+    for (int i = 0; i < rows.count(); ++i) {
+      sequences.push_back(std::stoull(std::string(rows.text(i, 0))));
+      bytes += kEntryBytes;
+      auto& known = keys[std::string(rows.text(i, 1))];
+      const std::string_view key = rows.text(i, 2);
+      if (!known.empty() && known.back() == key) continue;
+      known.emplace_back(key);
+      bytes += key.size();
+    }
+    last = rows.count() < kFetched;
+  }
 };
 
 Pump::Pump(Database& from, Database& to, std::string state,
            std::function<void(const std::string&)> alarm)
     : from_(from), to_(to), state_(std::move(state)), alarm_(std::move(alarm)) {}
 
-/// Entries of the plan's vnodes, whichever plan's trigger wrote them: an aborted rollback leaves
-/// its own to the plan that goes on, and what an ended plan's last writer has left is nobody's.
-Pump::Entries Pump::read_log(const Rows& rows) {
-  Entries entries;
-  for (int i = 0; i < rows.count(); ++i) {
-    entries.sequences.push_back(std::stoull(std::string(rows.text(i, 0))));
-    entries.keys[std::string(rows.text(i, 1))].emplace(rows.text(i, 2));
-  }
-  return entries;
-}
-
-void Pump::apply(const Entries& entries) {
+/// Returns the keys whose rows stay out.
+std::map<std::string, std::vector<std::string>> Pump::apply(const Part& part, Taken taken) {
+  std::map<std::string, std::vector<std::string>> left;
   Applying transaction(to_, state_);
-  for (const auto& [bucket, keys] : entries.keys) {
+  for (const auto& [bucket, keys] : part.keys) {
     const auto pair = tables_.find(bucket);
     if (pair == tables_.end())
       throw ActFailed("the log names a bucket that is not moved: " + bucket);
-    const std::vector<std::string> all(keys.begin(), keys.end());
-    Replacement replacement(to_, pair->second.target, all, ids_issued_anew_);
-    for (const auto& some : in_parts(all))
-      replacement.add(rows_of(from_.owner(), pair->second.source, pair->second.target, some));
-    replacement.finish();
+    Replacement replacement(to_, pair->second.target, keys, ids_issued_anew_, taken);
+    for (const auto& some : in_parts(keys))
+      stream_rows(from_.owner(), pair->second.source, pair->second.target, some,
+                  [&](RowBatch rows) {
+                    cycle_bytes_ += rows.bytes();
+                    replacement.add(std::move(rows));
+                  });
+    auto out = replacement.finish();
+    if (!out.empty()) left[bucket] = std::move(out);
   }
   transaction.commit();
+  return left;
 }
 
-/// The snapshot is that of the first statement, and rows are read in it.
-std::uint64_t Pump::cycle_once(Entries& entries) {
-  {
-    Transaction snapshot(
-        from_.owner(),
-        "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SELECT l.seq, l.bucket, l.key FROM "
-        "moray_router.reshard_log l JOIN moray_router.reshard_vnode v ON v.vnode = l.vnode AND "
-        "v.plan = " +
-            std::to_string(from_.number()));
-    entries = read_log(snapshot.first());
-    if (!entries.sequences.empty()) apply(entries);
-    snapshot.commit();
+void Pump::remember(const Part& part) {
+  applied_count_ += part.key_count();
+  if (applied_overflown_) return;
+  for (const auto& [bucket, keys] : part.keys)
+    for (const std::string& key : keys) applied_[bucket].insert(key);
+  applied_overflown_ = applied_bytes() > kAppliedBytes;
+}
+
+/// Once through the log as a snapshot has it, which is that of the first statement; rows are read
+/// in it. Entries of the plan's vnodes, whichever plan's trigger wrote them: an aborted rollback
+/// leaves its own to the plan that goes on, and what an ended plan's last writer has left is
+/// nobody's.
+///
+/// The order of the keys puts all entries of one side by side, so that its row is brought once; the
+/// server sorts. A unique value may pass from a key of one part to a key of another one: while both
+/// are under way the value is taken at the target for a moment. The row stays out then, and its
+/// entries stay in the log, so that the next pass brings it, when the other key is what it should
+/// be. A log of one part needs none of that: all its keys are deleted before any comes, and a value
+/// that is taken then is taken by a row that the log does not name (`make_room`).
+///
+/// A part's entries go as soon as it is applied: by another session, since the snapshot's own can't
+/// write. Entries that are lost in a crash are applied once more, which changes nothing.
+Pump::Pass Pump::pass(const std::string& which, bool make_room) {
+  Transaction snapshot(
+      from_.owner(),
+      "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; DECLARE entries NO SCROLL CURSOR FOR "
+      "SELECT "
+      "l.seq, l.bucket, l.key FROM moray_router.reshard_log l JOIN moray_router.reshard_vnode v ON "
+      "v.vnode = l.vnode AND v.plan = " +
+          std::to_string(from_.number()) + which +
+          " ORDER BY l.bucket COLLATE \"C\", l.key COLLATE \"C\"; " + kFetch);
+  Pass pass;
+  for (bool first = true;; first = false) {
+    Part part;
+    if (first) part.add(snapshot.first());
+    while (!part.full()) part.add(from_.owner().run_all(kFetch));
+    if (part.sequences.empty()) break;
+    const bool whole = first && part.last;
+    const auto left = apply(part, whole || make_room ? Taken::refused : Taken::stays_out);
+    remember(part);
+    pass.entries += part.sequences.size();
+    pass.keys += part.key_count();
+    std::string deletion =
+        "BEGIN; SET LOCAL synchronous_commit = off; DELETE FROM moray_router.reshard_log WHERE seq "
+        "= ANY(" +
+        number_array(part.sequences) + ")";
+    for (const auto& [bucket, keys] : left) {
+      pass.left += keys.size();
+      deletion +=
+          " AND NOT (bucket = " + literal(bucket) + " AND key = ANY(" + text_array(keys) + "))";
+    }
+    if (part.last) {
+      snapshot.commit("COMMIT; " + deletion + "; ");
+      return pass;
+    }
+    Transaction(from_.apply(), deletion).commit();
   }
-  if (entries.sequences.empty()) return 0;
-  // Entries that are lost in a crash are applied once more, which changes nothing.
-  Transaction deletion(from_.owner(),
-                       "BEGIN; SET LOCAL synchronous_commit = off; DELETE FROM "
-                       "moray_router.reshard_log WHERE seq = ANY(" +
-                           number_array(entries.sequences) + ")");
-  deletion.commit();
-  return entries.sequences.size();
+  snapshot.commit();
+  return pass;
 }
 
-std::uint64_t Pump::cycle() {
-  for (std::uint64_t conflicts = 0;; ++conflicts) {
-    Entries entries;
+/// Keys that stayed out are brought by the next pass. Where that has not helped, a row that the log
+/// does not name is in the way, and room is made.
+std::uint64_t Pump::cycle_of(const std::string& which) {
+  std::uint64_t entries = 0, conflicts = 0;
+  cycle_bytes_ = 0;
+  bool room = false;
+  for (int passes = 1;; ++passes) {
     try {
-      if (cycle_once(entries) == 0) return 0;
+      const Pass done = pass(which, room);
+      entries += done.entries;
+      if (done.left == 0) return entries;
+      room = done.left == done.keys || passes >= kPassesInVain;
     } catch (const SessionError& error) {
-      if (error.sqlstate != "23505" || conflicts >= kConflictsMost) throw;
+      if (error.sqlstate != "23505" || ++conflicts > kConflictsMost) throw;
       make_room(error);
-      continue;
     }
-    for (auto& [bucket, keys] : entries.keys) {
-      applied_count_ += keys.size();
-      if (!applied_overflown()) applied_[bucket].merge(keys);
-    }
-    return entries.sequences.size();
   }
 }
+
+std::uint64_t Pump::cycle() { return cycle_of(""); }
 
 void Pump::log(const std::string& bucket, const std::vector<std::string>& keys) {
   from_.owner().run(
@@ -135,9 +206,16 @@ void Pump::make_room(const SessionError& error) {
   throw ActFailed(std::string("a unique value is taken: ") + error.what());
 }
 
-void Pump::forget_applied() {
-  applied_.clear();
+std::uint64_t Pump::applied_bytes() const {
+  std::uint64_t bytes = 0;
+  for (const auto& [bucket, keys] : applied_) bytes += keys.bytes();
+  return bytes;
+}
+
+KeysByTable Pump::take_applied() {
   applied_count_ = 0;
+  applied_overflown_ = false;
+  return std::exchange(applied_, {});
 }
 
 }  // namespace reshard

@@ -3,24 +3,24 @@
 #include <cstdint>
 #include <functional>
 #include <map>
-#include <set>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "reshard/key_set.hpp"
 #include "reshard/rows.hpp"
 
 namespace reshard {
 
-/// Keys by bucket, as the log names them.
-using KeysByTable = std::map<std::string, std::set<std::string>>;
-
-/// Carries what a log names from one database to the other. One cycle: the whole log and its keys'
-/// rows, in one snapshot; one transaction that makes those keys at the other side what they are
-/// here; then exactly those entries go. A cycle that is cut off anywhere is repeated by the next
-/// one.
+/// Carries what a log names from one database to the other. One cycle: the log and its keys' rows,
+/// in one snapshot of the one side, in the order of the keys and part by part; for each part one
+/// transaction that makes its keys at the other side what they are in the snapshot; then exactly
+/// the part's entries go. A cycle that is cut off anywhere is repeated by the next one. Memory: one
+/// part's keys (`kPartBytes`) and a batch of rows (`kRowBytesAtOnce`), however long the log is and
+/// however large its rows are; and what `applied` remembers. Lives on one thread.
 class Pump {
  public:
-  static constexpr std::uint64_t kAppliedMost = 1'000'000;  ///< keys that are remembered
+  static constexpr std::uint64_t kAppliedBytes = 96 << 20;  ///< of keys that are remembered
 
   /// `state`: of the plan's row at `to`, while it may be written to. `alarm`: told of what a person
   /// should see.
@@ -36,20 +36,31 @@ class Pump {
 
   /// Entries applied; 0: there were none. Throws ActFailed, NotCoordinator or SessionError.
   std::uint64_t cycle();
+  /// Of rows, that the last cycle carried over.
+  [[nodiscard]] std::uint64_t cycle_bytes() const { return cycle_bytes_; }
   /// A log entry for each, as if they had just been written.
   void log(const std::string& bucket, const std::vector<std::string>& keys);
 
   /// Applied since the last `forget_applied`; not all of them where they were too many to be kept.
   [[nodiscard]] const KeysByTable& applied() const { return applied_; }
-  [[nodiscard]] bool applied_overflown() const { return applied_count_ > kAppliedMost; }
+  [[nodiscard]] bool applied_overflown() const { return applied_overflown_; }
+  /// Keys of all cycles; one of two cycles counts twice.
   [[nodiscard]] std::uint64_t applied_count() const { return applied_count_; }
-  void forget_applied();
+  /// Of the process's memory.
+  [[nodiscard]] std::uint64_t applied_bytes() const;
+  void forget_applied() { static_cast<void>(take_applied()); }
+  /// Forgets them, and gives them away.
+  KeysByTable take_applied();
 
  private:
-  struct Entries;
-  static Entries read_log(const backends::postgres::Rows& rows);
-  std::uint64_t cycle_once(Entries& entries);
-  void apply(const Entries& entries);
+  struct Part;
+  struct Pass {
+    std::uint64_t entries = 0, keys = 0, left = 0;
+  };
+  std::uint64_t cycle_of(const std::string& which);
+  Pass pass(const std::string& which, bool make_room);
+  std::map<std::string, std::vector<std::string>> apply(const Part& part, Taken taken);
+  void remember(const Part& part);
   void make_room(const backends::postgres::SessionError& taken);
 
   Database& from_;
@@ -58,8 +69,10 @@ class Pump {
   bool ids_issued_anew_ = true;
   std::function<void(const std::string&)> alarm_;
   std::map<std::string, TablePair> tables_;
+  std::uint64_t cycle_bytes_ = 0;
   KeysByTable applied_;
   std::uint64_t applied_count_ = 0;
+  bool applied_overflown_ = false;
 };
 
 }  // namespace reshard

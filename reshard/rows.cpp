@@ -1,6 +1,7 @@
 #include "reshard/rows.hpp"
 
-#include <algorithm>
+#include <exception>
+#include <utility>
 
 #include "backends/postgres/identifier.hpp"
 #include "reshard/counts.hpp"
@@ -20,6 +21,9 @@ constexpr std::string_view kTrailer("\377\377", 2);
 
 constexpr const char* kId = "_id";
 
+/// What is left of rows that nobody wants any more is read up to here; more ends the session.
+constexpr std::size_t kThrownAwayMost = 64 << 20;
+
 /// A table for rows on their way, empty at the end of each transaction.
 std::string stage_of(Database& to, const Table& table) {
   const std::string stage = identifier("moray_router_stage_" + table.bucket);
@@ -33,6 +37,21 @@ std::string next_id(const Table& table) {
   return id == nullptr || id->otherwise.empty()
              ? "nextval(" + literal(identifier(table.bucket + "_serial")) + ")"
              : id->otherwise;
+}
+
+/// Returns the keys of the rows that stay out. A join, since a list of so many keys may be more
+/// than the server's work_mem has room for.
+std::string insert_what_fits(const Table& table, const std::string& stage) {
+  const std::string columns = table.column_list();
+  return "WITH new AS (INSERT INTO " + table.name + " (" + columns + ") SELECT " + columns +
+         " FROM " + stage + " ON CONFLICT DO NOTHING RETURNING _key) SELECT s._key FROM " + stage +
+         " s WHERE NOT EXISTS (SELECT 1 FROM new n WHERE n._key = s._key)";
+}
+
+std::vector<std::string> keys_in(const Rows& rows) {
+  std::vector<std::string> keys;
+  for (int i = 0; i < rows.count(); ++i) keys.emplace_back(rows.text(i, 0));
+  return keys;
 }
 
 }  // namespace
@@ -67,10 +86,16 @@ std::string selected(const Table& from, const Table& to, const std::string& row)
 
 std::vector<std::vector<std::string>> in_parts(const std::vector<std::string>& keys) {
   std::vector<std::vector<std::string>> parts;
-  for (std::size_t at = 0; at < keys.size(); at += kKeysAtOnce)
-    parts.emplace_back(
-        keys.begin() + static_cast<std::ptrdiff_t>(at),
-        keys.begin() + static_cast<std::ptrdiff_t>(std::min(keys.size(), at + kKeysAtOnce)));
+  std::size_t bytes = 0;
+  for (const std::string& key : keys) {
+    if (parts.empty() || parts.back().size() >= kKeysAtOnce ||
+        bytes + key.size() > kKeyBytesAtOnce) {
+      parts.emplace_back();
+      bytes = 0;
+    }
+    parts.back().push_back(key);
+    bytes += key.size();
+  }
   return parts;
 }
 
@@ -86,23 +111,41 @@ std::string number_array(const std::vector<std::uint64_t>& numbers) {
   return "'{" + list + "}'::bigint[]";
 }
 
-RowBatch rows_of(Session& session, const Table& from, const Table& to,
-                 const std::vector<std::string>& keys) {
+void stream_rows(Session& session, const Table& from, const Table& to,
+                 const std::vector<std::string>& keys,
+                 const std::function<void(RowBatch rows)>& sink) {
   RowBatch rows;
+  std::exception_ptr failure;
+  std::size_t thrown_away = 0;
   session.copy_out("COPY (SELECT " + selected(from, to, "t") + " FROM " + from.name +
                        " t WHERE t._key = ANY(" + text_array(keys) + ")) TO STDOUT (FORMAT binary)",
-                   [&](std::string_view piece) { rows.add(piece); });
-  return rows;
+                   [&](std::string_view piece) {
+                     if (failure) {
+                       thrown_away += piece.size();
+                       if (thrown_away > kThrownAwayMost) std::rethrow_exception(failure);
+                       return;
+                     }
+                     rows.add(piece);
+                     if (rows.bytes() < kRowBytesAtOnce) return;
+                     try {
+                       sink(std::exchange(rows, {}));
+                     } catch (...) {
+                       failure = std::current_exception();
+                     }
+                   });
+  if (failure) std::rethrow_exception(failure);
+  if (!rows.empty()) sink(std::move(rows));
 }
 
 Replacement::Replacement(Database& to, const Table& table, std::vector<std::string> keys,
-                         bool ids_issued_anew)
-    : to_(to), table_(table), keys_(std::move(keys)), ids_issued_anew_(ids_issued_anew) {
+                         bool ids_issued_anew, Taken taken)
+    : to_(to), table_(table), keys_(std::move(keys)), ids_issued_anew_(ids_issued_anew),
+      taken_(taken) {
   if (!table_.counted_in.empty()) counted_ = directories();
-  if (ids_issued_anew_)
+  if (ids_issued_anew_ || taken_ == Taken::stays_out)
     stage_ = stage_of(to_, table_);
   else
-    drop_old();
+    to_.apply().run_all(drop_old());
 }
 
 std::map<std::string, std::int64_t> Replacement::directories() const {
@@ -114,32 +157,41 @@ std::map<std::string, std::int64_t> Replacement::directories() const {
   return all;
 }
 
-void Replacement::drop_old() {
+std::string Replacement::drop_old() const {
+  std::string sql;
   for (const auto& some : in_parts(keys_))
-    to_.apply().run_all("DELETE FROM " + table_.name + " WHERE _key = ANY(" + text_array(some) +
-                        ")");
+    sql += "DELETE FROM " + table_.name + " WHERE _key = ANY(" + text_array(some) + ");";
+  return sql;
 }
 
 void Replacement::add(RowBatch rows) {
   if (rows.empty()) return;
-  to_.apply().copy_in("COPY " + (ids_issued_anew_ ? stage_ : table_.name) + " (" +
+  to_.apply().copy_in("COPY " + (stage_.empty() ? table_.name : stage_) + " (" +
                           table_.column_list() + ") FROM STDIN (FORMAT binary)",
                       rows.take());
 }
 
-void Replacement::finish() {
-  if (ids_issued_anew_) {
-    const std::string columns = table_.column_list();
-    to_.apply().run_all("UPDATE " + stage_ + " s SET _id = coalesce((SELECT t._id FROM " +
-                        table_.name + " t WHERE t._key = s._key), " + next_id(table_) + ")");
-    drop_old();
-    to_.apply().run_all("INSERT INTO " + table_.name + " (" + columns + ") SELECT " + columns +
-                        " FROM " + stage_ + "; DELETE FROM " + stage_);
-  }
-  if (table_.counted_in.empty()) return;
+/// In one text: what is staged gets its ids, the old rows go, the new ones come.
+std::string Replacement::insert_staged() const {
+  const std::string columns = table_.column_list();
+  std::string sql;
+  if (ids_issued_anew_)
+    sql += "UPDATE " + stage_ + " s SET _id = coalesce((SELECT t._id FROM " + table_.name +
+           " t WHERE t._key = s._key), " + next_id(table_) + ");";
+  sql += drop_old();
+  if (taken_ == Taken::stays_out) return sql + insert_what_fits(table_, stage_);
+  return sql + "INSERT INTO " + table_.name + " (" + columns + ") SELECT " + columns + " FROM " +
+         stage_;
+}
+
+std::vector<std::string> Replacement::finish() {
+  std::vector<std::string> left;
+  if (!stage_.empty()) left = keys_in(to_.apply().run_all(insert_staged()));
+  if (table_.counted_in.empty()) return left;
   DirectoryCounts more = directories();
   for (const auto& [directory, rows] : counted_) more[directory] -= rows;
   add_counts(to_.apply(), table_, more);
+  return left;
 }
 
 std::vector<std::string> insert_rows(Database& to, const Table& table, RowBatch rows,
@@ -154,14 +206,9 @@ std::vector<std::string> insert_rows(Database& to, const Table& table, RowBatch 
   const std::string stage = stage_of(to, table);
   session.copy_in("COPY " + stage + " (" + columns + ") FROM STDIN (FORMAT binary)", rows.take());
   session.run_all("UPDATE " + stage + " SET _id = " + next_id(table));
-  const Rows left = session.run("WITH new AS (INSERT INTO " + table.name + " (" + columns +
-                                ") SELECT " + columns + " FROM " + stage +
-                                " ON CONFLICT DO NOTHING RETURNING _key) SELECT _key FROM " +
-                                stage + " WHERE _key NOT IN (SELECT _key FROM new)");
-  std::vector<std::string> keys;
-  for (int i = 0; i < left.count(); ++i) keys.emplace_back(left.text(i, 0));
+  std::vector<std::string> left = keys_in(session.run(insert_what_fits(table, stage)));
   session.run_all("DELETE FROM " + stage);
-  return keys;
+  return left;
 }
 
 Applying::Applying(Database& to, const std::string& state)

@@ -14,8 +14,12 @@
 /// How rows get from one database to another: as binary COPY, columns named, types the target's.
 namespace reshard {
 
-/// Keys that one statement names.
+/// Keys that one statement names, and their bytes together, but for one key that is longer.
 inline constexpr std::size_t kKeysAtOnce = 5'000;
+inline constexpr std::size_t kKeyBytesAtOnce = 1 << 20;
+/// Rows are passed on when so many bytes of them have come: memory holds a few times that, and as
+/// often the longest row.
+inline constexpr std::size_t kRowBytesAtOnce = 4 << 20;
 
 /// A bucket's table on both sides.
 struct TablePair {
@@ -41,37 +45,51 @@ class RowBatch {
 /// What is selected of a row at `from` to become one at `to`: in the order of `to.column_list()`.
 std::string selected(const Table& from, const Table& to, const std::string& row);
 
-/// The rows of these keys as they are in the session's transaction.
-RowBatch rows_of(backends::postgres::Session& session, const Table& from, const Table& to,
-                 const std::vector<std::string>& keys);
+/// The rows of these keys as they are in the session's transaction, a batch of `kRowBytesAtOnce` at
+/// a time. If the sink throws, what is left of the rows is read and thrown away before the
+/// exception goes on, so that the session, which has the plan's locks, serves on; only if much is
+/// left the session is closed. O(rows) time.
+void stream_rows(backends::postgres::Session& session, const Table& from, const Table& to,
+                 const std::vector<std::string>& keys,
+                 const std::function<void(RowBatch rows)>& sink);
 
-/// The keys, so many at a time as one statement names.
+/// The keys, so many at a time as one statement names (`kKeysAtOnce`, `kKeyBytesAtOnce`).
 std::vector<std::vector<std::string>> in_parts(const std::vector<std::string>& keys);
 /// An array of texts as an SQL literal.
 std::string text_array(const std::vector<std::string>& texts);
 std::string number_array(const std::vector<std::uint64_t>& numbers);
 
+/// What becomes of a row with a unique value that another row has already.
+enum class Taken : std::uint8_t {
+  refused,    ///< it fails the transaction: SQLSTATE 23505
+  stays_out,  ///< its key has no row afterwards, and is returned
+};
+
 /// In a transaction of `to`'s apply session: certain keys of a table become exactly certain rows,
 /// which may come in parts. All of those keys are deleted before anything is inserted, since a
-/// unique value may have moved from one of them to another.
+/// unique value may have moved from one of them to another. One a table and transaction. Memory:
+/// the keys, and the part of the rows that is being added.
 class Replacement {
  public:
   /// `ids_issued_anew`: a row keeps the id that it has there, a new one gets the side's next; else
   /// ids come with the rows.
-  Replacement(Database& to, const Table& table, std::vector<std::string> keys,
-              bool ids_issued_anew);
+  Replacement(Database& to, const Table& table, std::vector<std::string> keys, bool ids_issued_anew,
+              Taken taken = Taken::refused);
   void add(RowBatch rows);
-  void finish();
+  /// The keys whose rows stay out.
+  std::vector<std::string> finish();
 
  private:
-  void drop_old();
+  [[nodiscard]] std::string drop_old() const;
+  [[nodiscard]] std::string insert_staged() const;
   [[nodiscard]] std::map<std::string, std::int64_t> directories() const;
 
   Database& to_;
   const Table& table_;
   std::vector<std::string> keys_;
   bool ids_issued_anew_;
-  std::string stage_;
+  Taken taken_;
+  std::string stage_;  // empty: rows go straight into the table
   std::map<std::string, std::int64_t>
       counted_;  // rows by directory before; where the table's are counted
 };

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "reshard/schema.hpp"
+#include "reshard/suspects.hpp"
 
 namespace reshard {
 namespace {
@@ -17,8 +18,7 @@ struct Sum {
   std::string digest;
   bool operator==(const Sum&) const = default;
 };
-using Sums = std::map<std::string, Sum>;             // by vnode
-using Digests = std::map<std::string, std::string>;  // by key
+using Sums = std::map<std::string, Sum>;  // by vnode
 
 /// `alike`: the table whose columns, in their order, are compared.
 std::string sums_sql(const Table& alike, const VnodeGroup& group) {
@@ -35,23 +35,12 @@ Sums sums_of(const Rows& rows) {
   return sums;
 }
 
-Digests digests_of(const Rows& rows) {
-  Digests found;
-  for (int i = 0; i < rows.count(); ++i) found.emplace(rows.text(i, 0), rows.text(i, 1));
-  return found;
-}
-
 /// Both servers work on it at once.
 std::pair<Rows, Rows> ask_both(Database& from, Database& to, const std::string& sql) {
   from.owner().send(sql);
   to.owner().send(sql);
   Rows here = from.owner().receive();
   return {std::move(here), to.owner().receive()};
-}
-
-std::string at(const Digests& all, const std::string& key) {
-  const auto found = all.find(key);
-  return found == all.end() ? "" : found->second;
 }
 
 DifferingRow described(const std::string& bucket, const std::string& key, const std::string& here,
@@ -62,25 +51,10 @@ DifferingRow described(const std::string& bucket, const std::string& key, const 
                          : "differs"};
 }
 
-/// What each side had of a key when it was looked at last.
-using Suspects = std::map<std::string, std::pair<std::string, std::string>>;
-
-Suspects suspects_of(Database& from, Database& to, const Table& alike, const std::string& where) {
-  const auto rows = ask_both(
-      from, to,
-      "SELECT t._key, " + row_digest(alike, "t") + " FROM " + alike.name + " t WHERE " + where);
-  const Digests here = digests_of(rows.first), there = digests_of(rows.second);
-  Suspects suspects;
-  for (const auto& [key, digest] : here)
-    if (at(there, key) != digest) suspects[key] = {digest, at(there, key)};
-  for (const auto& [key, digest] : there)
-    if (!here.contains(key)) suspects[key] = {"", digest};
-  return suspects;
-}
-
 /// Whatever was written meanwhile differs for a moment; what no cycle mends differs.
 void settle(Database& from, Database& to, Pump& pump, const Table& alike, Suspects suspects,
-            std::vector<DifferingRow>& differing) {
+            const DifferingSink& sink) {
+  std::vector<DifferingRow> differing;
   for (int look = 0; !suspects.empty(); ++look) {
     if (look >= kLooksMost)
       throw ActFailed("bucket " + alike.bucket + ": " + std::to_string(suspects.size()) +
@@ -89,8 +63,7 @@ void settle(Database& from, Database& to, Pump& pump, const Table& alike, Suspec
     std::vector<std::string> keys;
     for (const auto& [key, seen] : suspects) keys.push_back(key);
     Suspects still;
-    for (const auto& some : in_parts(keys))
-      still.merge(suspects_of(from, to, alike, "t._key = ANY(" + text_array(some) + ")"));
+    for (const auto& some : in_parts(keys)) still.merge(suspects_of_keys(from, to, alike, some));
     for (auto each = still.begin(); each != still.end();) {
       if (suspects.at(each->first) == each->second) {
         differing.push_back(
@@ -102,28 +75,25 @@ void settle(Database& from, Database& to, Pump& pump, const Table& alike, Suspec
     }
     suspects = std::move(still);
   }
+  if (!differing.empty()) sink(differing);
 }
 
 }  // namespace
 
-std::vector<DifferingRow> verify_keys(Database& from, Database& to, Pump& pump,
-                                      const KeysByTable& keys) {
-  std::vector<DifferingRow> differing;
+void verify_keys(Database& from, Database& to, Pump& pump, const KeysByTable& keys,
+                 const DifferingSink& differing) {
   for (const auto& [name, some] : keys) {
     const Table& alike = pump.tables().at(name).source;
-    Suspects suspects;
-    for (const auto& part : in_parts({some.begin(), some.end()}))
-      suspects.merge(suspects_of(from, to, alike, "t._key = ANY(" + text_array(part) + ")"));
-    settle(from, to, pump, alike, std::move(suspects), differing);
+    some.each_part([&](const std::vector<std::string>& part) {
+      settle(from, to, pump, alike, suspects_of_keys(from, to, alike, part), differing);
+    });
   }
-  return differing;
 }
 
 std::vector<DifferingRow> differing_now(Database& from, Database& to, const TablePair& tables,
                                         const std::vector<std::string>& keys) {
   std::vector<DifferingRow> result;
-  for (const auto& [key, digest] :
-       suspects_of(from, to, tables.source, "t._key = ANY(" + text_array(keys) + ")"))
+  for (const auto& [key, digest] : suspects_of_keys(from, to, tables.source, keys))
     result.push_back(described(tables.source.bucket, key, digest.first, digest.second));
   return result;
 }
@@ -131,32 +101,37 @@ std::vector<DifferingRow> differing_now(Database& from, Database& to, const Tabl
 Verification verify_tables(Database& from, Database& to, Pump& pump,
                            const std::function<std::vector<VnodeGroup>(const TablePair&)>& groups,
                            const std::function<void(std::uint64_t rows)>& progress,
-                           const std::function<bool()>& stopped) {
+                           const std::function<bool()>& stopped, const DifferingSink& differing) {
   Verification result;
   result.vnodes = from.plan().vnodes.size();
+  const DifferingSink found = [&](const std::vector<DifferingRow>& rows) {
+    result.differing_rows += rows.size();
+    for (const DifferingRow& row : rows)
+      if (result.differing.size() < Verification::kKept) result.differing.push_back(row);
+    if (differing) differing(rows);
+  };
   for (const auto& [name, pair] : pump.tables()) {
     const Table& alike = pair.source;
-    Suspects suspects;
     for (const VnodeGroup& group : groups(pair)) {
       if (stopped()) throw ActFailed("stopped");
       const auto both = ask_both(from, to, sums_sql(alike, group));
       const Sums here = sums_of(both.first), there = sums_of(both.second);
       std::uint64_t rows = 0;
-      VnodeGroup differing;
+      VnodeGroup unlike;
       for (const std::uint64_t vnode : group) {
         const auto a = here.find(std::to_string(vnode)), b = there.find(std::to_string(vnode));
         if (a != here.end()) rows += a->second.rows;
         if ((a == here.end()) != (b == there.end()) ||
             (a != here.end() && !(a->second == b->second)))
-          differing.push_back(vnode);
+          unlike.push_back(vnode);
       }
       result.rows += rows;
       progress(rows);
-      if (!differing.empty())
-        suspects.merge(
-            suspects_of(from, to, alike, "t._vnode = ANY(" + group_sql(differing) + ")"));
+      if (unlike.empty()) continue;
+      each_suspects_of_vnodes(from, to, alike, unlike, [&](Suspects suspects) {
+        settle(from, to, pump, alike, std::move(suspects), found);
+      });
     }
-    settle(from, to, pump, alike, std::move(suspects), result.differing);
   }
   return result;
 }
