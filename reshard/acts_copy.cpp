@@ -1,4 +1,5 @@
 // What a coordinator does from the first row that is copied to a log that is short.
+#include <algorithm>
 #include <thread>
 
 #include "reshard/executor.hpp"
@@ -11,9 +12,19 @@ namespace {
 using backends::postgres::Rows;
 
 constexpr std::uint64_t kCopyGroupRows = 20'000;
+constexpr double kCopyGroupBytes = 256 << 20;
 constexpr std::chrono::milliseconds kPumpPause{50};
 constexpr std::chrono::milliseconds kCachePoll{100};
+constexpr std::chrono::milliseconds kPumpBesideCopyEach{200};
 constexpr std::uint64_t kLagBytes = 16 << 20;  ///< of rows, that the block may have to carry over
+
+/// A group is one statement of the source, and the pump runs between two of them.
+std::uint64_t copy_group_rows(const Table& table) {
+  if (table.rows_about < 1 || table.bytes_about < 1) return kCopyGroupRows;
+  const double each = table.bytes_about / table.rows_about;
+  return std::clamp<std::uint64_t>(static_cast<std::uint64_t>(kCopyGroupBytes / each), 1,
+                                   kCopyGroupRows);
+}
 
 }  // namespace
 
@@ -64,6 +75,34 @@ void Executor::before_copy() {
         ", whose rows keep their ids, is to be committed at the target, or aborted, first");
 }
 
+/// Buckets are copied vnode by vnode, in the vnodes' order.
+CopiedVnodes Executor::copied_vnodes() const {
+  CopiedVnodes copied;
+  for (const auto& [name, pair] : forward_.tables()) {
+    const auto done = state_.copied.find(pair.source.bucket);
+    std::uint64_t left = done == state_.copied.end() ? 0 : done->second;
+    for (const auto& range : plan_.vnodes.ranges()) {
+      if (left == 0) break;
+      const std::uint64_t some = std::min<std::uint64_t>(left, range.last - range.first + 1);
+      copied[name] = range.first + some - 1;
+      left -= some;
+    }
+  }
+  return copied;
+}
+
+/// So that the log of a long copy does not wait for its end. It takes at most half of the time:
+/// each cycle looks at all of the log.
+void Executor::pump_beside_copy() {
+  const auto begun = Clock::now();
+  if (begun < pump_beside_copy_at_) return;
+  figures_.log_entries = forward_.cycle_beside_copy(copied_vnodes());
+  forward_.forget_applied();  // a verification comes first
+  const auto now = Clock::now();
+  pump_beside_copy_at_ = now + std::max<Clock::duration>(now - begun, kPumpBesideCopyEach);
+  show();
+}
+
 Outcome Executor::copy() {
   if (!gate_open("copy")) {
     rest();
@@ -91,9 +130,10 @@ Outcome Executor::copy() {
       show();
     };
     told.stopped = [&] { return stop_asked(); };
-    const bool all =
-        copy_table(source_, target_, forward_, pair,
-                   groups(pair.source, kCopyGroupRows, vnodes_done), !ids_kept_, throttle, told);
+    told.between = [this] { pump_beside_copy(); };
+    const bool all = copy_table(source_, target_, forward_, pair,
+                                groups(pair.source, copy_group_rows(pair.source), vnodes_done),
+                                !ids_kept_, throttle, told);
     watcher_.end();
     if (!all) return Outcome::more;
   }
@@ -113,7 +153,7 @@ Outcome Executor::copy() {
 Outcome Executor::pump() {
   look_at_tables();
   const std::uint64_t entries = forward_.cycle();
-  forward_.forget_applied();  // a verification comes first
+  forward_.forget_applied();
   figures_.log_entries = entries;
   if (state_.progress.copies)
     for (const auto& [name, pair] : forward_.tables()) {

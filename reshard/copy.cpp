@@ -72,6 +72,7 @@ bool copy_table(Database& from, Database& to, Pump& pump, const TablePair& table
                           });
     if (!batch.empty()) flush();
     told.vnodes(group.size());
+    told.between();
     if (told.stopped()) return &group == &groups.back();
   }
   return true;

@@ -25,6 +25,7 @@ struct CopyTold {
   std::function<void(std::uint64_t rows, std::uint64_t bytes)> rows;
   std::function<void(std::uint64_t vnodes)> vnodes;  ///< the rows of so many more are on disk
   std::function<bool()> stopped;                     ///< true: stop after this group
+  std::function<void()> between;  ///< called after a group, when no statement is under way
 };
 
 /// Copies a table's rows of these vnodes; what a copy that was cut off has left there goes first.

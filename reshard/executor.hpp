@@ -105,6 +105,8 @@ class Executor {
   void wait_for_older_writers(Database& side, const std::vector<std::string>& older);
   // acts_copy.cpp
   Outcome copy();
+  void pump_beside_copy();
+  [[nodiscard]] CopiedVnodes copied_vnodes() const;
   Outcome pump();
   // acts_verify.cpp
   Outcome verify();
@@ -210,7 +212,7 @@ class Executor {
   bool ids_kept_ = false;     // rows keep their ids at the target: as its row says
   int rebound_ = 0;           // rings bound since a prepare went well
   std::string waiting_for_, left_at_target_;
-  Clock::time_point tables_looked_at_{};
+  Clock::time_point tables_looked_at_{}, pump_beside_copy_at_{};
   std::vector<std::pair<std::string, bool>>
       serials_;                            // names; true: a sequence, false: a table of one number
   std::array<ServerIdentity, 2> flushed_;  // of the servers that have everything on disk

@@ -12,6 +12,9 @@
 
 namespace reshard {
 
+/// By bucket: a plan's vnodes up to and with this one have been copied. Others have not.
+using CopiedVnodes = std::map<std::string, std::uint64_t>;
+
 /// Carries what a log names from one database to the other. One cycle: the log and its keys' rows,
 /// in one snapshot of the one side, in the order of the keys and part by part; for each part one
 /// transaction that makes its keys at the other side what they are in the snapshot; then exactly
@@ -36,6 +39,8 @@ class Pump {
 
   /// Entries applied; 0: there were none. Throws ActFailed, NotCoordinator or SessionError.
   std::uint64_t cycle();
+  /// The same beside a copy, between two of its groups: only entries of vnodes that are copied.
+  std::uint64_t cycle_beside_copy(const CopiedVnodes& copied);
   /// Of rows, that the last cycle carried over.
   [[nodiscard]] std::uint64_t cycle_bytes() const { return cycle_bytes_; }
   /// A log entry for each, as if they had just been written.
@@ -62,6 +67,7 @@ class Pump {
   std::map<std::string, std::vector<std::string>> apply(const Part& part, Taken taken);
   void remember(const Part& part);
   void make_room(const backends::postgres::SessionError& taken);
+  [[nodiscard]] Table target_of(const TablePair& pair) const;
 
   Database& from_;
   Database& to_;
@@ -69,6 +75,7 @@ class Pump {
   bool ids_issued_anew_ = true;
   std::function<void(const std::string&)> alarm_;
   std::map<std::string, TablePair> tables_;
+  bool counts_ = true;  // directories, where the tables' are counted
   std::uint64_t cycle_bytes_ = 0;
   KeysByTable applied_;
   std::uint64_t applied_count_ = 0;

@@ -1,9 +1,9 @@
 'use strict';
-// The pump: in memory that neither the log's length nor its rows' size changes, and in parts.
+// The pump: in memory that neither the log's length nor its rows' size changes, in parts, and beside the copy.
 const assert = require('node:assert');
 const {test} = require('node:test');
 
-const {BUCKET} = require('./reshard_ledger');
+const {BUCKET, SCHEMA, call} = require('./reshard_ledger');
 const {fill, grow, logEntries, peakOf} = require('./reshard_loads');
 const {keysIn, rowsNotOwned} = require('./reshard_rows');
 const {scene} = require('./reshard_scene');
@@ -69,3 +69,28 @@ for (const populated of [false, true])
     assert.deepStrictEqual([row(1, first), row(1, last)], ['2|two', '2|one']);
     assert.deepStrictEqual(rowsNotOwned(system), []);
   });
+
+test('what the log names of a copied bucket goes to the target while another bucket is copied', async () => {
+  await own.begin({seed: 904, writers: 0});
+  const {system} = own;
+  await call(own.client, 'createBucket', 'early', SCHEMA);  // copied first: buckets come in the order of their names
+  const early = (n) => Promise.all(Array.from({length: 40}, (_, i) => call(own.client, 'putObject', 'early', `/e/${i}`, {n})));
+  await early(0);
+  fill(system, 'late', 600, "repeat('x', 1000)");  // about 600 kB: ten seconds of the copy
+  const plan = await system.plan('--vnodes', '0-63', '--soak', '0', '--copy-bytes-per-second', '60000');
+  const running = await system.standing(plan, 'copy');
+  await early(1);
+  assert.strictEqual(logged('early'), 40);
+  system.goOn(running);
+  let act;
+  await system.quiet(async () => {
+    const left = logged('early');
+    ({act} = await system.status(plan));
+    return left === 0 || act !== 'copy';
+  });
+  assert.strictEqual(act, 'copy');
+  const end = await system.ended(running);
+  assert.strictEqual(end.code, 0, end.err);
+  assert.strictEqual(system.sql(1, 'SELECT count(*) FROM early WHERE n = 1'), '40');
+  assert.deepStrictEqual(rowsNotOwned(system, {buckets: [BUCKET, 'early']}), []);
+});

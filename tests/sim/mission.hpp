@@ -109,6 +109,8 @@ struct Task {
   Log log;
   std::array<Slot, kKeys> slots{};
   Key key = 0;
+  Slot row;         ///< of a copy: read, and not applied yet
+  int pumping = 0;  ///< the next step of a pump beside a copy; 0: none is under way
   Few<TransactionId, 16> writers;
   long pause = 0;
 };

@@ -10,15 +10,29 @@ using reshard::Outcome;
 /// By the entry's vnode; as it was before, by its plan, where that shares any vnode.
 bool World::takes(const Task& task, Database& from, const LogEntry& entry) {
   const Mission& plan = mission(task.mission);
+  if (task.pumping != 0 && hold(Rule::pump_beside_copy_filters)) {
+    const Key first = vnode_of(entry.key) * kKeysEach;
+    for (Key key = first; key < first + kKeysEach; ++key)
+      if (((plan.journal.copied >> key) & 1) == 0) return false;
+  }
   if (hold(Rule::pump_filters_vnodes)) return has(plan.vnodes, vnode_of(entry.key));
   const PlanRow* row = from.plan(entry.plan);
   return entry.plan == plan.number ||
          (entry.plan < plan.number && row != nullptr && (row->vnodes & plan.vnodes) != 0);
 }
 
-/// `reverse`: after the switch.
-World::Answered World::pump(Task& task, bool reverse) {
-  Mission& plan = mission(task.mission);
+/// While a row is read, and not applied yet, too: a program that pumps between groups alone does
+/// less. Done: nothing is under way any more.
+World::Answered World::pump_beside_copy(Task& task) {
+  int step = task.pumping - 1;
+  const Answered outcome = pump_pass(task, false, step);
+  task.pumping = outcome ? 0 : step + 1;
+  return outcome;
+}
+
+/// From the log's snapshot to the end of its entries, a step at a time. `reverse`: after the
+/// switch.
+World::Answered World::pump_pass(Task& task, bool reverse, int& step) {
   const int from_side = reverse ? 1 : 0, to_side = reverse ? 0 : 1;
   Database& from = at(task, from_side);
   const auto take_log = [&] {
@@ -26,7 +40,7 @@ World::Answered World::pump(Task& task, bool reverse) {
     for (const LogEntry& entry : from.now.log)
       if (takes(task, from, entry)) task.log.push_back(entry);
   };
-  switch (task.step++) {
+  switch (step++) {
     case 0:
       if (!use(task, from_side)) return Outcome::failed;
       task.slots = from.now.slots;
@@ -37,7 +51,7 @@ World::Answered World::pump(Task& task, bool reverse) {
       if (!hold(Rule::log_and_rows_in_one_snapshot)) take_log();
       return std::nullopt;
     case 2:
-      if (task.log.empty()) break;
+      if (task.log.empty()) return Outcome::done;
       if (!use(task, to_side)) return Outcome::failed;
       if (const Outcome outcome = apply(task, reverse); outcome != Outcome::done) return outcome;
       return std::nullopt;
@@ -52,8 +66,15 @@ World::Answered World::pump(Task& task, bool reverse) {
                            [&](const LogEntry& each) { return each.sequence == entry.sequence; });
       });
       from.committed(false);  // applied once more if it is lost
+      return Outcome::done;
     }
   }
+}
+
+World::Answered World::pump(Task& task, bool reverse) {
+  Mission& plan = mission(task.mission);
+  const Answered outcome = pump_pass(task, reverse, task.step);
+  if (outcome != Outcome::done) return outcome;
   if (reverse || plan.journal.unique_made || !task.copies) return Outcome::done;
   Database& to = at(task, 1);
   if (!use(task, 1)) return Outcome::failed;

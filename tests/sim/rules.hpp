@@ -57,6 +57,7 @@ enum class Rule : std::uint8_t {
   ids_kept_alone,               ///< no other plan's copy begins beside one that keeps ids
   ids_kept_where_nothing_is_owned,  ///< rows or not: a vnode without rows gets some
   pump_filters_vnodes,              ///< takes entries of the plan's vnodes, and of no others
+  pump_beside_copy_filters,         ///< takes entries of vnodes alone that have been copied
   abort_hands_entries_back,         ///< of a rollback, to the plan that goes on
   reads_drained,                    ///< before a guard, and before the cleanup
   older_finds_drained,              ///< before each cutover
@@ -119,6 +120,7 @@ inline constexpr std::array<std::string_view, kRules> kRuleNames{"state_read_aga
                                                                  "ids_kept_alone",
                                                                  "ids_kept_where_nothing_is_owned",
                                                                  "pump_filters_vnodes",
+                                                                 "pump_beside_copy_filters",
                                                                  "abort_hands_entries_back",
                                                                  "reads_drained",
                                                                  "older_finds_drained",
@@ -144,11 +146,13 @@ class Rules {
                               rule == Rule::row_decides_commit || rule == Rule::old_backends_ended;
     return rules;
   }
-  /// The protocol as it was for one plan at a time.
+  /// The protocol as it was for one plan at a time. Its pump did not run beside a copy, so that
+  /// what such a pump needs is no mend of it.
   static Rules as_before() {
     Rules rules;
     rules.left_out_.set(static_cast<std::size_t>(Rule::older_writers_awaited));
     for (auto i = static_cast<std::size_t>(kFirstNewRule); i < kRules; ++i) rules.left_out_.set(i);
+    rules.left_out_.reset(static_cast<std::size_t>(Rule::pump_beside_copy_filters));
     rules.repairs_silently_ = true;
     return rules;
   }

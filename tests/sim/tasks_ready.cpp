@@ -213,10 +213,15 @@ World::Answered World::begin_copy(Task& task) {
   return std::nullopt;
 }
 
-/// A row's chunk: read in one transaction, applied in another.
+/// A row's chunk: read in one transaction, applied in another. The pump runs beside it.
 World::Answered World::copy(Task& task) {
   Mission& plan = mission(task.mission);
   Journal& journal = plan.journal;
+  if (task.pumping == 0 && chance(15)) task.pumping = 1;
+  if (task.pumping != 0) {
+    const Answered pumped = pump_beside_copy(task);
+    if (!pumped || pumped != Outcome::done) return pumped;
+  }
   if (task.step == 10) {
     if (!use(task, 0)) return Outcome::failed;
     task.key = 0;
@@ -226,7 +231,7 @@ World::Answered World::copy(Task& task) {
       ++task.key;
     }
     if (task.key == kKeys) return Outcome::done;
-    task.slots[0] = at(task, 0).slot(task.key);
+    task.row = at(task, 0).slot(task.key);
     task.step = 11;
     return std::nullopt;
   }
@@ -236,7 +241,7 @@ World::Answered World::copy(Task& task) {
   if (row == nullptr || (hold(Rule::apply_checks_epoch) &&
                          (row->epoch != task.epoch || row->state != State::guarded)))
     return Outcome::failed;
-  Slot slot = task.slots[0];
+  Slot slot = task.row;
   slot.stored = slot.present ? static_cast<std::int8_t>(vnode_of(task.key)) : kNoVnode;
   bool comes = true;
   if (slot.present) {

@@ -182,6 +182,8 @@ class World {
   Answered begin_copy(Task& task);
   Answered copy(Task& task);
   Answered pump(Task& task, bool reverse);
+  Answered pump_pass(Task& task, bool reverse, int& step);
+  Answered pump_beside_copy(Task& task);
   bool takes(const Task& task, Database& from, const LogEntry& entry);
   void make_room(const Task& task, const Changes& changes, bool reverse);
   reshard::Outcome apply(Task& task, bool reverse);
