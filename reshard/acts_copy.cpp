@@ -98,6 +98,7 @@ void Executor::pump_beside_copy() {
   if (begun < pump_beside_copy_at_) return;
   figures_.log_entries = forward_.cycle_beside_copy(copied_vnodes());
   forward_.forget_applied();  // a verification comes first
+  measure_log(source_);
   const auto now = Clock::now();
   pump_beside_copy_at_ = now + std::max<Clock::duration>(now - begun, kPumpBesideCopyEach);
   show();
@@ -152,6 +153,7 @@ Outcome Executor::copy() {
 /// would hold the fence.
 Outcome Executor::pump() {
   look_at_tables();
+  measure_log(source_);
   const std::uint64_t entries = forward_.cycle();
   forward_.forget_applied();
   figures_.log_entries = entries;

@@ -43,6 +43,7 @@ bool Executor::source_there() {
 /// plan says so. The target alone decides when it ends.
 Outcome Executor::soak() {
   if (!target_open_) open_target();
+  bound_log();
   const std::chrono::milliseconds whole(plan_.options.soak_seconds * 1'000);
   if (state_.soak_until.empty()) {
     state_.soak_until = time_in(plan_.options.soak_seconds * 1'000);

@@ -129,6 +129,12 @@ class Database {
   std::vector<std::string> writers_of(const std::vector<std::string>& tables);
   /// Who holds the barrier back, for people; empty: nobody.
   std::string writers_named();
+  struct LogSize {
+    std::uint64_t entries = 0;
+    std::uint64_t bytes = 0;  ///< that they take in the table and its index, about
+  };
+  /// Of the log entries of this plan's vnodes, whichever plan wrote them. O(entries) of the server.
+  LogSize log_size();
   /// Log entries of this plan's vnodes go, whichever plan wrote them. Asynchronous.
   void drop_log();
   /// Plans of these vnodes whose logs and locks are this plan's affair: the older ones, and this.

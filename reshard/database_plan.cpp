@@ -19,6 +19,10 @@ constexpr const char* kTakenBack =
     "EXISTS (SELECT 1 FROM moray_router.reshard_plan q WHERE q.reverts = p.plan AND q.state IN "
     "('committed', 'cleaning', 'done'))";
 
+/// Of a log entry, beside its two texts: a row's head and its place on a page, three numbers, the
+/// heads of the texts, and what the index has of it.
+constexpr const char* kEntryBytes = "80";
+
 std::string vnodes_sql(const ring::VnodeSet& vnodes) {
   std::string ranges;
   for (const auto& range : vnodes.ranges())
@@ -224,6 +228,16 @@ std::string Database::writers_sql() {
          "oid FROM pg_database WHERE datname = current_database()) AND l.classid = " +
          std::to_string(kWritersLock) + "::oid AND l.objid::bigint IN (" + plan_list() +
          ") AND l.objsubid = 2";
+}
+
+Database::LogSize Database::log_size() {
+  const Rows rows = owner_->run(
+      std::string("SELECT count(*), coalesce(sum(octet_length(l.bucket) + octet_length(l.key) + ") +
+          kEntryBytes +
+          "), 0) FROM moray_router.reshard_log l JOIN moray_router.reshard_vnode v ON v.plan = "
+          "$1::bigint AND v.vnode = l.vnode",
+      {number_});
+  return {std::stoull(text(rows, 0, 0)), std::stoull(text(rows, 0, 1))};
 }
 
 void Database::drop_log() {

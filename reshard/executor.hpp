@@ -130,6 +130,9 @@ class Executor {
   Outcome back_out();
   Outcome abort_plan();
   Outcome clean_target();
+  // acts_log.cpp
+  bool measure_log(Database& side);
+  void bound_log();
   // acts_soak.cpp
   Outcome soak();
   Outcome finalize();
@@ -212,7 +215,8 @@ class Executor {
   bool ids_kept_ = false;     // rows keep their ids at the target: as its row says
   int rebound_ = 0;           // rings bound since a prepare went well
   std::string waiting_for_, left_at_target_;
-  Clock::time_point tables_looked_at_{}, pump_beside_copy_at_{};
+  Clock::time_point tables_looked_at_{}, pump_beside_copy_at_{}, log_measured_at_{};
+  bool log_alarmed_ = false;
   std::vector<std::pair<std::string, bool>>
       serials_;                            // names; true: a sequence, false: a table of one number
   std::array<ServerIdentity, 2> flushed_;  // of the servers that have everything on disk

@@ -68,6 +68,7 @@ Json json_of(const State& state) {
   json["soakUntil"] = state.soak_until;
   json["stopped"] = state.stopped;
   json["irreversible"] = state.irreversible;
+  json["logGivenUp"] = state.log_given_up;
   json["paused"] = state.paused;
   return json;
 }
@@ -118,6 +119,7 @@ State state_from(const Json& json, const std::string& time) {
   json.at("soakUntil").get_to(state.soak_until);
   json.at("stopped").get_to(state.stopped);
   json.at("irreversible").get_to(state.irreversible);
+  state.log_given_up = json.value("logGivenUp", false);
   json.at("paused").get_to(state.paused);
   return state;
 }

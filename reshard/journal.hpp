@@ -74,6 +74,7 @@ struct State {
   std::string soak_until;    ///< ISO time; empty: it has not begun
   std::string stopped;       ///< why a person is needed; empty: nobody is
   std::string irreversible;  ///< why there is no way back; empty: there is one
+  bool log_given_up = false;  ///< for good: the log for the way back has come to its bound
   bool paused = false;
   bool operator==(const State&) const = default;
 };

@@ -21,7 +21,7 @@ NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(PlanOptions, max_block_ms, soak_
                                                 copy_bytes_per_second, cleanup_rows_per_second,
                                                 cleanup_latency_ms, lease_ms, attempts, lag_rows,
                                                 settle_ms, cache_ms, hook_seconds, cleanup,
-                                                trust_vnodes, known_clients_only)
+                                                trust_vnodes, known_clients_only, log_bytes)
 
 std::string to_json_text(const Plan& plan) {
   nlohmann::json json;

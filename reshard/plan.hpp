@@ -32,8 +32,10 @@ struct PlanOptions {
   /// Routers serve moving vnodes for so long without hearing of the plan. With the longest block
   /// and a margin it stays below the time for which routers hold writes.
   std::uint64_t lease_ms = 2'000;
-  std::uint64_t attempts = 5;       ///< cutovers tried before the plan stops
-  std::uint64_t lag_rows = 1'000;   ///< the log is at most so long before the cutover
+  std::uint64_t attempts = 5;      ///< cutovers tried before the plan stops
+  std::uint64_t lag_rows = 1'000;  ///< the log is at most so long before the cutover
+  /// The log of writes that are still to be carried over may take so much of a database's disk.
+  std::uint64_t log_bytes = std::uint64_t{1} << 30;
   std::uint64_t settle_ms = 2'000;  ///< and has been for so long
   /// Routers know within this that a database has become one that hides rows.
   std::uint64_t cache_ms = 31'000;

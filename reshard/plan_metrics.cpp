@@ -86,7 +86,10 @@ void PlanFigures::behind(std::uint64_t routers, Clock::time_point decided) {
 }
 
 std::string PlanFigures::to_json_text(Clock::time_point now) const {
-  nlohmann::ordered_json json{{"logEntries", log_entries}, {"alarms", alarms}};
+  nlohmann::ordered_json json{{"logEntries", log_entries},
+                              {"logEntriesWaiting", log_waiting},
+                              {"logBytes", log_bytes},
+                              {"alarms", alarms}};
   if (block) json["blockMilliseconds"] = seconds(*block) * 1e3;
   if (routers_behind > 0) json["routersBehind"] = routers_behind;
   if (work.empty()) return json.dump();
@@ -130,6 +133,12 @@ std::string metrics_text(const Plan& plan, const State& state, const PlanFigures
                 {{"work", work}});
   all.gauge("reshard_log_entries", "writes that the last cycle of the pump carried over",
             static_cast<double>(figures.log_entries));
+  all.gauge("reshard_log_waiting_entries", "writes that are still to be carried over",
+            static_cast<double>(figures.log_waiting));
+  all.gauge("reshard_log_bytes", "of a server's disk, that these writes' entries take",
+            static_cast<double>(figures.log_bytes));
+  all.gauge("reshard_log_bytes_limit", "beyond which a plan in its soak gives up the way back",
+            static_cast<double>(plan.options.log_bytes));
   all.gauge("reshard_block_budget_seconds", "how long writes may be held",
             static_cast<double>(plan.options.max_block_ms) / 1e3);
   if (figures.block)

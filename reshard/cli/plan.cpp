@@ -72,6 +72,7 @@ Plan make_plan(const Options& options, const ring::Ring& ring, const config::Con
   }
   if (plan.options.max_block_ms == 0)
     throw std::runtime_error("--max-block must be at least a millisecond");
+  if (plan.options.log_bytes == 0) throw std::runtime_error("--log-bytes must be at least a byte");
   // A block within which a lease runs out would be given up by its routers.
   plan.options.lease_ms = std::max<std::uint64_t>(
       plan.options.lease_ms,
@@ -216,6 +217,11 @@ void add_plan(CLI::App& reshard, int& exit_code) {
   command
       ->add_option("--settle", options->plan.settle_ms,
                    "Milliseconds for which the log must have been short before the cutover")
+      ->capture_default_str();
+  command
+      ->add_option("--log-bytes", options->plan.log_bytes,
+                   "Of the new owner's disk, that the log for the way back may take; beyond it the "
+                   "way back is given up")
       ->capture_default_str();
   command
       ->add_option("--cache", options->plan.cache_ms,
