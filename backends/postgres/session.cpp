@@ -10,7 +10,8 @@ namespace backends::postgres {
 
 namespace {
 constexpr std::size_t kCopyPiece = 1 << 20;
-}
+constexpr std::chrono::milliseconds kAskEach{100};
+}  // namespace
 
 void Session::Finish::operator()(pg_conn* connection) const { PQfinish(connection); }
 
@@ -30,9 +31,11 @@ Session::Session(const std::string& url, const std::string& application, int sec
     throw SessionError(one_line(PQerrorMessage(connection_.get())), "");
   PQsetNoticeProcessor(
       connection_.get(), [](void*, const char*) {}, nullptr);
+  until_ = Clock::now() + std::chrono::seconds(seconds);  // a server that hangs may still accept
   run_all(
       "SET TimeZone = 'UTC'; SET DateStyle = 'ISO, YMD'; SET IntervalStyle = 'postgres'; SET "
       "extra_float_digits = 3; SET bytea_output = 'hex'");
+  until_.reset();
 }
 
 void Session::fail(PGresult* result) {
@@ -57,19 +60,25 @@ void Session::sent(int accepted) {
   if (accepted != 1) throw SessionError(one_line(PQerrorMessage(connection_.get())), "");
 }
 
+/// Nobody is asked where there is something to read at once.
 bool Session::wait() {
-  int left = -1;
-  if (until_) {
-    left = static_cast<int>(
-        std::chrono::ceil<std::chrono::milliseconds>(*until_ - Clock::now()).count());
-    if (left <= 0) {
-      connection_.reset();
-      throw SessionError("the server did not answer in time", "");
-    }
+  const auto begun = Clock::now();
+  const auto give_up = [this](const char* why) {
+    connection_.reset();
+    throw SessionError(why, "");
+  };
+  for (;;) {
+    const auto now = Clock::now();
+    auto left = until_ ? std::chrono::ceil<std::chrono::milliseconds>(*until_ - now)
+                       : std::chrono::milliseconds(-1);
+    if (until_ && left.count() <= 0) give_up("the server did not answer in time");
+    if (asked_) left = until_ ? std::min(left, kAskEach) : kAskEach;
+    pollfd socket{PQsocket(connection_.get()), POLLIN, 0};
+    if (PQflush(connection_.get()) == 1) socket.events |= POLLOUT;
+    if (poll(&socket, 1, static_cast<int>(left.count())) != 0 || !asked_) break;
+    if (asked_(std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - begun)))
+      give_up("its answer is waited for no longer");
   }
-  pollfd socket{PQsocket(connection_.get()), POLLIN, 0};
-  if (PQflush(connection_.get()) == 1) socket.events |= POLLOUT;
-  poll(&socket, 1, left);
   return PQconsumeInput(connection_.get()) == 1;
 }
 

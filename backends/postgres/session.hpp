@@ -25,8 +25,9 @@ struct SessionError : std::runtime_error {
 /// throws SessionError with the server's own words.
 class Session {
  public:
-  /// `application`: what the server's list of sessions shows. `seconds`: for connecting, and for an
-  /// answer of a network that has gone silent.
+  /// `application`: what the server's list of sessions shows. `seconds`: for connecting to each of
+  /// the URL's hosts, then for the session's first settings, and for an answer of a network that
+  /// has gone silent.
   Session(const std::string& url, const std::string& application, int seconds = 10);
 
   Rows run(const std::string& sql, const Parameters& parameters = {});
@@ -53,6 +54,11 @@ class Session {
   /// A statement whose answer is not there by then ends the connection, and is a SessionError:
   /// nobody knows what became of it. nullopt: any time.
   void answer_until(std::optional<std::chrono::steady_clock::time_point> time) { until_ = time; }
+  /// Called about ten times a second while an answer is waited for, with the time that it has been
+  /// waited for. True: it is waited for no longer, which is as an answer that is not there in time.
+  /// Must not use this session. Empty: nobody is asked.
+  using WhileWaiting = std::function<bool(std::chrono::milliseconds waited)>;
+  void while_waiting(WhileWaiting asked) { asked_ = std::move(asked); }
   /// The server's process.
   [[nodiscard]] int process() const;
 
@@ -76,6 +82,7 @@ class Session {
   [[noreturn]] void fail(PGresult* result);
   std::unique_ptr<pg_conn, Finish> connection_;
   std::optional<Clock::time_point> until_;
+  WhileWaiting asked_;
 };
 
 }  // namespace backends::postgres
