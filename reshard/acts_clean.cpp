@@ -28,7 +28,8 @@ Outcome Executor::begin_cleanup() {
 Outcome Executor::clean() {
   const auto row = source_.plan_row();
   if (!plan_.options.cleanup || (row && row->state == "done")) return Outcome::done;
-  Throttle throttle(plan_.options.cleanup_rows_per_second);
+  Throttle throttle([this] { return plan_.options.cleanup_rows_per_second; },
+                    [this] { return stop_asked(); });
   bool all = true;
   for (const auto& [name, pair] : forward_.tables()) {
     if (!all) break;

@@ -113,7 +113,8 @@ Outcome Executor::copy() {
   if (!wait_for_caches()) return Outcome::more;
   hook("pre_copy");
   if (state_.versions[0].empty()) note_tables();
-  Throttle throttle(plan_.options.copy_bytes_per_second);
+  Throttle throttle([this] { return plan_.options.copy_bytes_per_second; },
+                    [this] { return stop_asked(); });
   for (const auto& [name, pair] : forward_.tables()) {
     const std::string& bucket = pair.source.bucket;
     const auto done = state_.copied.find(bucket);

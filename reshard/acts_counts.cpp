@@ -43,7 +43,7 @@ void Executor::verify_counts() {
 
 /// A copy that was cut off has brought rows that nobody has counted.
 void Executor::drop_copied() {
-  Throttle throttle(0);
+  Throttle throttle;
   for (const auto& [name, pair] : forward_.tables()) {
     Table table = pair.target;
     const auto some = groups(pair.source, kGroupRows);

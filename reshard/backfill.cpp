@@ -96,7 +96,7 @@ BackfillCounts backfill_vnodes(Session& session, const ring::Ring& ring, const s
       options.rows_per_second == 0
           ? options.page
           : std::min(options.page, std::max<std::uint64_t>(1, options.rows_per_second / 4));
-  Throttle throttle(options.rows_per_second);
+  Throttle throttle([&] { return options.rows_per_second; }, told.stopped);
   for (const Bucket& bucket : buckets_of(session, options)) {
     if (bucket.name < from.bucket) continue;
     const std::string table = identifier(bucket.name);
@@ -127,8 +127,7 @@ BackfillCounts backfill_vnodes(Session& session, const ring::Ring& ring, const s
       if (page.rows > 0) told.position({bucket.name, page.last});
       if (page.rows < page_size) break;
       after = page.last;
-      if (told.stopped()) return counts;
-      throttle.took(written);
+      if (told.stopped() || !throttle.took(written)) return counts;
     }
     if (told.stopped()) return counts;
   }

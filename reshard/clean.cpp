@@ -2,7 +2,6 @@
 
 #include <chrono>
 #include <string>
-#include <thread>
 
 #include "reshard/counts.hpp"
 
@@ -57,9 +56,9 @@ bool clean_table(Database& at, const Table& table, const std::vector<VnodeGroup>
       transaction.commit();
       const std::uint64_t deleted = std::stoull(std::string(rows.affected()));
       progress(deleted);
-      throttle.took(deleted);
       const auto took = std::chrono::steady_clock::now() - begun;
-      if (throttle.limited() && took > slow) std::this_thread::sleep_for(took);
+      if (!throttle.took(deleted)) return false;
+      if (throttle.limited() && took > slow && !throttle.pause(took)) return false;
       if (stopped()) return false;
       if (deleted < kBatchRows) break;
     }

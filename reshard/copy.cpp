@@ -15,6 +15,9 @@ constexpr std::size_t kBatchBytes = 4 << 20;
 constexpr std::uint64_t kGroupVnodesMost = 5'000;
 constexpr std::uint64_t kVnodesPage = 5'000;
 
+/// Ends a COPY in its middle.
+struct CopyStopped {};
+
 }  // namespace
 
 std::vector<VnodeGroup> groups_of(const ring::VnodeSet& vnodes, const Table& table,
@@ -60,17 +63,21 @@ bool copy_table(Database& from, Database& to, Pump& pump, const TablePair& table
       batch = {};
       if (!left.empty()) pump.log(tables.source.bucket, left);
       told.rows(rows, bytes);
-      throttle.took(bytes);
+      if (!throttle.took(bytes) || told.stopped()) throw CopyStopped();
     };
     // Not the owner's session, which the log is written by meanwhile.
-    from.apply().copy_out("COPY (SELECT " + selected(tables.source, tables.target, "t") + " FROM " +
-                              tables.source.name + " t WHERE t._vnode = ANY(" + group_sql(group) +
-                              ")) TO STDOUT (FORMAT binary)",
-                          [&](std::string_view piece) {
-                            batch.add(piece);
-                            if (batch.bytes() >= kBatchBytes) flush();
-                          });
-    if (!batch.empty()) flush();
+    try {
+      from.apply().copy_out("COPY (SELECT " + selected(tables.source, tables.target, "t") +
+                                " FROM " + tables.source.name + " t WHERE t._vnode = ANY(" +
+                                group_sql(group) + ")) TO STDOUT (FORMAT binary)",
+                            [&](std::string_view piece) {
+                              batch.add(piece);
+                              if (batch.bytes() >= kBatchBytes) flush();
+                            });
+      if (!batch.empty()) flush();
+    } catch (const CopyStopped&) {
+      return false;  // the group is copied again
+    }
     told.vnodes(group.size());
     told.between();
     if (told.stopped()) return &group == &groups.back();

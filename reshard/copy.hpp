@@ -24,13 +24,14 @@ std::string group_sql(const VnodeGroup& group);
 struct CopyTold {
   std::function<void(std::uint64_t rows, std::uint64_t bytes)> rows;
   std::function<void(std::uint64_t vnodes)> vnodes;  ///< the rows of so many more are on disk
-  std::function<bool()> stopped;                     ///< true: stop after this group
+  std::function<bool()> stopped;  ///< true: stop now; a group in its middle is copied again
   std::function<void()> between;  ///< called after a group, when no statement is under way
 };
 
 /// Copies a table's rows of these vnodes; what a copy that was cut off has left there goes first.
 /// Rows that find their place taken are left to the log. `ids_issued_anew`: rows don't keep theirs.
-/// False: it was stopped. Throws as Applying does.
+/// False: it was stopped, and where that was in the middle of a group, the source's apply session
+/// has ended with it. Throws as Applying does.
 bool copy_table(Database& from, Database& to, Pump& pump, const TablePair& tables,
                 const std::vector<VnodeGroup>& groups, bool ids_issued_anew, Throttle& throttle,
                 const CopyTold& told);
