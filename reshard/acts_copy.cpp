@@ -4,16 +4,14 @@
 
 #include "reshard/executor.hpp"
 #include "reshard/key_scan.hpp"
-#include "reshard/schema.hpp"
 
 namespace reshard {
 namespace {
 
-using backends::postgres::Rows;
-
 constexpr std::uint64_t kCopyGroupRows = 20'000;
 constexpr double kCopyGroupBytes = 256 << 20;
 constexpr std::chrono::milliseconds kPumpPause{50};
+constexpr std::chrono::milliseconds kOldWriter{1'000};  ///< it would hold the fence
 constexpr std::chrono::milliseconds kCachePoll{100};
 constexpr std::chrono::milliseconds kPumpBesideCopyEach{200};
 constexpr std::uint64_t kLagBytes = 16 << 20;  ///< of rows, that the block may have to carry over
@@ -172,12 +170,8 @@ Outcome Executor::pump() {
   }
   if (!lag_small_since_) lag_small_since_ = Clock::now();
   const auto settle = std::chrono::milliseconds(plan_.options.settle_ms);
-  const Rows old = source_.apply().run(
-      "SELECT 1 FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid WHERE l.locktype = "
-      "'advisory' AND l.classid = " +
-      std::to_string(kWritersLock) +
-      "::oid AND l.objsubid = 2 AND a.xact_start < clock_timestamp() - interval '1 s' LIMIT 1");
-  if (Clock::now() - *lag_small_since_ < settle || old.count() > 0) {
+  if (Clock::now() - *lag_small_since_ < settle ||
+      source_.has_writers_since(kOldWriter)) {
     std::this_thread::sleep_for(kPumpPause);
     return Outcome::more;
   }

@@ -36,8 +36,9 @@ void Executor::create_triggers(Database& database, const std::string& sql,
     }
     const Rows holders = database.apply().run(
         "SELECT a.pid, a.backend_type = 'autovacuum worker', left(a.query, 80) FROM pg_locks l "
-        "JOIN pg_stat_activity a ON a.pid = l.pid WHERE l.relation = "
-        "to_regclass($1::text) AND l.granted AND l.mode NOT IN ('AccessShareLock', 'RowShareLock') "
+        "JOIN pg_stat_activity a ON a.pid = l.pid WHERE l.database = (SELECT oid FROM pg_database "
+        "WHERE datname = current_database()) AND l.relation = to_regclass($1::text) AND l.granted "
+        "AND l.mode NOT IN ('AccessShareLock', 'RowShareLock') "
         "ORDER BY a.xact_start LIMIT 1",
         {table});
     if (holders.count() > 0 && holders.text(0, 1) == "t")

@@ -127,6 +127,8 @@ class Database {
   /// The transactions, by PostgreSQL's names of them, that have written to one of these tables, or
   /// are about to.
   std::vector<std::string> writers_of(const std::vector<std::string>& tables);
+  /// Whether a transaction that holds the barrier back is older than that.
+  bool has_writers_since(std::chrono::milliseconds age);
   /// Who holds the barrier back, for people; empty: nobody.
   std::string writers_named();
   struct LogSize {

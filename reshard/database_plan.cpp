@@ -213,6 +213,16 @@ void Database::end_writers() {
   apply_->run("SELECT pg_terminate_backend(l.pid) FROM pg_locks l WHERE " + writers_sql());
 }
 
+bool Database::has_writers_since(std::chrono::milliseconds age) {
+  return apply_
+             ->run(
+                 "SELECT 1 FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid WHERE " +
+                     writers_sql() +
+                     " AND a.xact_start < clock_timestamp() - $1::float8 * interval '1 ms' LIMIT 1",
+                 {std::to_string(age.count())})
+             .count() > 0;
+}
+
 std::string Database::writers_named() {
   const Rows rows = apply_->run(
       "SELECT a.pid, a.application_name, round(extract(epoch FROM clock_timestamp() - "
