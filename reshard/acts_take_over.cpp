@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "reshard/executor.hpp"
+#include "reshard/standing.hpp"
 
 namespace reshard {
 namespace {
@@ -49,12 +50,6 @@ Needs needs(Act act) {
     case Act::aborted: return {false, false};
   }
   return {};
-}
-
-/// Whose lock makes a process the coordinator of what comes next.
-Role decided_by(Act act) {
-  return act == Act::soak || act == Act::finalize || act == Act::clean_target ? Role::target
-                                                                              : Role::source;
 }
 
 }  // namespace

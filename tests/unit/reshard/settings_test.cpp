@@ -1,0 +1,65 @@
+#include "reshard/settings.hpp"
+
+#include <fstream>
+
+#include <doctest/doctest.h>
+
+#include "tests/support/test_data.hpp"
+
+using namespace reshard;
+
+TEST_CASE("settings: what is set is in force, the rest is as planned") {
+  PlanOptions planned;
+  Settings settings;
+  settings.max_block_ms = 500;
+  settings.copy_bytes_per_second = 0;
+  const PlanOptions options = in_force(planned, settings);
+  CHECK(options.max_block_ms == 500);
+  CHECK(options.soak_seconds == planned.soak_seconds);
+  planned.max_block_ms = 500;
+  CHECK(options == planned);
+}
+
+TEST_CASE("settings: a lease grows with the block, and never shrinks") {
+  const PlanOptions planned;
+  Settings longer, shorter;
+  longer.max_block_ms = 5'000;
+  shorter.max_block_ms = 200;
+  const Settings first = merged({}, longer, planned);
+  CHECK(in_force(planned, first).lease_ms == 6'000);
+  const Settings second = merged(first, shorter, planned);
+  CHECK(second.max_block_ms == 200);
+  // A router may have been given the longer one.
+  CHECK(in_force(planned, second).lease_ms == 6'000);
+  CHECK(merged({}, shorter, planned).lease_ms == 0);
+}
+
+TEST_CASE("settings: values that can't be are refused with their bounds") {
+  Settings settings;
+  settings.max_block_ms = 0;
+  CHECK(problem_of(settings) == "--max-block 0: it is between 1 and 600000 ms");
+  settings.max_block_ms.reset();
+  settings.soak_seconds = kSoakMost + 1;
+  CHECK(problem_of(settings).starts_with("--soak "));
+  settings.soak_seconds = 0;
+  CHECK(problem_of(settings).empty());
+}
+
+TEST_CASE("settings: what is written is read; none is none; nonsense names its file") {
+  const test_support::TemporaryDirectory directory;
+  CHECK(read_settings(directory.path()).empty());
+  Settings settings;
+  settings.cleanup_rows_per_second = 7;
+  settings.max_block_ms = 9'000;
+  settings = merged({}, settings, {});
+  write_settings(directory.path(), settings);
+  CHECK(read_settings(directory.path()) == settings);
+  CHECK(to_text(settings) ==
+        "max-block 9000 ms, cleanup-rows-per-second 7, lease at least 10000 ms");
+  std::ofstream(directory.path() / "options.json") << "{\"soakSeconds\": \"long\"}";
+  CHECK_THROWS_WITH_AS(read_settings(directory.path()), doctest::Contains("options.json"),
+                       std::runtime_error);
+  std::ofstream(directory.path() / "options.json") << "{\"maxBlockMilliseconds\": 0}";
+  CHECK_THROWS_WITH_AS(read_settings(directory.path()), doctest::Contains("between"),
+                       std::runtime_error);
+}

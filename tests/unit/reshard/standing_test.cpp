@@ -1,0 +1,41 @@
+#include "reshard/standing.hpp"
+
+#include <doctest/doctest.h>
+
+using namespace reshard;
+
+namespace {
+
+Act seen(Act recorded, const char* source, const char* target) {
+  return true_act(resumed({recorded, recorded}), source, target);
+}
+
+}  // namespace
+
+TEST_CASE("standing: the rows say how far a plan came that died where the journal is not written") {
+  CHECK(true_act({Act::prepare}, "fenced", "guarded") == Act::wait_fenced);
+  CHECK(true_act({Act::make_schema}, "fenced", "guarded") == Act::wait_fenced);
+  CHECK(true_act({Act::commit}, "fenced", "guarded") == Act::commit);
+  CHECK(true_act({Act::prepare}, "committed", "guarded") == Act::wait_commit_flushed);
+  CHECK(true_act({Act::prepare}, "committed", "committed") == Act::unblock);
+  CHECK(true_act({Act::prepare}, "capturing", "guarded") == Act::prepare);
+  // Another coordinator has begun to go on.
+  CHECK(seen(Act::prepare, "fenced", "guarded") == Act::back_out);
+  CHECK(seen(Act::prepare, "committed", "guarded") == Act::wait_commit_flushed);
+}
+
+TEST_CASE("standing: a plan is at least where its rows are") {
+  CHECK(seen(Act::soak, "committed", "committed") == Act::soak);
+  CHECK(seen(Act::soak, "committed", "done") == Act::begin_cleanup);
+  CHECK(seen(Act::finalize, "cleaning", "done") == Act::clean);
+  CHECK(seen(Act::begin_cleanup, "done", "done") == Act::end_cleanup);
+  CHECK(true_act({Act::finished}, "committed", "committed") == Act::finished);
+  CHECK(seen(Act::copy, "aborted", "guarded") == Act::clean_target);
+  CHECK(seen(Act::copy, "aborted", "aborted") == Act::aborted);
+}
+
+TEST_CASE("standing: where no database says anything, the journal does") {
+  CHECK(true_act({Act::prepare}, "", "") == Act::prepare);
+  CHECK(seen(Act::soak, "", "committed") == Act::soak);
+  CHECK(seen(Act::pump, "capturing", "guarded") == Act::make_schema);  // what comes next
+}
