@@ -28,8 +28,13 @@ Outcome Executor::begin_cleanup() {
 Outcome Executor::clean() {
   const auto row = source_.plan_row();
   if (!plan_.options.cleanup || (row && row->state == "done")) return Outcome::done;
-  Throttle throttle([this] { return plan_.options.cleanup_rows_per_second; },
-                    [this] { return stop_asked(); });
+  Throttle throttle(
+      [this] {
+        take_settings();
+        show();
+        return plan_.options.cleanup_rows_per_second;
+      },
+      [this] { return stop_asked(); });
   bool all = true;
   for (const auto& [name, pair] : forward_.tables()) {
     if (!all) break;

@@ -111,8 +111,13 @@ Outcome Executor::copy() {
   if (!wait_for_caches()) return Outcome::more;
   hook("pre_copy");
   if (state_.versions[0].empty()) note_tables();
-  Throttle throttle([this] { return plan_.options.copy_bytes_per_second; },
-                    [this] { return stop_asked(); });
+  Throttle throttle(
+      [this] {
+        take_settings();
+        show();
+        return plan_.options.copy_bytes_per_second;
+      },
+      [this] { return stop_asked(); });
   for (const auto& [name, pair] : forward_.tables()) {
     const std::string& bucket = pair.source.bucket;
     const auto done = state_.copied.find(bucket);
@@ -148,14 +153,21 @@ Outcome Executor::copy() {
   return Outcome::done;
 }
 
+/// What was written before it began is at the other side when it ends.
+std::uint64_t Executor::cycle(Pump& pump) {
+  const std::string begun = time_now();
+  figures_.log_entries = pump.cycle();
+  figures_.current_to = begun;
+  return figures_.log_entries;
+}
+
 /// Cycles until the log is short and has been for a while, and nobody has an old transaction that
 /// would hold the fence.
 Outcome Executor::pump() {
   look_at_tables();
   measure_log(source_);
-  const std::uint64_t entries = forward_.cycle();
+  const std::uint64_t entries = cycle(forward_);
   forward_.forget_applied();
-  figures_.log_entries = entries;
   if (state_.progress.copies)
     for (const auto& [name, pair] : forward_.tables()) {
       if (state_.copied[pair.source.bucket + " unique"] != 0) continue;
@@ -170,8 +182,7 @@ Outcome Executor::pump() {
   }
   if (!lag_small_since_) lag_small_since_ = Clock::now();
   const auto settle = std::chrono::milliseconds(plan_.options.settle_ms);
-  if (Clock::now() - *lag_small_since_ < settle ||
-      source_.has_writers_since(kOldWriter)) {
+  if (Clock::now() - *lag_small_since_ < settle || source_.has_writers_since(kOldWriter)) {
     std::this_thread::sleep_for(kPumpPause);
     return Outcome::more;
   }

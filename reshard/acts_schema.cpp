@@ -19,6 +19,7 @@ constexpr std::chrono::seconds kTriggerLimit{60};
 constexpr std::chrono::milliseconds kTriggerPause{100};
 constexpr std::chrono::milliseconds kBarrierPoll{1};
 constexpr std::chrono::minutes kArmLimit{10};
+constexpr std::chrono::seconds kNameEach{1};
 
 }  // namespace
 
@@ -244,7 +245,12 @@ Outcome Executor::wait_barrier(bool in_cutover) {
       throw ActFailed("transactions that began before the plan and write moving rows don't end");
     } else if (stop_asked()) {
       throw ActFailed("stopped");
+    } else if (Clock::now() - named_at_ > kNameEach) {
+      named_at_ = Clock::now();
+      if (const std::string writer = source_.writers_named(); !writer.empty())
+        say_waiting(writer + ", and which writes moving rows");
     }
+    if (!in_cutover) show();
     std::this_thread::sleep_for(kBarrierPoll);
   }
   return Outcome::done;

@@ -212,7 +212,7 @@ std::string Executor::unexplained(const Verification& found) const {
 void Executor::compare_written() {
   std::uint64_t before = kManyKeys;
   for (int round = 1;; ++round) {
-    forward_.cycle();
+    cycle(forward_);
     const std::uint64_t left = forward_.applied_count();
     if (left <= kFewKeys || (left <= kLeftToTheBlock && left > before / 2)) return;
     if (forward_.applied_overflown() || round > kCatchUpsMost)

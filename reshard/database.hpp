@@ -137,6 +137,9 @@ class Database {
   };
   /// Of the log entries of this plan's vnodes, whichever plan wrote them. O(entries) of the server.
   LogSize log_size();
+  /// Who holds a lock that a process of this server waits for, asked over another session, which
+  /// must answer within a second; for people. Empty: nobody.
+  static std::string blocker_of(int process, backends::postgres::Session& over);
   /// Log entries of this plan's vnodes go, whichever plan wrote them. Asynchronous.
   void drop_log();
   /// Plans of these vnodes whose logs and locks are this plan's affair: the older ones, and this.

@@ -10,6 +10,8 @@ namespace {
 using backends::postgres::literal;
 using backends::postgres::Rows;
 
+constexpr std::chrono::seconds kHolderWithin{1};
+
 std::string text(const Rows& rows, int row, int column) {
   return std::string(rows.text(row, column));
 }
@@ -225,12 +227,28 @@ bool Database::has_writers_since(std::chrono::milliseconds age) {
 
 std::string Database::writers_named() {
   const Rows rows = apply_->run(
-      "SELECT a.pid, a.application_name, round(extract(epoch FROM clock_timestamp() - "
-      "a.xact_start)) FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid WHERE " +
+      "SELECT a.pid, a.application_name, a.usename, to_char(a.xact_start AT TIME ZONE 'UTC', "
+      "'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"') FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid "
+      "WHERE " +
       writers_sql() + " ORDER BY a.xact_start LIMIT 1");
   if (rows.count() == 0) return "";
-  return "process " + text(rows, 0, 0) + " (" + text(rows, 0, 1) + ") of the " + role_name() +
-         ", whose transaction is " + text(rows, 0, 2) + " s old";
+  return "process " + text(rows, 0, 0) + " (" + text(rows, 0, 1) + ", user " + text(rows, 0, 2) +
+         ") of the " + role_name() + ", whose transaction began at " + text(rows, 0, 3);
+}
+
+std::string Database::blocker_of(int process, backends::postgres::Session& over) {
+  over.answer_until(std::chrono::steady_clock::now() + kHolderWithin);
+  const Rows rows = over.run(
+      "SELECT b.pid, coalesce(nullif(a.application_name, ''), 'a session'), a.usename, "
+      "to_char(a.query_start AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"') FROM "
+      "unnest(pg_blocking_pids($1::int)) b(pid) LEFT JOIN pg_stat_activity a ON a.pid = b.pid "
+      "LIMIT 1",
+      {std::to_string(process)});
+  over.answer_until(std::nullopt);
+  if (rows.count() == 0) return "";
+  if (rows.null(0, 2)) return "a prepared transaction";
+  return "process " + text(rows, 0, 0) + " (" + text(rows, 0, 1) + ", user " + text(rows, 0, 2) +
+         ", by a query of " + text(rows, 0, 3) + ")";
 }
 
 std::string Database::writers_sql() {

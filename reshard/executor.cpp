@@ -4,6 +4,8 @@
 #include <csignal>
 #include <thread>
 
+#include "reshard/settings.hpp"
+
 namespace reshard {
 namespace {
 
@@ -14,6 +16,7 @@ constexpr int kSchemaFailuresMost = 3;  ///< what stands in its way does not go 
 constexpr std::chrono::milliseconds kFirstPause{100};
 constexpr std::chrono::milliseconds kLongestPause{5'000};
 constexpr std::chrono::milliseconds kRestStep{20};
+constexpr std::chrono::milliseconds kSettingsEach{100};
 
 /// Nothing is blocked while one of these is done, and none has begun what must be ended.
 bool may_wait(Act act) {
@@ -87,8 +90,27 @@ std::uint64_t Executor::rows_that_move(const Table& table) const {
                                     static_cast<double>(owned));
 }
 
+/// The options in force, which `reshard set` may have changed: where nothing is blocked, so that a
+/// cutover goes by one budget and one lease from its prepare to its end. A file that can't be
+/// understood changes nothing.
+void Executor::take_settings() {
+  if (Clock::now() < settings_read_ + kSettingsEach) return;
+  settings_read_ = Clock::now();
+  try {
+    const Settings settings = read_settings(journal_.directory());
+    const PlanOptions options = in_force(journal_.plan().options, settings);
+    if (options == plan_.options) return;
+    plan_.options = options;
+    settings_problem_.clear();
+    watcher_.event("options: " + to_text(settings));
+  } catch (const std::runtime_error& error) {
+    if (settings_problem_ != error.what()) watcher_.alarm(settings_problem_ = error.what());
+  }
+}
+
 std::optional<Executor::End> Executor::before_act() {
   const Act act = state_.progress.act;
+  if (may_end_here()) take_settings();
   if (!journal_problem_.empty() && may_end_here() && !recorded("")) {
     if (stop_reason_.empty()) stop_reason_ = "the journal can't be written: " + journal_problem_;
   }

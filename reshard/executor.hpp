@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "reshard/compare.hpp"
 #include "reshard/copy.hpp"
 #include "reshard/database.hpp"
 #include "reshard/journal.hpp"
@@ -86,6 +87,7 @@ class Executor {
   void count_what_is_told();
   [[nodiscard]] std::uint64_t rows_that_move(const Table& table) const;
   std::optional<End> before_act();
+  void take_settings();
   Outcome perform(Act act);
   Outcome tried(Act act);
   void failed(Act act, const std::string& why);
@@ -108,6 +110,7 @@ class Executor {
   void pump_beside_copy();
   [[nodiscard]] CopiedVnodes copied_vnodes() const;
   Outcome pump();
+  std::uint64_t cycle(Pump& pump);
   // acts_verify.cpp
   Outcome verify();
   // acts_routers.cpp
@@ -136,6 +139,13 @@ class Executor {
   // acts_soak.cpp
   Outcome soak();
   Outcome finalize();
+  void count_soak();
+  ComparedSides soaking_sides();
+  std::uint64_t keep_current();
+  void look_for_way_back();
+  void no_way_back(const std::string& why);
+  bool source_is_silent(int process, backends::postgres::Session& other,
+                        std::chrono::milliseconds waited);
   // acts_clean.cpp
   Outcome begin_cleanup();
   Outcome clean();
@@ -189,7 +199,7 @@ class Executor {
   [[nodiscard]] bool stop_asked() const;
 
   Journal& journal_;
-  const Plan& plan_;
+  Plan plan_;  // with the options in force
   const ring::Ring& ring_;
   Watcher watcher_;
   std::function<bool()> interrupted_;
@@ -214,20 +224,22 @@ class Executor {
   bool target_open_ = false;  // its row was seen to be committed, by this epoch
   bool ids_kept_ = false;     // rows keep their ids at the target: as its row says
   int rebound_ = 0;           // rings bound since a prepare went well
-  std::string waiting_for_, left_at_target_;
+  std::string waiting_for_, left_at_target_, settings_problem_;
   Clock::time_point tables_looked_at_{}, pump_beside_copy_at_{}, log_measured_at_{};
   bool log_alarmed_ = false;
   std::vector<std::pair<std::string, bool>>
       serials_;                            // names; true: a sequence, false: a table of one number
   std::array<ServerIdentity, 2> flushed_;  // of the servers that have everything on disk
   std::string stop_reason_;
-  std::optional<Clock::time_point> block_began_, committed_, soak_end_;
+  std::optional<Clock::time_point> block_began_, committed_, soak_end_, tried_back_;
+  Clock::time_point named_at_{};  // somebody whose lock is waited for
+  Doubts doubts_;
   PlanFigures figures_;
   std::optional<HookTimes> hook_times_;  // none: to be read from the journal
   std::vector<std::pair<Act, std::chrono::nanoseconds>>
       block_acts_;  // what the block's time went to
   std::optional<Clock::time_point> lag_small_since_;
-  Clock::time_point shown_{};
+  Clock::time_point shown_{}, settings_read_{};
   Crash crash_;
 };
 

@@ -1,4 +1,6 @@
 // What a coordinator records and shows of itself, and what people ask of it.
+#include <unistd.h>
+
 #include <nlohmann/json.hpp>
 
 #include "reshard/executor.hpp"
@@ -61,7 +63,10 @@ void Executor::show() {
   if (Clock::now() - shown_ < kShowEach) return;
   if (!ours_ && waiting_for_.empty()) return;  // another one may have the plan
   shown_ = Clock::now();
+  static const std::string author = this_author();
   nlohmann::ordered_json shown{{"time", time_now()},
+                               {"by", author},
+                               {"process", getpid()},
                                {"act", to_string(state_.progress.act)},
                                {"attempt", state_.progress.attempt},
                                {"failures", failures_.empty() ? 0 : failures_.begin()->second},

@@ -66,6 +66,8 @@ Json json_of(const State& state) {
   json["lockSince"] = state.lock_since;
   json["cachesUntil"] = state.caches_until;
   json["soakUntil"] = state.soak_until;
+  if (state.soak_seconds) json["soakSeconds"] = *state.soak_seconds;
+  if (state.taken_back_by != 0) json["takenBackBy"] = state.taken_back_by;
   json["stopped"] = state.stopped;
   json["irreversible"] = state.irreversible;
   json["logGivenUp"] = state.log_given_up;
@@ -117,6 +119,9 @@ State state_from(const Json& json, const std::string& time) {
   note_lock(state, json, time);
   json.at("cachesUntil").get_to(state.caches_until);
   json.at("soakUntil").get_to(state.soak_until);
+  if (json.contains("soakSeconds"))
+    state.soak_seconds = json.at("soakSeconds").get<std::uint64_t>();
+  state.taken_back_by = json.value("takenBackBy", std::uint64_t{0});
   json.at("stopped").get_to(state.stopped);
   json.at("irreversible").get_to(state.irreversible);
   state.log_given_up = json.value("logGivenUp", false);

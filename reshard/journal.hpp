@@ -72,10 +72,12 @@ struct State {
   std::string caches_until;  ///< not empty: it is to be waited until routers hide rows that are not
                              ///< the shard's
   std::string soak_until;    ///< ISO time; empty: it has not begun
-  std::string stopped;       ///< why a person is needed; empty: nobody is
-  std::string irreversible;  ///< why there is no way back; empty: there is one
+  std::optional<std::uint64_t> soak_seconds;  ///< by which that was counted; none: the plan's own
+  std::string stopped;                        ///< why a person is needed; empty: nobody is
+  std::string irreversible;                   ///< why there is no way back; empty: there is one
   bool log_given_up = false;  ///< for good: the log for the way back has come to its bound
   bool paused = false;
+  std::uint64_t taken_back_by = 0;  ///< the plan that took this one back; 0: none
   bool operator==(const State&) const = default;
 };
 
@@ -104,8 +106,9 @@ class Journal {
   [[nodiscard]] std::vector<std::string> history() const;
 
   /// What people ask of a running coordinator, by name: `pause`, to stop before its next act that
-  /// may be waited with; `finalize`, to end the soak; `repair`, to bring rows again
-  /// that differ though nobody knows why; and to open a gate, by `gate_ask`.
+  /// may be waited with; `finalize`, to end the soak; `retry`, to look now whether a soaking plan
+  /// is reversible again; `repair`, to bring rows again that differ though nobody knows why; and to
+  /// open a gate, by `gate_ask`.
   void ask(const std::string& what) const;
   void unask(const std::string& what) const;
   /// False also where that can't be told. Never throws.

@@ -90,6 +90,7 @@ std::string PlanFigures::to_json_text(Clock::time_point now) const {
                               {"logEntriesWaiting", log_waiting},
                               {"logBytes", log_bytes},
                               {"alarms", alarms}};
+  if (!current_to.empty()) json["currentTo"] = current_to;
   if (block) json["blockMilliseconds"] = seconds(*block) * 1e3;
   if (routers_behind > 0) json["routersBehind"] = routers_behind;
   if (work.empty()) return json.dump();

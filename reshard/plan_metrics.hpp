@@ -24,6 +24,7 @@ struct PlanFigures {
   std::uint64_t log_entries = 0;              ///< applied by the last cycle of the pump
   std::uint64_t log_waiting = 0;  ///< entries that no cycle has carried over, when it was measured
   std::uint64_t log_bytes = 0;    ///< of the server's disk, that they take
+  std::string current_to;         ///< ISO time: what was written before it is at the other side
   std::uint64_t alarms = 0;
   std::optional<std::chrono::nanoseconds> block, longest_block;  ///< how long writes were held
   std::uint64_t routers_behind = 0;  ///< that have not taken the new ring, since it was decided
