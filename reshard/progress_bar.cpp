@@ -7,7 +7,6 @@
 #include <cstdio>
 
 namespace reshard {
-namespace {
 
 std::string time_text(double seconds) {
   char text[32];
@@ -24,8 +23,6 @@ std::string time_text(double seconds) {
                   static_cast<unsigned long long>(whole / 60 % 60));
   return text;
 }
-
-}  // namespace
 
 ProgressBar::ProgressBar(std::string name, std::string what, std::uint64_t total)
     : name_(std::move(name)), what_(std::move(what)), total_(total),

@@ -6,6 +6,9 @@
 
 namespace reshard {
 
+/// `7 s`, `2 min 05 s`, `3 h 10 min`; rounded up to a second.
+std::string time_text(double seconds);
+
 /// A line that tells how far something is: redrawn in place on a terminal, elsewhere a line each
 /// ten seconds. Written to stderr. Lives on one thread.
 class ProgressBar {

@@ -41,7 +41,7 @@ class Lane {
     const soaking = await this.toSoak(plan);
     await pause(this.any(300));
     await this.disturbed('rollback', plan);
-    await this.until(plan, /is finished/, (end) => end.code === 0, 'rollback');
+    await this.until(plan, /is finished|was taken back/, (end) => end.code === 0, 'rollback');
     await soaking.done;
     this.count('taken back');
   }

@@ -20,11 +20,15 @@ enum class ReshardExit : int {
   paused = 6,
   aborted = 7,
   elsewhere = 8,  ///< another coordinator has the plan
+  unheard = 9,    ///< no coordinator has done what was asked
+  differ = 10,    ///< rows differ
 };
 
 /// One for each group of sub-commands.
 void add_plan(CLI::App& reshard, int& exit_code);
 void add_run(CLI::App& reshard, int& exit_code);
+void add_asks(CLI::App& reshard, int& exit_code);
+void add_verify(CLI::App& reshard, int& exit_code);
 void add_show(CLI::App& reshard, int& exit_code);
 
 }  // namespace reshard::cli

@@ -113,7 +113,8 @@ void end_taken_back(const std::filesystem::path& plans, const Plan& back) {
   State state = journal.read();
   if (state.progress.act == Act::finished) return;
   state.progress.act = Act::finished;  // it has nothing left to do
-  state.lock.clear();                  // the other one has given it back, or holds it still
+  state.taken_back_by = back.number;
+  state.lock.clear();  // the other one has given it back, or holds it still
   state.lock_since.clear();
   journal.record_first(state, "taken back by plan " + back.name());
   const Json shown{{"time", time_now()}, {"act", to_string(Act::finished)}};

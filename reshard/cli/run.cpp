@@ -9,15 +9,21 @@
 
 #include <CLI/CLI.hpp>
 
+#include "reshard/cli/asks.hpp"
 #include "reshard/cli/commands.hpp"
 #include "reshard/cli/common.hpp"
+#include "reshard/cli/status.hpp"
 #include "reshard/database.hpp"
 #include "reshard/forget.hpp"
 #include "reshard/plan_number.hpp"
 #include "reshard/preflight.hpp"
+#include "reshard/settings.hpp"
 
 namespace reshard::cli {
 namespace {
+
+constexpr std::chrono::hours kRetryLimit{24};
+constexpr std::chrono::seconds kLetGoLimit{60};
 
 struct Options {
   std::string state = kStateDirectory;
@@ -43,6 +49,9 @@ int run(const Options& options) {
     return give_lock_back(options.state, options.number, options.how);
   if (at.act == Act::finished && journal.plan().reverts != 0)
     end_taken_back(options.state, journal.plan());
+  if (const auto taken = taken_back(journal); taken.by != 0)
+    throw std::runtime_error("plan " + journal.plan().name() + " was taken back by plan " +
+                             std::to_string(taken.by));
   if (at.act == Act::finished)
     throw std::runtime_error("plan " + journal.plan().name() + " is finished");
   if (at.act == Act::aborted)
@@ -74,6 +83,47 @@ std::uint64_t rollback_number(const Plan& plan, std::uint64_t above) {
   return above + 1;
 }
 
+/// A soaking plan without a way back that a coordinator carries on looks for it again, at once;
+/// everything else is carried on here.
+int retry_plan(const Options& options) {
+  const Journal journal(std::filesystem::path(options.state) / std::to_string(options.number));
+  const std::string plan = "plan " + journal.plan().name();
+  const auto sides = standing_of(journal.plan(), kStandingLimit);
+  const Act act = act_of(journal, sides);
+  if (act != Act::soak || !coordinator_of(journal, act, sides).lives.value_or(false) ||
+      options.how.by_force)
+    return run(options);
+  journal.ask("retry");
+  watch_signals();
+  const Heard heard = wait_until_heard(journal, kRetryLimit,
+                                       [&] { return !journal.asked("retry") || interrupted(); });
+  if (heard != Heard::yes || interrupted()) {
+    std::fprintf(stderr, "moray-router: %s: the coordinator has not looked for the way back yet\n",
+                 plan.c_str());
+    return static_cast<int>(ReshardExit::unheard);
+  }
+  const std::string why = journal.read().irreversible;
+  std::fprintf(stderr, "moray-router: %s is %s%s\n", plan.c_str(),
+               why.empty() ? "reversible" : "not reversible: ", why.c_str());
+  return static_cast<int>(why.empty() ? ReshardExit::done : ReshardExit::stopped);
+}
+
+/// What keeps the source current ends first: its coordinator is asked to stop, and waited for, so
+/// that no plan is made which nobody may carry out.
+void end_reverse_stream(const Journal& journal) {
+  journal.ask("pause");
+  const auto let_go = [&] {
+    const auto sides = standing_of(journal.plan(), kStandingLimit);
+    const auto lives = coordinator_of(journal, Act::soak, sides).lives;
+    return !lives.value_or(false);
+  };
+  if (wait_until_heard(journal, kLetGoLimit, let_go) != Heard::no) return;
+  journal.unask("pause");
+  throw NotCoordinator("the coordinator of plan " + journal.plan().name() +
+                       " has not stopped within " + std::to_string(kLetGoLimit.count()) +
+                       " s: `reshard status` says what it waits for");
+}
+
 /// A plan of its own, the other way. What keeps the source current is ended first, and its state
 /// inherited: the servers' identities among it, since a failover in the meantime may have taken
 /// rows away.
@@ -103,10 +153,13 @@ int roll_back(const Options& options) {
   if (!state.irreversible.empty())
     throw std::runtime_error("plan " + journal.plan().name() +
                              " is not reversible: " + state.irreversible);
-  journal.ask("pause");
+  if (!options.how.by_force) end_reverse_stream(journal);
   std::uint64_t number = journal.plan().number;
   for (const std::uint64_t each : plans_in(plans)) number = std::max(number, each);
-  const Plan back = reverse_of(journal.plan(), rollback_number(journal.plan(), number));
+  Plan back = reverse_of(journal.plan(), rollback_number(journal.plan(), number));
+  const auto soak = back.options.soak_seconds;
+  back.options = in_force(journal.plan().options, read_settings(journal.directory()));
+  back.options.soak_seconds = soak;
   Journal made = Journal::create(plans, back);
   State begun;
   begun.progress = rollback();
@@ -153,7 +206,8 @@ void add_run(CLI::App& reshard, int& exit_code) {
   add(reshard, exit_code, "run", "Carries a plan out, or goes on with it", run);
   add(reshard, exit_code, "resume", "Goes on with a plan that was paused", run);
   const auto [retry, retried] =
-      add(reshard, exit_code, "retry", "Goes on with a plan that stopped", run);
+      add(reshard, exit_code, "retry",
+          "Goes on with a plan that stopped, or looks for its way back", retry_plan);
   retry->add_flag("--repair", retried->repair,
                   "Bring rows again that differ though it is not known why; look at them first");
   const auto [open, opened] =
@@ -176,17 +230,6 @@ void add_run(CLI::App& reshard, int& exit_code) {
         how.abort = true;
         return execute(options.state, options.number, how);
       });
-  add(reshard, exit_code, "pause", "Asks a running coordinator to stop where nothing is blocked",
-      [](const Options& options) {
-        journal_of(options).ask("pause");
-        return static_cast<int>(ReshardExit::done);
-      });
-  add(reshard, exit_code, "finalize",
-      "Ends the soak of a running plan: there is no rollback afterwards",
-      [](const Options& options) {
-        journal_of(options).ask("finalize");
-        return static_cast<int>(ReshardExit::done);
-      });
   const auto [forgetting, forgotten] =
       add(reshard, exit_code, "forget",
           "Takes what is left of a plan that is over out of both databases: the source then takes "
@@ -208,6 +251,8 @@ void add_reshard(CLI::App& program, int& exit_code) {
   reshard->require_subcommand(1);
   add_plan(*reshard, exit_code);
   add_run(*reshard, exit_code);
+  add_asks(*reshard, exit_code);
+  add_verify(*reshard, exit_code);
   add_show(*reshard, exit_code);
 }
 

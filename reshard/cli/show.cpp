@@ -1,5 +1,6 @@
 // Sub-commands that only look.
-#include <algorithm>
+#include <unistd.h>
+
 #include <chrono>
 #include <cstdio>
 #include <iostream>
@@ -11,6 +12,7 @@
 
 #include "reshard/cli/commands.hpp"
 #include "reshard/cli/common.hpp"
+#include "reshard/cli/status.hpp"
 #include "reshard/routers.hpp"
 
 namespace reshard::cli {
@@ -19,47 +21,14 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 constexpr std::chrono::seconds kAnswerLimit{1};
+constexpr std::chrono::seconds kWatchEach{1};
+constexpr std::chrono::milliseconds kWatchStep{50};
 
 struct Options {
   std::string state = kStateDirectory;
   std::uint64_t number = 0;
   bool json = false, watch = false, history = false, routers = false;
 };
-
-Json status_of(const Journal& journal) {
-  const State state = journal.read();
-  const Progress& at = state.progress;
-  const Plan& plan = journal.plan();
-  Json status{
-      {"plan", plan.number},
-      {"from", plan.from.pnode},
-      {"to", plan.to.pnode},
-      {"vnodes", plan.vnodes.size()},
-      {"reverts", plan.reverts == 0 ? Json(nullptr) : Json(plan.reverts)},
-      {"act", to_string(at.act == Act::take_over ? at.after_take_over : at.act)},
-      {"attempt", at.attempt},
-      {"paused", state.paused},
-      {"stopped", state.stopped.empty() ? Json(nullptr) : Json(state.stopped)},
-      {"irreversible", state.irreversible.empty() ? Json(nullptr) : Json(state.irreversible)},
-      {"soakUntil", state.soak_until.empty() ? Json(nullptr) : Json(state.soak_until)},
-      {"author", plan.author},
-      {"made", plan.made}};
-  const Json shown = Json::parse(journal.shown(), nullptr, false);
-  status["running"] = shown.is_object() ? shown : Json(nullptr);
-  const std::string waits = shown.is_object() ? shown.value("waitsFor", "") : "";
-  status["waitsFor"] = waits.empty() ? Json(nullptr) : Json(waits);
-  status["gates"] = plan.gates;
-  status["lock"] =
-      state.lock.empty() ? Json(nullptr) : Json(state.lock + " since " + state.lock_since);
-  return status;
-}
-
-void print(const Json& status) {
-  for (const auto& [name, value] : status.items())
-    if (!value.is_null())
-      std::printf("%-14s %s\n", name.c_str(),
-                  (value.is_string() ? value.get<std::string>() : value.dump()).c_str());
-}
 
 /// As each router says itself, now.
 Json routers_of(const Plan& plan, const BoundRings& bound) {
@@ -105,38 +74,54 @@ void print_routers(const Json& routers) {
   }
 }
 
+void print_history(const Journal& journal) {
+  for (const std::string& line : journal.history()) {
+    const Json entry = Json::parse(line, nullptr, false);
+    if (!entry.is_object()) continue;
+    std::printf("%s %s %s\n", entry.at("time").get<std::string>().c_str(),
+                entry.at("by").get<std::string>().c_str(),
+                entry.at("event").get<std::string>().c_str());
+  }
+}
+
+/// A second, or until somebody wants it to end.
+bool rest() {
+  for (const auto until = std::chrono::steady_clock::now() + kWatchEach;
+       std::chrono::steady_clock::now() < until; std::this_thread::sleep_for(kWatchStep))
+    if (interrupted()) return false;
+  return !interrupted();
+}
+
+/// On a terminal it is redrawn in place; elsewhere it is a line each second.
 int status(const Options& options) {
   const Journal journal(std::filesystem::path(options.state) / std::to_string(options.number));
-  for (;;) {
-    Json shown = status_of(journal);
+  const bool redrawn = options.watch && !options.json && isatty(STDOUT_FILENO) != 0;
+  const bool line = options.watch && !options.json && !redrawn;
+  if (options.watch) watch_signals();
+  for (bool first = true;; first = false) {
+    Json shown = status_of(journal, standing_of(journal.plan(), kStandingLimit));
     const Json routers =
         options.routers ? routers_of(journal.plan(), journal.read().bound) : Json::array();
+    if (redrawn) std::printf("%s", first ? "\033[H\033[2J" : "\033[H\033[J");
     if (options.routers && options.json) shown["routers"] = routers;
     if (options.json)
-      std::cout << shown.dump() << std::endl;
+      std::printf("%s\n", shown.dump().c_str());
     else
-      print(shown);
+      std::printf("%s", line ? (time_now() + " " + to_line(shown) + "\n").c_str()
+                             : to_lines(shown).c_str());
     if (!options.json) print_routers(routers);
-    if (options.history)
-      for (const std::string& line : journal.history()) {
-        const Json entry = Json::parse(line, nullptr, false);
-        if (!entry.is_object()) continue;
-        std::printf("%s %s %s\n", entry.at("time").get<std::string>().c_str(),
-                    entry.at("by").get<std::string>().c_str(),
-                    entry.at("event").get<std::string>().c_str());
-      }
+    if (options.history) print_history(journal);
+    std::fflush(stdout);
     const std::string act = shown.at("act");
-    if (!options.watch || act == "finished" || act == "aborted")
-      return static_cast<int>(ReshardExit::done);
-    std::this_thread::sleep_for(std::chrono::seconds(1));
-    if (!options.json) std::printf("\n");
+    const bool over = act == "finished" || act == "aborted" || act == "rolled_back";
+    if (!options.watch || over || !rest()) return static_cast<int>(ReshardExit::done);
   }
 }
 
 int list(const Options& options) {
   for (const std::uint64_t number : plans_in(options.state)) {
     const Json shown =
-        status_of(Journal(std::filesystem::path(options.state) / std::to_string(number)));
+        status_of(Journal(std::filesystem::path(options.state) / std::to_string(number)), {});
     if (options.json)
       std::cout << shown.dump() << std::endl;
     else
@@ -155,7 +140,8 @@ void add_show(CLI::App& reshard, int& exit_code) {
   auto options = std::make_shared<Options>();
   CLI::App* command = reshard.add_subcommand("status", "How far a plan is, and what it waits for");
   command->add_option("plan", options->number, "The plan's number")->required();
-  command->add_flag("--watch", options->watch, "Again each second, to its end");
+  command->add_flag("--watch", options->watch,
+                    "Again each second, until the plan ends or Ctrl-C; redrawn on a terminal");
   command->add_flag("--routers", options->routers,
                     "Ask each router of the plan for its ring and its writes");
   command->add_flag("--history", options->history, "Who did what, and when");

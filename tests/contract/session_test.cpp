@@ -56,3 +56,18 @@ TEST_CASE(
   session.answer_until(std::nullopt);
   CHECK_THROWS_AS(session.run("SELECT 1"), SessionError);
 }
+
+TEST_CASE("session: who is asked while an answer is waited for may give it up") {
+  FreshDatabase cluster;
+  Session session(cluster.url(), "test"), other(cluster.url(), "test");
+  int asked = 0;
+  session.while_waiting([&](std::chrono::milliseconds) {
+    CHECK(other.run("SELECT 1").text(0, 0) == "1");
+    return ++asked == 2;
+  });
+  CHECK(session.run("SELECT 2").text(0, 0) == "2");
+  CHECK_THROWS_WITH_AS(session.run("SELECT pg_sleep(600)"), "its answer is waited for no longer",
+                       SessionError);
+  CHECK(asked == 2);
+  CHECK_THROWS_AS(session.run("SELECT 1"), SessionError);
+}
