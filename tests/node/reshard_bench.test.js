@@ -16,5 +16,5 @@ test('block_window: two cutovers, nothing refused', {skip: process.env.MORAY_ROU
 });
 
 test('the others can be read at least', () => {
-  for (const name of ['rates.js', 'picture.js', 'writers.js', 'chains.js', 'chain_lane.js', 'chain_faults.js']) execFileSync(process.execPath, ['--check', path.join(__dirname, '..', '..', 'bench', 'reshard', name)]);
+  for (const name of ['rates.js', 'picture.js', 'pump_memory.js', 'writers.js', 'chains.js', 'chain_lane.js', 'chain_faults.js']) execFileSync(process.execPath, ['--check', path.join(__dirname, '..', '..', 'bench', 'reshard', name)]);
 });

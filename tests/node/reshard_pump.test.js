@@ -36,16 +36,16 @@ test('200,000 entries of the log are applied in little memory', async () => {
   assert.strictEqual(logged(BUCKET), 0);
 });
 
-test('60 rows of 5 MB that change between two cycles are carried over in little memory', async () => {
+test('40 rows of 5 MB that change between two cycles are carried over in little memory', async () => {
   await own.begin({seed: 901, writers: 0});
   const {system} = own;
-  fill(system, 'large', 60, 'i');
+  fill(system, 'large', 40, 'i');
   const plan = await system.plan('--vnodes', '0-63', '--soak', '0', '--trust-vnodes', '--max-block', '20000');
   const running = await system.standing(plan, 'pump');
   grow(system, 'large', 5);
   const peak = await goesOn(running);
   assert.ok(peak < 120, `${peak} MB`);
-  assert.strictEqual(system.sql(1, `SELECT count(*), sum(n), min(length(_value)) > 5000000 FROM ${BUCKET}`), '60|60|t');
+  assert.strictEqual(system.sql(1, `SELECT count(*), sum(n), min(length(_value)) > 5000000 FROM ${BUCKET}`), '40|40|t');
 });
 
 for (const populated of [false, true])
