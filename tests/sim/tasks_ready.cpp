@@ -60,6 +60,10 @@ World::Answered World::make_schema(Task& task) {
     if (!use(task, 0) || !use(task, 1)) return Outcome::failed;
     Journal& journal = plan.journal;
     const auto noted = this->noted(plan);
+    for (const Noted& each : noted)  // a table came in place of one whose trigger had been made
+      if (hold(Rule::version_in_commit) && !journal.noted_tables &&
+          (!each.table.trigger || !each.table.enabled))
+        return Outcome::failed;
     for (std::size_t side = 0; side < 2 && !journal.noted_tables; ++side) {
       journal.noted[side].table = noted[side].table;
       if (hold(Rule::ring_bound_late)) journal.noted[side].timeline = noted[side].timeline;
