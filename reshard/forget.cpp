@@ -1,89 +1,73 @@
 #include "reshard/forget.hpp"
 
-#include <chrono>
+#include <optional>
 #include <stdexcept>
-#include <thread>
+#include <vector>
 
 #include <nlohmann/json.hpp>
 
 #include "reshard/database.hpp"
+#include "reshard/leftovers.hpp"
 #include "reshard/routers.hpp"
 #include "reshard/schema.hpp"
-#include "reshard/tables.hpp"
 #include "reshard/transaction.hpp"
 
 namespace reshard {
 namespace {
 
-constexpr std::chrono::seconds kLockLimit{60};
-constexpr std::chrono::milliseconds kLockPause{100};
+using backends::postgres::Rows;
 
-/// Whether newer plans have all of the plan's vnodes in this database: then they decide there, and
-/// nothing that this plan has left does.
-bool newer_plans_decide(Database& database) {
-  return database.owner()
-             .run(
-                 "SELECT 1 FROM moray_router.reshard_vnode v WHERE v.plan = $1::bigint AND NOT "
-                 "EXISTS (SELECT 1 FROM moray_router.reshard_vnode w JOIN "
-                 "moray_router.reshard_plan q ON q.plan = w.plan WHERE w.vnode = v.vnode AND "
-                 "q.plan > v.plan AND q.state <> 'aborted') LIMIT 1",
-                 {std::to_string(database.number())})
-             .count() == 0;
+/// Vnodes that this plan's row at the source decides about: no newer plan there has them.
+ring::VnodeSet fenced_by(Database& source) {
+  const Rows rows = source.owner().run(
+      "SELECT v.vnode FROM moray_router.reshard_vnode v WHERE v.plan = $1::bigint AND NOT EXISTS "
+      "(SELECT 1 FROM moray_router.reshard_vnode w JOIN moray_router.reshard_plan q ON q.plan = "
+      "w.plan WHERE w.vnode = v.vnode AND q.plan > v.plan AND q.state <> 'aborted') ORDER BY 1",
+      {std::to_string(source.number())});
+  std::vector<std::uint32_t> vnodes;
+  for (int i = 0; i < rows.count(); ++i)
+    vnodes.push_back(static_cast<std::uint32_t>(std::stoul(std::string(rows.text(i, 0)))));
+  return ring::VnodeSet::of(std::move(vnodes));
 }
 
-/// The fence is what stops a router that missed everything.
-void require_routers_left(const Plan& plan) {
-  for (const Ownership& each : Routers(plan).ownership(plan.from.pnode, kRouterLimit)) {
+/// The fence is what stops a router that missed everything. Vnodes that a newer plan has brought
+/// back, or that are forgotten already, have none by this plan.
+void require_routers_left(Database& source) {
+  Plan fenced = source.plan();
+  fenced.vnodes = fenced_by(source);
+  if (fenced.vnodes.empty()) return;
+  for (const Ownership& each : Routers(fenced).ownership(fenced.from.pnode, kRouterLimit)) {
     if (!each.problem.empty())
       throw std::runtime_error("router " + each.router +
                                " does not say which ring it is on: " + each.problem);
     if (!each.none)
       throw std::runtime_error("router " + each.router + " still gives vnodes of the plan to " +
-                               plan.from.pnode +
+                               fenced.from.pnode +
                                ": what is left of the plan stops its writes there");
   }
 }
 
-/// A lock that is not had at once is tried again, so that no writer waits after whoever holds it
-/// (T12).
-void run_patiently(Database& database, const std::string& sql) {
-  const auto begun = std::chrono::steady_clock::now();
-  for (;;) {
-    try {
-      Transaction transaction(database.owner(), "BEGIN; SET LOCAL lock_timeout = '50ms'; " + sql);
-      return transaction.commit();
-    } catch (const backends::postgres::SessionError& error) {
-      if (error.sqlstate != "55P03" || std::chrono::steady_clock::now() - begun > kLockLimit) throw;
-    }
-    std::this_thread::sleep_for(kLockPause);
-  }
+/// Whether this plan's row is there: another plan under its number, of another directory of plans,
+/// has nothing to do with it.
+bool has_row(Database& database) {
+  return database.owner()
+             .run("SELECT 1 FROM moray_router.reshard_plan WHERE plan = $1::bigint AND token = $2",
+                  {std::to_string(database.number()), database.plan().token})
+             .count() > 0;
 }
 
 /// Older plans of these vnodes go with one that is done: the newest one decides, and they must not
-/// be that again.
-std::string plans_that_go(const Plan& plan, bool finished) {
-  return "(SELECT DISTINCT o.plan FROM moray_router.reshard_vnode o JOIN "
-         "moray_router.reshard_vnode n ON o.vnode = n.vnode AND n.plan = " +
-         plan.name() + " WHERE o.plan " + (finished ? "<=" : "=") + " n.plan)";
-}
-
-void forget_at(Database& database, const Plan& plan, bool finished) {
-  const auto others = database.owner().run(
-      "SELECT 1 FROM moray_router.reshard_plan WHERE plan NOT "
-      "IN " +
-      plans_that_go(plan, finished) + " LIMIT 1");
-  if (others.count() == 0) {
-    for (const BucketConfig& config : routed(bucket_configs(database.owner()), plan.buckets))
-      run_patiently(database, drop_table_triggers_sql(config.name));
-    return run_patiently(database, std::string("DROP TRIGGER IF EXISTS ") + kRowTrigger +
-                                       " ON buckets_config; DROP SCHEMA moray_router CASCADE; ");
-  }
-  Transaction transaction(database.owner());
+/// be that again. Of other vnodes they stay, with their fence.
+void delete_rows(Database& database, bool finished) {
+  Transaction transaction(database.owner(), "BEGIN; SELECT pg_advisory_xact_lock(" +
+                                                std::to_string(kCoordinatorLock) + ", 0)");
+  database.owner().run(
+      std::string("DELETE FROM moray_router.reshard_vnode o USING moray_router.reshard_vnode n "
+                  "WHERE n.plan = $1::bigint AND o.vnode = n.vnode AND o.plan ") +
+          (finished ? "<=" : "=") + " n.plan",
+      {std::to_string(database.number())});
   database.owner().run_all(
-      "DELETE FROM moray_router.reshard_vnode o USING moray_router.reshard_vnode n WHERE n.plan "
-      "= " +
-      plan.name() + " AND o.vnode = n.vnode AND o.plan " + (finished ? "<=" : "=") +
-      " n.plan; DELETE FROM moray_router.reshard_plan p WHERE NOT EXISTS (SELECT 1 FROM "
+      "DELETE FROM moray_router.reshard_plan p WHERE NOT EXISTS (SELECT 1 FROM "
       "moray_router.reshard_vnode v WHERE v.plan = p.plan); DELETE FROM moray_router.reshard_log l "
       "WHERE NOT EXISTS (SELECT 1 FROM moray_router.reshard_plan p WHERE p.plan = l.plan)");
   transaction.commit();
@@ -100,6 +84,11 @@ void require_no_older_program(Database& database) {
                              "program, or run a plan of this one, which makes it its own");
 }
 
+Act act_of(const Journal& journal) {
+  const Progress at = journal.read().progress;
+  return at.act == Act::take_over ? at.after_take_over : at.act;
+}
+
 /// Where a plan's end waits for a side that never comes back.
 bool over(Act act, const Forgotten& gone) {
   if (act == Act::finished || act == Act::aborted) return true;
@@ -107,18 +96,50 @@ bool over(Act act, const Forgotten& gone) {
   return gone.source_is_gone && act >= Act::begin_cleanup && act <= Act::end_cleanup;
 }
 
+/// The plan that takes this one back, unless that is aborted.
+std::optional<Journal> way_back(const Journal& journal) {
+  const auto plans = journal.directory().parent_path();
+  for (const std::uint64_t number : plans_in(plans)) {
+    Journal other(plans / std::to_string(number));
+    if (other.plan().reverts == journal.plan().number && act_of(other) != Act::aborted)
+      return other;
+  }
+  return std::nullopt;
+}
+
+/// The plan's last act. Throws where it is not over, with what ends it.
+Act end_of(const Journal& journal, const Forgotten& gone) {
+  const std::string plan = journal.plan().name();
+  const auto refuse = [&](const std::string& why) {
+    throw std::runtime_error("plan " + plan + " is not over" + why);
+  };
+  if (const auto back = way_back(journal)) {
+    Forgotten other = gone;
+    std::swap(other.source_is_gone, other.target_is_gone);
+    if (over(act_of(*back), other)) return Act::finished;
+    refuse(": plan " + back->plan().name() + " takes it back, and is not over");
+  }
+  const Act act = act_of(journal);
+  if (over(act, gone)) return act;
+  if (act == Act::clean_target)
+    refuse(": it is aborted, and left at the target; `reshard abort " + plan +
+           "` cleans it, --target-is-gone leaves it out");
+  if (act == Act::soak)
+    refuse(": it soaks; `reshard finalize " + plan + "` ends that, `reshard rollback " + plan +
+           "` takes it back");
+  if (act >= Act::begin_cleanup && act <= Act::end_cleanup)
+    refuse(": its source is not cleaned; `reshard run " + plan +
+           "` does that, --source-is-gone leaves it out");
+  refuse("");
+  return act;
+}
+
 }  // namespace
 
-void forget(const Journal& journal, const Forgotten& gone) {
+void forget(const Journal& journal, const Forgotten& gone,
+            const std::function<void(const std::string& text)>& told) {
   const Plan& plan = journal.plan();
-  const Progress at = journal.read().progress;
-  const Act act = at.act == Act::take_over ? at.after_take_over : at.act;
-  if (!over(act, gone))
-    throw std::runtime_error("plan " + plan.name() + " is not over" +
-                             (act == Act::clean_target
-                                  ? ": it is aborted, and left at the target; `reshard abort " +
-                                        plan.name() + "` cleans it, --target-is-gone leaves it out"
-                                  : ""));
+  const Act act = end_of(journal, gone);
   const bool finished = act != Act::aborted && act != Act::clean_target;
   // A router that still holds a ring of this plan's could not read what became of it any more.
   Routers routers(plan);
@@ -127,15 +148,20 @@ void forget(const Journal& journal, const Forgotten& gone) {
   for (const Role role : {Role::source, Role::target}) {
     if (role == Role::source ? gone.source_is_gone : gone.target_is_gone) continue;
     Database database(plan, role);
+    const std::string where = std::string(database.role_name()) + " " + database.side().pnode;
     database.connect();
     database.lock(plan.number, false);
-    if (!database.plan_row()) {
-      require_no_older_program(database);
-      continue;
+    require_no_older_program(database);
+    if (database.has_schema() && has_row(database)) {
+      if (role == Role::source && finished) require_routers_left(database);
+      delete_rows(database, finished);
     }
-    if (role == Role::source && finished && !newer_plans_decide(database))
-      require_routers_left(plan);
-    forget_at(database, plan, finished);
+    // Also where the rows are gone already: a forget that was cut off has left the rest.
+    const auto other = remove_leftovers(database, gone.lock_limit);
+    told(where + ": " +
+         (other ? "nothing is left of the plan; triggers and schema stay for plan " +
+                      std::to_string(*other)
+                : std::string("nothing is left")));
   }
 }
 

@@ -31,6 +31,7 @@ struct Options {
   std::string gate;
   bool repair = false;
   Forgotten gone;
+  std::uint64_t lock_seconds = 600;
   Execution how;
 };
 
@@ -236,13 +237,19 @@ void add_run(CLI::App& reshard, int& exit_code) {
           "writes to its old vnodes",
           [](const Options& options) {
             const Journal journal = journal_of(options);
-            forget(journal, options.gone);
+            Forgotten gone = options.gone;
+            gone.lock_limit = std::chrono::seconds(options.lock_seconds);
+            forget(journal, gone, watcher(journal.plan(), options.how.json).event);
             return static_cast<int>(ReshardExit::done);
           });
   forgetting->add_flag("--target-is-gone", forgotten->gone.target_is_gone,
                        "The target never comes back: nothing is looked for there");
   forgetting->add_flag("--source-is-gone", forgotten->gone.source_is_gone,
                        "The same of the source");
+  forgetting
+      ->add_option("--lock-seconds", forgotten->lock_seconds,
+                   "How long tables are waited for that others have locked, at each side")
+      ->capture_default_str();
 }
 
 void add_reshard(CLI::App& program, int& exit_code) {
