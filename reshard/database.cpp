@@ -43,7 +43,11 @@ void Database::connect() {
   const auto refused = [this](const char* what, const SessionError& error) {
     const std::string text =
         std::string(role_name()) + " " + side().pnode + ", " + what + ": " + error.what();
-    if (error.sqlstate.empty()) throw Waiting(text);
+    // No server, or one that is starting, ending, or has no room.
+    if (error.sqlstate.empty() || error.sqlstate.starts_with("57") ||
+        error.sqlstate.starts_with("53"))
+      throw Waiting(text);
+    if (error.sqlstate.starts_with("28") || error.sqlstate == "3D000") throw LoginRefused(text);
     throw SessionError(text, error.sqlstate);
   };
   try {

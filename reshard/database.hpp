@@ -31,6 +31,12 @@ struct Waiting : ActFailed {
   using ActFailed::ActFailed;
 };
 
+/// A server that is there and refuses the login: a wrong password, no such database. Nothing mends
+/// that but a person; where nothing is blocked the plan stops, and says why.
+struct LoginRefused : Waiting {
+  using Waiting::Waiting;
+};
+
 /// Somebody else is this plan's coordinator, or has become it.
 struct NotCoordinator : std::runtime_error {
   using std::runtime_error::runtime_error;
@@ -65,7 +71,8 @@ class Database {
   /// Fires no ordinary trigger.
   backends::postgres::Session& apply() { return *apply_; }
 
-  /// New sessions; the old ones are closed. Throws Waiting where the server can't be reached.
+  /// New sessions; the old ones are closed. Throws Waiting where the server can't be reached, and
+  /// LoginRefused where it refuses.
   void connect();
   void disconnect();
   [[nodiscard]] bool connected() const { return owner_ != nullptr && apply_ != nullptr; }

@@ -179,6 +179,10 @@ Executor::End Executor::abort() {
   while (!ours_) {
     const Outcome outcome = tried(Act::take_over);
     if (outcome != Outcome::done && interrupted_()) return End::paused;
+    if (outcome == Outcome::failed && !stop_reason_.empty()) {
+      state_.stopped = stop_reason_;
+      return End::stopped;
+    }
   }
   const Act act = state_.progress.act;
   const bool late = act >= Act::wait_commit_flushed && act <= Act::end_cleanup;
@@ -201,17 +205,12 @@ Outcome Executor::tried(Act act) {
   } catch (const NotCoordinator&) {
     throw;
   } catch (const JournalFailed&) {  // told already
+  } catch (const LoginRefused& refused) {
+    if (!may_end_here() || aborting_) return wait_for(act, refused.what());
+    stop_reason_ = refused.what();
+    failed(act, refused.what());
   } catch (const Waiting& waiting) {
-    if (act >= Act::prepare && act <= Act::commit) {  // clients are waiting
-      failed(act, waiting.what());
-      return Outcome::failed;
-    }
-    say_waiting(waiting.what());
-    if (aborting_ && act == Act::clean_target)
-      left_at_target_ = waiting.what();
-    else
-      rest();
-    return Outcome::more;
+    return wait_for(act, waiting.what());
   } catch (const SessionError& error) {
     failed(act, error.detail.empty() ? error.what() : error.what() + (" (" + error.detail + ")"));
   } catch (const Stuck& error) {
@@ -221,6 +220,19 @@ Outcome Executor::tried(Act act) {
     failed(act, error.what());
   }
   return Outcome::failed;
+}
+
+Outcome Executor::wait_for(Act act, const std::string& what) {
+  if (act >= Act::prepare && act <= Act::commit) {  // clients are waiting
+    failed(act, what);
+    return Outcome::failed;
+  }
+  say_waiting(what);
+  if (aborting_ && act == Act::clean_target)
+    left_at_target_ = what;
+  else
+    rest();
+  return Outcome::more;
 }
 
 /// Before the commit a plan that fails again and again stops where nothing is blocked; behind it

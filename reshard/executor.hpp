@@ -90,6 +90,7 @@ class Executor {
   void take_settings();
   Outcome perform(Act act);
   Outcome tried(Act act);
+  Outcome wait_for(Act act, const std::string& what);
   void failed(Act act, const std::string& why);
 
   // acts_take_over.cpp

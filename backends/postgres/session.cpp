@@ -3,14 +3,53 @@
 #include <poll.h>
 
 #include <algorithm>
+#include <cctype>
 #include <utility>
 #include <vector>
 
 namespace backends::postgres {
-
 namespace {
+
+using Clock = std::chrono::steady_clock;
+
 constexpr std::size_t kCopyPiece = 1 << 20;
 constexpr std::chrono::milliseconds kAskEach{100};
+constexpr std::chrono::seconds kAskedAgain{1};
+
+/// `FATAL:  28P01: password authentication failed`, whatever the language of the first word.
+std::string state_in(const std::string& verbose) {
+  constexpr std::size_t kState = 5;
+  for (std::size_t at = 0; (at = verbose.find(":  ", at)) != std::string::npos; ++at) {
+    const std::string state = verbose.substr(at + 3, kState);
+    const bool like = state.size() == kState && std::all_of(state.begin(), state.end(), [](char c) {
+                        return std::isdigit(static_cast<unsigned char>(c)) != 0 ||
+                               std::isupper(static_cast<unsigned char>(c)) != 0;
+                      });
+    if (like && verbose.compare(at + 3 + kState, 2, ": ") == 0) return state;
+  }
+  return "";
+}
+
+/// What the server has against a login, by asking once more: libpq tells the SQLSTATE in verbose
+/// texts alone, and can be told to be verbose only when it has begun. Empty: no server said no.
+std::string refused_with(const char* const* keywords, const char* const* values) {
+  const std::unique_ptr<PGconn, void (*)(PGconn*)> again(PQconnectStartParams(keywords, values, 1),
+                                                         PQfinish);
+  PQsetErrorVerbosity(again.get(), PQERRORS_VERBOSE);
+  const auto until = Clock::now() + kAskedAgain;
+  auto wanted = PGRES_POLLING_WRITING;
+  while (PQstatus(again.get()) != CONNECTION_BAD && wanted != PGRES_POLLING_OK &&
+         wanted != PGRES_POLLING_FAILED) {
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(until - Clock::now()).count();
+    pollfd socket{PQsocket(again.get()),
+                  static_cast<short>(wanted == PGRES_POLLING_READING ? POLLIN : POLLOUT), 0};
+    if (left <= 0 || poll(&socket, 1, static_cast<int>(left)) <= 0) return "";
+    wanted = PQconnectPoll(again.get());
+  }
+  if (PQconnectionNeedsPassword(again.get()) != 0) return "28P01";  // the URL has none
+  return state_in(PQerrorMessage(again.get()));
+}
+
 }  // namespace
 
 void Session::Finish::operator()(pg_conn* connection) const { PQfinish(connection); }
@@ -26,9 +65,14 @@ Session::Session(const std::string& url, const std::string& application, int sec
                             "client_encoding",           nullptr};
   const char* values[] = {application.c_str(), "read-write", limit.c_str(), limit.c_str(), "5", "3",
                           silence.c_str(),     url.c_str(),  "UTF8",        nullptr};
+  const auto begun = Clock::now();
   connection_.reset(PQconnectdbParams(keywords, values, 1));
-  if (PQstatus(connection_.get()) != CONNECTION_OK)
-    throw SessionError(one_line(PQerrorMessage(connection_.get())), "");
+  if (PQstatus(connection_.get()) != CONNECTION_OK) {
+    // One that has not answered in all of its time is not asked again.
+    const bool silent = Clock::now() - begun >= std::chrono::seconds(seconds);
+    throw SessionError(one_line(PQerrorMessage(connection_.get())),
+                       silent ? "" : refused_with(keywords, values));
+  }
   PQsetNoticeProcessor(
       connection_.get(), [](void*, const char*) {}, nullptr);
   until_ = Clock::now() + std::chrono::seconds(seconds);  // a server that hangs may still accept

@@ -17,8 +17,10 @@ namespace backends::postgres {
 struct SessionError : std::runtime_error {
   SessionError(const std::string& what, std::string state)
       : std::runtime_error(what), sqlstate(std::move(state)) {}
-  std::string sqlstate;  ///< empty: the connection was lost, or never made
-  std::string detail;    ///< of the server; may be empty
+  /// Empty: the connection was lost, or never made. Of one that was never made it is what the
+  /// server said to the login, where it said something (28P01: a wrong password).
+  std::string sqlstate;
+  std::string detail;  ///< of the server; may be empty
 };
 
 /// A connection for tools: it waits for each answer. Lives on one thread at a time. Every member
