@@ -32,6 +32,9 @@ struct Request {
   /// sends it, and fails it where the lease is over (FailureKind::not_served). null: sent whenever
   /// it can be. Writes need none: where vnodes move, their database refuses those of an older ring.
   std::shared_ptr<const ServingLease> lease;
+  /// A change of buckets that goes to several shards, to one that takes two steps: nothing is
+  /// changed before `proceed`.
+  bool two_steps = false;
   /// findObjects, sql, listen: asks for a connection of its own, which `pause` can hold up.
   bool stream = false;
 };
@@ -64,7 +67,8 @@ struct Failure {
 };
 
 /// Receives one request's answer: any number of `on_data`, then exactly one of the others, after
-/// which the shard has forgotten the sink. Called on the shard's worker, never from inside
+/// which the shard has forgotten the sink. Of a request in two steps `on_ready` comes before all of
+/// them, unless the first step fails. Called on the shard's worker, never from inside
 /// `submit`, and never again once `cancel` has returned true.
 class ReplySink {
  public:
@@ -72,6 +76,9 @@ class ReplySink {
   virtual void on_end(const Reply& reply) = 0;    ///< elements in it count as data
   virtual void on_error(const Reply& reply) = 0;  ///< the shard's own verdict
   virtual void on_failure(const Failure& failure) = 0;
+  /// The first of two steps is done: nothing stands in the way here, until `Shard::proceed`, or
+  /// `Shard::cancel`, which takes it back.
+  virtual void on_ready() {}
 
  protected:
   ~ReplySink() = default;
@@ -112,7 +119,8 @@ class Shard {
   virtual Submitted submit(const Request& request, ReplySink& sink) = 0;
 
   /// The caller has lost interest. True: the request was not sent yet, or was a stream whose
-  /// connection is closed now; the sink will not be called again. False: the answer must still
+  /// connection is closed now, or one in two steps before the second, which changes nothing; the
+  /// sink will not be called again. False: the answer must still
   /// come (its slot stays reserved until then), and the sink will be called.
   virtual bool cancel(Ticket ticket) = 0;
 
@@ -120,6 +128,12 @@ class Shard {
   /// Some frames already read may still be delivered after `pause`.
   virtual void pause(Ticket ticket) = 0;
   virtual void resume(Ticket ticket) = 0;
+
+  /// Whether a change of buckets is made in two steps here where it goes to several shards: only a
+  /// database in which plans of resharding may be under way has a reason to refuse it alone.
+  [[nodiscard]] virtual bool takes_two_steps() const { return false; }
+  /// The second step, after the sink's `on_ready`. It may fail as any request may.
+  virtual void proceed(Ticket) {}
 
   /// The shard left the ring: no new work comes; close at the last answer.
   virtual void retire() = 0;

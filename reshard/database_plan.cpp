@@ -25,14 +25,6 @@ constexpr const char* kTakenBack =
 /// heads of the texts, and what the index has of it.
 constexpr const char* kEntryBytes = "80";
 
-std::string vnodes_sql(const ring::VnodeSet& vnodes) {
-  std::string ranges;
-  for (const auto& range : vnodes.ranges())
-    ranges += (ranges.empty() ? "SELECT generate_series(" : " UNION ALL SELECT generate_series(") +
-              std::to_string(range.first) + "::bigint, " + std::to_string(range.last) + ") AS v";
-  return ranges;
-}
-
 }  // namespace
 
 std::optional<PlanRow> Database::plan_row() {

@@ -2,6 +2,7 @@
 #include "reshard/schema.hpp"
 
 #include <stdexcept>
+#include <vector>
 
 #include "backends/postgres/identifier.hpp"
 
@@ -211,7 +212,9 @@ BEGIN
 END $body$;
 )sql";
 
-/// OLD and NEW both count: an update may lose its vnode (T2), and is given it again.
+/// OLD and NEW both count: an update may lose its vnode (T2), and is given it again. Changes of
+/// buckets by others than routers share the lock of all plans as routers do: a plan's row waits
+/// until they are committed.
 constexpr const char* kTriggers = R"sql(
 CREATE OR REPLACE FUNCTION moray_router.reshard_row() RETURNS trigger
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $body$
@@ -254,13 +257,15 @@ END $body$;
 CREATE OR REPLACE FUNCTION moray_router.reshard_buckets() RETURNS trigger
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $body$
 DECLARE
-  running bigint;
+  running record;
 BEGIN
-  SELECT max(plan) INTO running FROM moray_router.reshard_plan
-    WHERE state IN ('preparing', 'capturing', 'fenced', 'guarded');
-  IF running IS NOT NULL THEN
-    RAISE EXCEPTION 'moray-router: buckets can''t be changed while plan % moves vnodes', running
-      USING ERRCODE = 'MR001';
+  PERFORM pg_advisory_xact_lock_shared(PLANS, 0);
+  SELECT plan, from_pnode, to_pnode INTO running FROM moray_router.reshard_plan
+    WHERE state IN UNDER_WAY ORDER BY plan LIMIT 1;
+  IF FOUND THEN
+    RAISE EXCEPTION
+      'moray-router: buckets can''t be changed while plan % moves vnodes from % to %',
+      running.plan, running.from_pnode, running.to_pnode USING ERRCODE = 'MR001';
   END IF;
   IF TG_OP = 'DELETE' THEN RETURN OLD; END IF;
   RETURN NEW;
@@ -285,7 +290,9 @@ std::string replaced(std::string text, const std::string& what, const std::strin
 
 std::string schema_sql(const ring::Ring& ring) {
   return std::string(kUpgrade) + kTables + kHashedPart + vnode_of(ring) +
-         replaced(kJudge, "WRITERS", std::to_string(kWritersLock)) + kTriggers;
+         replaced(kJudge, "WRITERS", std::to_string(kWritersLock)) +
+         replaced(replaced(kTriggers, "PLANS", std::to_string(kCoordinatorLock)), "UNDER_WAY",
+                  backends::postgres::kPlansUnderWay);
 }
 
 std::string table_triggers_sql(const std::string& bucket) {
@@ -317,6 +324,21 @@ std::string drop_table_triggers_sql(const std::string& bucket) {
 std::string vnode_expression(const std::string& bucket, const std::string& row) {
   return "coalesce(" + row + "._vnode, moray_router.vnode_of(" + literal(bucket) + ", " + row +
          "._key))";
+}
+
+ring::VnodeSet vnodes_in(const backends::postgres::Rows& rows) {
+  std::vector<std::uint32_t> vnodes;
+  for (int i = 0; i < rows.count(); ++i)
+    vnodes.push_back(static_cast<std::uint32_t>(std::stoul(std::string(rows.text(i, 0)))));
+  return ring::VnodeSet::of(std::move(vnodes));
+}
+
+std::string vnodes_sql(const ring::VnodeSet& vnodes) {
+  std::string ranges;
+  for (const auto& range : vnodes.ranges())
+    ranges += (ranges.empty() ? "SELECT generate_series(" : " UNION ALL SELECT generate_series(") +
+              std::to_string(range.first) + "::bigint, " + std::to_string(range.last) + ") AS v";
+  return ranges;
 }
 
 }  // namespace reshard

@@ -2,7 +2,9 @@
 
 #include <string>
 
+#include "backends/postgres/plan_guard.hpp"
 #include "ring/ring.hpp"
+#include "ring/vnode_set.hpp"
 
 /// What resharding keeps in a shard's database: the schema `moray_router` (docs/resharding.md, in
 /// the databases).
@@ -11,8 +13,10 @@ namespace reshard {
 /// The first number of the advisory locks that writers of moving rows share, and that barriers try;
 /// the second is the plan's number.
 inline constexpr int kWritersLock = 0x6d727776;
-/// The same of the lock that a plan's coordinator holds for as long as its session lives.
-inline constexpr int kCoordinatorLock = 0x6d727763;
+/// The same of the lock that a plan's coordinator holds for as long as its session lives. With 0
+/// instead of a plan's number it is the lock of all plans: rows of plans are made under it alone,
+/// and changes of buckets share it.
+inline constexpr int kCoordinatorLock = backends::postgres::kPlansLock;
 /// Sorts behind any other trigger of a table.
 inline constexpr const char* kRowTrigger = "zzzz_moray_router_reshard";
 inline constexpr const char* kTruncateTrigger = "zzzz_moray_router_truncate";
@@ -36,5 +40,10 @@ std::string drop_table_triggers_sql(const std::string& bucket);
 
 /// An expression for a row's vnode, whether or not the row says it. `row`: the table's alias.
 std::string vnode_expression(const std::string& bucket, const std::string& row);
+
+/// What a query of vnodes, one a row, has found.
+ring::VnodeSet vnodes_in(const backends::postgres::Rows& rows);
+/// A query of one column `v`, of type bigint: these vnodes. Its text has a line a range.
+std::string vnodes_sql(const ring::VnodeSet& vnodes);
 
 }  // namespace reshard

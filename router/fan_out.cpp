@@ -78,28 +78,56 @@ void FanOut::start(std::string_view payload, std::optional<std::uint16_t> checks
     return;
   }
   arm_deadline();
+  for (std::size_t i = 0; i < origin().ring->shards.size(); ++i)
+    legs_.push_back(std::make_unique<Leg>(*this, i));
+  if (takes_two_steps()) {
+    if (payload.data() != retained_.data()) retained_.assign(payload);
+    // A block waits for all of it, from now on.
+    for (const auto& leg : legs_)
+      context_.leases.begin(leg->lease_, std::nullopt,
+                            origin().ring->snapshot->pnodes[leg->pnode_].name);
+    asking_ = true;
+    ask_next();
+    return;
+  }
   const std::string_view pieces[] = {payload};
   backends::Request request;
-  request.ring = origin().ring->snapshot->ring->digest();
-  request.rpc = origin().method->rpc;
   request.pieces = pieces;
   request.checksum = checksum;
   request.checksum_version = checksum_version;
-  request.stream = origin().method->stream;
+  send(request);
+}
 
-  const std::size_t count = origin().ring->shards.size();
+backends::Submitted FanOut::submit(Leg& leg, const backends::Request& request) {
+  backends::Request wanted = request;
+  wanted.ring = origin().ring->snapshot->ring->digest();
+  wanted.rpc = origin().method->rpc;
+  wanted.stream = origin().method->stream;
+  wanted.two_steps = asking_;
+  if (context_.cells != nullptr) context_.cells->shard_request(leg.pnode_);
+  backends::Submitted submitted = shard_of(leg).submit(wanted, leg);
+  leg.ticket_ = submitted.ticket;
+  if (!leg.ticket_)
+    add_error(leg, errors::from_failure(submitted.failure, origin().method->stream));
+  return submitted;
+}
+
+/// To all; to those that have said that they are ready the word to go on.
+void FanOut::send(const backends::Request& request) {
   starting_ = true;
-  pending_ = count;
-  for (std::size_t i = 0; i < count; ++i) legs_.push_back(std::make_unique<Leg>(*this, i));
+  pending_ = legs_.size();
   for (const auto& leg : legs_) {
-    const backends::Submitted submitted = shard_of(*leg).submit(request, *leg);
-    if (context_.cells != nullptr) context_.cells->shard_request(leg->pnode_);
-    leg->ticket_ = submitted.ticket;
-    if (leg->ticket_ && origin().method->write)
-      context_.leases.begin(leg->lease_, std::nullopt,
-                            origin().ring->snapshot->pnodes[leg->pnode_].name);
-    if (leg->ticket_) continue;
-    add_error(*leg, errors::from_failure(submitted.failure, origin().method->stream));
+    if (leg->ticket_) {
+      shard_of(*leg).proceed(*leg->ticket_);
+      continue;
+    }
+    if (submit(*leg, request).ticket) {
+      if (origin().method->write && !leg->lease_.running())
+        context_.leases.begin(leg->lease_, std::nullopt,
+                              origin().ring->snapshot->pnodes[leg->pnode_].name);
+      continue;
+    }
+    context_.leases.end(leg->lease_);
     --pending_;
   }
   starting_ = false;
@@ -146,6 +174,10 @@ void FanOut::add_error(const Leg& leg, fast::Error error) {
 void FanOut::leg_done(Leg& leg) {
   leg.ticket_.reset();
   context_.leases.end(leg.lease_);
+  if (asking_) {
+    take_back();
+    return finish();
+  }
   --pending_;
   if (pending_ == 0 && !starting_) {
     finish();
@@ -198,6 +230,10 @@ void FanOut::abandon() {
   }
   forget_client();
   disarm_deadline();
+  if (asking_) {
+    take_back();
+    return release();
+  }
   resume();
   if (origin().method->write) return;  // a write that was sent is never cancelled
   for (const auto& leg : legs_) {
@@ -252,8 +288,8 @@ void FanOut::Leg::on_error(const backends::Reply& reply) {
 }
 
 void FanOut::Leg::on_failure(const backends::Failure& failure) {
-  const bool sent = failure.kind == backends::FailureKind::connection_lost ||
-                    failure.kind == backends::FailureKind::bad_reply;
+  const bool sent = !whole_.asking_ && (failure.kind == backends::FailureKind::connection_lost ||
+                                        failure.kind == backends::FailureKind::bad_reply);
   if (sent && lease_.running()) {
     whole_.context_.leases.lose(lease_, Clock::now());
     if (whole_.context_.cells != nullptr) whole_.context_.cells->write_lost();

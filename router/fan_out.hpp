@@ -12,8 +12,13 @@
 namespace router {
 
 /// A request to every shard at once; values are passed on as they come, errors are joined into
-/// one MultiError at the end. No transaction spans the shards. Lives on one worker; belongs to
-/// itself until its last shard has answered.
+/// one MultiError at the end. No transaction spans the shards.
+///
+/// A change of buckets is made in two steps where shards take them: each shard in turn says that
+/// nothing stands in its way, and holds that true; then all of them do it. Where one refuses, or
+/// can't be asked, none has done anything. In turn, so that changes which wait for each other's
+/// connections can't wait in a circle. Lives on one worker; belongs to itself until its last shard
+/// has answered.
 class FanOut final : public Exchange {
  public:
   static FanOut& make(DispatchContext& context, Origin origin);
@@ -36,6 +41,7 @@ class FanOut final : public Exchange {
     void on_end(const backends::Reply& reply) override;
     void on_error(const backends::Reply& reply) override;
     void on_failure(const backends::Failure& failure) override;
+    void on_ready() override { whole_.leg_ready(); }
 
     FanOut& whole_;
     std::size_t pnode_;
@@ -46,6 +52,8 @@ class FanOut final : public Exchange {
   };
 
   explicit FanOut(DispatchContext& context) : Exchange(context) {}
+  backends::Submitted submit(Leg& leg, const backends::Request& request);
+  void send(const backends::Request& request);
   void take_values(Leg& leg, const backends::Reply& reply);
   void add_counts();
   void add_error(const Leg& leg, fast::Error error);
@@ -54,11 +62,18 @@ class FanOut final : public Exchange {
   void release() override;
   void await_more();
   void finish();
+  // fan_out_steps.cpp
+  [[nodiscard]] bool takes_two_steps() const;
+  void ask_next();
+  void leg_ready();
+  void take_back();
   [[nodiscard]] backends::Shard& shard_of(const Leg& leg) const;
   [[nodiscard]] std::string pending_pnodes() const;
 
   std::vector<std::unique_ptr<Leg>> legs_;
   std::size_t pending_ = 0;
+  bool asking_ = false;    // in the first of two steps
+  std::size_t asked_ = 0;  // legs that are done with it
   bool starting_ = false;
   std::vector<errors::ShardError> errors_;
   double processed_ = 0;

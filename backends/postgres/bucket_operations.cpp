@@ -4,6 +4,7 @@
 #include "backends/postgres/column_text.hpp"
 #include "backends/postgres/identifier.hpp"
 #include "backends/postgres/operations.hpp"
+#include "backends/postgres/plan_guard.hpp"
 #include "objects/errors.hpp"
 
 namespace backends::postgres {
@@ -120,6 +121,34 @@ Task<bool> insert_config(Connection& connection, const Bucket& bucket) {
   throw StatementFailed{*result.error};
 }
 
+/// A pointer to wait by: g++ 12 copies an awaited object that is reached by one, and what decides
+/// would then not know who waits.
+class Word {
+ public:
+  explicit Word(TwoSteps* steps) : steps_(steps) {}
+  [[nodiscard]] bool await_ready() const noexcept { return steps_->await_ready(); }
+  void await_suspend(std::coroutine_handle<> waiting) { steps_->await_suspend(waiting); }
+  [[nodiscard]] bool await_resume() const noexcept { return steps_->await_resume(); }
+
+ private:
+  TwoSteps* steps_;
+};
+
+/// In a transaction, where no plan is under way; and where the change is one of several shards',
+/// not before each of them has said so.
+Task<bool> change_buckets(Work& work, std::function<Task<bool>(Connection&)> change) {
+  const auto guarded = [&](Connection& connection) -> Task<bool> {
+    co_await require_no_plan(connection);
+    if (work.steps != nullptr) {
+      Word word(work.steps);
+      const bool proceed = co_await word;
+      if (!proceed) throw RpcError{objects::errors::read_only("the change was taken back")};
+    }
+    co_return co_await change(connection);
+  };
+  co_return co_await in_transaction<bool>(work, guarded);
+}
+
 /// The statements that make a table fit an update.
 std::vector<Statement> changes_of(const objects::BucketUpdate& update, bool versioned) {
   const Bucket& bucket = update.bucket;
@@ -153,7 +182,7 @@ Values create_bucket(Work& work, const JsArray& arguments) {
     co_await insert_config(connection, bucket);
     co_return co_await run_all(connection, objects_of_bucket(bucket));
   };
-  co_await in_transaction<bool>(work, create);
+  co_await change_buckets(work, create);
   co_return JsArray();
 }
 
@@ -200,7 +229,7 @@ Values update_bucket(Work& work, const JsArray& arguments) {
                                     std::move(parameters)));
     co_return co_await run_all(connection, changes_of(*update, !no_reindex && bucket.version != 0));
   };
-  co_await in_transaction<bool>(work, change);
+  co_await change_buckets(work, change);
   work.buckets.drop(wanted.name);
   co_return JsArray();
 }
@@ -215,7 +244,7 @@ Values del_bucket(Work& work, const JsArray& arguments) {
     if (rows.count() == 0) throw RpcError{objects::errors::bucket_not_found(name)};
     co_return co_await run_all(connection, drops(name));
   };
-  co_await in_transaction<bool>(work, drop);
+  co_await change_buckets(work, drop);
   work.buckets.drop(name);
   co_return JsArray();
 }

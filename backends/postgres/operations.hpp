@@ -10,8 +10,10 @@
 #include "backends/postgres/bucket_cache.hpp"
 #include "backends/postgres/failure.hpp"
 #include "backends/postgres/listeners.hpp"
+#include "backends/postgres/plan_guard.hpp"
 #include "backends/postgres/pool.hpp"
 #include "backends/postgres/task.hpp"
+#include "backends/rpc.hpp"
 #include "backends/serving_lease.hpp"
 #include "objects/js_value.hpp"
 
@@ -42,9 +44,13 @@ struct Work {
   std::function<void()>* stop = nullptr;
   Listeners* listeners = nullptr;
   const bool* given_up = nullptr;  ///< nobody waits for the answer
+  TwoSteps* steps = nullptr;       ///< of a change of buckets; null: it is made in one
 };
 
 using Values = Task<objects::JsArray>;
+
+/// That of an RPC which needs the database.
+Values perform(Rpc rpc, Work& work, const objects::JsArray& arguments);
 
 Values get_object(Work& work, const objects::JsArray& arguments);
 Values put_object(Work& work, const objects::JsArray& arguments);

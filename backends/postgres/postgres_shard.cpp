@@ -68,28 +68,6 @@ bool waits_for_database(Rpc rpc) {
   return needs_database(rpc) && rpc != Rpc::listen && rpc != Rpc::unlisten;
 }
 
-Values perform(Rpc rpc, Work& work, const JsArray& arguments) {
-  switch (rpc) {
-    case Rpc::create_bucket: return create_bucket(work, arguments);
-    case Rpc::get_bucket: return get_bucket(work, arguments);
-    case Rpc::list_buckets: return list_buckets(work);
-    case Rpc::update_bucket: return update_bucket(work, arguments);
-    case Rpc::del_bucket: return del_bucket(work, arguments);
-    case Rpc::put_object: return put_object(work, arguments);
-    case Rpc::get_object: return get_object(work, arguments);
-    case Rpc::del_object: return del_object(work, arguments);
-    case Rpc::find_objects: return find_objects(work, arguments);
-    case Rpc::update_objects: return update_objects(work, arguments);
-    case Rpc::delete_many: return delete_many(work, arguments);
-    case Rpc::batch: return batch(work, arguments);
-    case Rpc::reindex_objects: return reindex_objects(work, arguments);
-    case Rpc::sql: return sql(work, arguments);
-    case Rpc::listen: return listen(work, arguments);
-    case Rpc::unlisten: return unlisten(work, arguments);
-    default: return ping(work, arguments);
-  }
-}
-
 objects::Result<JsArray> without_database(Rpc rpc) {
   if (rpc != Rpc::version) return objects::errors::operation_not_supported();
   JsObject version;
@@ -135,6 +113,7 @@ struct PostgresShard::Operation {
   bool paused = false;
   bool given_up = false;
   bool starting = true;  // inside submit
+  std::optional<TwoSteps> steps;
 };
 
 PostgresShard::PostgresShard(boost::asio::io_context& loop, PostgresShardOptions options)
@@ -148,6 +127,7 @@ PostgresShard::~PostgresShard() {
   *alive_ = false;
   for (auto& [number, operation] : operations_) operation->sink = nullptr;
   stop_listeners();
+  take_back_changes();
   pool_.reset();
 }
 
@@ -223,6 +203,16 @@ Submitted PostgresShard::submit(const Request& request, ReplySink& sink) {
     deliver(self);
     return self->paused;
   };
+  if (request.two_steps) {
+    // By way of the loop: the sink may decide at once.
+    operation->steps.emplace([this, weak = std::weak_ptr<Operation>(operation)] {
+      boost::asio::post(loop_, [weak, alive = alive_] {
+        const auto self = weak.lock();
+        if (*alive && self != nullptr && self->sink != nullptr) self->sink->on_ready();
+      });
+    });
+    work.steps = &*operation->steps;
+  }
   operations_.emplace(operation->number, operation);
   if (wait)
     first_.push_back(operation);
@@ -323,8 +313,27 @@ void PostgresShard::stop_listeners() {
   for (const auto& operation : listening) operation->stop();
 }
 
+/// They wait for a word that does not come any more.
+void PostgresShard::take_back_changes() {
+  std::vector<std::shared_ptr<Operation>> waiting;
+  for (const auto& [number, operation] : operations_)
+    if (operation->steps && !operation->steps->decided()) waiting.push_back(operation);
+  for (const auto& operation : waiting) operation->steps->decide(false);
+}
+
+void PostgresShard::proceed(Ticket ticket) {
+  const auto found = operations_.find(ticket.number);
+  if (found != operations_.end() && found->second->steps) found->second->steps->decide(true);
+}
+
 bool PostgresShard::cancel(Ticket ticket) {
   const auto found = operations_.find(ticket.number);
+  if (found != operations_.end() && found->second->steps && !found->second->steps->decided()) {
+    const auto operation = found->second;  // kept until it has rolled back
+    operation->sink = nullptr;
+    operation->steps->decide(false);
+    return true;
+  }
   if (found == operations_.end() ||
       (found->second->rpc != Rpc::find_objects && found->second->rpc != Rpc::listen))
     return false;

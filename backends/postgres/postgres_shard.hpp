@@ -36,10 +36,13 @@ class PostgresShard final : public Shard {
   ~PostgresShard();
 
   Submitted submit(const Request& request, ReplySink& sink) override;
-  /// True for a find or listen, whose connection is closed; everything else runs on.
+  /// True for a find or listen, whose connection is closed, and for a change of buckets between its
+  /// two steps, which is rolled back; everything else runs on.
   bool cancel(Ticket ticket) override;
   void pause(Ticket ticket) override;
   void resume(Ticket ticket) override;
+  [[nodiscard]] bool takes_two_steps() const override { return true; }
+  void proceed(Ticket ticket) override;
   void retire() override;
   [[nodiscard]] bool idle() const override { return retired_ && operations_.empty(); }
   [[nodiscard]] bool healthy() const override { return ready_ && !retired_ && pool_->healthy(); }
@@ -53,6 +56,7 @@ class PostgresShard final : public Shard {
   Detached run(std::shared_ptr<Operation> operation);
   Detached make_ready();
   void stop_listeners();
+  void take_back_changes();
   void emit(Operation& operation, std::string value);
   void deliver(const std::shared_ptr<Operation>& operation);
 
