@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "reshard/executor.hpp"
+#include "reshard/taken.hpp"
 
 namespace reshard {
 namespace {
@@ -88,6 +89,8 @@ Outcome Executor::bind() {
     drop_pending();
     compare_written();
     throw;
+  } catch (const Stuck& moved) {
+    throw Stuck(moved.what() + taken_by(source_.owner(), plan_.vnodes));
   }
   for (const Ownership& each : routers_.ownership(plan_.to.pnode, kRouterLimit)) {
     // By a ring older than both it would see a row on either side, or on none.

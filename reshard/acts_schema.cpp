@@ -6,6 +6,7 @@
 #include "reshard/counts.hpp"
 #include "reshard/executor.hpp"
 #include "reshard/schema.hpp"
+#include "reshard/taken.hpp"
 #include "reshard/transaction.hpp"
 
 namespace reshard {
@@ -91,7 +92,8 @@ void Executor::make_rows() {
       throw Waiting("router " + each.router + " does not answer: " + each.problem);
     if (!each.all)
       throw Stuck("router " + each.router +
-                  " does not give all vnodes of the plan to its source: " + each.other);
+                  " does not give all vnodes of the plan to its source: " + each.other +
+                  taken_by(source_.owner(), plan_.vnodes));
   }
   const bool owns_none = require_not_owned(target_);
   std::vector<std::string> there;

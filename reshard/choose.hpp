@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "reshard/preflight.hpp"
+#include "reshard/vnode_loads.hpp"
 #include "ring/vnode_set.hpp"
 
 namespace reshard {

@@ -1,7 +1,6 @@
 #include "reshard/preflight.hpp"
 
 #include <algorithm>
-#include <map>
 #include <optional>
 
 #include <nlohmann/json.hpp>
@@ -12,6 +11,8 @@
 #include "reshard/database.hpp"
 #include "reshard/key_scan.hpp"
 #include "reshard/preflight_routers.hpp"
+#include "reshard/schema.hpp"
+#include "reshard/unique_values.hpp"
 
 namespace reshard {
 namespace {
@@ -35,8 +36,9 @@ std::string text(const Rows& rows, int row, int column) {
 /// One preflight: sessions, and what has been found.
 class Look {
  public:
-  Look(const Plan& plan, const ring::Ring& ring)
-      : plan_(plan), ring_(ring), source_(plan, Role::source), target_(plan, Role::target) {}
+  Look(const Plan& plan, const ring::Ring& ring, const std::vector<Side>& shards)
+      : plan_(plan), ring_(ring), shards_(shards), source_(plan, Role::source),
+        target_(plan, Role::target) {}
 
   Preflight run(bool whole) {
     if (!connected(source_) || !connected(target_)) return std::move(found_);
@@ -46,7 +48,7 @@ class Look {
     older_plans();
     target_so_far();
     buckets(whole);
-    const auto applications = look_at_routers(plan_, found_);
+    const auto applications = look_at_routers(plan_, source_, found_);
     // Whose sessions a router's are, it says itself.
     if (applications.size() == plan_.routers.size())
       for (Database* each : {&source_, &target_}) look_at_clients(*each, applications, found_);
@@ -301,28 +303,21 @@ class Look {
       return obstacle(
           "bucket " + source.bucket + " has an extended id (_idx), and the target has rows",
           "move these vnodes to a shard without rows");
-    for (const Table::Index& index : source.indexes) {
-      const std::size_t open = index.definition.rfind('('), close = index.definition.rfind(')');
-      if (!index.unique || open == std::string::npos) continue;
-      const std::string column = index.definition.substr(open + 1, close - open - 1);
-      const Table::Column* known = source.column(column);
-      if (known == nullptr) continue;
-      for (const VnodeGroup& group : groups_of(plan_.vnodes, source, owned_vnodes(), kGroupRows)) {
-        const Rows values = source_.owner().run("SELECT " + column + "::text FROM " + source.name +
-                                                " WHERE _vnode = ANY(" + group_sql(group) +
-                                                ") AND " + column + " IS NOT NULL");
-        std::vector<std::string> texts;
-        for (int i = 0; i < values.count(); ++i) texts.push_back(text(values, i, 0));
-        if (texts.empty()) continue;
-        const Rows taken = target_.owner().run(
-            "SELECT t._key, t." + column + "::text FROM " + target.name + " t WHERE t." + column +
-            " = ANY(" + text_array(texts) + "::" + known->type + "[]) LIMIT 1");
-        if (taken.count() == 0) continue;
-        obstacle("bucket " + source.bucket + ": " + column + " = " + text(taken, 0, 1) +
-                     " of a row that moves is taken at the target, by key " + text(taken, 0, 0),
+    const auto mine = groups_of(plan_.vnodes, source, owned_vnodes(), kGroupRows);
+    if (const auto taken =
+            taken_value(source_.owner(), source, mine, target_.owner(), target, std::nullopt))
+      obstacle("bucket " + source.bucket + ": " + taken->column + " = " + taken->value +
+                   " of a row that moves is taken at the target, by key " + taken->key,
+               "change one of the two rows");
+    for (const ComingRows& other : coming_) {
+      const auto theirs = read_table(*other.source, source.bucket);
+      if (!theirs) continue;
+      if (const auto taken =
+              taken_value(source_.owner(), source, mine, *other.source, *theirs, other.vnodes))
+        obstacle("bucket " + source.bucket + ": " + taken->column + " = " + taken->value +
+                     " of a row that moves is that of a row which plan " + other.plan +
+                     " moves to the target, too: key " + taken->key + " at " + other.pnode,
                  "change one of the two rows");
-        break;
-      }
     }
   }
 
@@ -338,10 +333,14 @@ class Look {
                               {plan_.name()})
                           .count() > 0;
     found_.populated = !owns_none_ || other_plan_;
+    if (other_plan_ && plan_.reverts == 0)
+      coming_ = coming_rows(target_.owner(), plan_.name(), shards_, found_.warnings);
   }
 
   const Plan& plan_;
   const ring::Ring& ring_;
+  const std::vector<Side>& shards_;
+  std::vector<ComingRows> coming_;
   Database source_, target_;
   Preflight found_;
   bool owns_none_ = true;    // the target has no vnode
@@ -350,30 +349,9 @@ class Look {
 
 }  // namespace
 
-Preflight preflight(const Plan& plan, const ring::Ring& ring, bool whole) {
-  return Look(plan, ring).run(whole);
-}
-
-std::vector<VnodeLoad> vnode_loads(const Side& source, const config::Buckets& buckets) {
-  Session session(source.url, "moray-router reshard plan");
-  std::map<std::uint64_t, VnodeLoad> loads;
-  for (const BucketConfig& config : routed(bucket_configs(session), buckets)) {
-    const auto table = read_table(session, config.name);
-    if (!table || table->column("_vnode") == nullptr) continue;
-    const Rows rows = session.run("SELECT _vnode, count(*), sum(pg_column_size(t.*)) FROM " +
-                                  table->name + " t WHERE _vnode IS NOT NULL GROUP BY 1");
-    for (int i = 0; i < rows.count(); ++i) {
-      VnodeLoad& load = loads[std::stoull(text(rows, i, 0))];
-      load.rows += std::stoull(text(rows, i, 1));
-      load.bytes += std::stoull(text(rows, i, 2));
-    }
-  }
-  std::vector<VnodeLoad> result;
-  for (auto& [vnode, load] : loads) {
-    load.vnode = vnode;
-    result.push_back(load);
-  }
-  return result;
+Preflight preflight(const Plan& plan, const ring::Ring& ring, bool whole,
+                    const std::vector<Side>& shards) {
+  return Look(plan, ring, shards).run(whole);
 }
 
 }  // namespace reshard

@@ -28,14 +28,10 @@ struct Preflight {
 };
 
 /// Looks at everything that a plan needs, and changes nothing. `whole`: reads the key of every row,
-/// to see that its vnode is right; else that is left out. Throws only where a database can't be
-/// reached at all.
-Preflight preflight(const Plan& plan, const ring::Ring& ring, bool whole);
-
-/// How many rows, and bytes, of routed buckets each vnode of the source has: by vnode.
-struct VnodeLoad {
-  std::uint64_t vnode = 0, rows = 0, bytes = 0;
-};
-std::vector<VnodeLoad> vnode_loads(const Side& source, const config::Buckets& buckets);
+/// to see that its vnode is right; else that is left out. `shards`: where else rows may come from
+/// that other plans move to the same target; of a shard that is missing a warning says so. Throws
+/// only where a database can't be reached at all.
+Preflight preflight(const Plan& plan, const ring::Ring& ring, bool whole,
+                    const std::vector<Side>& shards = {});
 
 }  // namespace reshard

@@ -5,6 +5,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include "reshard/taken.hpp"
+
 namespace reshard {
 namespace {
 
@@ -57,7 +59,7 @@ void look_at_rings(const Plan& plan, const std::vector<RouterAnswer>& answers, P
 
 }  // namespace
 
-std::vector<std::string> look_at_routers(const Plan& plan, Preflight& found) {
+std::vector<std::string> look_at_routers(const Plan& plan, Database& source, Preflight& found) {
   std::vector<std::string> applications;
   if (plan.routers.empty())
     found.obstacles.push_back(
@@ -73,7 +75,9 @@ std::vector<std::string> look_at_routers(const Plan& plan, Preflight& found) {
       applications.push_back(nlohmann::json::parse(answer.result).value("application", ""));
     else
       found.obstacles.push_back(
-          {"router " + answer.router + ": " + answer.message, advice_for(answer)});
+          {"router " + answer.router + ": " + answer.message +
+               (answer.code == "not_owner" ? taken_by(source.owner(), plan.vnodes) : ""),
+           advice_for(answer)});
   }
   if (all && !answers.empty()) look_at_rings(plan, answers, found);
   return applications;

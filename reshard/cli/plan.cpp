@@ -14,6 +14,8 @@
 #include "reshard/plan_number.hpp"
 #include "reshard/preflight.hpp"
 #include "reshard/routers.hpp"
+#include "reshard/taken.hpp"
+#include "reshard/vnode_loads.hpp"
 #include "ring/location.hpp"
 
 namespace reshard::cli {
@@ -45,6 +47,15 @@ const config::Shard& postgres_shard(const config::Config& config, const std::str
 std::uint64_t last_number(const std::string& plans) {
   const auto numbers = plans_in(plans);
   return numbers.empty() ? 0 : numbers.back();
+}
+
+/// With the plan that has moved them, which the ring does not tell.
+void require_owned(const Choice& choice, const ring::VnodeSet& owned, const Side& source) {
+  const auto others = ring::VnodeSet::parse(choice.vnodes).without(owned);
+  if (others.empty()) return;
+  backends::postgres::Session session(source.url, "moray-router reshard plan");
+  throw std::runtime_error("vnodes that the source does not own: " + others.to_text() +
+                           taken_by(session, others));
 }
 
 Plan make_plan(const Options& options, const ring::Ring& ring, const config::Config& config) {
@@ -90,6 +101,7 @@ Plan make_plan(const Options& options, const ring::Ring& ring, const config::Con
   std::vector<std::uint32_t> mine;
   for (const ring::Vnode vnode : ring.vnodes_of(*owner)) mine.push_back(number(vnode));
   const bool measured = options.choice.vnodes.empty();
+  if (!measured) require_owned(options.choice, ring::VnodeSet::of(mine), plan.from);
   plan.vnodes = chosen(options.choice, ring::VnodeSet::of(mine),
                        measured ? vnode_loads(plan.from, plan.buckets) : std::vector<VnodeLoad>{});
   plan.token = make_token();
@@ -142,7 +154,11 @@ int make(const Options& options) {
   if (!parsed.problems.empty()) throw std::runtime_error(config::to_text(parsed.problems));
   const auto ring = ring::load_location(parsed.config.ring_location).ring;
   Plan plan = make_plan(options, *ring, parsed.config);
-  Preflight found = preflight(plan, *ring, !options.trust_vnodes);
+  std::vector<Side> shards;
+  for (const config::Shard& shard : parsed.config.shards)
+    if (shard.backend == config::Backend::postgres)
+      shards.push_back({shard.pnode, shard.url, shard.url});
+  Preflight found = preflight(plan, *ring, !options.trust_vnodes, shards);
   for (const char* phase : {kEndHook, kAbortHook})
     if (plan.hooks.contains("pre_lock") && !plan.hooks.contains(phase))
       found.warnings.push_back(std::string("hook pre_lock without ") + phase +

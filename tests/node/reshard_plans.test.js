@@ -62,6 +62,23 @@ test('two plans onto one new shard: the second waits and names the first, no id 
   assert.deepStrictEqual(rowsNotOwned(system), []);
 });
 
+test('a unique value of rows that two plans move to one target is an obstacle before either has copied', async () => {
+  const [first, second] = await twoOntoOne(608, {writers: 0});
+  const {system} = own;
+  const [mine] = keysIn(system, 1, (vnode) => first.includes(vnode)), [other] = keysIn(system, 1, (vnode) => second.includes(vnode));
+  for (const key of [mine, other]) await own.put(key, {n: 1, u: 'same'});
+  const one = await system.plan('--vnodes', text(first), '--gate', 'copy', ...ONTO_THIRD(0));
+  const running = system.reshard('run', one);
+  await system.waits(one, /gate copy/, running);
+  const words = ['--vnodes', text(second), ...ONTO_THIRD(1)];
+  const end = await system.ended(system.reshard('plan', '--config', system.config, ...system.defaults(words), ...words));
+  assert.strictEqual(end.code, 1, end.out);
+  assert.ok(end.out.includes(`u = same of a row that moves is that of a row which plan ${one} moves to the target, too: key ${mine} at ${PNODES[0]}`), end.out);
+  await own.put(other, {n: 1, u: 'another'});
+  await system.plan(...words);
+  await system.killed(running);
+});
+
 test('another plan cuts over between a plan\'s verification and its cutover: it goes on without another verification', async () => {
   const [first, second] = await twoOntoOne(602);
   const {system} = own;
