@@ -42,12 +42,18 @@ void Executor::verify_counts() {
 }
 
 /// A copy that was cut off has brought rows that nobody has counted.
-void Executor::drop_copied() {
+void Executor::drop_copied(const ring::VnodeSet& vnodes) {
   Throttle throttle;
+  const bool all = vnodes == plan_.vnodes;
   for (const auto& [name, pair] : forward_.tables()) {
     Table table = pair.target;
-    const auto some = groups(pair.source, kGroupRows);
-    if (!table.counted_in.empty() && ids_kept_) {
+    auto some = groups(pair.source, kGroupRows);
+    for (VnodeGroup& group : some)
+      std::erase_if(group, [&](std::uint32_t vnode) {
+        return !vnodes.contains(static_cast<ring::Vnode>(vnode));
+      });
+    std::erase_if(some, [](const VnodeGroup& group) { return group.empty(); });
+    if (!table.counted_in.empty() && ids_kept_ && all) {
       Applying transaction(target_, "guarded");
       target_.apply().run_all("DELETE FROM " +
                               table.counted_in);  // it had no rows, and so no counts

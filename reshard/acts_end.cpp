@@ -60,15 +60,48 @@ Outcome Executor::abort_plan() {
   return Outcome::done;
 }
 
-/// What was copied goes while the guard is still up, and only while no router's ring gives the
-/// vnodes to the target; a rollback's target keeps what it had.
+/// Vnodes that some router's ring gives to the target: a person has, since a plan can't. Throws
+/// Waiting where a router does not say, or reads of the others are under way there.
+ring::VnodeSet Executor::owned_by_target(const ring::VnodeSet& vnodes) {
+  ring::VnodeSet owned;
+  const auto ask = [&](const ring::VnodeSet& asked, const auto& look) {
+    for (const Ownership& each : routers_.ownership(plan_.to.pnode, asked, kRouterLimit)) {
+      if (!each.problem.empty())
+        throw Waiting("router " + each.router + " does not answer: " + each.problem);
+      look(each);
+    }
+  };
+  ask(vnodes, [&](const Ownership& each) { owned = owned.united(each.owned); });
+  const ring::VnodeSet others = vnodes.without(owned);
+  if (others.empty()) return owned;
+  ask(others, [&](const Ownership& each) {
+    if (!each.none) throw Waiting("router " + each.router + " has just taken another ring");
+    if (each.reads > 0)
+      throw Waiting("router " + each.router + ": " + std::to_string(each.reads) +
+                    " reads are under way at the target by an older ring");
+  });
+  return owned;
+}
+
+/// What was copied goes while the guard is still up, and only of vnodes that no router's ring gives
+/// to the target. The others stay as they are, guarded, until a person has given them back; what is
+/// cleaned may be another plan's meanwhile. A rollback's target keeps what it had.
 Outcome Executor::clean_target() {
   const auto guard = target_.plan_row();
   if (guard && guard->state == "guarded") {
     ids_kept_ = guard->ids_kept;
     if (state_.progress.copies) {
-      require_not_owned(target_);
-      drop_copied();
+      const ring::VnodeSet here = target_.members();
+      const ring::VnodeSet owned = owned_by_target(here);
+      drop_copied(here.without(owned));
+      if (!owned.empty()) {
+        require_state(target_.leave_all_but(owned), target_, "guarded");
+        throw Stuck("routers give vnodes of the plan to its target " + plan_.to.pnode +
+                    ", which has an unfinished copy of them and refuses writes: " +
+                    owned.to_text() + ". Give them back to " + plan_.from.pnode +
+                    " (moray-router admin remap); then `reshard abort " + plan_.name() +
+                    "` cleans them, as it has cleaned the others");
+      }
     }
     require_state(target_.set_state("'guarded'", "aborted"), target_, "guarded");
   }

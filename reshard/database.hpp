@@ -105,6 +105,12 @@ class Database {
   /// any.
   void make_plan_row(const std::string& state, const std::vector<std::string>& tables,
                      bool may_keep_ids);
+  /// Vnodes that the plan has here by its rows; those that `leave_all_but` has left are not among
+  /// them.
+  ring::VnodeSet members();
+  /// The plan has these vnodes here still, and no others: other plans may have those. In this
+  /// coordinator's epoch; false: it is another's.
+  bool leave_all_but(const ring::VnodeSet& vnodes);
   /// The rings of the cutover, in this coordinator's epoch, while the row is in `state`. False: it
   /// is in another one.
   bool bind(const std::string& state, const std::string& base, const std::string& ring);

@@ -130,6 +130,27 @@ void Database::make_plan_row(const std::string& state, const std::vector<std::st
   owner_->run("ANALYZE moray_router.reshard_vnode");
 }
 
+ring::VnodeSet Database::members() {
+  return vnodes_in(owner_->run(
+      "SELECT vnode FROM moray_router.reshard_vnode WHERE plan = $1::bigint", {number_}));
+}
+
+bool Database::leave_all_but(const ring::VnodeSet& vnodes) {
+  Transaction transaction(*owner_);
+  const bool ours = owner_
+                        ->run(
+                            "SELECT 1 FROM moray_router.reshard_plan WHERE plan = $1::bigint AND "
+                            "epoch = $2::bigint FOR UPDATE",
+                            {number_, std::to_string(epoch_)})
+                        .count() == 1;
+  if (!ours) return false;
+  owner_->run("DELETE FROM moray_router.reshard_vnode WHERE plan = $1::bigint AND vnode NOT IN (" +
+                  vnodes_sql(vnodes) + ")",
+              {number_});
+  transaction.commit();
+  return true;
+}
+
 bool Database::bind(const std::string& state, const std::string& base, const std::string& ring) {
   return owner_
              ->run(

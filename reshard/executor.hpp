@@ -183,7 +183,8 @@ class Executor {
   bool wait_for_caches();
   void count_copied();
   void verify_counts();
-  void drop_copied();
+  ring::VnodeSet owned_by_target(const ring::VnodeSet& vnodes);
+  void drop_copied(const ring::VnodeSet& vnodes);
   void read_serials();
   void advance_sequences();
   void require_budget() const;

@@ -2,7 +2,6 @@
 
 #include <optional>
 #include <stdexcept>
-#include <vector>
 
 #include <nlohmann/json.hpp>
 
@@ -15,35 +14,28 @@
 namespace reshard {
 namespace {
 
-using backends::postgres::Rows;
-
 /// Vnodes that this plan's row at the source decides about: no newer plan there has them.
 ring::VnodeSet fenced_by(Database& source) {
-  const Rows rows = source.owner().run(
+  return vnodes_in(source.owner().run(
       "SELECT v.vnode FROM moray_router.reshard_vnode v WHERE v.plan = $1::bigint AND NOT EXISTS "
       "(SELECT 1 FROM moray_router.reshard_vnode w JOIN moray_router.reshard_plan q ON q.plan = "
       "w.plan WHERE w.vnode = v.vnode AND q.plan > v.plan AND q.state <> 'aborted') ORDER BY 1",
-      {std::to_string(source.number())});
-  std::vector<std::uint32_t> vnodes;
-  for (int i = 0; i < rows.count(); ++i)
-    vnodes.push_back(static_cast<std::uint32_t>(std::stoul(std::string(rows.text(i, 0)))));
-  return ring::VnodeSet::of(std::move(vnodes));
+      {std::to_string(source.number())}));
 }
 
 /// The fence is what stops a router that missed everything. Vnodes that a newer plan has brought
 /// back, or that are forgotten already, have none by this plan.
 void require_routers_left(Database& source) {
-  Plan fenced = source.plan();
-  fenced.vnodes = fenced_by(source);
-  if (fenced.vnodes.empty()) return;
-  for (const Ownership& each : Routers(fenced).ownership(fenced.from.pnode, kRouterLimit)) {
+  const ring::VnodeSet fenced = fenced_by(source);
+  if (fenced.empty()) return;
+  const std::string& pnode = source.side().pnode;
+  for (const Ownership& each : Routers(source.plan()).ownership(pnode, fenced, kRouterLimit)) {
     if (!each.problem.empty())
       throw std::runtime_error("router " + each.router +
                                " does not say which ring it is on: " + each.problem);
     if (!each.none)
       throw std::runtime_error("router " + each.router + " still gives vnodes of the plan to " +
-                               fenced.from.pnode +
-                               ": what is left of the plan stops its writes there");
+                               pnode + ": what is left of the plan stops its writes there");
   }
 }
 

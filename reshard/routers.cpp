@@ -84,6 +84,7 @@ Ownership ownership_from(const RouterAnswer& answer) {
   owned.application = json.value("application", "");
   owned.all = json.value("owned", false);
   owned.none = json.value("none", false);
+  owned.owned = ring::VnodeSet::parse(json.value("ownedVnodes", ""));
   if (json.contains("other"))
     owned.other = "vnode " + json.at("other").at("vnode").dump() + " belongs to " +
                   json.at("other").at("pnode").get<std::string>();
@@ -203,11 +204,11 @@ void Routers::block(std::chrono::milliseconds limit) const {
                       std::to_string(limit.count()) + " ms");
 }
 
-std::vector<Ownership> Routers::ownership(const std::string& pnode,
+std::vector<Ownership> Routers::ownership(const std::string& pnode, const ring::VnodeSet& vnodes,
                                           std::chrono::milliseconds limit) const {
   std::vector<Ownership> all;
   for (const RouterAnswer& answer :
-       tell("ownership", {{"vnodes", plan_.vnodes.to_text()}, {"pnode", pnode}}, limit))
+       tell("ownership", {{"vnodes", vnodes.to_text()}, {"pnode", pnode}}, limit))
     all.push_back(ownership_from(answer));
   return all;
 }

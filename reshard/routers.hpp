@@ -45,6 +45,7 @@ struct Ownership {
   std::uint64_t reads = 0;  ///< under way by a ring in which one of the vnodes is that pnode's
   std::uint64_t older_reads = 0;   ///< under way by any ring but the one in force
   std::uint64_t pnode_vnodes = 0;  ///< that it has in the ring in force
+  ring::VnodeSet owned;            ///< of those asked about, that pnode's
 };
 
 /// The routers of a plan, spoken to by their admin sockets (docs/admin.md), all at once. Any
@@ -85,8 +86,13 @@ class Routers {
                                                    const std::function<void()>& confirm) const;
   /// Who holds the leases of what was prepared here.
   [[nodiscard]] const std::string& holder() const { return holder_; }
-  /// One a router, in the plan's order.
+  /// One a router, in the plan's order. Of all of the plan's vnodes, or of these.
   [[nodiscard]] std::vector<Ownership> ownership(const std::string& pnode,
+                                                 std::chrono::milliseconds limit) const {
+    return ownership(pnode, plan_.vnodes, limit);
+  }
+  [[nodiscard]] std::vector<Ownership> ownership(const std::string& pnode,
+                                                 const ring::VnodeSet& vnodes,
                                                  std::chrono::milliseconds limit) const;
 
  private:

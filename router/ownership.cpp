@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <vector>
 
 #include "router/control/refusal.hpp"
 
@@ -11,10 +12,12 @@ namespace {
 struct InRing {
   std::optional<Ownership::Other> other;
   bool any = false;  // a vnode is the pnode's
+  ring::VnodeSet owned;
 };
 
 InRing look(const ring::Ring& ring, const ring::VnodeSet& vnodes, const std::string& pnode) {
   InRing found;
+  std::vector<std::uint32_t> owned;
   for (const ring::VnodeSet::Range& range : vnodes.ranges())
     for (std::uint64_t vnode = range.first; vnode <= range.last; ++vnode) {
       if (vnode >= ring.vnode_count()) {
@@ -23,10 +26,12 @@ InRing look(const ring::Ring& ring, const ring::VnodeSet& vnodes, const std::str
       }
       const auto owner = ring.pnode_name(ring.owner(static_cast<ring::Vnode>(vnode)));
       if (owner == pnode)
-        found.any = true;
+        owned.push_back(static_cast<std::uint32_t>(vnode));
       else if (!found.other)
         found.other = {static_cast<std::uint32_t>(vnode), std::string(owner)};
     }
+  found.any = !owned.empty();
+  found.owned = ring::VnodeSet::of(std::move(owned));
   return found;
 }
 
@@ -48,6 +53,7 @@ Ownership ownership(const Snapshot& in_force, std::span<const WorkerReads> worke
   const auto take = [&](const InRing& ring) {
     if (!result.other) result.other = ring.other;
     result.none = result.none && !ring.any;
+    result.owned = result.owned.united(ring.owned);
   };
   take(in(in_force));
   if (const auto known_pnode = in_force.ring->pnode_named(pnode))

@@ -32,6 +32,7 @@ struct Ownership {
   std::chrono::milliseconds oldest_read{};  ///< its age; 0 where there is none
   std::size_t older_reads = 0;              ///< under way by any ring but the one in force
   std::size_t pnode_vnodes = 0;             ///< all that the pnode has, by the ring in force
+  ring::VnodeSet owned;  ///< those that were asked about and are the pnode's, by any ring
 
   bool operator==(const Ownership&) const = default;
 };

@@ -19,6 +19,7 @@ void ownership(const AdminActions& actions, const Json& arguments, const Answer&
   Json result{{"digest", published->snapshot->ring->digest()}, {"owned", !found.other}};
   if (found.other) result["other"] = {{"vnode", found.other->vnode}, {"pnode", found.other->pnode}};
   result["none"] = found.none;
+  result["ownedVnodes"] = found.owned.to_text();
   result["reads"] = {{"underWay", found.reads}, {"oldestMs", found.oldest_read.count()}};
   result["olderReads"] = found.older_reads;
   result["pnodeVnodes"] = found.pnode_vnodes;

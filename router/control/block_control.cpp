@@ -148,6 +148,7 @@ void RingControl::unblock(std::optional<ring::VnodeSet> vnodes, Done<UnblockRepo
     gate.refused = gate.refused.without(opened);
     blocked_under_lease_ = blocked_under_lease_.without(opened);
     report.published = set_gate(std::move(gate));
+    if (!awaits_target()) awaited_.reset();  // what is blocked later is another matter
     log_.info("vnodes unblocked", {{"vnodes", report.vnodes}});
     return report;
   });

@@ -11,6 +11,7 @@ namespace router {
 
 void RingControl::require_free(const char* what) const {
   if (auto refusal = pending_.against_change(what, lease_clock())) throw *std::move(refusal);
+  if (auto refusal = against_awaited(what)) throw *std::move(refusal);
 }
 
 /// A pnode that the ring lacks may join it, where the configuration names its shard. With

@@ -156,9 +156,31 @@ void RingControl::plan_decided() {
   await_target();
 }
 
+bool RingControl::awaits_target() const {
+  return awaited_ &&
+         !snapshot().gate->held.united(snapshot().gate->refused).common(awaited_->vnodes).empty();
+}
+
+/// By a ring that is neither the one before the plan nor the one after it, finds leave the moved
+/// rows out of both shards until the target's row is committed: that is when vnodes are unblocked.
+std::optional<Refusal> RingControl::against_awaited(const std::string& what) const {
+  if (!awaits_target()) return std::nullopt;
+  return Refusal("prepared", what + ": plan " + awaited_->plan +
+                                 " has just moved vnodes, which are blocked until \"" +
+                                 awaited_->to + "\" takes writes to them");
+}
+
+/// Its coordinator unblocks them, long before this, if it lives.
+void RingControl::await_later() {
+  await_timer_.expires_after(kOpenEach);
+  await_timer_.async_wait([this](const boost::system::error_code& error) {
+    if (!error) await_target();
+  });
+}
+
 void RingControl::await_target() {
   if (!awaited_ || asking_target_) return;
-  if (snapshot().gate->held.united(snapshot().gate->refused).common(awaited_->vnodes).empty()) {
+  if (!awaits_target()) {
     awaited_.reset();
     return;
   }
@@ -190,6 +212,7 @@ void RingControl::open_vnodes(const ring::VnodeSet& vnodes, const char* why) {
   gate.refused = gate.refused.without(blocked);
   blocked_under_lease_ = blocked_under_lease_.without(blocked);
   set_gate(std::move(gate));
+  if (!awaits_target()) awaited_.reset();
   log_.warn("vnodes unblocked without their coordinator",
             {{"vnodes", blocked.size()}, {"reason", why}});
 }

@@ -81,6 +81,8 @@ void RingControl::prepare_ring(PrepareRequest request, Done<PreparedRing> done) 
 RingControl::WantedRing RingControl::check_prepare(const PrepareRequest& request) const {
   if (auto refusal = pending_.against_prepare(request.holder, lease_clock()))
     throw *std::move(refusal);
+  if (!awaited_ || Holder::parse(awaited_->token).token != Holder::parse(request.holder).token)
+    if (auto refusal = against_awaited("prepare")) throw *std::move(refusal);
   checked(request.lease);
   static_cast<void>(store("prepare"));
   if (!request.from.empty()) {
@@ -223,8 +225,10 @@ void RingControl::activate(std::string token, std::string expect_digest, Done<Ri
     const RingChange change = put_in_force(std::move(prepared), staged_->moved);
     boost::asio::post(loop_, [this] { tidy_store(); });  // nobody waits for that
     staged_.reset();
+    if (pending_.ring()->of_plan()) awaited_ = pending_.ring();
     pending_.end();
     blocked_under_lease_ = {};  // they stay blocked, as any other
+    if (awaits_target()) await_later();
     update_status([](ControlStatus& status) { status.prepared.reset(); });
     return change;
   });

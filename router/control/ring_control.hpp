@@ -128,6 +128,9 @@ class RingControl {
   void plan_decided();
   void follow_again(std::chrono::milliseconds pause);
   void await_target();
+  void await_later();
+  [[nodiscard]] bool awaits_target() const;
+  [[nodiscard]] std::optional<Refusal> against_awaited(const std::string& what) const;
   void open_vnodes(const ring::VnodeSet& vnodes, const char* why);
   [[nodiscard]] PlanQuestion question(const PendingRing& ring, const std::string& pnode) const;
   PreparedRing prepared_ring() const;
@@ -151,7 +154,7 @@ class RingControl {
   Pending pending_;
   std::optional<Staged> staged_;          // exactly while pending_.staged()
   ring::VnodeSet blocked_under_lease_;    // by `block` with the lease's token
-  std::optional<PendingRing> awaited_;    // in force by its row alone: its target opens its vnodes
+  std::optional<PendingRing> awaited_;    // in force, and blocked until its target takes writes
   std::optional<PlanStanding> standing_;  // of the pending ring's plan, as read last
   bool asked_early_ = false;              // the row, before this lease's end
   bool started_ = false;                  // workers serve

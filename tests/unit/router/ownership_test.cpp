@@ -35,6 +35,7 @@ TEST_CASE("ownership: whose vnodes are, and the first that is another's") {
     auto found =
         ownership(*before, std::span(&worker, 1), ring::VnodeSet::parse(vnodes), pnode, kNow);
     found.pnode_vnodes = 0;
+    found.owned = {};
     return found;
   };
   CHECK(of("0,2,4", kFirst) == Ownership{std::nullopt, false, 0, {}});
@@ -51,6 +52,9 @@ TEST_CASE("ownership: a worker that plans by an older ring still counts") {
   CHECK(found.other == Ownership::Other{0, kFirst});
   CHECK_FALSE(found.none);
   CHECK_FALSE(ownership(*after, workers, ring::VnodeSet::parse("0-3"), kFirst, kNow).none);
+  CHECK(ownership(*after, workers, ring::VnodeSet::parse("0-3"), kFirst, kNow).owned.to_text() ==
+        "0,2");
+  CHECK(found.owned.to_text() == "0-3");
 }
 
 TEST_CASE("ownership: reads by rings in which a vnode is the pnode's, and the oldest's age") {
