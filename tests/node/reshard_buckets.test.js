@@ -65,19 +65,21 @@ test('during a plan a change of buckets is refused at all shards, and done at al
   await own.settled();
 });
 
-test('a plan that has its row at the target alone refuses changes everywhere, too', async () => {
-  const {key, plan} = await begun(902);
-  const {system} = own;
-  // The target's row is made first; the source's waits.
-  const held = await system.transaction(0, `SELECT ${PLANS}`);
+test('a plan that is aborted, and left at its target, refuses changes everywhere until that is cleaned', async () => {
+  const {key, plan} = await begun(902, '--gate', 'cutover');
+  const {system, clusters} = own;
   const running = system.reshard('run', plan);
-  await system.quiet(() => /guarded/.test(system.sqlOrError(1, 'SELECT state FROM moray_router.reshard_plan')));
+  await system.waits(plan, /gate cutover/, running);
   await system.killed(running);
-  await held.end('COMMIT');
+  await own.ledger.stop();
+  clusters[1].kill();
+  await system.reshardTo(7, 'abort', plan);
+  clusters[1].launch();
+  await system.quiet(() => system.healthy());
   await refusedEverywhere(plan, key);
   await system.reshardTo(7, 'abort', plan);
   await create('fresh');
-  await own.settled();
+  assert.deepStrictEqual(has('fresh'), [true, true, true]);
 });
 
 test('a plan that begins between the two steps of a change waits for it, and moves what it made', async () => {
@@ -95,6 +97,8 @@ test('a plan that begins between the two steps of a change waits for it, and mov
   assert.deepStrictEqual(has('fresh'), [true, true, true]);
   await system.until(plan, 'soak', running);
   assert.strictEqual(system.sql(1, "SELECT count(*) FROM pg_trigger WHERE tgrelid = 'fresh'::regclass AND tgname = 'zzzz_moray_router_reshard'"), '1');
+  await system.reshardTo(0, 'finalize', plan);
+  assert.strictEqual((await system.ended(running)).code, 0, running.err);
   await own.settled();
   assert.deepStrictEqual(rowsNotOwned(system), []);
 });
