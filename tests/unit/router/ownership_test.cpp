@@ -35,12 +35,20 @@ TEST_CASE("ownership: whose vnodes are, and the first that is another's") {
     auto found =
         ownership(*before, std::span(&worker, 1), ring::VnodeSet::parse(vnodes), pnode, kNow);
     found.pnode_vnodes = 0;
-    found.owned = {};
     return found;
   };
-  CHECK(of("0,2,4", kFirst) == Ownership{std::nullopt, false, 0, {}});
-  CHECK(of("0,2,3,5", kFirst) == Ownership{Ownership::Other{3, kSecond}, false, 0, {}});
-  CHECK(of("1,3", kFirst) == Ownership{Ownership::Other{1, kSecond}, true, 0, {}});
+  const auto owned = [](const char* vnodes, std::optional<Ownership::Other> other) {
+    Ownership expected;
+    expected.other = std::move(other);
+    expected.owned = ring::VnodeSet::parse(vnodes);
+    expected.none = false;
+    return expected;
+  };
+  CHECK(of("0,2,4", kFirst) == owned("0,2,4", std::nullopt));
+  CHECK(of("0,2,3,5", kFirst) == owned("0,2", Ownership::Other{3, kSecond}));
+  CHECK(of("1,3", kFirst).other == Ownership::Other{1, kSecond});
+  CHECK(of("1,3", kFirst).none);
+  CHECK(of("1,3", kFirst).owned.empty());
   CHECK(of("1,3", "tcp://3.moray.lab:2020").none);
   CHECK_THROWS_AS(of("60-64", kFirst), Refusal);
 }
