@@ -100,7 +100,7 @@ class Lane {
       const running = this.system.reshard('run', plan, '--take-over');
       let ended = false;
       running.done.then(() => { ended = true; });
-      while (!ended && (await this.system.status(plan)).act !== 'soak') await pause(50);
+      while (!ended && (await this.system.status(plan)).act !== 'soak') await pause(200);
       if (!ended) return running;
       this.note(await running.done);
     }

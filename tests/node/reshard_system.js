@@ -199,11 +199,12 @@ class System {
     if (!what.test(waitsFor || '')) assert.fail(`plan ${number} waits for ${waitsFor}, not ${what}: ${running.err}`);
   }
 
-  /** Until that is so. */
+  /** Until that is so. What takes long to look at is looked at seldom, since that takes from what is waited for. */
   async quiet(check, limit = 60000) {
     for (const begun = Date.now(); Date.now() - begun < limit;) {
+      const asked = Date.now();
       if (await check()) return;
-      await pause(20);
+      await pause(Math.min(Math.max(3 * (Date.now() - asked), 20), 500));
     }
     assert.fail('waited in vain for ' + check);
   }
