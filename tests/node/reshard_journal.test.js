@@ -119,7 +119,7 @@ test('a coordinator that was replaced removes no ask, and shows nothing over its
   const plan = await system.plan('--vnodes', '0-31', '--soak', '600');
   const older = system.reshard('run', plan, '--stop-before', 'finalize');
   await system.until(plan, 'soak', older);
-  await system.reshardTo(0, 'finalize', plan);
+  await system.reshard('finalize', plan, '--wait', '0').done;
   await system.stands(older);
   const newer = await system.standing(plan, 'finalize', 'run', '--take-over');
   const {writer} = status(plan);
@@ -128,7 +128,7 @@ test('a coordinator that was replaced removes no ask, and shows nothing over its
   assert.ok(fs.existsSync(path.join(system.state, plan, 'finalize')));
   assert.strictEqual(status(plan).writer, writer);
   // Nor does one that can't become the coordinator.
-  await system.reshardTo(0, 'pause', plan);
+  await system.reshardTo(9, 'pause', plan, '--wait', '0');
   assert.strictEqual((await system.ended(system.reshard('run', plan))).code, 8);
   assert.ok(fs.existsSync(path.join(system.state, plan, 'pause')));
   assert.strictEqual(status(plan).writer, writer);
