@@ -4,7 +4,6 @@
 #include <memory>
 
 #include "backends/postgres/session.hpp"
-#include "reshard/schema.hpp"
 #include "reshard/transaction.hpp"
 
 namespace reshard {
@@ -12,6 +11,8 @@ namespace {
 
 using backends::postgres::Session;
 
+/// With 0. Not the lock of plans' rows: a number does not wait for changes of buckets.
+constexpr int kNumbersLock = 0x6d72776e;
 constexpr const char* kApplication = "moray-router reshard plan";
 /// Not in the schema that `forget` drops: a plan of another directory may have a number, and no row
 /// yet.
@@ -54,7 +55,7 @@ std::uint64_t take_plan_number(const std::vector<Side>& sides, std::uint64_t abo
     sessions.push_back(std::make_unique<Session>(side.url, kApplication));
     transactions.push_back(std::make_unique<Transaction>(
         *sessions.back(), "BEGIN; SET LOCAL lock_timeout = '5s'; SELECT pg_advisory_xact_lock(" +
-                              std::to_string(kCoordinatorLock) + ", 0)"));
+                              std::to_string(kNumbersLock) + ", 0)"));
     above = std::max(above, given(*sessions.back()));
   }
   const std::string number = std::to_string(above + 1);
