@@ -55,7 +55,7 @@ test('ownership: all, some or none of the vnodes', async () => {
   const {ring} = await result('status');
   const all = await ownership('0-49', PNODES[2]);
   assert.match(all.application, new RegExp(`^moray-router .*:${router.child.pid}$`));
-  assert.deepStrictEqual({...all, application: ''}, {digest: ring.digest, owned: true, none: false, reads: {underWay: 0, oldestMs: 0}, olderReads: 0, pnodeVnodes: all.pnodeVnodes, application: ''});
+  assert.deepStrictEqual({...all, application: ''}, {digest: ring.digest, owned: true, ownedVnodes: '0-49', none: false, reads: {underWay: 0, oldestMs: 0}, olderReads: 0, pnodeVnodes: all.pnodeVnodes, application: ''});
   assert.ok(all.pnodeVnodes >= 50, String(all.pnodeVnodes));
   await result('remap', '--vnodes', '7', '--pnode', PNODES[0]);
   const some = await ownership('0-49', PNODES[2]);

@@ -283,7 +283,10 @@ World::Answered World::verify(Task& task) {
     const Slot &a = from.slot(key), &b = to.slot(key);
     const bool seen =
         b.present && (hold(Rule::vnode_by_key_at_target) || b.stored == vnode_of(key));
-    if (a.present == seen && (!seen || (a.last == b.last && a.unique == b.unique))) continue;
+    if (a.present == seen && (!seen || (a.last == b.last && a.unique == b.unique))) {
+      if (!a.present && !b.present) to.slot(key).last = a.last;  // two absences are one
+      continue;
+    }
     const bool named = std::any_of(
         from.now.log.begin(), from.now.log.end(),
         [&](const LogEntry& entry) { return entry.key == key && takes(task, from, entry); });
