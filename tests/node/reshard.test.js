@@ -349,8 +349,9 @@ test('transactions that are held: on a vnode that moves the plan waits for them,
   running.done.then((end) => { code = end.code; });
   await system.stands(running);
   running.child.kill('SIGCONT');
+  await system.until(plan, 'wait_armed', running);
   await pause(1000);
-  assert.deepStrictEqual([(await system.status(plan)).act, code], ['arm', null]);  // it waits for the first
+  assert.deepStrictEqual([(await system.status(plan)).act, code], ['wait_armed', null]);  // it waits for the first
   assert.strictEqual(await first.commit(), 0);
   assert.strictEqual((await running.done).code, 0, running.err);                   // and not for the second
   assert.strictEqual(await second.commit(), 0);
