@@ -110,11 +110,12 @@ void Database::make_plan_row(const std::string& state, const std::vector<std::st
     if (!ids_kept) break;
     ids_kept = owner_->run("SELECT 1 FROM " + table + " LIMIT 1").count() == 0;
   }
+  // The reverse stream of a plan that soaks brings rows to its source, too.
   if (ids_kept)
     ids_kept = owner_
                    ->run(
                        "SELECT 1 FROM moray_router.reshard_plan WHERE plan <> $1::bigint AND "
-                       "role = 'target' AND state <> 'aborted' LIMIT 1",
+                       "state <> 'aborted' AND (role = 'target' OR state <> 'done') LIMIT 1",
                        {number_})
                    .count() == 0;
   owner_->run(

@@ -106,8 +106,9 @@ World::Answered World::make_schema(Task& task) {
       made.state = State::guarded;
       // Decided under the lock; by what was seen when the plan was made, two may think so.
       const bool others = std::any_of(
-          database.now.plans.begin(), database.now.plans.end(),
-          [&](const PlanRow& each) { return !each.source && each.state != State::aborted; });
+          database.now.plans.begin(), database.now.plans.end(), [&](const PlanRow& each) {
+            return each.state != State::aborted && (!each.source || each.state != State::done);
+          });
       const bool owns = hold(Rule::ids_kept_where_nothing_is_owned) &&
                         (router_gives(static_cast<Vnodes>(0xff), plan.to()) ||
                          std::any_of(routers_.begin(), routers_.end(), [&](const Router& router) {
