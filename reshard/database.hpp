@@ -153,7 +153,8 @@ class Database {
   /// Who holds a lock that a process of this server waits for, asked over another session, which
   /// must answer within a second; for people. Empty: nobody.
   static std::string blocker_of(int process, backends::postgres::Session& over);
-  /// Log entries of this plan's vnodes go, whichever plan wrote them. Asynchronous.
+  /// Log entries of this plan's vnodes go, but for those of newer plans that are not aborted.
+  /// Asynchronous.
   void drop_log();
   /// Plans of these vnodes whose logs and locks are this plan's affair: the older ones, and this.
   const std::vector<std::uint64_t>& plans();

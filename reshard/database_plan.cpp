@@ -282,11 +282,13 @@ Database::LogSize Database::log_size() {
   return {std::stoull(text(rows, 0, 0)), std::stoull(text(rows, 0, 1))};
 }
 
+/// A plan that is over lets others have its vnodes, whose entries stay: this may come late.
 void Database::drop_log() {
   Transaction transaction(*owner_, "BEGIN; SET LOCAL synchronous_commit = off");
   owner_->run(
       "DELETE FROM moray_router.reshard_log l USING moray_router.reshard_vnode v WHERE v.plan = "
-      "$1::bigint AND v.vnode = l.vnode",
+      "$1::bigint AND v.vnode = l.vnode AND NOT EXISTS (SELECT 1 FROM moray_router.reshard_plan q "
+      "WHERE q.plan = l.plan AND q.plan > $1::bigint AND q.state <> 'aborted')",
       {number_});
   transaction.commit();
 }

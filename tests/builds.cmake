@@ -9,10 +9,11 @@ set(tests_of_release
   integration_kill integration_ring_kill
   node_dev node_failover node_latency node_reshard_asks node_reshard_bench node_reshard_buckets
   node_reshard_chains node_reshard_crash node_reshard_edits node_reshard_ends
-  node_reshard_failovers node_reshard_faults node_reshard_forget node_reshard_gates
-  node_reshard_hooks node_reshard_journal node_reshard_leftovers node_reshard_log
-  node_reshard_plans node_reshard_pump node_reshard_reads node_reshard_rehearsal node_reshard_soak
-  node_reshard_status node_reshard_syncs node_reshard_tables node_reshard_upgrade
+  node_reshard_failovers node_reshard_faults node_reshard_finalize node_reshard_forget
+  node_reshard_gates node_reshard_hooks node_reshard_journal node_reshard_leftovers
+  node_reshard_log node_reshard_plans node_reshard_pump node_reshard_reads node_reshard_rehearsal
+  node_reshard_soak node_reshard_status node_reshard_syncs node_reshard_tables
+  node_reshard_upgrade
   node_serving_lease node_slow_reader
   replay_failures
   sim_reshard smf tidy

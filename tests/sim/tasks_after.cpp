@@ -60,7 +60,11 @@ World::Answered World::finalize(Task& task) {
   }
   if (hold(Rule::pump_filters_vnodes) && !to.barrier_open(plan.number) && ++task.waited < 100)
     return std::nullopt;
-  to.now.log.erase_if([&](const LogEntry& entry) { return takes(task, to, entry); });
+  to.now.log.erase_if([&](const LogEntry& entry) {
+    const PlanRow* newer = entry.plan > plan.number ? to.plan(entry.plan) : nullptr;
+    const bool others = newer != nullptr && newer->state != State::aborted;
+    return takes(task, to, entry) && !(others && hold(Rule::pump_filters_vnodes));
+  });
   to.committed();
   return Outcome::done;
 }
