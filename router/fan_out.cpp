@@ -174,10 +174,7 @@ void FanOut::add_error(const Leg& leg, fast::Error error) {
 void FanOut::leg_done(Leg& leg) {
   leg.ticket_.reset();
   context_.leases.end(leg.lease_);
-  if (asking_) {
-    take_back();
-    return finish();
-  }
+  if (asking_) return leg_refused(leg);
   --pending_;
   if (pending_ == 0 && !starting_) {
     finish();

@@ -66,6 +66,7 @@ class FanOut final : public Exchange {
   [[nodiscard]] bool takes_two_steps() const;
   void ask_next();
   void leg_ready();
+  void leg_refused(const Leg& leg);
   void take_back();
   [[nodiscard]] backends::Shard& shard_of(const Leg& leg) const;
   [[nodiscard]] std::string pending_pnodes() const;

@@ -17,23 +17,33 @@ bool FanOut::takes_two_steps() const {
                      [this](const auto& leg) { return shard_of(*leg).takes_two_steps(); });
 }
 
-/// The next shard's first step; after the last, the second step of all.
+/// The next shard's first step; after the last, the second step of all, or of none where one has
+/// refused: then, too, all are asked, since clients are told each shard's reason.
 void FanOut::ask_next() {
   const std::string_view pieces[] = {retained_};
   backends::Request request;
   request.pieces = pieces;
-  while (asked_ < legs_.size() && !shard_of(*legs_[asked_]).takes_two_steps()) ++asked_;
-  if (asked_ == legs_.size()) {
-    asking_ = false;
-    return send(request);
+  for (; asked_ < legs_.size(); ++asked_) {
+    Leg& leg = *legs_[asked_];
+    if (shard_of(leg).takes_two_steps() && submit(leg, request).ticket) return;
   }
-  if (submit(*legs_[asked_], request).ticket) return;
-  take_back();
-  finish();
+  if (!errors_.empty()) {
+    take_back();
+    return finish();
+  }
+  asking_ = false;
+  send(request);
 }
 
 void FanOut::leg_ready() {
   if (!asking_) return;
+  ++asked_;
+  ask_next();
+}
+
+/// It has refused; or it was ready, and has lost its connection since, while another is asked.
+void FanOut::leg_refused(const Leg& leg) {
+  if (&leg != legs_[asked_].get()) return;
   ++asked_;
   ask_next();
 }
