@@ -26,6 +26,15 @@ function freePort() {
   });
 }
 
+/** To a server's process, which may have ended since it was listed. */
+function signal(pid, name) {
+  try {
+    process.kill(pid, name);
+  } catch (error) {
+    if (error.code !== 'ESRCH') throw error;
+  }
+}
+
 const settings = "-c listen_addresses=127.0.0.1 -c unix_socket_directories='' -c fsync=off -c full_page_writes=off";
 
 class PostgresCluster {
@@ -92,10 +101,10 @@ class PostgresCluster {
   /** As a machine that hangs: connections stay, and nothing answers. */
   freeze() {
     this.frozen = this.processes();
-    for (const pid of this.frozen) process.kill(pid, 'SIGSTOP');
+    for (const pid of this.frozen) signal(pid, 'SIGSTOP');
   }
   thaw() {
-    for (const pid of this.frozen || []) process.kill(pid, 'SIGCONT');
+    for (const pid of this.frozen || []) signal(pid, 'SIGCONT');
     this.frozen = null;
   }
   /** Whatever a test has done to it, it serves again. */
