@@ -41,7 +41,7 @@ bool Executor::measure_log(Database& side) {
 /// `finalize`: the trigger logs nothing from then on, and refuses nothing, so that no write waits
 /// or fails; finds by the ring before the cutover go on leaving its rows out; and what writers
 /// under way will still log is nobody's. The old owner keeps its fence and its rows until the soak
-/// is over, since neither depends on that row. The row comes first: a coordinator that ends behind
+/// is over, since neither depends on that row. The row comes first: a coordinator that ends after
 /// it leaves one that says so.
 void Executor::bound_log() {
   if (!measure_log(target_)) return;

@@ -2,6 +2,7 @@
 // `moray-router admin` as tests call it.
 const assert = require('node:assert');
 const {execFile} = require('child_process');
+const net = require('net');
 
 /** Functions for the router whose admin socket `socket()` names. */
 function adminOf(socket) {
@@ -27,4 +28,19 @@ function adminOf(socket) {
   return {admin, result, refusal};
 }
 
-module.exports = {adminOf};
+/** Without a program: `line(command, arguments)` sends one to that socket, and resolves with the line that comes back. */
+function lineOf(socket) {
+  return (command, args = {}) => new Promise((resolve, reject) => {
+    const connection = net.connect(socket(), () => connection.write(JSON.stringify({v: 1, command, arguments: args}) + '\n'));
+    let text = '';
+    connection.on('data', (data) => {
+      text += data;
+      if (!text.endsWith('\n')) return;
+      connection.destroy();
+      resolve(JSON.parse(text));
+    });
+    connection.on('error', reject);
+  });
+}
+
+module.exports = {adminOf, lineOf};

@@ -4,9 +4,9 @@ const assert = require('node:assert');
 const {afterEach, beforeEach, test} = require('node:test');
 const {execFileSync} = require('child_process');
 const fs = require('fs');
-const net = require('net');
 const path = require('path');
 
+const {lineOf} = require('./admin_client');
 const {RouterProcess, temporaryDirectory, unpackRing} = require('./router_process');
 
 const PNODES = [1, 2, 3].map((i) => `tcp://${i}.moray.example.com:2020`);
@@ -39,20 +39,7 @@ afterEach(async () => {
   assert.strictEqual(code, 0, router.errors);
 });
 
-/** A line to the admin socket, and the line that comes back. */
-function line(command, args = {}) {
-  return new Promise((resolve, reject) => {
-    const socket = net.connect(path.join(router.directory, 'admin.sock'), () => socket.write(JSON.stringify({v: 1, command, arguments: args}) + '\n'));
-    let text = '';
-    socket.on('data', (data) => {
-      text += data;
-      if (!text.endsWith('\n')) return;
-      socket.destroy();
-      resolve(JSON.parse(text));
-    });
-    socket.on('error', reject);
-  });
-}
+const line = lineOf(() => path.join(router.directory, 'admin.sock'));
 async function result(command, args) {
   const answer = await line(command, args);
   assert.ok(answer.ok, JSON.stringify(answer));

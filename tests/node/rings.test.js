@@ -5,11 +5,10 @@ const {afterEach, beforeEach, test} = require('node:test');
 const bunyan = require('bunyan');
 const {execFileSync} = require('child_process');
 const fs = require('fs');
-const net = require('net');
 const moray = require('moray');
 const path = require('path');
 
-const {adminOf} = require('./admin_client');
+const {adminOf, lineOf} = require('./admin_client');
 const {RouterProcess, temporaryDirectory, unpackRing} = require('./router_process');
 
 const PNODES = [1, 2, 3].map((i) => `tcp://${i}.moray.example.com:2020`);
@@ -224,20 +223,7 @@ test('rings swapped under load: every write is where the ring said, and no clien
   assert.strictEqual((await result('rings')).length, 20);
 });
 
-/** A line to the admin socket, and the line that comes back. */
-function line(command, args) {
-  return new Promise((resolve, reject) => {
-    const socket = net.connect(path.join(router.directory, 'admin.sock'), () => socket.write(JSON.stringify({v: 1, command, arguments: args}) + '\n'));
-    let text = '';
-    socket.on('data', (data) => {
-      text += data;
-      if (!text.endsWith('\n')) return;
-      socket.destroy();
-      resolve(JSON.parse(text));
-    });
-    socket.on('error', reject);
-  });
-}
+const line = lineOf(() => path.join(router.directory, 'admin.sock'));
 
 test('prepare names the ring that it begins from; its holder alone may prepare again', async () => {
   await start(store);

@@ -4,9 +4,9 @@ const assert = require('node:assert');
 const {after, afterEach, before, beforeEach, test} = require('node:test');
 const {execFile, execFileSync} = require('child_process');
 const fs = require('fs');
-const net = require('net');
 const path = require('path');
 
+const {lineOf} = require('./admin_client');
 const {PostgresCluster} = require('./postgres_cluster');
 const {PNODES, System, pause} = require('./reshard_system');
 
@@ -43,19 +43,7 @@ function find(token) {
     found.on('end', () => resolve(rows));
   });
 }
-function line(command, args = {}) {
-  return new Promise((resolve, reject) => {
-    const socket = net.connect(path.join(system.router.directory, 'admin.sock'), () => socket.write(JSON.stringify({v: 1, command, arguments: args}) + '\n'));
-    let text = '';
-    socket.on('data', (data) => {
-      text += data;
-      if (!text.endsWith('\n')) return;
-      socket.destroy();
-      resolve(JSON.parse(text));
-    });
-    socket.on('error', reject);
-  });
-}
+const line = lineOf(() => path.join(system.router.directory, 'admin.sock'));
 async function result(command, args) {
   const answer = await line(command, args);
   assert.ok(answer.ok, JSON.stringify(answer));
