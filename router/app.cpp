@@ -26,7 +26,7 @@ namespace router {
 namespace {
 
 // A worker that does not answer main within this is named, not waited for.
-constexpr std::chrono::seconds kWorkerAnswer{1};
+constexpr std::chrono::seconds kStatusAnswer{1};
 
 }  // namespace
 
@@ -166,7 +166,7 @@ std::vector<Answer> App::Parts::ask_workers(void (Worker::*question)(std::functi
     answers.push_back(promise->get_future());
     (*worker.*question)([promise](Answer answer) { promise->set_value(std::move(answer)); });
   }
-  const auto until = std::chrono::steady_clock::now() + kWorkerAnswer;
+  const auto until = std::chrono::steady_clock::now() + kStatusAnswer;
   std::vector<Answer> states;
   for (auto& answer : answers)
     if (answer.wait_until(until) == std::future_status::ready) states.push_back(answer.get());

@@ -3,7 +3,7 @@
 namespace router::errors {
 namespace {
 
-std::string quoted(std::string_view text) {
+std::string json_quoted(std::string_view text) {
   std::string out;
   fast::append_json_string(out, text);
   return out;
@@ -43,10 +43,11 @@ void append_child(std::string& out, const ShardError& child) {
   std::string info = child.error.info;
   if (info.size() < 2 || info.front() != '{') info = "{}";
   const bool bare = info == "{}";
-  info.insert(info.size() - 1, std::string(bare ? "" : ",") + "\"pnode\":" + quoted(child.pnode));
+  info.insert(info.size() - 1,
+              std::string(bare ? "" : ",") + "\"pnode\":" + json_quoted(child.pnode));
 
-  const std::string message = quoted(child.error.message);
-  out += "{\"name\":" + quoted(child.error.name) + ",\"jse_shortmsg\":" + message +
+  const std::string message = json_quoted(child.error.message);
+  out += "{\"name\":" + json_quoted(child.error.name) + ",\"jse_shortmsg\":" + message +
          ",\"jse_info\":" + info + ",\"message\":" + message +
          ",\"context\":" + child.error.context;
   if (!child.error.ase_errors.empty()) out += ",\"ase_errors\":" + child.error.ase_errors;
@@ -56,7 +57,7 @@ void append_child(std::string& out, const ShardError& child) {
 }  // namespace
 
 fast::Error unsupported_method(std::string_view name, std::uint32_t message_id) {
-  const std::string text = quoted(name);
+  const std::string text = json_quoted(name);
   return make("FastError", "unsupported RPC method: \"" + std::string(name) + "\"",
               "{\"fastReason\":\"bad_method\",\"rpcMethod\":" + text +
                   ",\"rpcMsgid\":" + std::to_string(message_id) + "}");
@@ -123,7 +124,7 @@ fast::Error deadline(std::chrono::milliseconds limit, std::string_view pnode, st
                      std::chrono::milliseconds elapsed) {
   return make("TimeoutError",
               "request deadline of " + std::to_string(limit.count()) + " ms exceeded",
-              "{\"pnode\":" + quoted(pnode) + ",\"rpcMethod\":" + quoted(rpc) +
+              "{\"pnode\":" + json_quoted(pnode) + ",\"rpcMethod\":" + json_quoted(rpc) +
                   ",\"elapsedMs\":" + std::to_string(elapsed.count()) + "}");
 }
 

@@ -15,33 +15,29 @@ constexpr int kBacklog = 1024;
 // After an accept failed for want of descriptors: trying again at once would spin.
 constexpr std::chrono::milliseconds kPause{100};
 
-tcp::acceptor bind(boost::asio::io_context& loop, const std::string& host, std::uint16_t port) {
-  const tcp::endpoint endpoint(boost::asio::ip::make_address(host), port);
-  tcp::acceptor acceptor(loop);
-  acceptor.open(endpoint.protocol());
-  acceptor.set_option(tcp::acceptor::reuse_address(true));
-  if (endpoint.address().is_v6())
-    acceptor.set_option(boost::asio::ip::v6_only(!endpoint.address().is_unspecified()));
-  acceptor.bind(endpoint);
-  acceptor.listen(kBacklog);
-  return acceptor;
-}
+}  // namespace
 
-tcp::acceptor bind_or_explain(boost::asio::io_context& loop, const std::string& host,
-                              std::uint16_t port) {
+tcp::acceptor listening(boost::asio::io_context& loop, const std::string& host,
+                        std::uint16_t port) {
   try {
-    return bind(loop, host, port);
+    const tcp::endpoint endpoint(boost::asio::ip::make_address(host), port);
+    tcp::acceptor acceptor(loop);
+    acceptor.open(endpoint.protocol());
+    acceptor.set_option(tcp::acceptor::reuse_address(true));
+    if (endpoint.address().is_v6())
+      acceptor.set_option(boost::asio::ip::v6_only(!endpoint.address().is_unspecified()));
+    acceptor.bind(endpoint);
+    acceptor.listen(kBacklog);
+    return acceptor;
   } catch (const boost::system::system_error& error) {
     throw std::runtime_error("cannot listen on " + host + " port " + std::to_string(port) + ": " +
                              error.code().message());
   }
 }
 
-}  // namespace
-
 Listener::Listener(boost::asio::io_context& loop, const std::string& host, std::uint16_t port,
                    Hand hand, std::function<bool()> may_accept, Log& log)
-    : acceptor_(bind_or_explain(loop, host, port)), pause_timer_(loop),
+    : acceptor_(listening(loop, host, port)), pause_timer_(loop),
       port_(acceptor_.local_endpoint().port()), hand_(std::move(hand)),
       may_accept_(std::move(may_accept)), log_(log) {}
 

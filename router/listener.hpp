@@ -12,6 +12,11 @@ namespace router {
 
 class Log;
 
+/// A socket that is bound and listens. `port` 0: the system chooses. `::` listens on IPv4 too.
+/// Throws std::runtime_error naming the address when that fails.
+boost::asio::ip::tcp::acceptor listening(boost::asio::io_context& loop, const std::string& host,
+                                         std::uint16_t port);
+
 /// Accepts clients and hands their sockets out. One acceptor serves all workers, since not every
 /// system balances SO_REUSEPORT. Lives on the main thread's loop.
 class Listener {
@@ -19,9 +24,8 @@ class Listener {
   /// Takes over an accepted socket (native handle).
   using Hand = std::function<void(boost::asio::ip::tcp protocol, int socket)>;
 
-  /// Binds and listens; throws std::runtime_error naming the address when that fails.
-  /// `port` 0: the system chooses. `::` listens on IPv4 too. `may_accept`: asked before each
-  /// accept; while false the system's backlog holds newcomers.
+  /// `host`, `port`: as of `listening`, which throws. `may_accept`: asked before each accept; while
+  /// false the system's backlog holds newcomers.
   Listener(boost::asio::io_context& loop, const std::string& host, std::uint16_t port, Hand hand,
            std::function<bool()> may_accept, Log& log);
 

@@ -37,12 +37,6 @@ class DescriptorSink final : public spdlog::sinks::base_sink<std::mutex> {
   int descriptor_;
 };
 
-std::string host_name() {
-  char name[256] = "unknown";
-  gethostname(name, sizeof name - 1);
-  return name;
-}
-
 /// ISO 8601 in UTC with milliseconds.
 std::string timestamp() {
   using namespace std::chrono;
@@ -73,6 +67,12 @@ void append_member(std::string& line, std::string_view name, const LogValue& val
 }
 
 }  // namespace
+
+std::string host_name() {
+  char name[256] = "unknown";
+  gethostname(name, sizeof name - 1);
+  return name;
+}
 
 LogLevel log_level_named(std::string_view name) {
   if (name == "trace") return LogLevel::trace;

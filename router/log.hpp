@@ -11,6 +11,9 @@
 
 namespace router {
 
+/// This system's, as logs and pages show it; `unknown` where it can't be told.
+std::string host_name();
+
 /// A field of a log line.
 using LogValue = std::variant<std::string, std::int64_t, double, bool>;
 struct LogField {

@@ -28,12 +28,6 @@ std::string iso_time(std::chrono::system_clock::time_point when) {
   return whole;
 }
 
-std::string host_name() {
-  char name[256] = "unknown";
-  gethostname(name, sizeof name - 1);
-  return name;
-}
-
 /// Resident bytes, where the system tells.
 std::uint64_t resident_bytes() {
   std::ifstream statm("/proc/self/statm");

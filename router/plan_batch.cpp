@@ -10,7 +10,7 @@
 namespace router {
 namespace {
 
-Reject reject(fast::Error error) { return Reject{std::move(error)}; }
+Reject rejected(fast::Error error) { return Reject{std::move(error)}; }
 
 std::string element_name(std::size_t index) { return "requests[" + std::to_string(index) + "]"; }
 
@@ -79,12 +79,12 @@ std::string_view transformed_key(json::Value request, std::string& bucket, std::
 Decision plan_batch(std::string_view payload, json::Value requests, const Snapshot& snapshot,
                     PlanScratch& scratch) {
   if (requests.empty())
-    return reject(errors::invocation(
+    return rejected(errors::invocation(
         "batch expects \"requests\" (args[0]) to be an array with at least one request but "
         "received an empty array"));
   std::size_t index = 0;
   for (const json::Value request : requests.elements())
-    if (auto error = check_request(request, index++, scratch.other)) return reject(*error);
+    if (auto error = check_request(request, index++, scratch.other)) return rejected(*error);
 
   bool first = true;
   for (const json::Value request : requests.elements()) {
@@ -93,15 +93,15 @@ Decision plan_batch(std::string_view payload, json::Value requests, const Snapsh
       scratch.first_key.assign(key);
       first = false;
     } else if (key != scratch.first_key) {
-      return reject(errors::plain("all requests must transform to the same key"));
+      return rejected(errors::plain("all requests must transform to the same key"));
     }
   }
   index = 0;
   for (const json::Value request : requests.elements())
-    if (auto error = check_shape(request, index++, scratch.other)) return reject(*error);
+    if (auto error = check_shape(request, index++, scratch.other)) return rejected(*error);
 
   const auto location = snapshot.ring->locate(scratch.first_key);
-  if (!location) return reject(errors::plain("the key's hash lies behind the ring's last vnode"));
+  if (!location) return rejected(errors::plain("the key's hash lies behind the ring's last vnode"));
   if (auto decision = stopped(judge_write(snapshot, *location))) return *std::move(decision);
 
   char text[32] = "\"vnode\":";

@@ -77,6 +77,9 @@ class Rows {
     return {PQgetvalue(result_.get(), row, column),
             static_cast<std::size_t>(PQgetlength(result_.get(), row, column))};
   }
+  [[nodiscard]] std::string string(int row, int column) const {
+    return std::string(text(row, column));
+  }
   [[nodiscard]] std::optional<std::string> value(int row, int column) const {
     if (null(row, column)) return std::nullopt;
     return std::string(text(row, column));

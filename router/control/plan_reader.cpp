@@ -7,16 +7,15 @@
 namespace router {
 namespace {
 
-using backends::postgres::Session;
 using backends::postgres::SessionError;
 
-constexpr int kSeconds = 2;
+constexpr int kReaderSeconds = 2;
 constexpr std::uint64_t kStatementMs = 1'000;
 
 PlanRow read_row(const PlanQuestion& question) {
   PlanRow row;
   try {
-    Session session(question.url, "moray-router plan", kSeconds);
+    backends::postgres::Session session(question.url, "moray-router plan", kReaderSeconds);
     session.limit_statements(kStatementMs);
     const bool schema =
         session.run("SELECT 1 WHERE to_regclass('moray_router.reshard_plan') IS NOT NULL").count() >
@@ -29,9 +28,9 @@ PlanRow read_row(const PlanQuestion& question) {
         {question.plan, question.token});
     row.found = rows.count() > 0;
     if (!row.found) return row;
-    row.state = std::string(rows.text(0, 0));
+    row.state = rows.string(0, 0);
     row.decided = rows.text(0, 1) == "t";
-    if (!rows.null(0, 2)) row.ring_digest = std::string(rows.text(0, 2));
+    if (!rows.null(0, 2)) row.ring_digest = rows.string(0, 2);
   } catch (const SessionError&) {
     row.answered = false;
   }

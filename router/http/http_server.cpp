@@ -5,11 +5,12 @@
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
-#include <boost/asio/ip/v6_only.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/core/tcp_stream.hpp>
 #include <boost/beast/http.hpp>
+
+#include "router/listener.hpp"
 
 namespace router {
 namespace {
@@ -20,35 +21,18 @@ using boost::asio::ip::tcp;
 using boost::system::error_code;
 
 constexpr std::chrono::seconds kSilenceMax{10};
-constexpr std::size_t kClientsMax = 64;
-
-tcp::acceptor bind(boost::asio::io_context& loop, const std::string& host, std::uint16_t port) {
-  try {
-    const tcp::endpoint endpoint(boost::asio::ip::make_address(host), port);
-    tcp::acceptor acceptor(loop);
-    acceptor.open(endpoint.protocol());
-    acceptor.set_option(tcp::acceptor::reuse_address(true));
-    if (endpoint.address().is_v6())
-      acceptor.set_option(boost::asio::ip::v6_only(!endpoint.address().is_unspecified()));
-    acceptor.bind(endpoint);
-    acceptor.listen();
-    return acceptor;
-  } catch (const boost::system::system_error& error) {
-    throw std::runtime_error("cannot listen on " + host + " port " + std::to_string(port) + ": " +
-                             error.code().message());
-  }
-}
+constexpr std::size_t kPageClientsMax = 64;
 
 }  // namespace
 
 struct HttpServer::Parts : std::enable_shared_from_this<HttpServer::Parts> {
   Parts(const std::string& host, std::uint16_t port, Pages pages_)
-      : acceptor(bind(loop, host, port)), pages(std::move(pages_)) {}
+      : acceptor(listening(loop, host, port)), pages(std::move(pages_)) {}
 
   void accept() {
     acceptor.async_accept([this](const error_code& error, tcp::socket socket) {
       if (error == boost::asio::error::operation_aborted) return;
-      if (!error && clients < kClientsMax)
+      if (!error && clients < kPageClientsMax)
         std::make_shared<Client>(*this, std::move(socket))->read();
       if (!error) {
         accept();
