@@ -11,6 +11,8 @@ const ACTS = ['take_over', 'make_schema', 'arm', 'wait_armed', 'copy', 'pump', '
   'begin_cleanup', 'clean', 'end_cleanup'];
 const TRIES = 40;
 const MAX_BLOCK = 1500;
+/** Milliseconds that writes may be held: where coordinator and routers go on, and where one of them is stopped or killed: a lease and its margin. */
+const BLOCKED_MOST = {uninterrupted: MAX_BLOCK + 200, interrupted: MAX_BLOCK + 1000 + 1000 + 200};
 const SEEN_WITHIN = 6000;  // milliseconds for a coordinator to come to an act
 
 class Lane {
@@ -22,6 +24,7 @@ class Lane {
       const next = (this.at + direction) % 3;
       if (this.any(3) === 0) await this.thereAndBack(next);
       else await this.move(next);
+      await this.faults.serversBack();
       const strangers = rowsNotOwned(this.system, {only: (vnode) => vnode >= this.first && vnode <= this.last});
       for (const row of strangers) this.outcomes.broken.push(`after hop ${hop} of ${this.first}-${this.last}: not owned: ${row}`);
     }
@@ -37,7 +40,7 @@ class Lane {
 
   async thereAndBack(next) {
     const plan = await this.plan(next, '600');
-    await this.disturbed('run', plan);
+    await this.disturbed('run', plan, ACTS.slice(0, ACTS.indexOf('soak') + 1));  // it stays in its soak
     const soaking = await this.toSoak(plan);
     await pause(this.any(300));
     await this.disturbed('rollback', plan);
@@ -63,10 +66,10 @@ class Lane {
   }
 
   /** One run of a coordinator that something happens to: it dies, or stands still while something happens beside it. */
-  async disturbed(command, plan) {
-    const act = ACTS[this.any(ACTS.length)], kind = this.any(6);
+  async disturbed(command, plan, acts = ACTS) {
+    const act = acts[this.any(acts.length)], kind = this.any(6);
     if (kind === 0) return this.note(await this.system.reshard(command, plan, '--crash-before', act).done);
-    if (kind === 1) return this.note(await this.system.reshard(command, plan, '--crash-behind', act).done);
+    if (kind === 1 && act !== 'soak') return this.note(await this.system.reshard(command, plan, '--crash-behind', act).done);
     const running = this.system.reshard(command, plan, '--stop-before', act);
     await Promise.race([this.system.stands(running, SEEN_WITHIN).catch(() => {}), running.done]);  // or it has no such act
     this.faults.begin(this.any);
@@ -78,17 +81,23 @@ class Lane {
     return undefined;
   }
 
-  note(end) {
+  /** `kind`: of its blocks. */
+  note(end, kind = 'interrupted') {
     this.count(end.signal === 'SIGKILL' ? 'killed' : `ended with ${end.code}`);
-    for (const [, ms] of end.err.matchAll(/writes were held for ([\d.]+) ms/g)) this.outcomes.blocks.push(Number(ms));
+    for (const [, ms] of end.err.matchAll(/writes were held for ([\d.]+) ms/g)) {
+      this.outcomes.blocks[kind].push(Number(ms));
+      if (Number(ms) > BLOCKED_MOST[kind]) this.outcomes.broken.push(`writes were held for ${ms} ms, ${kind}`);
+    }
   }
 
   /** Until a coordinator comes to the plan's end, by whatever else happens to others. */
   async until(plan, already, good, command = 'run') {
     let end;
     for (let i = 0; i < TRIES; ++i) {
+      const before = this.faults.routersSoFar();
       end = await this.system.reshard(command, plan, '--take-over').done;
-      this.note(end);
+      const calm = before === this.faults.routersSoFar() && before.endsWith(' ') && i > 0;  // else it may go on with another's block
+      this.note(end, calm ? 'uninterrupted' : 'interrupted');
       if (good(end) || already.test(end.err)) return;
       await pause(200);
     }

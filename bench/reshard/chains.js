@@ -30,7 +30,7 @@ async function judge(system, ledgers, client, outcomes) {
 }
 
 async function run(seed, clusters, relays) {
-  const any = random(seed * 7919), outcomes = {plans: {}, faults: {}, blocks: [], broken: []};
+  const any = random(seed * 7919), outcomes = {plans: {}, faults: {}, blocks: {uninterrupted: [], interrupted: []}, broken: []};
   const system = await new System({vnodes: VNODES, clusters: clusters.map((cluster, i) => relays[i].before(cluster)), routers: ROUTERS}).start();
   const ledger = new Ledger(seed), past = new Ledger(seed + 700_000, 20, 2, 'past');
   const direct = new DirectWriters(system, past, random(seed * 613));
@@ -51,8 +51,8 @@ async function run(seed, clusters, relays) {
     await faults.over();
     await stop();
     const broken = await judge(system, [ledger, past], clients[0], outcomes);
-    const longest = Math.max(0, ...outcomes.blocks);
-    console.log(JSON.stringify({seed, lanes, plans: outcomes.plans, faults: outcomes.faults, blocks: outcomes.blocks.length, longestBlock: longest, acknowledged: ledger.acknowledged,
+    const blocks = Object.fromEntries(Object.entries(outcomes.blocks).map(([kind, all]) => [kind, {count: all.length, longest: Math.max(0, ...all)}]));
+    console.log(JSON.stringify({seed, lanes, plans: outcomes.plans, faults: outcomes.faults, blocks, acknowledged: ledger.acknowledged,
       refused: ledger.refused, unknown: ledger.unknown, reads: ledger.reads, unread: ledger.unread,
       past: {acknowledged: past.acknowledged, refused: direct.refused, unknown: past.unknown}, broken: broken.slice(0, 20), brokenCount: broken.length}));
     return broken.length === 0;
