@@ -50,14 +50,14 @@ bool Executor::wait_for_caches() {
 /// none. It would be that key's object again once the vnodes are the target's.
 void Executor::drop_strays(const Table& target) {
   const Scan scan = plan_.options.trust_vnodes ? Scan::without_vnode : Scan::all;
-  const std::uint64_t found =
-      find_strays(target_.owner(), target, ring_, plan_.vnodes, scan,
-                  [&](const std::vector<std::string>& keys) {
-                    Applying transaction(target_, "guarded");
-                    target_.apply().run("DELETE FROM " + target.name + " WHERE _key = ANY(" +
-                                        text_array(keys) + ")");
-                    transaction.commit();
-                  });
+  const std::uint64_t found = find_strays(
+      target_.owner(), target, ring_, plan_.vnodes, scan,
+      [&](const std::vector<std::string>& keys) {
+        Applying transaction(target_, "guarded");
+        target_.apply().run("DELETE FROM " + target.name + " WHERE _key = ANY($1::text[])",
+                            {text_array(keys)});
+        transaction.commit();
+      });
   if (found > 0)
     watcher_.alarm("bucket " + target.bucket + ": " + std::to_string(found) +
                    " rows of moving keys were at the target under other vnodes; they are deleted");
@@ -108,6 +108,7 @@ Outcome Executor::copy() {
     return Outcome::more;
   }
   before_copy();
+  require_alike();
   if (!wait_for_caches()) return Outcome::more;
   hook("pre_copy");
   if (state_.versions[0].empty()) note_tables();
@@ -125,7 +126,6 @@ Outcome Executor::copy() {
     if (vnodes_done >= plan_.vnodes.size()) continue;
     give_vnodes(source_, pair.source);
     if (vnodes_done == 0) drop_strays(pair.target);
-    if (ids_kept_ && vnodes_done == 0) drop_indexes(target_, pair.target);
     watcher_.begin("copy " + bucket, "rows", rows_that_move(pair.source));
     CopyTold told;
     told.rows = [&](std::uint64_t rows, std::uint64_t) { watcher_.progress(rows); };
@@ -142,12 +142,7 @@ Outcome Executor::copy() {
     watcher_.end();
     if (!all) return Outcome::more;
   }
-  for (const auto& [name, pair] : forward_.tables()) {
-    if (state_.copied[pair.source.bucket + " indexes"] != 0) continue;
-    watcher_.event("indexes of bucket " + pair.source.bucket);
-    make_indexes(target_, pair, false);
-    state_.copied[pair.source.bucket + " indexes"] = 1;
-  }
+  complete_tables(DefinitionPart::indexes);
   count_copied();
   record("");
   return Outcome::done;
@@ -168,12 +163,7 @@ Outcome Executor::pump() {
   measure_log(source_);
   const std::uint64_t entries = cycle(forward_);
   forward_.forget_applied();
-  if (state_.progress.copies)
-    for (const auto& [name, pair] : forward_.tables()) {
-      if (state_.copied[pair.source.bucket + " unique"] != 0) continue;
-      make_indexes(target_, pair, true);
-      state_.copied[pair.source.bucket + " unique"] = 1;
-    }
+  if (state_.progress.copies) complete_tables(DefinitionPart::rest);
   if (state_.versions[0].empty() || state_.versions[1].empty()) note_tables();
   show();
   if (entries > plan_.options.lag_rows || forward_.cycle_bytes() > kLagBytes) {

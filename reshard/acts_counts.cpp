@@ -8,8 +8,8 @@
 namespace reshard {
 namespace {
 
-constexpr std::uint64_t kGroupRows = 20'000;
-constexpr std::size_t kListed = 20;  ///< wrong counts that are told one by one
+constexpr std::uint64_t kCountGroupRows = 20'000;
+constexpr std::size_t kCountsListed = 20;  ///< wrong counts that are told one by one
 
 }  // namespace
 
@@ -19,7 +19,7 @@ void Executor::count_copied() {
     std::uint64_t& done = state_.copied[pair.source.bucket + " counts"];
     if (pair.target.counted_in.empty() || done != 0) continue;
     watcher_.event("counts of directories");
-    for (const VnodeGroup& group : groups(pair.source, kGroupRows))
+    for (const VnodeGroup& group : groups(pair.source, kCountGroupRows))
       recount(target_, pair.target, group, "guarded");
     done = 1;
   }
@@ -29,9 +29,9 @@ void Executor::count_copied() {
 void Executor::verify_counts() {
   for (const auto& [name, pair] : forward_.tables()) {
     if (pair.target.counted_in.empty()) continue;
-    for (const VnodeGroup& group : groups(pair.source, kGroupRows)) {
+    for (const VnodeGroup& group : groups(pair.source, kCountGroupRows)) {
       const auto wrong = miscounted(target_.owner(), pair.target, group);
-      for (std::size_t i = 0; i < std::min(wrong.size(), kListed); ++i)
+      for (std::size_t i = 0; i < std::min(wrong.size(), kCountsListed); ++i)
         watcher_.alarm(std::string("bucket ") + kDirectoryCounts + ", key " + wrong[i].directory +
                        ": it says " + (wrong[i].counted.empty() ? "nothing" : wrong[i].counted) +
                        ", and the target has " + std::to_string(wrong[i].rows) +
@@ -47,7 +47,7 @@ void Executor::drop_copied(const ring::VnodeSet& vnodes) {
   const bool all = vnodes == plan_.vnodes;
   for (const auto& [name, pair] : forward_.tables()) {
     Table table = pair.target;
-    auto some = groups(pair.source, kGroupRows);
+    auto some = groups(pair.source, kCountGroupRows);
     for (VnodeGroup& group : some)
       std::erase_if(group, [&](std::uint32_t vnode) {
         return !vnodes.contains(static_cast<ring::Vnode>(vnode));
@@ -58,7 +58,7 @@ void Executor::drop_copied(const ring::VnodeSet& vnodes) {
       target_.apply().run_all("DELETE FROM " +
                               table.counted_in);  // it had no rows, and so no counts
       transaction.commit();
-      table.counted_in.clear();
+      table.counted_in = {};
     } else if (!table.counted_in.empty()) {
       for (const VnodeGroup& group : some) recount(target_, table, group, "guarded");
     }

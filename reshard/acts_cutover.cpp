@@ -2,7 +2,6 @@
 #include <algorithm>
 #include <thread>
 
-#include "backends/postgres/identifier.hpp"
 #include "reshard/executor.hpp"
 #include "reshard/schema.hpp"
 #include "reshard/table_version.hpp"
@@ -12,7 +11,6 @@
 namespace reshard {
 namespace {
 
-using backends::postgres::identifier;
 using backends::postgres::Rows;
 
 constexpr std::chrono::milliseconds kFlushPoll{1};
@@ -21,9 +19,6 @@ constexpr std::chrono::seconds kUnlimitWithin{2};
 constexpr std::uint64_t kComparedMost =
     20'000;  ///< keys that are compared within the block; more, and it is given up
 constexpr std::uint64_t kComparedBytes = 16 << 20;  ///< and of what is remembered of them
-constexpr std::uint64_t kIdRoom = 10'000;           ///< ids that the target leaves out
-constexpr std::uint64_t kIdsLeft =
-    1'000;  ///< of them, at the cutover: a sequence's cache may be ahead
 
 }  // namespace
 
@@ -74,46 +69,6 @@ Outcome Executor::pump_last() {
   return Outcome::done;
 }
 
-/// Which tables give ids out of something that the target has to be ahead of.
-void Executor::read_serials() {
-  serials_.clear();
-  for (const auto& [name, pair] : forward_.tables()) {
-    const std::string& bucket = pair.source.bucket;
-    const std::string serial = identifier(bucket + "_serial"),
-                      locking = identifier(bucket + "_locking_serial");
-    const Rows there = source_.owner().run(
-        "SELECT to_regclass($1::text) IS NOT NULL, to_regclass($2::text) IS NOT NULL",
-        {serial, locking});
-    // Where ids are issued anew, there is nothing to do.
-    if (ids_kept_ && there.text(0, 0) == "t") serials_.push_back({serial, true});
-    if (there.text(0, 1) == "t") serials_.push_back({locking, false});
-  }
-}
-
-/// Ids that the source has given stay unique at the target. `prepare` has left room, so that the
-/// block needs no write for it unless the source was quicker.
-void Executor::advance_sequences() {
-  if (serials_.empty()) return;
-  std::string query, sql;
-  for (const auto& [name, sequence] : serials_)
-    query += (query.empty() ? "SELECT (SELECT " : ", (SELECT ") +
-             std::string(sequence ? "last_value" : "coalesce(max(id), 1)") + " FROM " + name + ")";
-  source_.owner().send(query);
-  target_.owner().send(query);
-  const Rows there = target_.owner().receive(), here = source_.owner().receive();
-  for (int i = 0; i < here.columns(); ++i) {
-    const auto& [name, sequence] = serials_[static_cast<std::size_t>(i)];
-    const auto last = std::stoull(std::string(here.text(0, i))),
-               last_there = std::stoull(std::string(there.text(0, i)));
-    if (sequence && last_there <= last + kIdsLeft)
-      sql += "SELECT setval(" + backends::postgres::literal(name) + ", " +
-             std::to_string(last + kIdRoom) + ");";
-    if (!sequence && last_there < last)
-      sql += "UPDATE " + name + " SET id = " + std::to_string(last) + ";";
-  }
-  if (!sql.empty()) target_.owner().run_all(sql);
-}
-
 Outcome Executor::advance_sequence() {
   require_budget();
   advance_sequences();
@@ -155,14 +110,10 @@ Outcome Executor::compare_servers() {
 /// are held until the source has committed.
 Outcome Executor::commit() {
   require_budget();
-  const auto held = [this](Role role) {
-    return "BEGIN; " + hold_definitions_sql(table_names(role)) + version_sql(table_names(role));
-  };
-  target_.owner().send_all(held(Role::target));
-  Transaction here(source_.owner(), held(Role::source));
+  target_.owner().send_together(held_version_calls(table_names(Role::target)));
+  Transaction here(source_.owner(), held_version_calls(table_names(Role::source)));
   Transaction there(target_.owner(), Transaction::Sent{});
-  const std::array<std::string, 2> now{std::string(here.first().text(0, 0)),
-                                       std::string(there.first().text(0, 0))};
+  const std::array<std::string, 2> now{here.first().string(0, 0), there.first().string(0, 0)};
   if (now != state_.versions) {
     watcher_.alarm("a moved table's definition was changed: everything is verified again");
     return Outcome::changed;

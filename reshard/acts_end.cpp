@@ -8,7 +8,7 @@ namespace {
 
 constexpr std::chrono::seconds kBackOutWithin{2};
 constexpr std::chrono::seconds kBarrierLimit{10};
-constexpr std::chrono::milliseconds kBarrierPoll{5};
+constexpr std::chrono::milliseconds kEndBarrierPoll{5};
 
 }  // namespace
 
@@ -40,7 +40,7 @@ void Executor::end_log(Database& side) {
                      ", will have written stays in the log of the plan, where it harms nobody");
       break;
     }
-    std::this_thread::sleep_for(kBarrierPoll);
+    std::this_thread::sleep_for(kEndBarrierPoll);
   }
   side.drop_log();
 }
@@ -94,6 +94,7 @@ Outcome Executor::clean_target() {
       const ring::VnodeSet here = target_.members();
       const ring::VnodeSet owned = owned_by_target(here);
       drop_copied(here.without(owned));
+      leave_tables_whole();
       if (!owned.empty()) {
         require_state(target_.leave_all_but(owned), target_, "guarded");
         throw Stuck("routers give vnodes of the plan to its target " + plan_.to.pnode +

@@ -12,7 +12,7 @@ namespace {
 
 using backends::postgres::Rows;
 
-constexpr std::chrono::seconds kPrepareLimit{60};
+constexpr std::chrono::seconds kPrepareWithin{60};
 constexpr std::chrono::milliseconds kVerdict{100};  ///< for a server's word that it took too long
 constexpr std::chrono::milliseconds kActivatePoll{20};
 constexpr int kBindingsMost = 10;
@@ -65,8 +65,7 @@ void Executor::require_left() {
         "%' AND state <> 'idle' AND query_start < clock_timestamp() - $1::float8 * interval '1 ms'",
         {std::to_string(ago.count())});
     if (left.text(0, 0) != "0")
-      throw Waiting(named + " does not answer (" + each.problem + "), and " +
-                    std::string(left.text(0, 0)) +
+      throw Waiting(named + " does not answer (" + each.problem + "), and " + left.string(0, 0) +
                     " statements of routers at the source are older than its lease");
   }
 }
@@ -113,7 +112,7 @@ Outcome Executor::bind() {
 
 /// Everything that takes its time is done here, before anything is blocked.
 Outcome Executor::prepare() {
-  if (!routers_.prepare(state_.bound, kPrepareLimit)) {
+  if (!routers_.prepare(state_.bound, kPrepareWithin)) {
     if (++rebound_ >= kBindingsMost)
       throw ActFailed("the ring of a router was changed " + std::to_string(rebound_) +
                       " times between its binding and its prepare");

@@ -2,7 +2,6 @@
 #include <algorithm>
 #include <thread>
 
-#include "backends/postgres/identifier.hpp"
 #include "reshard/counts.hpp"
 #include "reshard/executor.hpp"
 #include "reshard/schema.hpp"
@@ -12,44 +11,47 @@
 namespace reshard {
 namespace {
 
-using backends::postgres::identifier;
 using backends::postgres::Rows;
 using backends::postgres::SessionError;
 
 constexpr std::chrono::seconds kTriggerLimit{60};
 constexpr std::chrono::milliseconds kTriggerPause{100};
+constexpr std::uint64_t kTriggerWait = 50;  ///< milliseconds, at first
+constexpr std::uint64_t kTriggerTries = 5;  ///< with one wait, before it is doubled
 constexpr std::chrono::milliseconds kBarrierPoll{1};
 constexpr std::chrono::minutes kArmLimit{10};
-constexpr std::chrono::seconds kNameEach{1};
+constexpr std::chrono::seconds kNameWriterEach{1};
 
 }  // namespace
 
-/// Waits behind writers for a moment at a time, so that others don't wait behind it (T12).
+/// Waits for writers a moment at a time, so that others don't wait for it in turn (T12). Where some
+/// transaction is always open, longer and longer, up to half of the time for which writes may be
+/// held: else it would never have its turn.
 void Executor::create_triggers(Database& database, const std::string& sql,
                                const std::string& table) {
   const auto begun = Clock::now();
-  for (;;) {
+  const std::uint64_t longest = std::max(kTriggerWait, plan_.options.max_block_ms / 2);
+  for (std::uint64_t attempt = 0;; ++attempt) {
+    const std::uint64_t wait =
+        std::min(longest, kTriggerWait << std::min<std::uint64_t>(attempt / kTriggerTries, 10));
     try {
-      Transaction transaction(database.owner(), "BEGIN; SET LOCAL lock_timeout = '50ms'; " + sql);
+      Transaction transaction(
+          database.owner(), "BEGIN; SET LOCAL lock_timeout = " + std::to_string(wait) + "; " + sql);
       transaction.commit();
       return;
     } catch (const SessionError& error) {
       if (error.sqlstate != "55P03") throw;
     }
-    const Rows holders = database.apply().run(
-        "SELECT a.pid, a.backend_type = 'autovacuum worker', left(a.query, 80) FROM pg_locks l "
-        "JOIN pg_stat_activity a ON a.pid = l.pid WHERE l.database = (SELECT oid FROM pg_database "
-        "WHERE datname = current_database()) AND l.relation = to_regclass($1::text) AND l.granted "
-        "AND l.mode NOT IN ('AccessShareLock', 'RowShareLock') "
-        "ORDER BY a.xact_start LIMIT 1",
-        {table});
-    if (holders.count() > 0 && holders.text(0, 1) == "t")
-      database.apply().run("SELECT pg_cancel_backend($1::int)", {std::string(holders.text(0, 0))});
-    if (Clock::now() - begun > kTriggerLimit)
-      throw ActFailed("table " + table + " of the " + database.role_name() + " stays locked" +
-                      (holders.count() > 0 ? ", by process " + std::string(holders.text(0, 0)) +
-                                                 ": " + std::string(holders.text(0, 2))
-                                           : std::string()));
+    const Database::Holder holder = database.holder_of(table);
+    if (holder.autovacuum != 0)
+      database.apply().run("SELECT pg_cancel_backend($1::int)",
+                           {std::to_string(holder.autovacuum)});
+    const std::string locked = "table " + table + " of the " + database.role_name() +
+                               " stays locked" +
+                               (holder.name.empty() ? std::string() : ", by " + holder.name);
+    if (Clock::now() - begun > kTriggerLimit) throw ActFailed(locked);
+    if (attempt >= kTriggerTries) say_waiting(locked);
+    show();
     if (stop_asked()) throw ActFailed("stopped");
     std::this_thread::sleep_for(kTriggerPause);
   }
@@ -75,7 +77,7 @@ void Executor::read_tables() {
     // Counts of a directory that are kept on both sides.
     if (kept && config.name == kCountedBucket && source->column("dirname") != nullptr &&
         target->column("dirname") != nullptr)
-      source->counted_in = target->counted_in = identifier(kDirectoryCounts);
+      source->counted_in = target->counted_in = Relation::named(kDirectoryCounts);
     back[config.name] = {*target, *source};
     tables[config.name] = {*std::move(source), *std::move(target)};
   }
@@ -96,7 +98,7 @@ void Executor::make_rows() {
                   taken_by(source_.owner(), plan_.vnodes));
   }
   const bool owns_none = require_not_owned(target_);
-  std::vector<std::string> there;
+  std::vector<Relation> there;
   for (const BucketConfig& config : routed(bucket_configs(target_.owner()), plan_.buckets))
     if (const auto table = read_table(target_.owner(), config.name)) there.push_back(table->name);
   // A vnode of the target that has no row yet would lack its unique indexes during the copy.
@@ -126,7 +128,9 @@ Outcome Executor::make_schema() {
   make_rows();
   create_triggers(source_, bucket_list_trigger_sql(), "buckets_config");
 
-  for (const BucketConfig& config : bucket_configs(source_.owner())) {
+  const auto configs = bucket_configs(source_.owner());
+  if (state_.progress.copies) make_tables(configs);
+  for (const BucketConfig& config : configs) {
     const bool moves = is_routed(config.name, plan_.buckets);
     const auto table = read_table(source_.owner(), config.name);
     if (!table && !moves) continue;
@@ -135,24 +139,26 @@ Outcome Executor::make_schema() {
       throw Stuck("bucket " + config.name +
                   " has an extended id (_idx), and the target has rows, or "
                   "gets some by another plan: abort this plan, and move to a shard without any");
-    make_table_at_target(config, *table);
-    if (!moves) {  // none of their rows move, and what is written with rows that do needs a table
-      const auto made = read_table(target_.owner(), config.name);
-      if (made) make_indexes(target_, {*table, *made}, true);
-      continue;
+    make_bucket_at_target(config);
+    if (!moves) continue;  // none of its rows move
+    for (Database* each : {&target_, &source_}) {
+      const auto there = each == &source_ ? table : read_table(each->owner(), config.name);
+      if (!there) throw ActFailed("bucket " + config.name + " has no table at the target");
+      create_row_triggers(*each, *there);
     }
-    create_triggers(target_, table_triggers_sql(config.name), identifier(config.name));
-    create_triggers(source_, table_triggers_sql(config.name), identifier(config.name));
   }
   create_triggers(target_, bucket_list_trigger_sql(), "buckets_config");
   read_tables();
   require_watched();
   wait_for_older_writers(target_, state_.older_writers->at(1));
-  for (const auto& [name, pair] : forward_.tables()) {
-    const std::string differs = difference(pair.source, pair.target);
-    if (!differs.empty()) throw ActFailed("bucket " + pair.source.bucket + ": " + differs);
-  }
+  // What another plan is still making is compared when its turn is over.
+  if (!state_.progress.copies) require_alike();
   return Outcome::done;
+}
+
+void Executor::create_row_triggers(Database& database, const Table& table) {
+  const std::string sql = table_triggers_sql(database.owner(), table);
+  if (!sql.empty()) create_triggers(database, sql, table.name.sql());
 }
 
 void Executor::make_schema_at(Database& database) {
@@ -170,10 +176,10 @@ void Executor::make_schema_at(Database& database) {
 
 /// As the owner, whose tables these are; the guard of the list of buckets is not there yet, or is
 /// passed by.
-void Executor::make_table_at_target(const BucketConfig& config, const Table& table) {
-  if (read_table(target_.owner(), config.name)) return;
+void Executor::make_bucket_at_target(const BucketConfig& config) {
   try {
-    Transaction transaction(target_.owner(), "BEGIN; " + create_sql(config, table));
+    Transaction transaction(target_.owner());
+    add_bucket(target_.owner(), config);
     transaction.commit();
   } catch (const SessionError& error) {
     if (error.sqlstate != kRefusedState) throw;
@@ -196,9 +202,9 @@ Outcome Executor::arm() {
 /// for it yet. It holds its lock of the table until it ends, so that those of this moment are all.
 void Executor::note_older_writers() {
   if (state_.older_writers) return;
-  std::vector<std::string> tables;
+  std::vector<Relation> tables;
   for (const BucketConfig& config : routed(bucket_configs(source_.owner()), plan_.buckets))
-    tables.push_back(identifier(config.name));
+    tables.push_back(Relation::named(config.name));
   state_.older_writers = {source_.writers_of(tables), target_.writers_of(tables)};
   record("transactions older than the plan");
 }
@@ -213,9 +219,8 @@ void Executor::wait_for_older_writers(Database& side, const std::vector<std::str
     if (left == older.end()) return;
     if (Clock::now() - begun > kArmLimit)
       throw ActFailed(std::string("a transaction of the ") + side.role_name() +
-                      " that began before the plan and writes to its tables does not end: virtual "
-                      "transaction " +
-                      *left);
+                      " that began before the plan and writes to its tables does not end: " +
+                      side.writer_named(*left));
     if (stop_asked()) throw ActFailed("stopped");
     rest();
   }
@@ -247,7 +252,7 @@ Outcome Executor::wait_barrier(bool in_cutover) {
       throw ActFailed("transactions that began before the plan and write moving rows don't end");
     } else if (stop_asked()) {
       throw ActFailed("stopped");
-    } else if (Clock::now() - named_at_ > kNameEach) {
+    } else if (Clock::now() - named_at_ > kNameWriterEach) {
       named_at_ = Clock::now();
       if (const std::string writer = source_.writers_named(); !writer.empty())
         say_waiting(writer + ", and which writes moving rows");

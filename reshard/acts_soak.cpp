@@ -11,6 +11,7 @@ using backends::postgres::SessionError;
 
 constexpr std::chrono::milliseconds kSoakPause{50};
 constexpr std::chrono::seconds kTryBackEach{60};
+constexpr std::chrono::hours kAtOnce{1};  ///< so long ago that it is done in the next round
 constexpr std::uint64_t kCompareGroupRows = 20'000;
 // Of a statement at the source that gets no answer: the reason is looked for, and whoever asks for
 // something meanwhile is heard.
@@ -204,6 +205,8 @@ Outcome Executor::soak() {
   if (!source_there()) return pause();
   try {
     std::uint64_t entries = 0;
+    if (asked && soak_looked_at_ != Clock::time_point()) soak_looked_at_ -= kAtOnce;
+    look_at_soaking_tables();
     if (back) {
       entries = keep_current();
     } else {
@@ -213,6 +216,8 @@ Outcome Executor::soak() {
     if (!over) say_waiting("");
     if (asked) drop_ask("retry");
     if (entries > plan_.options.lag_rows) return Outcome::more;
+  } catch (const TablesChanged&) {
+    soak_looked_at_ -= kAtOnce;
   } catch (const ActFailed& error) {
     no_way_back(error.what());
     if (asked) drop_ask("retry");

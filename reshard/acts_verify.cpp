@@ -12,7 +12,7 @@ using backends::postgres::Rows;
 
 constexpr std::uint64_t kVerifyGroupRows = 20'000;
 constexpr std::chrono::seconds kLookEach{1};
-constexpr std::uint64_t kListed = 20;             ///< differing rows that are told one by one
+constexpr std::uint64_t kRowsListed = 20;         ///< differing rows that are told one by one
 constexpr std::uint64_t kLeftToTheBlock = 2'000;  ///< keys that are compared within it
 constexpr std::uint64_t kFewKeys = 20;
 constexpr std::uint64_t kManyKeys = 1'000'000;
@@ -24,7 +24,7 @@ constexpr int kCatchUpsMost = 100;
 void Executor::repair(const std::vector<DifferingRow>& rows, std::uint64_t before) {
   std::map<std::string, std::vector<std::string>> keys;
   for (const DifferingRow& row : rows) {
-    if (++before <= kListed)
+    if (++before <= kRowsListed)
       watcher_.alarm("bucket " + row.bucket + ", key " + row.key + ": " + row.what +
                      "; it is brought again");
     keys[row.bucket].push_back(row.key);
@@ -34,20 +34,24 @@ void Executor::repair(const std::vector<DifferingRow>& rows, std::uint64_t befor
   forward_.cycle();
 }
 
-std::vector<std::string> Executor::table_names(Role role) const {
-  std::vector<std::string> names;
+std::vector<Relation> Executor::table_names(Role role) const {
+  std::vector<Relation> names;
   for (const auto& [bucket, pair] : forward_.tables())
     names.push_back(role == Role::source ? pair.source.name : pair.target.name);
-  if (!names.empty()) names.emplace_back("buckets_config");
+  if (!names.empty()) names.push_back(Relation::named("buckets_config"));
   return names;
 }
 
 /// Both servers work on it at once.
 std::array<std::string, 2> Executor::versions() {
-  source_.owner().send(version_sql(table_names(Role::source)));
-  target_.owner().send(version_sql(table_names(Role::target)));
+  const auto ask = [this](Database& side) {
+    const auto call = version_call(table_names(side.role()));
+    side.owner().send(call.sql, call.values);
+  };
+  ask(source_);
+  ask(target_);
   const Rows there = target_.owner().receive(), here = source_.owner().receive();
-  return {std::string(here.text(0, 0)), std::string(there.text(0, 0))};
+  return {here.string(0, 0), there.string(0, 0)};
 }
 
 /// At the source when its copy begins: from then on whatever happens to a table must be in the log.
@@ -109,11 +113,8 @@ void Executor::require_tables() {
     const auto now = forward_.tables().find(bucket);
     if (now == forward_.tables().end())
       throw Stuck("bucket " + bucket + ": a table is not there any more");
-    const std::string differs = difference(now->second.source, now->second.target);
-    if (!differs.empty())
-      throw Stuck("bucket " + bucket + ": " + differs +
-                  ". Make the same change at the other side, then retry");
   }
+  require_alike();
 }
 
 /// Only to be early: the commit decides. What has changed is a cause to compare all rows.
@@ -148,11 +149,11 @@ Outcome Executor::verify() {
                      journal_.asked("repair") || !state_.identities;
   // What was written while no trigger saw it may have no vnode; what a failover took may be
   // indexes.
-  if (cause)
-    for (const auto& [bucket, pair] : forward_.tables()) {
-      give_vnodes(source_, pair.source);
-      if (state_.progress.copies) make_indexes(target_, pair, true);
-    }
+  if (cause) {
+    for (const auto& [bucket, pair] : forward_.tables()) give_vnodes(source_, pair.source);
+    if (state_.progress.copies) complete_tables(DefinitionPart::rest, true);
+  }
+  require_alike();
   const auto in_groups = [this](const TablePair& pair) {
     return groups(pair.source, kVerifyGroupRows);
   };

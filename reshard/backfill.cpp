@@ -31,7 +31,7 @@ std::vector<Bucket> buckets_of(Session& session, const BackfillOptions& options)
   std::vector<Bucket> buckets;
   const Rows rows = session.run("SELECT name FROM buckets_config ORDER BY name COLLATE \"C\"");
   for (int i = 0; i < rows.count(); ++i) {
-    Bucket bucket{std::string(rows.text(i, 0))};
+    Bucket bucket{rows.string(i, 0)};
     if (contains(options.skip, bucket.name) ||
         (!options.only.empty() && !contains(options.only, bucket.name)))
       continue;
@@ -39,7 +39,7 @@ std::vector<Bucket> buckets_of(Session& session, const BackfillOptions& options)
         "SELECT greatest(reltuples, 0)::bigint FROM pg_class WHERE oid = to_regclass($1::text)",
         {identifier(bucket.name)});
     if (size.count() == 0) continue;  // a bucket that is being deleted
-    bucket.rows_about = std::stoull(std::string(size.text(0, 0)));
+    bucket.rows_about = std::stoull(size.string(0, 0));
     buckets.push_back(std::move(bucket));
   }
   return buckets;
@@ -64,7 +64,7 @@ Page read_page(Session& session, const std::string& table, const std::optional<s
           table + from + " ORDER BY _key LIMIT " + std::to_string(size) + ") p",
       parameters);
   Page page;
-  page.rows = std::stoull(std::string(rows.text(0, 0)));
+  page.rows = std::stoull(rows.string(0, 0));
   page.last = rows.text(0, 1);
   page.missing = nlohmann::json::parse(rows.text(0, 2)).get<std::vector<std::string>>();
   return page;

@@ -24,7 +24,7 @@ void require_newest(Database& at) {
       "= p.plan) LIMIT 1",
       {plan});
   if (rows.count() > 0)
-    throw ActFailed("plan " + std::string(rows.text(0, 0)) + " has vnodes of plan " + plan +
+    throw ActFailed("plan " + rows.string(0, 0) + " has vnodes of plan " + plan +
                     ": their rows stay");
 }
 
@@ -32,7 +32,7 @@ void require_newest(Database& at) {
 void uncount(Session& session, const Table& table, const Rows& deleted) {
   DirectoryCounts fewer;
   for (int i = 0; i < deleted.count(); ++i)
-    if (!deleted.null(i, 0)) --fewer[std::string(deleted.text(i, 0))];
+    if (!deleted.null(i, 0)) --fewer[deleted.string(i, 0)];
   add_counts(session, table, fewer);
 }
 
@@ -48,8 +48,9 @@ bool clean_table(Database& at, const Table& table, const std::vector<VnodeGroup>
       const auto begun = std::chrono::steady_clock::now();
       Applying transaction(at, state);
       require_newest(at);
+      // By key: a row's place is its relation's, and a table may consist of several.
       const auto rows = at.apply().run(
-          "DELETE FROM " + table.name + " WHERE ctid = ANY(ARRAY(SELECT ctid FROM " + table.name +
+          "DELETE FROM " + table.name + " WHERE _key = ANY(ARRAY(SELECT _key FROM " + table.name +
           " WHERE _vnode = ANY(" + group_sql(group) + ") LIMIT " + std::to_string(kBatchRows) +
           "))" + (table.counted_in.empty() ? "" : " RETURNING dirname"));
       if (!table.counted_in.empty()) uncount(at.apply(), table, rows);

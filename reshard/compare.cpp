@@ -4,65 +4,21 @@
 #include <optional>
 #include <utility>
 
-#include "backends/postgres/identifier.hpp"
-#include "reshard/schema.hpp"
+#include "reshard/row_sums.hpp"
 
 namespace reshard {
 namespace {
 
-using backends::postgres::literal;
 using backends::postgres::Rows;
 using backends::postgres::Session;
 
 constexpr std::uint64_t kPartRows = 20'000;
-constexpr std::size_t kEntryBytes = 200;  ///< of a doubt, beside its texts: two digests, a node
+constexpr std::size_t kDoubtBytes = 200;  ///< of a doubt, beside its texts: two digests, a node
 constexpr int kLooksMost = 100;
 constexpr int kLooksInVain = 3;  ///< where nobody carries anything over
 
-std::string digest_sql(const Table& alike, const std::string& where) {
-  return "SELECT t._key AS key, " + row_digest(alike, "t") + " AS digest FROM " + alike.name +
-         " t WHERE " + where;
-}
-
-std::string sums_sql(const Table& alike, const VnodeGroup& group) {
-  return "SELECT v, count(*), sum(('x' || substr(digest, 1, 15))::bit(60)::bigint) FROM (SELECT "
-         "t._vnode AS v, " +
-         row_digest(alike, "t") + " AS digest FROM " + alike.name + " t WHERE t._vnode = ANY(" +
-         group_sql(group) + ")) r GROUP BY v";
-}
-
-struct Sum {
-  std::uint64_t rows = 0;
-  std::string digest;
-  bool operator==(const Sum&) const = default;
-};
-
-/// By vnode; one without rows is not there.
-std::map<std::uint64_t, Sum> sums_of(const Rows& rows) {
-  std::map<std::uint64_t, Sum> sums;
-  for (int i = 0; i < rows.count(); ++i)
-    sums[std::stoull(std::string(rows.text(i, 0)))] = {std::stoull(std::string(rows.text(i, 1))),
-                                                       std::string(rows.text(i, 2))};
-  return sums;
-}
-
-std::map<std::string, std::string> digests_of(const Rows& rows) {
-  std::map<std::string, std::string> digests;
-  for (int i = 0; i < rows.count(); ++i)
-    digests.emplace(rows.text(i, 0), rows.null(i, 1) ? "" : std::string(rows.text(i, 1)));
-  return digests;
-}
-
-/// Both servers work on it at once.
-std::pair<Rows, Rows> ask_both(const ComparedSides& sides, const std::string& sql) {
-  sides.from.send(sql);
-  sides.to.send(sql);
-  Rows here = sides.from.receive();
-  return {std::move(here), sides.to.receive()};
-}
-
 /// Of a vnode whose sums differ: the keys that are not alike, read in parts of about `kPartRows`.
-void doubt_vnode(const ComparedSides& sides, const Table& alike, std::uint64_t vnode,
+void doubt_vnode(const ComparedSides& sides, const TablePair& pair, std::uint64_t vnode,
                  std::uint64_t rows,
                  const std::function<void(std::vector<std::string> keys)>& found) {
   const std::uint64_t parts = rows / kPartRows + 1;
@@ -71,7 +27,7 @@ void doubt_vnode(const ComparedSides& sides, const Table& alike, std::uint64_t v
     if (parts > 1)
       where += " AND mod(('x' || substr(md5(t._key), 1, 8))::bit(32)::bigint, " +
                std::to_string(parts) + ") = " + std::to_string(part);
-    const auto both = ask_both(sides, digest_sql(alike, where));
+    const auto both = ask_both(sides.from, sides.to, digests_sql(pair, where));
     const auto here = digests_of(both.first), there = digests_of(both.second);
     std::vector<std::string> keys;
     for (const auto& [key, digest] : here) {
@@ -89,10 +45,10 @@ void doubt_vnode(const ComparedSides& sides, const Table& alike, std::uint64_t v
 bool Doubts::add(const std::string& bucket, const std::vector<std::string>& keys) {
   auto& here = keys_[bucket];
   for (const std::string& key : keys) {
-    if (bytes_ + key.size() + kEntryBytes > kBytesMost) return false;
+    if (bytes_ + key.size() + kDoubtBytes > kBytesMost) return false;
     if (!here.try_emplace(key).second) continue;
     ++count_;
-    bytes_ += key.size() + kEntryBytes;
+    bytes_ += key.size() + kDoubtBytes;
   }
   return true;
 }
@@ -108,23 +64,23 @@ std::vector<DifferingRow> Doubts::look(const ComparedSides& sides,
   for (auto& [bucket, doubts] : keys_) {
     const auto pair = tables.find(bucket);
     if (pair == tables.end()) continue;
-    const Table& alike = pair->second.source;
     std::vector<std::string> keys;
     for (const auto& [key, doubt] : doubts) keys.push_back(key);
     for (const auto& some : in_parts(keys)) {
-      const std::string list = text_array(some);
+      const backends::postgres::Parameters list{text_array(some)};
+      const auto digests = digests_sql(pair->second, "t._key = ANY($1::text[])");
       // One after the other: the other side is to have all that had no entry before.
       const Rows here = sides.from.run(
-          "SELECT k.key, r.digest, l.key IS NOT NULL FROM unnest(" + list + ") k(key) LEFT JOIN (" +
-          digest_sql(alike, "t._key = ANY(" + list + ")") +
-          ") r ON r.key = k.key LEFT JOIN (SELECT DISTINCT key FROM moray_router.reshard_log WHERE "
-          "bucket = " +
-          literal(bucket) + ") l ON l.key = k.key");
-      const auto there = digests_of(sides.to.run(digest_sql(alike, "t._key = ANY(" + list + ")")));
+          "SELECT k.key, r.digest, l.key IS NOT NULL FROM unnest($1::text[]) k(key) LEFT JOIN (" +
+              digests.first +
+              ") r ON r.key = k.key LEFT JOIN (SELECT DISTINCT key FROM moray_router.reshard_log "
+              "WHERE bucket = $2) l ON l.key = k.key",
+          {list.front(), bucket});
+      const auto there = digests_of(sides.to.run(digests.second, list));
       for (int i = 0; i < here.count(); ++i) {
-        const auto doubt = doubts.find(std::string(here.text(i, 0)));
+        const auto doubt = doubts.find(here.string(i, 0));
         const auto other = there.find(doubt->first);
-        Doubt now{here.text(i, 2) == "f", here.null(i, 1) ? "" : std::string(here.text(i, 1)),
+        Doubt now{here.text(i, 2) == "f", here.null(i, 1) ? "" : here.string(i, 1),
                   other == there.end() ? "" : other->second};
         const bool differs = now.seen && doubt->second.seen && now.from == doubt->second.from &&
                              now.to == doubt->second.to;
@@ -138,7 +94,7 @@ std::vector<DifferingRow> Doubts::look(const ComparedSides& sides,
                                : now.from.empty() ? "not at the " + sides.from_name
                                                   : "differs"});
         --count_;
-        bytes_ -= doubt->first.size() + kEntryBytes;
+        bytes_ -= doubt->first.size() + kDoubtBytes;
         doubts.erase(doubt);
       }
     }
@@ -179,17 +135,16 @@ Comparison compare_sides(const ComparedSides& sides, const std::map<std::string,
     };
     for (const VnodeGroup& group : groups(pair.source)) {
       if (told.stopped()) throw ActFailed("stopped");
-      const auto both = ask_both(sides, sums_sql(pair.source, group));
-      const auto here = sums_of(both.first), there = sums_of(both.second);
+      const auto [here, there] = sums_of(sides.from, sides.to, pair, group);
       std::uint64_t rows = 0;
       for (const std::uint64_t vnode : group) {
         const auto a = here.find(vnode), b = there.find(vnode);
-        const Sum mine = a == here.end() ? Sum() : a->second;
-        const Sum other = b == there.end() ? Sum() : b->second;
+        const VnodeSum mine = a == here.end() ? VnodeSum() : a->second;
+        const VnodeSum other = b == there.end() ? VnodeSum() : b->second;
         rows += mine.rows;
         if (mine == other) continue;
         if (told.stopped()) throw ActFailed("stopped");
-        doubt_vnode(sides, pair.source, vnode, std::max(mine.rows, other.rows), doubt);
+        doubt_vnode(sides, pair, vnode, std::max(mine.rows, other.rows), doubt);
       }
       result.vnodes += group.size();
       result.rows += rows;

@@ -2,13 +2,11 @@
 
 #include <algorithm>
 
-#include "backends/postgres/identifier.hpp"
 #include "reshard/schema.hpp"
 
 namespace reshard {
 namespace {
 
-using backends::postgres::literal;
 using backends::postgres::Rows;
 
 constexpr std::size_t kBatchBytes = 4 << 20;
@@ -22,17 +20,14 @@ struct CopyStopped {};
 
 std::vector<VnodeGroup> groups_of(const ring::VnodeSet& vnodes, const Table& table,
                                   std::uint64_t owned, std::uint64_t rows) {
-  const bool indexed =
-      std::any_of(table.indexes.begin(), table.indexes.end(), [](const Table::Index& index) {
-        return index.definition.find("(_vnode)") != std::string::npos;
-      });
   const double per_vnode =
       std::max(table.rows_about / static_cast<double>(std::max<std::uint64_t>(owned, 1)), 1e-9);
   const auto wanted = static_cast<std::uint64_t>(std::clamp(
       static_cast<double>(rows) / per_vnode, 1.0, static_cast<double>(kGroupVnodesMost)));
   std::vector<VnodeGroup> groups;
   vnodes.each([&](ring::Vnode vnode) {
-    if (groups.empty() || (indexed && groups.back().size() >= wanted)) groups.emplace_back();
+    if (groups.empty() || (table.indexed_by_vnode && groups.back().size() >= wanted))
+      groups.emplace_back();
     groups.back().push_back(number(vnode));
   });
   return groups;
@@ -89,38 +84,21 @@ void give_vnodes(Database& source, const Table& table) {
   if (source.owner().run("SELECT 1 FROM " + table.name + " WHERE _vnode IS NULL LIMIT 1").count() ==
       0)
     return;
-  std::optional<std::string> after;
+  std::string after;  // no key comes before it
   for (;;) {
+    const backends::postgres::Parameters values{after};
     const std::string page = "SELECT _key, _vnode FROM " + table.name +
-                             (after ? " WHERE _key > " + literal(*after) : std::string()) +
-                             " ORDER BY _key LIMIT " + std::to_string(kVnodesPage);
-    const Rows last = source.owner().run("SELECT max(_key), count(*) FROM (" + page + ") p");
+                             " WHERE _key >= $1 ORDER BY _key LIMIT " + std::to_string(kVnodesPage);
+    const Rows last =
+        source.owner().run("SELECT max(_key), count(*) FROM (" + page + ") p", values);
     if (last.null(0, 0)) return;
     // As the replica: what every copy and every cycle will see needs no entry.
-    source.apply().run("UPDATE " + table.name + " t SET _vnode = moray_router.vnode_of(" +
-                       literal(table.bucket) + ", t._key) FROM (" + page +
-                       ") p WHERE p._key = t._key AND p._vnode IS NULL AND t._vnode IS NULL");
-    after = std::string(last.text(0, 0));
-  }
-}
-
-void drop_indexes(Database& to, const Table& target) {
-  for (const Table::Index& index : target.indexes)
-    to.owner().run_all(index.constraint.empty() ? "DROP INDEX IF EXISTS " + index.name
-                                                : "ALTER TABLE " + target.name +
-                                                      " DROP CONSTRAINT IF EXISTS " + index.name);
-}
-
-void make_indexes(Database& to, const TablePair& tables, bool unique_too) {
-  for (const Table::Index& index : tables.source.indexes) {
-    if (index.unique && !unique_too) continue;
-    if (to.owner().run("SELECT 1 WHERE to_regclass($1::text) IS NOT NULL", {index.name}).count() >
-        0)
-      continue;
-    to.owner().run_all(index.constraint.empty()
-                           ? index.definition
-                           : "ALTER TABLE " + tables.target.name + " ADD CONSTRAINT " + index.name +
-                                 " " + index.constraint);
+    source.apply().run("UPDATE " + table.name + " t SET _vnode = " +
+                           key_vnode(table.bucket, "t._key") + " FROM (" + page +
+                           ") p WHERE p._key = t._key AND p._vnode IS NULL AND t._vnode IS NULL",
+                       values);
+    if (std::stoull(last.string(0, 1)) < kVnodesPage) return;
+    after = last.string(0, 0);
   }
 }
 

@@ -40,9 +40,4 @@ bool copy_table(Database& from, Database& to, Pump& pump, const TablePair& table
 /// were there. O(rows).
 void give_vnodes(Database& source, const Table& table);
 
-/// At an empty target: indexes but the primary key go before the copy, and come back behind it,
-/// those that are unique only when a whole cycle of the pump has been applied.
-void drop_indexes(Database& to, const Table& target);
-void make_indexes(Database& to, const TablePair& tables, bool unique_too);
-
 }  // namespace reshard

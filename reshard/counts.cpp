@@ -34,32 +34,37 @@ std::string rows_in(const Table& table, const VnodeGroup& group) {
 
 }  // namespace
 
-DirectoryCounts directories_of(Session& session, const Table& table, const std::string& where) {
+DirectoryCounts directories_of(Session& session, const Table& table,
+                               const std::vector<std::string>& keys) {
   DirectoryCounts counts;
-  const Rows rows = session.run("SELECT t.dirname, count(*) FROM " + table.name + " t WHERE " +
-                                where + " AND t.dirname IS NOT NULL GROUP BY t.dirname");
-  for (int i = 0; i < rows.count(); ++i)
-    counts[std::string(rows.text(i, 0))] = std::stoll(std::string(rows.text(i, 1)));
+  const Rows rows = session.run("SELECT t.dirname, count(*) FROM " + table.name +
+                                    " t WHERE t._key = ANY($1::text[]) AND t.dirname IS NOT NULL "
+                                    "GROUP BY t.dirname",
+                                {text_array(keys)});
+  for (int i = 0; i < rows.count(); ++i) counts[rows.string(i, 0)] = std::stoll(rows.string(i, 1));
   return counts;
 }
 
 void add_counts(Session& session, const Table& table, const DirectoryCounts& more) {
-  std::vector<std::string> fewer;
-  std::string values;
+  std::vector<std::string> directories, numbers, fewer;
   for (const auto& [directory, by] : more) {
     if (by == 0) continue;
-    values += (values.empty() ? "(" : ", (") + literal(directory) + "::text, " +
-              std::to_string(by) + "::bigint)";
+    directories.push_back(directory);
+    numbers.push_back(std::to_string(by));
     if (by < 0) fewer.push_back(directory);
   }
-  if (values.empty()) return;
-  session.run_all("INSERT INTO " + table.counted_in + " AS c" + kColumns + "SELECT " +
-                  count_row("v.directory", "v.by") + " FROM (VALUES " + values +
-                  ") v (directory, by) ORDER BY v.directory ON CONFLICT (_key) DO UPDATE SET "
-                  "entries = c.entries + excluded.entries");
+  if (directories.empty()) return;
+  std::vector<backends::postgres::Call> calls{
+      {"INSERT INTO " + table.counted_in + " AS c" + kColumns + "SELECT " +
+           count_row("v.directory", "v.by") +
+           " FROM unnest($1::text[], $2::bigint[]) v (directory, by) ORDER BY v.directory ON "
+           "CONFLICT (_key) DO UPDATE SET entries = c.entries + excluded.entries",
+       {text_array(directories), text_array(numbers)}}};
   if (!fewer.empty())
-    session.run_all("DELETE FROM " + table.counted_in + " WHERE _key = ANY(" + text_array(fewer) +
-                    ") AND entries <= 0");
+    calls.push_back(
+        {"DELETE FROM " + table.counted_in + " WHERE _key = ANY($1::text[]) AND entries <= 0",
+         {text_array(fewer)}});
+  session.run_together(calls);
 }
 
 std::vector<Miscount> miscounted(Session& session, const Table& table, const VnodeGroup& group) {
@@ -69,8 +74,7 @@ std::vector<Miscount> miscounted(Session& session, const Table& table, const Vno
       table.counted_in +
       " c ON c._key = r.directory WHERE c.entries IS DISTINCT FROM r.number ORDER BY r.directory");
   for (int i = 0; i < rows.count(); ++i)
-    wrong.push_back({std::string(rows.text(i, 0)), std::string(rows.text(i, 1)),
-                     std::stoull(std::string(rows.text(i, 2)))});
+    wrong.push_back({rows.string(i, 0), rows.string(i, 1), std::stoull(rows.string(i, 2))});
   return wrong;
 }
 

@@ -23,9 +23,9 @@ inline constexpr const char* kCountedBucket = "manta";
 /// Rows by directory, or how many more (or fewer) there are.
 using DirectoryCounts = std::map<std::string, std::int64_t>;
 
-/// Of a table's rows. `where`: an SQL condition on `t`.
+/// Of a table's rows of these keys.
 DirectoryCounts directories_of(backends::postgres::Session& session, const Table& table,
-                               const std::string& where);
+                               const std::vector<std::string>& keys);
 
 /// In a transaction: so many more or fewer. A count that comes to nothing goes.
 void add_counts(backends::postgres::Session& session, const Table& table,

@@ -2,18 +2,16 @@
 
 #include <thread>
 
-#include "backends/postgres/identifier.hpp"
 #include "reshard/schema.hpp"
 
 namespace reshard {
 namespace {
 
-using backends::postgres::literal;
 using backends::postgres::Rows;
 using backends::postgres::Session;
 using backends::postgres::SessionError;
 
-constexpr std::chrono::milliseconds kLook{50};
+constexpr std::chrono::milliseconds kLockLook{50};
 constexpr std::chrono::seconds kHolderEnds{
     5};  ///< a coordinator that was killed: its server's process sees it when its statement ends
 constexpr std::chrono::seconds kOldSessionsEnd{30};
@@ -26,10 +24,6 @@ constexpr const char* kUnflushed =
 
 std::string application_of(std::uint64_t plan) {
   return "moray-router reshard " + std::to_string(plan);
-}
-
-std::string text(const Rows& rows, int row, int column) {
-  return std::string(rows.text(row, column));
 }
 
 }  // namespace
@@ -52,15 +46,13 @@ void Database::connect() {
   };
   try {
     owner_ = std::make_unique<Session>(side().url, application_);
-    owner_->run_all("SET synchronous_commit = on; SET lock_timeout = '5s'");
+    owner_->run_all("SET lock_timeout = '5s'");
   } catch (const SessionError& error) {
     refused("owner's connection", error);
   }
   try {
     apply_ = std::make_unique<Session>(side().apply, application_);
-    apply_->run_all(
-        "SET synchronous_commit = on; SET lock_timeout = '5s'; SET session_replication_role = "
-        "replica");
+    apply_->run_all("SET lock_timeout = '5s'; SET session_replication_role = replica");
   } catch (const SessionError& error) {
     refused("apply connection", error);
   }
@@ -89,7 +81,7 @@ void require_this_programs(Database& database) {
       {plan, database.plan().token});
   if (rows.count() > 0)
     throw std::runtime_error("plan " + plan + " was begun by an older program, and is " +
-                             text(rows, 0, 0) + " at the " + database.role_name() +
+                             rows.string(0, 0) + " at the " + database.role_name() +
                              ": this one can't read its log. End it with that program first; "
                              "nothing was changed");
 }
@@ -113,7 +105,7 @@ void Database::take(bool by_force) {
         "n.plan = p.plan)",
         {number_});
     if (!newer.null(0, 0))
-      throw NotCoordinator("plan " + text(newer, 0, 0) + " has taken over the vnodes of plan " +
+      throw NotCoordinator("plan " + newer.string(0, 0) + " has taken over the vnodes of plan " +
                            number_);
   }
   taken_by_others_ = epoch > epoch_;
@@ -136,14 +128,14 @@ void Database::lock(std::uint64_t plan, bool by_force) {
         std::to_string(kCoordinatorLock) + "::oid AND l.objid = " + number +
         "::oid AND l.objsubid = 2");
     if (holder.count() > 0) {
-      if (by_force) apply_->run("SELECT pg_terminate_backend($1::int)", {text(holder, 0, 0)});
+      if (by_force) apply_->run("SELECT pg_terminate_backend($1::int)", {holder.string(0, 0)});
       if (std::chrono::steady_clock::now() - begun > kHolderEnds * (by_force ? 6 : 1))
         throw NotCoordinator("plan " + number + " has a coordinator: at the " + role_name() +
-                             ", process " + text(holder, 0, 0) + " (" + text(holder, 0, 1) +
-                             ", from " + text(holder, 0, 2) + ", since " + text(holder, 0, 3) +
+                             ", process " + holder.string(0, 0) + " (" + holder.string(0, 1) +
+                             ", from " + holder.string(0, 2) + ", since " + holder.string(0, 3) +
                              "); --take-over ends it");
     }
-    std::this_thread::sleep_for(kLook);
+    std::this_thread::sleep_for(kLockLook);
   }
 }
 
@@ -160,7 +152,7 @@ void Database::end_older_sessions(std::uint64_t plan) {
     if (std::chrono::steady_clock::now() - begun > kOldSessionsEnd)
       throw ActFailed(std::string("older sessions of plan ") + std::to_string(plan) + " at the " +
                       role_name() + " don't end");
-    std::this_thread::sleep_for(kLook);
+    std::this_thread::sleep_for(kLockLook);
   }
 }
 
@@ -198,8 +190,8 @@ void Database::ask_standing() {
 
 Database::Standing Database::standing() {
   const Rows rows = apply_->receive();
-  return {{text(rows, 0, 0), text(rows, 0, 1), text(rows, 0, 2)},
-          rows.text(0, 4) == "t" ? text(rows, 0, 3) : std::string()};
+  return {{rows.string(0, 0), rows.string(0, 1), rows.string(0, 2)},
+          rows.text(0, 4) == "t" ? rows.string(0, 3) : std::string()};
 }
 
 ServerIdentity Database::identity() {
@@ -209,7 +201,7 @@ ServerIdentity Database::identity() {
 
 std::string Database::unflushed() {
   const Rows rows = apply_->run("SELECT n.lsn, " + std::string(kUnflushed));
-  return rows.text(0, 1) == "t" ? text(rows, 0, 0) : std::string();
+  return rows.text(0, 1) == "t" ? rows.string(0, 0) : std::string();
 }
 
 bool Database::flushed(const std::string& position) {

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "backends/postgres/identifier.hpp"
 #include "backends/postgres/session.hpp"
 #include "reshard/journal.hpp"
 #include "reshard/plan.hpp"
@@ -67,6 +68,8 @@ class Database {
   [[nodiscard]] const char* role_name() const {
     return role_ == Role::source ? "source" : "target";
   }
+  /// How this plan's sessions are called in the server's list.
+  [[nodiscard]] const std::string& application() const { return application_; }
   backends::postgres::Session& owner() { return *owner_; }
   /// Fires no ordinary trigger.
   backends::postgres::Session& apply() { return *apply_; }
@@ -103,8 +106,8 @@ class Database {
   /// Stuck naming a plan of one of these vnodes that is not over here. At the target of a plan that
   /// copies, rows keep their ids if they may, none of `tables` has a row, and no other plan brings
   /// any.
-  void make_plan_row(const std::string& state, const std::vector<std::string>& tables,
-                     bool may_keep_ids);
+  void make_plan_row(const std::string& state,
+                     const std::vector<backends::postgres::Relation>& tables, bool may_keep_ids);
   /// Vnodes that the plan has here by its rows; those that `leave_all_but` has left are not among
   /// them.
   ring::VnodeSet members();
@@ -139,7 +142,15 @@ class Database {
   void end_writers();
   /// The transactions, by PostgreSQL's names of them, that have written to one of these tables, or
   /// are about to.
-  std::vector<std::string> writers_of(const std::vector<std::string>& tables);
+  std::vector<std::string> writers_of(const std::vector<backends::postgres::Relation>& tables);
+  /// One of those, for people: `process 17 (psql, user moray)`, or a prepared transaction's name.
+  std::string writer_named(const std::string& writer);
+  /// Whoever keeps triggers from being put on a table.
+  struct Holder {
+    std::string name;    ///< for people, with what it is doing; empty: nobody that shows
+    int autovacuum = 0;  ///< its process, if it is an autovacuum's
+  };
+  Holder holder_of(const std::string& table);
   /// Whether a transaction that holds the barrier back is older than that.
   bool has_writers_since(std::chrono::milliseconds age);
   /// Who holds the barrier back, for people; empty: nobody.

@@ -1,20 +1,28 @@
 // A plan's row in a database, its vnodes, its barrier and its log.
-#include "backends/postgres/identifier.hpp"
 #include "reshard/database.hpp"
 #include "reshard/schema.hpp"
+#include "reshard/table_version.hpp"
 #include "reshard/transaction.hpp"
 
 namespace reshard {
 namespace {
 
-using backends::postgres::literal;
+using backends::postgres::Relation;
 using backends::postgres::Rows;
 
 constexpr std::chrono::seconds kHolderWithin{1};
 
-std::string text(const Rows& rows, int row, int column) {
-  return std::string(rows.text(row, column));
-}
+/// Of a lock `l`: its session `a`, or its prepared transaction `x`. That has no process, and is
+/// told by the lock of its own number.
+constexpr const char* kHolders =
+    " LEFT JOIN pg_stat_activity a ON a.pid = l.pid LEFT JOIN pg_locks o ON l.pid IS NULL AND "
+    "o.pid IS NULL AND o.locktype = 'transactionid' AND o.virtualtransaction = "
+    "l.virtualtransaction LEFT JOIN pg_prepared_xacts x ON x.transaction = o.transactionid";
+
+/// Whose lock it is, for people.
+constexpr const char* kHolderName =
+    "CASE WHEN a.pid IS NULL THEN format('prepared transaction %s of user %s', x.gid, x.owner) "
+    "ELSE format('process %s (%s, user %s)', a.pid, a.application_name, a.usename) END";
 
 /// A plan `p` that was taken back: a later one that says so has been committed here.
 constexpr const char* kTakenBack =
@@ -23,7 +31,7 @@ constexpr const char* kTakenBack =
 
 /// Of a log entry, beside its two texts: a row's head and its place on a page, three numbers, the
 /// heads of the texts, and what the index has of it.
-constexpr const char* kEntryBytes = "80";
+constexpr const char* kLogEntryBytes = "80";
 
 }  // namespace
 
@@ -34,12 +42,12 @@ std::optional<PlanRow> Database::plan_row() {
       "plan = $1::bigint",
       {number_});
   if (rows.count() == 0) return std::nullopt;
-  PlanRow row{text(rows, 0, 0),
-              static_cast<std::uint32_t>(std::stoul(text(rows, 0, 1))),
-              std::stoull(text(rows, 0, 2)),
+  PlanRow row{rows.string(0, 0),
+              static_cast<std::uint32_t>(std::stoul(rows.string(0, 1))),
+              std::stoull(rows.string(0, 2)),
               rows.text(0, 3) == "t",
               rows.text(0, 5) == "t",
-              text(rows, 0, 4)};
+              rows.string(0, 4)};
   if (row.token != plan_.token)
     throw NotCoordinator(std::string("the ") + role_name() + " " + side().pnode +
                          " has another plan " + number_ + "; forget this one, and plan again");
@@ -61,16 +69,15 @@ void Database::set_epoch(std::uint64_t epoch) {
 void Database::require_here_before(backends::postgres::Session& session) {
   const bool source = role_ == Role::source;
   const Rows newest = session.run(
-      std::string(
-          "SELECT p.plan FROM moray_router.reshard_vnode n JOIN LATERAL (SELECT q.plan, "
-          "q.role, q.state FROM moray_router.reshard_vnode w JOIN "
-          "moray_router.reshard_plan q ON q.plan = w.plan WHERE w.vnode = n.vnode AND q.plan "
-          "<> $1::bigint AND q.state <> 'aborted' ORDER BY q.plan DESC LIMIT 1) p ON true "
-          "WHERE n.plan = $1::bigint AND p.plan <> $2::bigint AND p.role = ") +
-          literal(role_name()) + " AND p.state IN ('committed', 'cleaning', 'done') LIMIT 1",
-      {number_, std::to_string(plan_.reverts)});
+      "SELECT p.plan FROM moray_router.reshard_vnode n JOIN LATERAL (SELECT q.plan, "
+      "q.role, q.state FROM moray_router.reshard_vnode w JOIN "
+      "moray_router.reshard_plan q ON q.plan = w.plan WHERE w.vnode = n.vnode AND q.plan "
+      "<> $1::bigint AND q.state <> 'aborted' ORDER BY q.plan DESC LIMIT 1) p ON true "
+      "WHERE n.plan = $1::bigint AND p.plan <> $2::bigint AND p.role = $3 AND p.state IN "
+      "('committed', 'cleaning', 'done') LIMIT 1",
+      {number_, std::to_string(plan_.reverts), role_name()});
   if (newest.count() > 0)
-    throw Stuck("plan " + text(newest, 0, 0) + (source ? " has taken" : " has brought") +
+    throw Stuck("plan " + newest.string(0, 0) + (source ? " has taken" : " has brought") +
                 " vnodes of plan " + number_ + (source ? " from the source " : " to the target ") +
                 side().pnode + " since it was made: abort this plan");
   if (plan_.reverts == 0) return;
@@ -79,11 +86,11 @@ void Database::require_here_before(backends::postgres::Session& session) {
                   {std::to_string(plan_.reverts)});
   if (forward.count() == 0 || forward.text(0, 0) != "committed")
     throw Stuck("plan " + std::to_string(plan_.reverts) + ", which is to be taken back, is " +
-                (forward.count() == 0 ? std::string("not") : text(forward, 0, 0)) + " at the " +
+                (forward.count() == 0 ? std::string("not") : forward.string(0, 0)) + " at the " +
                 role_name() + ": abort this plan");
 }
 
-void Database::make_plan_row(const std::string& state, const std::vector<std::string>& tables,
+void Database::make_plan_row(const std::string& state, const std::vector<Relation>& tables,
                              bool may_keep_ids) {
   if (plan_row()) return;
   Transaction transaction(
@@ -101,12 +108,12 @@ void Database::make_plan_row(const std::string& state, const std::vector<std::st
           "LIMIT 1",
       {number_, std::to_string(plan_.reverts)});
   if (other.count() > 0)
-    throw Stuck("plan " + text(other, 0, 0) + " has vnodes of plan " + number_ + " at the " +
-                role_name() + " " + side().pnode + ", where it is " + text(other, 0, 2) +
+    throw Stuck("plan " + other.string(0, 0) + " has vnodes of plan " + number_ + " at the " +
+                role_name() + " " + side().pnode + ", where it is " + other.string(0, 2) +
                 ": finish, abort or roll back that plan first, or abort this one");
   require_here_before(*owner_);
   bool ids_kept = may_keep_ids;
-  for (const std::string& table : tables) {
+  for (const Relation& table : tables) {
     if (!ids_kept) break;
     ids_kept = owner_->run("SELECT 1 FROM " + table + " LIMIT 1").count() == 0;
   }
@@ -167,16 +174,15 @@ std::optional<std::uint64_t> Database::plan_that_keeps_ids() {
       "ids_kept AND state = 'guarded' ORDER BY plan LIMIT 1",
       {number_});
   if (rows.count() == 0) return std::nullopt;
-  return std::stoull(text(rows, 0, 0));
+  return std::stoull(rows.string(0, 0));
 }
 
 bool Database::set_state(const std::string& from, const std::string& to, const std::string& more) {
-  const Rows rows =
-      owner_->run("UPDATE moray_router.reshard_plan SET state = " + literal(to) +
-                      ", changed = now()" + (more.empty() ? "" : ", " + more) +
-                      " WHERE plan = $1::bigint AND epoch = $2::bigint AND state IN (" + from +
-                      ", " + literal(to) + ")",
-                  {number_, std::to_string(epoch_)});
+  const Rows rows = owner_->run(
+      "UPDATE moray_router.reshard_plan SET state = $3, changed = now()" +
+          (more.empty() ? "" : ", " + more) +
+          " WHERE plan = $1::bigint AND epoch = $2::bigint AND state IN (" + from + ", $3)",
+      {number_, std::to_string(epoch_), to});
   return rows.affected() == "1";
 }
 
@@ -186,7 +192,7 @@ void Database::find_older_plans() {
       "SELECT DISTINCT o.plan FROM moray_router.reshard_vnode o JOIN moray_router.reshard_vnode n "
       "ON n.vnode = o.vnode AND n.plan = $1::bigint ORDER BY 1 DESC",
       {number_});
-  for (int i = 0; i < rows.count(); ++i) plans_.push_back(std::stoull(text(rows, i, 0)));
+  for (int i = 0; i < rows.count(); ++i) plans_.push_back(std::stoull(rows.string(i, 0)));
 }
 
 const std::vector<std::uint64_t>& Database::plans() {
@@ -209,20 +215,39 @@ bool Database::barrier_open() {
   return all.empty() || owner_->run(all).text(0, 0) == "t";
 }
 
-std::vector<std::string> Database::writers_of(const std::vector<std::string>& tables) {
-  std::string list;
-  for (const std::string& table : tables)
-    list += (list.empty() ? "to_regclass(" : ", to_regclass(") + literal(table) + ")";
+std::vector<std::string> Database::writers_of(const std::vector<Relation>& tables) {
   std::vector<std::string> writers;
-  if (list.empty()) return writers;
   const Rows rows = apply_->run(
-      "SELECT DISTINCT virtualtransaction FROM pg_locks WHERE locktype = 'relation' AND granted "
-      "AND "
-      "mode = 'RowExclusiveLock' AND database = (SELECT oid FROM pg_database WHERE datname = "
-      "current_database()) AND relation IN (" +
-      list + ")");
-  for (int i = 0; i < rows.count(); ++i) writers.push_back(text(rows, i, 0));
+      std::string(kTableTree) +
+          "SELECT DISTINCT l.virtualtransaction FROM pg_locks l JOIN t ON t.oid = l.relation WHERE "
+          "l.locktype = 'relation' AND l.granted AND l.mode = 'RowExclusiveLock' AND l.database = "
+          "(SELECT oid FROM pg_database WHERE datname = current_database())",
+      {names_of(tables)});
+  for (int i = 0; i < rows.count(); ++i) writers.push_back(rows.string(i, 0));
   return writers;
+}
+
+/// A prepared transaction has no process: its locks are of `-1/` and its number.
+std::string Database::writer_named(const std::string& writer) {
+  const Rows rows = apply_->run(std::string("SELECT ") + kHolderName + " FROM pg_locks l" +
+                                    kHolders + " WHERE l.virtualtransaction = $1 LIMIT 1",
+                                {writer});
+  return rows.count() == 0 ? "virtual transaction " + writer : rows.string(0, 0);
+}
+
+Database::Holder Database::holder_of(const std::string& table) {
+  const Rows rows = apply_->run(
+      std::string("SELECT ") + kHolderName +
+          ", CASE WHEN a.backend_type = 'autovacuum worker' THEN a.pid ELSE 0 END, left(a.query, "
+          "80) FROM pg_locks l" +
+          kHolders +
+          " WHERE l.database = (SELECT oid FROM pg_database WHERE datname = "
+          "current_database()) AND l.relation = to_regclass($1) AND l.granted AND l.mode NOT IN "
+          "('AccessShareLock', 'RowShareLock') ORDER BY coalesce(a.xact_start, x.prepared) LIMIT 1",
+      {table});
+  if (rows.count() == 0) return {};
+  return {rows.string(0, 0) + (rows.null(0, 2) ? "" : ": " + rows.string(0, 2)),
+          std::stoi(rows.string(0, 1))};
 }
 
 void Database::end_writers() {
@@ -231,23 +256,23 @@ void Database::end_writers() {
 
 bool Database::has_writers_since(std::chrono::milliseconds age) {
   return apply_
-             ->run(
-                 "SELECT 1 FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid WHERE " +
-                     writers_sql() +
-                     " AND a.xact_start < clock_timestamp() - $1::float8 * interval '1 ms' LIMIT 1",
-                 {std::to_string(age.count())})
+             ->run("SELECT 1 FROM pg_locks l LEFT JOIN pg_stat_activity a ON a.pid = l.pid WHERE " +
+                       writers_sql() +
+                       " AND (l.pid IS NULL OR a.xact_start < clock_timestamp() - $1::float8 * "
+                       "interval '1 ms') LIMIT 1",
+                   {std::to_string(age.count())})
              .count() > 0;
 }
 
 std::string Database::writers_named() {
-  const Rows rows = apply_->run(
-      "SELECT a.pid, a.application_name, a.usename, to_char(a.xact_start AT TIME ZONE 'UTC', "
-      "'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"') FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid "
-      "WHERE " +
-      writers_sql() + " ORDER BY a.xact_start LIMIT 1");
+  const Rows rows = apply_->run(std::string("SELECT ") + kHolderName +
+                                ", to_char(coalesce(a.xact_start, x.prepared) AT TIME ZONE 'UTC', "
+                                "'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"') FROM pg_locks l" +
+                                kHolders + " WHERE " + writers_sql() +
+                                " ORDER BY coalesce(a.xact_start, x.prepared) LIMIT 1");
   if (rows.count() == 0) return "";
-  return "process " + text(rows, 0, 0) + " (" + text(rows, 0, 1) + ", user " + text(rows, 0, 2) +
-         ") of the " + role_name() + ", whose transaction began at " + text(rows, 0, 3);
+  return rows.string(0, 0) + " of the " + role_name() + ", whose transaction began at " +
+         rows.string(0, 1);
 }
 
 std::string Database::blocker_of(int process, backends::postgres::Session& over) {
@@ -261,8 +286,8 @@ std::string Database::blocker_of(int process, backends::postgres::Session& over)
   over.answer_until(std::nullopt);
   if (rows.count() == 0) return "";
   if (rows.null(0, 2)) return "a prepared transaction";
-  return "process " + text(rows, 0, 0) + " (" + text(rows, 0, 1) + ", user " + text(rows, 0, 2) +
-         ", by a query of " + text(rows, 0, 3) + ")";
+  return "process " + rows.string(0, 0) + " (" + rows.string(0, 1) + ", user " + rows.string(0, 2) +
+         ", by a query of " + rows.string(0, 3) + ")";
 }
 
 std::string Database::writers_sql() {
@@ -275,11 +300,11 @@ std::string Database::writers_sql() {
 Database::LogSize Database::log_size() {
   const Rows rows = owner_->run(
       std::string("SELECT count(*), coalesce(sum(octet_length(l.bucket) + octet_length(l.key) + ") +
-          kEntryBytes +
+          kLogEntryBytes +
           "), 0) FROM moray_router.reshard_log l JOIN moray_router.reshard_vnode v ON v.plan = "
           "$1::bigint AND v.vnode = l.vnode",
       {number_});
-  return {std::stoull(text(rows, 0, 0)), std::stoull(text(rows, 0, 1))};
+  return {std::stoull(rows.string(0, 0)), std::stoull(rows.string(0, 1))};
 }
 
 /// A plan that is over lets others have its vnodes, whose entries stay: this may come late.

@@ -7,12 +7,15 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
+#include "reshard/bucket_configs.hpp"
 #include "reshard/compare.hpp"
 #include "reshard/copy.hpp"
 #include "reshard/database.hpp"
+#include "reshard/definition/definitions.hpp"
 #include "reshard/journal.hpp"
 #include "reshard/plan_metrics.hpp"
 #include "reshard/pump.hpp"
@@ -36,6 +39,13 @@ struct Watcher {
 /// What a person is told, by the act that is the first to see it.
 inline constexpr char kServerReplaced[] =
     "a server is not the one that was copied: everything is verified again";
+
+/// A sequence of the target that must be ahead of one of the source.
+struct AdvancedSequence {
+  std::uint32_t source = 0, target = 0;  ///< their oids
+  bool descends = false;
+  std::int64_t least = 0, most = 0;  ///< of the target's
+};
 
 /// Where nothing is blocked, nothing is done that the journal could not be told before.
 struct JournalFailed : std::runtime_error {
@@ -153,15 +163,27 @@ class Executor {
   Outcome end_cleanup();
 
   void create_triggers(Database& database, const std::string& sql, const std::string& table);
+  void create_row_triggers(Database& database, const Table& table);
   void make_schema_at(Database& database);
   void make_rows();
-  void make_table_at_target(const BucketConfig& config, const Table& table);
+  void make_bucket_at_target(const BucketConfig& config);
+  // acts_definition.cpp
+  Definitions definitions();
+  [[nodiscard]] std::uint64_t parts_made() const;
+  std::vector<Relation> missing_at_target(const std::vector<BucketConfig>& configs, bool all);
+  void make_tables(const std::vector<BucketConfig>& configs);
+  void complete_tables(DefinitionPart part, bool again = false);
+  void make_parts(DefinitionPart last, backends::postgres::Session& source);
+  void leave_tables_whole();
+  std::string unlike();
+  void require_alike();
+  void look_at_soaking_tables();
   void read_tables();
   bool require_not_owned(Database& side);
   void require_left();
   void before_copy();
   void drop_strays(const Table& target);
-  [[nodiscard]] std::vector<std::string> table_names(Role role) const;
+  [[nodiscard]] std::vector<Relation> table_names(Role role) const;
   std::array<std::string, 2> versions();
   void note_tables();
   void require_tables();
@@ -185,6 +207,7 @@ class Executor {
   void verify_counts();
   ring::VnodeSet owned_by_target(const ring::VnodeSet& vnodes);
   void drop_copied(const ring::VnodeSet& vnodes);
+  // acts_sequences.cpp
   void read_serials();
   void advance_sequences();
   void require_budget() const;
@@ -227,10 +250,12 @@ class Executor {
   bool ids_kept_ = false;     // rows keep their ids at the target: as its row says
   int rebound_ = 0;           // rings bound since a prepare went well
   std::string waiting_for_, left_at_target_, settings_problem_;
-  Clock::time_point tables_looked_at_{}, pump_beside_copy_at_{}, log_measured_at_{};
+  Clock::time_point tables_looked_at_{}, soak_looked_at_{}, pump_beside_copy_at_{},
+      log_measured_at_{};
   bool log_alarmed_ = false;
-  std::vector<std::pair<std::string, bool>>
-      serials_;                            // names; true: a sequence, false: a table of one number
+  std::set<std::string> told_unlike_;
+  std::vector<AdvancedSequence> sequences_;
+  std::vector<Relation> orders_;  // tables of one number, by which writes of a bucket take turns
   std::array<ServerIdentity, 2> flushed_;  // of the servers that have everything on disk
   std::string stop_reason_;
   std::optional<Clock::time_point> block_began_, committed_, soak_end_, tried_back_;

@@ -82,7 +82,7 @@ Act act_of(const Journal& journal) {
 }
 
 /// Where a plan's end waits for a side that never comes back.
-bool over(Act act, const Forgotten& gone) {
+bool over_here(Act act, const Forgotten& gone) {
   if (act == Act::finished || act == Act::aborted) return true;
   if (act == Act::clean_target) return gone.target_is_gone;
   return gone.source_is_gone && act >= Act::begin_cleanup && act <= Act::end_cleanup;
@@ -108,11 +108,11 @@ Act end_of(const Journal& journal, const Forgotten& gone) {
   if (const auto back = way_back(journal)) {
     Forgotten other = gone;
     std::swap(other.source_is_gone, other.target_is_gone);
-    if (over(act_of(*back), other)) return Act::finished;
+    if (over_here(act_of(*back), other)) return Act::finished;
     refuse(": plan " + back->plan().name() + " takes it back, and is not over");
   }
   const Act act = act_of(journal);
-  if (over(act, gone)) return act;
+  if (over_here(act, gone)) return act;
   if (act == Act::clean_target)
     refuse(": it is aborted, and left at the target; `reshard abort " + plan +
            "` cleans it, --target-is-gone leaves it out");

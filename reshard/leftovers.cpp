@@ -26,10 +26,6 @@ struct Leftover {
   std::string relation;  ///< a condition on pg_locks' column `relation`
 };
 
-std::string text(const Rows& rows, int row, int column) {
-  return std::string(rows.text(row, column));
-}
-
 /// A table is found by its triggers, whatever it is called by now and whether or not it is a
 /// bucket's still. A partition's triggers go with those of its parent. At last the schema: its view
 /// before its tables, since finds that use the view have all of them locked.
@@ -43,8 +39,8 @@ std::vector<Leftover> leftovers(Session& session) {
       "'pg_trigger'::regclass) GROUP BY t.tgrelid ORDER BY 1");
   std::vector<Leftover> all;
   for (int i = 0; i < triggers.count(); ++i)
-    all.push_back({"the triggers of table " + text(triggers, i, 0), text(triggers, i, 1),
-                   "l.relation = " + text(triggers, i, 2)});
+    all.push_back({"the triggers of table " + triggers.string(i, 0), triggers.string(i, 1),
+                   "l.relation = " + triggers.string(i, 2)});
   if (all.empty() &&
       session.run("SELECT 1 WHERE to_regnamespace('moray_router') IS NOT NULL").count() > 0)
     all.push_back({"the schema moray_router",
@@ -62,7 +58,7 @@ std::optional<std::uint64_t> oldest_plan(Session& session) {
     return std::nullopt;
   const Rows plan = session.run("SELECT min(plan) FROM moray_router.reshard_plan");
   if (plan.null(0, 0)) return std::nullopt;
-  return std::stoull(text(plan, 0, 0));
+  return std::stoull(plan.string(0, 0));
 }
 
 /// Empty: nobody that shows.
@@ -74,8 +70,8 @@ std::string holder(Session& session, const Leftover& what) {
       "l.database = (SELECT oid FROM pg_database WHERE datname = current_database()) AND " +
       what.relation + " ORDER BY a.xact_start LIMIT 1");
   if (rows.count() == 0) return "";
-  return "locked by process " + text(rows, 0, 0) + " (" + text(rows, 0, 1) + ", user " +
-         text(rows, 0, 2) + "), whose transaction is " + text(rows, 0, 3) + " s old";
+  return "locked by process " + rows.string(0, 0) + " (" + rows.string(0, 1) + ", user " +
+         rows.string(0, 2) + "), whose transaction is " + rows.string(0, 3) + " s old";
 }
 
 enum class Dropped : std::uint8_t { yes, locked, plan_is_there };

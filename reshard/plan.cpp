@@ -38,6 +38,7 @@ std::string to_json_text(const Plan& plan) {
   json["options"] = plan.options;
   json["hooks"] = plan.hooks;
   json["gates"] = plan.gates;
+  json["pgBin"] = plan.pg_bin;
   json["author"] = plan.author;
   json["made"] = plan.made;
   return json.dump(2) + "\n";
@@ -60,6 +61,7 @@ Plan plan_from_json(const std::string& text) {
     json.at("options").get_to(plan.options);
     json.at("hooks").get_to(plan.hooks);
     plan.gates = json.value("gates", plan.gates);
+    plan.pg_bin = json.value("pgBin", plan.pg_bin);
     json.at("author").get_to(plan.author);
     json.at("made").get_to(plan.made);
     return plan;

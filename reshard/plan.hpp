@@ -70,6 +70,7 @@ struct Plan {
   std::map<std::string, std::string> hooks;  ///< by phase, of kHookPhases: a shell command
   std::vector<std::string>
       gates;           ///< `copy`, `cutover`, `finalize`, `cleanup`: shut from the start
+  std::string pg_bin;  ///< where pg_dump is; empty: where the system has it
   std::string author;  ///< user@host
   std::string made;    ///< when
 

@@ -29,7 +29,7 @@ std::uint64_t given(Session& session) {
     if (has(session, table)) {
       const auto rows =
           session.run(std::string("SELECT coalesce(max(") + column + "), 0) FROM " + table);
-      last = std::max<std::uint64_t>(last, std::stoull(std::string(rows.text(0, 0))));
+      last = std::max<std::uint64_t>(last, std::stoull(rows.string(0, 0)));
     }
   return last;
 }

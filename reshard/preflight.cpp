@@ -5,38 +5,35 @@
 
 #include <nlohmann/json.hpp>
 
-#include "backends/postgres/identifier.hpp"
+#include "reshard/bucket_configs.hpp"
 #include "reshard/copy.hpp"
 #include "reshard/counts.hpp"
 #include "reshard/database.hpp"
 #include "reshard/key_scan.hpp"
 #include "reshard/preflight_routers.hpp"
+#include "reshard/preflight_surroundings.hpp"
+#include "reshard/preflight_tables.hpp"
 #include "reshard/schema.hpp"
 #include "reshard/unique_values.hpp"
 
 namespace reshard {
 namespace {
 
-using backends::postgres::literal;
 using backends::postgres::Rows;
 using backends::postgres::Session;
 using backends::postgres::SessionError;
 
 constexpr int kOldestServer = 110000;
-constexpr std::uint64_t kGroupRows = 20'000;
-constexpr std::uint64_t kListed = 3;
+constexpr std::uint64_t kPreflightGroupRows = 20'000;
+constexpr std::uint64_t kKeysListed = 3;
 constexpr const char* kReachable =
     "both shards must be reachable by the URLs of the configuration (--apply-from, --apply-to: for "
     "the apply connections)";
 
-std::string text(const Rows& rows, int row, int column) {
-  return std::string(rows.text(row, column));
-}
-
 /// One preflight: sessions, and what has been found.
-class Look {
+class PreflightLook {
  public:
-  Look(const Plan& plan, const ring::Ring& ring, const std::vector<Side>& shards)
+  PreflightLook(const Plan& plan, const ring::Ring& ring, const std::vector<Side>& shards)
       : plan_(plan), ring_(ring), shards_(shards), source_(plan, Role::source),
         target_(plan, Role::target) {}
 
@@ -45,9 +42,12 @@ class Look {
     server(source_);
     server(target_);
     if (!found_.obstacles.empty()) return std::move(found_);
+    look_at_surroundings(source_, target_, found_);
     older_plans();
     target_so_far();
     buckets(whole);
+    if (plan_.reverts == 0)
+      look_at_missing(plan_, source_, target_, bucket_configs(source_.owner()), found_);
     const auto applications = look_at_routers(plan_, source_, found_);
     // Whose sessions a router's are, it says itself.
     if (applications.size() == plan_.routers.size())
@@ -69,10 +69,11 @@ class Look {
       return false;
     } catch (const SessionError& error) {
       const bool denied = error.sqlstate == "42501";
-      obstacle(error.what(), denied
-                                 ? "the apply connection must be a superuser's, or one with GRANT "
-                                   "SET ON PARAMETER session_replication_role"
-                                 : kReachable);
+      const bool pooled = error.sqlstate == backends::postgres::kNotKeptState;
+      obstacle(error.what(), denied   ? "the apply connection must be a superuser's, or one with "
+                                        "GRANT SET ON PARAMETER session_replication_role"
+                             : pooled ? "name the server itself in the URL"
+                                      : kReachable);
       return false;
     }
   }
@@ -84,20 +85,20 @@ class Look {
         "SELECT current_setting('server_version_num')::int, pg_is_in_recovery(), "
         "has_database_privilege(current_database(), 'CREATE'), current_user, "
         "current_setting('server_encoding')");
-    if (std::stoi(text(facts, 0, 0)) < kOldestServer)
+    if (std::stoi(facts.string(0, 0)) < kOldestServer)
       obstacle(where + ": PostgreSQL is older than 11", "upgrade it: older ones have no sha256()");
     if (facts.text(0, 1) == "t")
       obstacle(where + ": the server is a standby", "name the primary in its URL");
     if (facts.text(0, 2) == "f")
-      obstacle(where + ": " + text(facts, 0, 3) + " may not make schemas",
-               "GRANT CREATE ON DATABASE … TO " + text(facts, 0, 3));
+      obstacle(where + ": " + facts.string(0, 3) + " may not make schemas",
+               "GRANT CREATE ON DATABASE … TO " + facts.string(0, 3));
     if (facts.text(0, 4) != "UTF8")
-      obstacle(where + ": the encoding is " + text(facts, 0, 4),
+      obstacle(where + ": the encoding is " + facts.string(0, 4),
                "only UTF8 databases hold what moray stores");
     const Rows standbys = database.apply().run(
         "SELECT count(*) FROM pg_stat_replication WHERE state = 'streaming' AND sync_state = "
         "'async'");
-    if (text(standbys, 0, 0) != "0")
+    if (standbys.string(0, 0) != "0")
       found_.warnings.push_back(where +
                                 ": standbys are asynchronous; those that are connected at the "
                                 "cutover are waited for, others may lack its last moments");
@@ -119,7 +120,7 @@ class Look {
         "ON w.plan = q.plan WHERE w.vnode = v.vnode AND q.plan > p.plan AND q.state <> "
         "'aborted'))");
     if (!running.null(0, 0))
-      obstacle("plan " + text(running, 0, 0) + " at the " + database.role_name() +
+      obstacle("plan " + running.string(0, 0) + " at the " + database.role_name() +
                    " was begun by an older program, and is not over",
                "end it with that program first");
   }
@@ -144,9 +145,9 @@ class Look {
       std::uint64_t shared = 0;
       std::string other;
       for (int i = 0; i < mine.count(); ++i)
-        if (plan_.vnodes.contains(static_cast<ring::Vnode>(std::stoul(text(mine, i, 0)))) &&
+        if (plan_.vnodes.contains(static_cast<ring::Vnode>(std::stoul(mine.string(i, 0)))) &&
             shared++ == 0)
-          other = text(mine, i, 1);
+          other = mine.string(i, 1);
       if (shared > 0)
         obstacle("plan " + other + " at the " + each->role_name() + " is not over, and has " +
                      std::to_string(shared) + " of these vnodes",
@@ -202,12 +203,8 @@ class Look {
     if (source->column("_vnode") == nullptr)
       return obstacle("bucket " + config.name + ": its table has no _vnode",
                       "add the column, and run ring backfill-vnodes");
-    owned(source_, *source);
-    const bool indexed =
-        std::any_of(source->indexes.begin(), source->indexes.end(), [](const Table::Index& index) {
-          return index.definition.find("(_vnode)") != std::string::npos;
-        });
-    if (!indexed)
+    look_at_table(source_, *source, found_);
+    if (!source->indexed_by_vnode)
       found_.warnings.push_back(
           "bucket " + config.name +
           " has no index by _vnode: it is read whole, and its cleanup is slow");
@@ -218,14 +215,10 @@ class Look {
     found_.bytes += source->bytes_about * share;
     const auto target = read_table(target_.owner(), config.name);
     if (!target) return;
-    owned(target_, *target);
-    const std::string differs = difference(*source, *target);
-    if (!differs.empty())
-      return obstacle("bucket " + config.name + ": " + differs, "make the two tables alike");
-    const std::string trigger = missing_trigger(*source, *target);
-    if (!trigger.empty())
-      return obstacle("bucket " + config.name + ": the target's table has no trigger " + trigger,
-                      "make it there as it is at the source, or drop it here");
+    look_at_table(target_, *target, found_);
+    look_at_likeness(source_, target_, *source, *target, found_);
+    for (const char* needed : {"_key", "_vnode"})
+      if (target->column(needed) == nullptr) return;
     if (plan_.reverts != 0) return;
     rows_at_target(*target, whole);
     if (found_.populated) populated(*source, *target);
@@ -234,17 +227,6 @@ class Look {
   [[nodiscard]] std::uint64_t owned_vnodes() const {
     const auto owner = ring_.pnode_named(plan_.from.pnode);
     return std::max<std::uint64_t>(plan_.vnodes.size(), owner ? ring_.vnodes_of(*owner).size() : 1);
-  }
-
-  void owned(Database& database, const Table& table) {
-    const Rows rows = database.owner().run(
-        "SELECT pg_has_role(relowner, 'USAGE'), relowner::regrole::text, current_user FROM "
-        "pg_class WHERE oid = to_regclass($1::text)",
-        {table.name});
-    if (rows.count() > 0 && rows.text(0, 0) == "f")
-      obstacle(std::string(database.role_name()) + ": table " + table.name + " belongs to " +
-                   text(rows, 0, 1) + ", and the owner's connection is " + text(rows, 0, 2) + "'s",
-               "connect as " + text(rows, 0, 1) + ": only an owner may put triggers on it");
   }
 
   /// Every row's own vnode against its key's. The part of the rows that moves.
@@ -257,7 +239,7 @@ class Look {
                 ++rows;
                 if (plan_.vnodes.contains(static_cast<ring::Vnode>(vnode))) ++moving;
                 if (!stored || *stored == vnode) return;
-                if (wrong++ < kListed) first += (first.empty() ? "" : ", ") + std::string(key);
+                if (wrong++ < kKeysListed) first += (first.empty() ? "" : ", ") + std::string(key);
               });
     if (wrong > 0)
       obstacle("bucket " + table.bucket + ": " + std::to_string(wrong) +
@@ -271,10 +253,12 @@ class Look {
   /// would be that key's object again once the vnodes are the target's.
   void rows_at_target(const Table& target, bool whole) {
     std::uint64_t rows = 0;
-    for (const VnodeGroup& group : groups_of(plan_.vnodes, target, owned_vnodes(), kGroupRows))
-      rows += std::stoull(text(target_.owner().run("SELECT count(*) FROM " + target.name +
-                                                   " WHERE _vnode = ANY(" + group_sql(group) + ")"),
-                               0, 0));
+    for (const VnodeGroup& group :
+         groups_of(plan_.vnodes, target, owned_vnodes(), kPreflightGroupRows))
+      rows += std::stoull(target_.owner()
+                              .run("SELECT count(*) FROM " + target.name + " WHERE _vnode = ANY(" +
+                                   group_sql(group) + ")")
+                              .string(0, 0));
     std::string first;
     const std::uint64_t strays =
         find_strays(target_.owner(), target, ring_, plan_.vnodes,
@@ -303,22 +287,38 @@ class Look {
       return obstacle(
           "bucket " + source.bucket + " has an extended id (_idx), and the target has rows",
           "move these vnodes to a shard without rows");
-    const auto mine = groups_of(plan_.vnodes, source, owned_vnodes(), kGroupRows);
-    if (const auto taken =
-            taken_value(source_.owner(), source, mine, target_.owner(), target, std::nullopt))
-      obstacle("bucket " + source.bucket + ": " + taken->column + " = " + taken->value +
-                   " of a row that moves is taken at the target, by key " + taken->key,
+    const auto mine = groups_of(plan_.vnodes, source, owned_vnodes(), kPreflightGroupRows);
+    for (const UniqueKey& unique : keys_of_both(source, target))
+      for (const VnodeGroup& group : mine) {
+        const RowsThere moving{source_.owner(), source, SomeRows::of_vnodes(group)};
+        for (const TakenValue& taken :
+             taken_values(unique, moving, {target_.owner(), target, SomeRows::all()}, 1))
+          obstacle("bucket " + source.bucket + ": " + taken.what +
+                       " of a row that moves is taken at the target, by key " + taken.key,
+                   "change one of the two rows");
+        for (const ComingRows& other : coming_) taken_by_coming(unique, moving, other);
+      }
+  }
+
+  /// The target's may still lack what another plan is making there.
+  std::vector<UniqueKey> keys_of_both(const Table& source, const Table& target) {
+    std::vector<UniqueKey> all = unique_keys(source_.owner(), source);
+    for (UniqueKey& each : unique_keys(target_.owner(), target))
+      if (std::none_of(all.begin(), all.end(),
+                       [&](const UniqueKey& other) { return other.same(each); }))
+        all.push_back(std::move(each));
+    return all;
+  }
+
+  void taken_by_coming(const UniqueKey& unique, const RowsThere& moving, const ComingRows& other) {
+    const auto theirs = read_table(*other.source, moving.table.bucket);
+    if (!theirs) return;
+    for (const TakenValue& taken : taken_values(
+             unique, moving, {*other.source, *theirs, SomeRows::of_vnodes(other.vnodes)}, 1))
+      obstacle("bucket " + moving.table.bucket + ": " + taken.what +
+                   " of a row that moves is that of a row which plan " + other.plan +
+                   " moves to the target, too: key " + taken.key + " at " + other.pnode,
                "change one of the two rows");
-    for (const ComingRows& other : coming_) {
-      const auto theirs = read_table(*other.source, source.bucket);
-      if (!theirs) continue;
-      if (const auto taken =
-              taken_value(source_.owner(), source, mine, *other.source, *theirs, other.vnodes))
-        obstacle("bucket " + source.bucket + ": " + taken->column + " = " + taken->value +
-                     " of a row that moves is that of a row which plan " + other.plan +
-                     " moves to the target, too: key " + taken->key + " at " + other.pnode,
-                 "change one of the two rows");
-    }
   }
 
   /// As the routers say, where they do; else by the configuration's ring.
@@ -351,7 +351,7 @@ class Look {
 
 Preflight preflight(const Plan& plan, const ring::Ring& ring, bool whole,
                     const std::vector<Side>& shards) {
-  return Look(plan, ring, shards).run(whole);
+  return PreflightLook(plan, ring, shards).run(whole);
 }
 
 }  // namespace reshard

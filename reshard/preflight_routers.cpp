@@ -93,12 +93,11 @@ void look_at_clients(Database& side, const std::vector<std::string>& application
       "3");
   std::vector<std::string> unknown;
   for (int i = 0; i < clients.count(); ++i) {
-    const std::string application(clients.text(i, 0));
+    const std::string application = clients.string(i, 0);
     if (std::find(applications.begin(), applications.end(), application) != applications.end())
       continue;
-    unknown.push_back(std::string(clients.text(i, 3)) + " of \"" + application + "\", user " +
-                      std::string(clients.text(i, 1)) + ", from " +
-                      std::string(clients.text(i, 2)));
+    unknown.push_back(clients.string(i, 3) + " of \"" + application + "\", user " +
+                      clients.string(i, 1) + ", from " + clients.string(i, 2));
   }
   if (unknown.empty()) return;
   std::string named;

@@ -2,14 +2,13 @@
 
 #include <utility>
 
-#include "backends/postgres/failure.hpp"
-#include "backends/postgres/identifier.hpp"
 #include "reshard/schema.hpp"
+#include "reshard/unique_values.hpp"
 
 namespace reshard {
 namespace {
 
-using backends::postgres::literal;
+using backends::postgres::Call;
 using backends::postgres::Rows;
 using backends::postgres::Session;
 using backends::postgres::SessionError;
@@ -19,6 +18,10 @@ constexpr std::uint64_t kConflictsMost = 1'000;  ///< in one cycle; then somethi
 /// than what an index takes, 2,704 bytes.
 constexpr int kFetched = 5'000;
 constexpr int kPassesInVain = 3;
+constexpr int kRoomAtOnce = 1'000;
+/// A unique index has the value already; an exclusion constraint has one that excludes it.
+constexpr const char* kUniqueState = "23505";
+constexpr const char* kExcludedState = "23P01";
 constexpr std::size_t kPartEntries = 20'000;
 constexpr std::size_t kPartBytes = 4 << 20;  ///< of keys
 constexpr std::size_t kEntryBytes = 16;      ///< beside its key
@@ -29,8 +32,10 @@ const std::string kFetch = "FETCH " + std::to_string(kFetched) + " FROM entries"
 
 /// So many entries of the log as are applied by one transaction: whole fetches.
 struct Pump::Part {
-  std::map<std::string, std::vector<std::string>> keys;  // by bucket, each once
+  std::map<std::string, std::vector<std::string>> keys;  // by bucket, each once, in their order
   std::vector<std::uint64_t> sequences;
+  std::vector<std::uint32_t> places;        // of each entry's key among those of its bucket
+  std::vector<const std::string*> buckets;  // of each entry
   std::size_t bytes = 0;
   bool last = false;  // the log ends here
 
@@ -45,15 +50,29 @@ struct Pump::Part {
   /// Entries come in the order of their keys.
   void add(const Rows& rows) {
     for (int i = 0; i < rows.count(); ++i) {
-      sequences.push_back(std::stoull(std::string(rows.text(i, 0))));
+      sequences.push_back(std::stoull(rows.string(i, 0)));
       bytes += kEntryBytes;
-      auto& known = keys[std::string(rows.text(i, 1))];
+      auto& [bucket, known] = *keys.try_emplace(rows.string(i, 1)).first;
       const std::string_view key = rows.text(i, 2);
-      if (!known.empty() && known.back() == key) continue;
-      known.emplace_back(key);
-      bytes += key.size();
+      if (known.empty() || known.back() != key) {
+        known.emplace_back(key);
+        bytes += key.size();
+      }
+      places.push_back(static_cast<std::uint32_t>(known.size() - 1));
+      buckets.push_back(&bucket);
     }
     last = rows.count() < kFetched;
+  }
+  /// Those of keys that are not among `left`.
+  [[nodiscard]] std::vector<std::uint64_t> sequences_but(const KeysLeft& left) const {
+    if (left.empty()) return sequences;
+    std::vector<std::uint64_t> others;
+    for (std::size_t i = 0; i < sequences.size(); ++i) {
+      const auto bucket = left.find(*buckets[i]);
+      if (bucket == left.end() || !bucket->second.contains(keys.at(*buckets[i])[places[i]]))
+        others.push_back(sequences[i]);
+    }
+    return others;
   }
 };
 
@@ -65,13 +84,12 @@ Pump::Pump(Database& from, Database& to, std::string state,
 /// goes again, and was never counted, must not count as one less.
 Table Pump::target_of(const TablePair& pair) const {
   Table table = pair.target;
-  if (!counts_) table.counted_in.clear();
+  if (!counts_) table.counted_in = {};
   return table;
 }
 
-/// Returns the keys whose rows stay out.
-std::map<std::string, std::vector<std::string>> Pump::apply(const Part& part, Taken taken) {
-  std::map<std::string, std::vector<std::string>> left;
+Pump::KeysLeft Pump::apply(const Part& part, Taken taken) {
+  KeysLeft left;
   Applying transaction(to_, state_);
   for (const auto& [bucket, keys] : part.keys) {
     const auto pair = tables_.find(bucket);
@@ -85,8 +103,7 @@ std::map<std::string, std::vector<std::string>> Pump::apply(const Part& part, Ta
                     cycle_bytes_ += rows.bytes();
                     replacement.add(std::move(rows));
                   });
-    auto out = replacement.finish();
-    if (!out.empty()) left[bucket] = std::move(out);
+    for (std::string& key : replacement.finish()) left[bucket].insert(std::move(key));
   }
   transaction.commit();
   return left;
@@ -114,15 +131,31 @@ void Pump::remember(const Part& part) {
 ///
 /// A part's entries go as soon as it is applied: by another session, since the snapshot's own can't
 /// write. Entries that are lost in a crash are applied once more, which changes nothing.
-Pump::Pass Pump::pass(const std::string& which, bool make_room) {
+Pump::Pass Pump::pass(const CopiedVnodes* copied, bool make_room) {
+  std::vector<std::string> buckets, lasts;
+  for (const auto& [bucket, last] : copied == nullptr ? CopiedVnodes() : *copied) {
+    buckets.push_back(bucket);
+    lasts.push_back(std::to_string(last));
+  }
+  Call entries{
+      "DECLARE entries NO SCROLL CURSOR FOR SELECT l.seq, l.bucket, l.key FROM "
+      "moray_router.reshard_log l JOIN moray_router.reshard_vnode v ON v.vnode = l.vnode "
+      "AND v.plan = " +
+      std::to_string(from_.number())};
+  if (copied != nullptr) {
+    entries.sql +=
+        " WHERE EXISTS (SELECT 1 FROM unnest($1::text[], $2::bigint[]) c (bucket, last) "
+        "WHERE c.bucket = l.bucket AND l.vnode <= c.last)";
+    entries.values = {text_array(buckets), text_array(lasts)};
+  }
+  entries.sql += " ORDER BY l.bucket COLLATE \"C\", l.key COLLATE \"C\"";
   Transaction snapshot(
       from_.owner(),
-      "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; DECLARE entries NO SCROLL CURSOR FOR "
-      "SELECT "
-      "l.seq, l.bucket, l.key FROM moray_router.reshard_log l JOIN moray_router.reshard_vnode v ON "
-      "v.vnode = l.vnode AND v.plan = " +
-          std::to_string(from_.number()) + which +
-          " ORDER BY l.bucket COLLATE \"C\", l.key COLLATE \"C\"; " + kFetch);
+      std::vector<Call>{
+          {"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"}, std::move(entries), {kFetch}});
+  if (!version_.empty() &&
+      from_.owner().run(version_call_.sql, version_call_.values).text(0, 0) != version_)
+    throw TablesChanged("a moved table's definition was changed");
   Pass pass;
   for (bool first = true;; first = false) {
     Part part;
@@ -130,19 +163,21 @@ Pump::Pass Pump::pass(const std::string& which, bool make_room) {
     while (!part.full()) part.add(from_.owner().run_all(kFetch));
     if (part.sequences.empty()) break;
     const bool whole = first && part.last;
-    const auto left = apply(part, whole || make_room ? Taken::refused : Taken::stays_out);
+    KeysLeft left;
+    try {
+      left = apply(part, whole || make_room ? Taken::refused : Taken::stays_out);
+    } catch (const SessionError& error) {
+      if (error.sqlstate == kUniqueState || error.sqlstate == kExcludedState) refused_ = part.keys;
+      throw;
+    }
     remember(part);
     pass.entries += part.sequences.size();
     pass.keys += part.key_count();
-    std::string deletion =
+    for (const auto& [bucket, keys] : left) pass.left += keys.size();
+    const std::string deletion =
         "BEGIN; SET LOCAL synchronous_commit = off; DELETE FROM moray_router.reshard_log WHERE seq "
         "= ANY(" +
-        number_array(part.sequences) + ")";
-    for (const auto& [bucket, keys] : left) {
-      pass.left += keys.size();
-      deletion +=
-          " AND NOT (bucket = " + literal(bucket) + " AND key = ANY(" + text_array(keys) + "))";
-    }
+        number_array(part.sequences_but(left)) + ")";
     if (part.last) {
       snapshot.commit("COMMIT; " + deletion + "; ");
       return pass;
@@ -155,24 +190,24 @@ Pump::Pass Pump::pass(const std::string& which, bool make_room) {
 
 /// Keys that stayed out are brought by the next pass. Where that has not helped, a row that the log
 /// does not name is in the way, and room is made.
-std::uint64_t Pump::cycle_of(const std::string& which) {
+std::uint64_t Pump::cycle_of(const CopiedVnodes* copied) {
   std::uint64_t entries = 0, conflicts = 0;
   cycle_bytes_ = 0;
   bool room = false;
   for (int passes = 1;; ++passes) {
+    refused_.clear();
     try {
-      const Pass done = pass(which, room);
+      const Pass done = pass(copied, room);
       entries += done.entries;
       if (done.left == 0) return entries;
       room = done.left == done.keys || passes >= kPassesInVain;
     } catch (const SessionError& error) {
-      if (error.sqlstate != "23505" || ++conflicts > kConflictsMost) throw;
-      make_room(error);
+      if (refused_.empty() || ++conflicts > kConflictsMost || !make_room()) throw;
     }
   }
 }
 
-std::uint64_t Pump::cycle() { return cycle_of(""); }
+std::uint64_t Pump::cycle() { return cycle_of(nullptr); }
 
 /// Why a pump may run between two groups of a copy, and what it may take then. A vnode is copied
 /// when the copy's transactions of all its rows are committed at the target; no statement of the
@@ -184,59 +219,61 @@ std::uint64_t Pump::cycle() { return cycle_of(""); }
 /// more. Where rows keep their ids they come by COPY, which fails for a key that is there already.
 /// Both are excluded by the vnode, whatever the moment.
 std::uint64_t Pump::cycle_beside_copy(const CopiedVnodes& copied) {
-  std::string any;
-  for (const auto& [bucket, last] : copied)
-    any += (any.empty() ? "" : " OR ") + ("(l.bucket = " + literal(bucket)) +
-           " AND l.vnode <= " + std::to_string(last) + ")";
-  if (any.empty()) return 0;
+  if (copied.empty()) return 0;
   struct Uncounted {
     explicit Uncounted(bool& of_pump) : counts(of_pump) { counts = false; }
     ~Uncounted() { counts = true; }
     bool& counts;
   } const uncounted(counts_);
-  return cycle_of(" WHERE " + any);
+  return cycle_of(&copied);
 }
 
 void Pump::log(const std::string& bucket, const std::vector<std::string>& keys) {
   from_.owner().run(
-      "INSERT INTO moray_router.reshard_log (plan, vnode, bucket, key) SELECT $1::bigint, "
-      "moray_router.vnode_of($2, key), $2, key FROM unnest(" +
-          text_array(keys) + ") key",
-      {std::to_string(from_.number()), bucket});
+      "INSERT INTO moray_router.reshard_log (plan, vnode, bucket, key) SELECT $1::bigint, " +
+          key_vnode(bucket, "key") + ", $2, key FROM unnest($3::text[]) key",
+      {std::to_string(from_.number()), bucket, text_array(keys)});
 }
 
-/// A row that is not in the cycle has a unique value of one that is. If it moves, too, it gets an
-/// entry at its source first, and is taken away then: the next cycle brings it as it is now.
-void Pump::make_room(const SessionError& error) {
-  const auto value = backends::postgres::taken_value(error.detail);
-  if (!value)
-    throw ActFailed(std::string("a unique value is taken: ") + error.what() + " " + error.detail);
-  const backends::postgres::TakenValue& taken = *value;
-  for (const auto& [name, pair] : tables_) {
-    if (pair.target.column(taken.column) == nullptr || error.detail.empty()) continue;
-    const Rows rows = to_.owner().run(
-        "SELECT t._key, EXISTS (SELECT 1 FROM moray_router.reshard_vnode v WHERE v.plan = "
-        "$2::bigint AND v.vnode = " +
-            vnode_expression(pair.target.bucket, "t") + ") FROM " + pair.target.name +
-            " t WHERE t." + taken.column + "::text = $1",
-        {taken.value, std::to_string(to_.number())});
-    if (rows.count() == 0) continue;
-    const std::string key(rows.text(0, 0));
-    if (rows.text(0, 1) != "t")
-      throw Stuck("bucket " + pair.target.bucket + ": " + taken.column + " = " + taken.value +
-                  " of a row that moves is taken at the " + to_.role_name() + " by key " + key +
-                  ", which stays there; change one of the two");
-    alarm_("bucket " + pair.target.bucket + ": key " + key + " at the " + to_.role_name() +
-           " had " + taken.column + " = " + taken.value + " of another key; it is brought again");
-    log(name, {key});
-    Applying transaction(to_, state_);
-    const Table target = target_of(pair);
-    Replacement nothing(to_, target, {key}, false);
-    nothing.finish();
-    transaction.commit();
-    return;
+/// Rows that are not in the cycle have unique values of some that are. A row that moves, too, gets
+/// an entry at its source first, and is taken away then: the next cycle brings it as it is now.
+/// False: there is no such row.
+bool Pump::make_room() {
+  bool found = false;
+  for (const auto& [bucket, keys] : refused_) {
+    const TablePair& pair = tables_.at(bucket);
+    for (const UniqueKey& unique : unique_keys(to_.owner(), pair.target))
+      for (const auto& some : in_parts(keys))
+        for (const TakenValue& taken :
+             taken_values(unique, {from_.owner(), pair.source, SomeRows::of_keys(some)},
+                          {to_.owner(), pair.target, SomeRows::of_keys(keys, true)}, kRoomAtOnce)) {
+          make_room_for(pair, taken);
+          found = true;
+        }
   }
-  throw ActFailed(std::string("a unique value is taken: ") + error.what());
+  return found;
+}
+
+void Pump::make_room_for(const TablePair& pair, const TakenValue& taken) {
+  const std::string& bucket = pair.target.bucket;
+  const Rows moves = to_.owner().run(
+      "SELECT EXISTS (SELECT 1 FROM moray_router.reshard_vnode v WHERE v.plan = $2::bigint AND "
+      "v.vnode = " +
+          vnode_expression(bucket, "t") + ") FROM " + pair.target.name + " t WHERE t._key = $1",
+      {taken.key, std::to_string(to_.number())});
+  if (moves.count() == 0) return;
+  if (moves.text(0, 0) != "t")
+    throw Stuck("bucket " + bucket + ": " + taken.what + " of a row that moves is taken at the " +
+                to_.role_name() + " by key " + taken.key +
+                ", which stays there; change one of the two");
+  alarm_("bucket " + bucket + ": key " + taken.key + " at the " + to_.role_name() + " had " +
+         taken.what + " of another key; it is brought again");
+  log(bucket, {taken.key});
+  Applying transaction(to_, state_);
+  const Table target = target_of(pair);
+  Replacement nothing(to_, target, {taken.key}, false);
+  nothing.finish();
+  transaction.commit();
 }
 
 std::uint64_t Pump::applied_bytes() const {

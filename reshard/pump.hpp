@@ -4,6 +4,7 @@
 #include <functional>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -11,6 +12,13 @@
 #include "reshard/rows.hpp"
 
 namespace reshard {
+
+struct TakenValue;
+
+/// A moved table's definition is another one than was expected.
+struct TablesChanged : ActFailed {
+  using ActFailed::ActFailed;
+};
 
 /// By bucket: a plan's vnodes up to and with this one have been copied. Others have not.
 using CopiedVnodes = std::map<std::string, std::uint64_t>;
@@ -37,6 +45,14 @@ class Pump {
   void set_tables(std::map<std::string, TablePair> tables) { tables_ = std::move(tables); }
   [[nodiscard]] const std::map<std::string, TablePair>& tables() const { return tables_; }
 
+  /// The version that the tables of the side that is pumped from must have (`version_call`), in
+  /// each cycle's own snapshot: what was written to a table that is not what it was is left in the
+  /// log, and the cycle throws TablesChanged. Empty: any.
+  void expect_version(backends::postgres::Call call, std::string version) {
+    version_call_ = std::move(call);
+    version_ = std::move(version);
+  }
+
   /// Entries applied; 0: there were none. Throws ActFailed, NotCoordinator or SessionError.
   std::uint64_t cycle();
   /// The same beside a copy, between two of its groups: only entries of vnodes that are copied.
@@ -62,11 +78,14 @@ class Pump {
   struct Pass {
     std::uint64_t entries = 0, keys = 0, left = 0;
   };
-  std::uint64_t cycle_of(const std::string& which);
-  Pass pass(const std::string& which, bool make_room);
-  std::map<std::string, std::vector<std::string>> apply(const Part& part, Taken taken);
+  /// Keys whose rows stay out, by bucket.
+  using KeysLeft = std::map<std::string, std::set<std::string>>;
+  std::uint64_t cycle_of(const CopiedVnodes* copied);
+  Pass pass(const CopiedVnodes* copied, bool make_room);
+  KeysLeft apply(const Part& part, Taken taken);
   void remember(const Part& part);
-  void make_room(const backends::postgres::SessionError& taken);
+  bool make_room();
+  void make_room_for(const TablePair& pair, const TakenValue& taken);
   [[nodiscard]] Table target_of(const TablePair& pair) const;
 
   Database& from_;
@@ -75,6 +94,10 @@ class Pump {
   bool ids_issued_anew_ = true;
   std::function<void(const std::string&)> alarm_;
   std::map<std::string, TablePair> tables_;
+  backends::postgres::Call version_call_;
+  std::string version_;
+  std::map<std::string, std::vector<std::string>>
+      refused_;         // keys of a part, one of whose values is taken
   bool counts_ = true;  // directories, where the tables' are counted
   std::uint64_t cycle_bytes_ = 0;
   KeysByTable applied_;

@@ -3,15 +3,13 @@
 #include <exception>
 #include <utility>
 
-#include "backends/postgres/identifier.hpp"
 #include "reshard/counts.hpp"
 #include "reshard/schema.hpp"
 
 namespace reshard {
 namespace {
 
-using backends::postgres::identifier;
-using backends::postgres::literal;
+using backends::postgres::Call;
 using backends::postgres::Rows;
 using backends::postgres::Session;
 
@@ -24,27 +22,45 @@ constexpr const char* kId = "_id";
 /// What is left of rows that nobody wants any more is read up to here; more ends the session.
 constexpr std::size_t kThrownAwayMost = 64 << 20;
 
-/// A table for rows on their way, empty at the end of each transaction.
+/// A table for rows on their way, empty at the end of each transaction: the columns that take
+/// values, and those that go as text are text there. Its name says which columns, since they may
+/// change while the session lives.
 std::string stage_of(Database& to, const Table& table) {
-  const std::string stage = identifier("moray_router_stage_" + table.bucket);
-  to.apply().run_all("CREATE TEMP TABLE IF NOT EXISTS " + stage + " (LIKE " + table.name +
-                     ") ON COMMIT DELETE ROWS");
-  return stage;
+  std::string columns;
+  for (const Table::Column& each : table.columns)
+    if (!each.generated)
+      columns += (columns.empty() ? "" : ", ") + each.name +
+                 (each.as_text ? "::text AS " + each.name : std::string());
+  const std::string stage = "moray_router_stage_" + std::to_string(table.oid) + "_" +
+                            std::to_string(std::hash<std::string>()(columns));
+  to.apply().run_all("CREATE TEMP TABLE IF NOT EXISTS " + stage +
+                     " ON COMMIT DELETE ROWS AS SELECT " + columns + " FROM " + table.name +
+                     " WITH NO DATA");
+  return "pg_temp." + stage;
+}
+
+/// What is staged, as it gets into the table.
+std::string insert_from(const Table& table, const std::string& stage) {
+  std::string values;
+  for (const Table::Column& each : table.columns)
+    if (!each.generated)
+      values += (values.empty() ? "" : ", ") + each.name +
+                (each.as_text ? "::" + each.type : std::string());
+  return "INSERT INTO " + table.name + " (" + table.column_list() +
+         ") OVERRIDING SYSTEM VALUE SELECT " + values + " FROM " + stage;
 }
 
 std::string next_id(const Table& table) {
+  if (table.id_sequence != 0) return "nextval(" + std::to_string(table.id_sequence) + "::regclass)";
   const Table::Column* id = table.column(kId);
-  return id == nullptr || id->otherwise.empty()
-             ? "nextval(" + literal(identifier(table.bucket + "_serial")) + ")"
-             : id->otherwise;
+  return id == nullptr ? "NULL" : id->otherwise;
 }
 
 /// Returns the keys of the rows that stay out. A join, since a list of so many keys may be more
 /// than the server's work_mem has room for.
 std::string insert_what_fits(const Table& table, const std::string& stage) {
-  const std::string columns = table.column_list();
-  return "WITH new AS (INSERT INTO " + table.name + " (" + columns + ") SELECT " + columns +
-         " FROM " + stage + " ON CONFLICT DO NOTHING RETURNING _key) SELECT s._key FROM " + stage +
+  return "WITH new AS (" + insert_from(table, stage) +
+         " ON CONFLICT DO NOTHING RETURNING _key) SELECT s._key FROM " + stage +
          " s WHERE NOT EXISTS (SELECT 1 FROM new n WHERE n._key = s._key)";
 }
 
@@ -75,11 +91,18 @@ std::string RowBatch::take() {
 std::string selected(const Table& from, const Table& to, const std::string& row) {
   std::string list;
   for (const Table::Column& column : to.columns) {
+    if (column.generated) continue;
     list += list.empty() ? "" : ", ";
-    if (column.name == "_vnode")
-      list += vnode_expression(from.bucket, row);
-    else
-      list += row + "." + column.name + "::" + column.type;
+    if (column.name == "_vnode") {
+      list += vnode_expression(from.bucket, row) + "::" + column.type;
+      continue;
+    }
+    list += row + "." + column.name;
+    const Table::Column* here = from.column(column.name);
+    if (column.as_text)
+      list += "::text";
+    else if (column.name == kId && here != nullptr && here->type != column.type)
+      list += "::" + column.type;
   }
   return list;
 }
@@ -100,9 +123,16 @@ std::vector<std::vector<std::string>> in_parts(const std::vector<std::string>& k
 }
 
 std::string text_array(const std::vector<std::string>& texts) {
-  std::string list;
-  for (const std::string& each : texts) list += (list.empty() ? "" : ",") + literal(each);
-  return "ARRAY[" + list + "]::text[]";
+  std::string array = "{";
+  for (const std::string& each : texts) {
+    array += array.size() == 1 ? "\"" : ",\"";
+    for (const char c : each) {
+      if (c == '"' || c == '\\') array += '\\';
+      array += c;
+    }
+    array += '"';
+  }
+  return array + "}";
 }
 
 std::string number_array(const std::vector<std::uint64_t>& numbers) {
@@ -117,22 +147,22 @@ void stream_rows(Session& session, const Table& from, const Table& to,
   RowBatch rows;
   std::exception_ptr failure;
   std::size_t thrown_away = 0;
-  session.copy_out("COPY (SELECT " + selected(from, to, "t") + " FROM " + from.name +
-                       " t WHERE t._key = ANY(" + text_array(keys) + ")) TO STDOUT (FORMAT binary)",
-                   [&](std::string_view piece) {
-                     if (failure) {
-                       thrown_away += piece.size();
-                       if (thrown_away > kThrownAwayMost) std::rethrow_exception(failure);
-                       return;
-                     }
-                     rows.add(piece);
-                     if (rows.bytes() < kRowBytesAtOnce) return;
-                     try {
-                       sink(std::exchange(rows, {}));
-                     } catch (...) {
-                       failure = std::current_exception();
-                     }
-                   });
+  session.stream("SELECT " + selected(from, to, "t") + " FROM " + from.name +
+                     " t WHERE t._key = ANY($1::text[])",
+                 {text_array(keys)}, [&](std::string_view piece) {
+                   if (failure) {
+                     thrown_away += piece.size();
+                     if (thrown_away > kThrownAwayMost) std::rethrow_exception(failure);
+                     return;
+                   }
+                   rows.add(piece);
+                   if (rows.bytes() < kRowBytesAtOnce) return;
+                   try {
+                     sink(std::exchange(rows, {}));
+                   } catch (...) {
+                     failure = std::current_exception();
+                   }
+                 });
   if (failure) std::rethrow_exception(failure);
   if (!rows.empty()) sink(std::move(rows));
 }
@@ -142,51 +172,50 @@ Replacement::Replacement(Database& to, const Table& table, std::vector<std::stri
     : to_(to), table_(table), keys_(std::move(keys)), ids_issued_anew_(ids_issued_anew),
       taken_(taken) {
   if (!table_.counted_in.empty()) counted_ = directories();
-  if (ids_issued_anew_ || taken_ == Taken::stays_out)
+  if (ids_issued_anew_ || taken_ == Taken::stays_out || table_.has_texts())
     stage_ = stage_of(to_, table_);
   else
-    to_.apply().run_all(drop_old());
+    to_.apply().run_together(drop_old());
 }
 
 std::map<std::string, std::int64_t> Replacement::directories() const {
   DirectoryCounts all;
   for (const auto& some : in_parts(keys_))
-    for (const auto& [directory, rows] :
-         directories_of(to_.apply(), table_, "t._key = ANY(" + text_array(some) + ")"))
+    for (const auto& [directory, rows] : directories_of(to_.apply(), table_, some))
       all[directory] += rows;
   return all;
 }
 
-std::string Replacement::drop_old() const {
-  std::string sql;
+std::vector<Call> Replacement::drop_old() const {
+  std::vector<Call> calls;
   for (const auto& some : in_parts(keys_))
-    sql += "DELETE FROM " + table_.name + " WHERE _key = ANY(" + text_array(some) + ");";
-  return sql;
+    calls.push_back(
+        {"DELETE FROM " + table_.name + " WHERE _key = ANY($1::text[])", {text_array(some)}});
+  return calls;
 }
 
 void Replacement::add(RowBatch rows) {
   if (rows.empty()) return;
-  to_.apply().copy_in("COPY " + (stage_.empty() ? table_.name : stage_) + " (" +
+  to_.apply().copy_in("COPY " + (stage_.empty() ? table_.name.sql() : stage_) + " (" +
                           table_.column_list() + ") FROM STDIN (FORMAT binary)",
                       rows.take());
 }
 
-/// In one text: what is staged gets its ids, the old rows go, the new ones come.
-std::string Replacement::insert_staged() const {
-  const std::string columns = table_.column_list();
-  std::string sql;
+/// In one round trip: what is staged gets its ids, the old rows go, the new ones come.
+std::vector<Call> Replacement::insert_staged() const {
+  std::vector<Call> calls;
   if (ids_issued_anew_)
-    sql += "UPDATE " + stage_ + " s SET _id = coalesce((SELECT t._id FROM " + table_.name +
-           " t WHERE t._key = s._key), " + next_id(table_) + ");";
-  sql += drop_old();
-  if (taken_ == Taken::stays_out) return sql + insert_what_fits(table_, stage_);
-  return sql + "INSERT INTO " + table_.name + " (" + columns + ") SELECT " + columns + " FROM " +
-         stage_;
+    calls.push_back({"UPDATE " + stage_ + " s SET _id = coalesce((SELECT t._id FROM " +
+                     table_.name + " t WHERE t._key = s._key), " + next_id(table_) + ")"});
+  for (Call& each : drop_old()) calls.push_back(std::move(each));
+  calls.push_back({taken_ == Taken::stays_out ? insert_what_fits(table_, stage_)
+                                              : insert_from(table_, stage_)});
+  return calls;
 }
 
 std::vector<std::string> Replacement::finish() {
   std::vector<std::string> left;
-  if (!stage_.empty()) left = keys_in(to_.apply().run_all(insert_staged()));
+  if (!stage_.empty()) left = keys_in(to_.apply().run_together(insert_staged()));
   if (table_.counted_in.empty()) return left;
   DirectoryCounts more = directories();
   for (const auto& [directory, rows] : counted_) more[directory] -= rows;
@@ -197,17 +226,16 @@ std::vector<std::string> Replacement::finish() {
 std::vector<std::string> insert_rows(Database& to, const Table& table, RowBatch rows,
                                      bool ids_issued_anew) {
   Session& session = to.apply();
-  const std::string columns = table.column_list();
-  if (!ids_issued_anew) {
-    session.copy_in("COPY " + table.name + " (" + columns + ") FROM STDIN (FORMAT binary)",
-                    rows.take());
-    return {};
-  }
-  const std::string stage = stage_of(to, table);
-  session.copy_in("COPY " + stage + " (" + columns + ") FROM STDIN (FORMAT binary)", rows.take());
-  session.run_all("UPDATE " + stage + " SET _id = " + next_id(table));
-  std::vector<std::string> left = keys_in(session.run(insert_what_fits(table, stage)));
-  session.run_all("DELETE FROM " + stage);
+  const bool staged = ids_issued_anew || table.unique || table.has_texts();
+  const std::string into = staged ? stage_of(to, table) : table.name.sql();
+  session.copy_in("COPY " + into + " (" + table.column_list() + ") FROM STDIN (FORMAT binary)",
+                  rows.take());
+  if (!staged) return {};
+  std::vector<Call> calls;
+  if (ids_issued_anew) calls.push_back({"UPDATE " + into + " SET _id = " + next_id(table)});
+  calls.push_back({insert_what_fits(table, into)});
+  std::vector<std::string> left = keys_in(session.run_together(calls));
+  session.run("DELETE FROM " + into);
   return left;
 }
 
@@ -219,8 +247,8 @@ Applying::Applying(Database& to, const std::string& state)
   if (row.count() == 0)
     throw ActFailed(std::string("the plan's row is gone from the ") + to.role_name());
   if (row.text(0, 0) != state)
-    throw ActFailed(std::string("the plan is ") + std::string(row.text(0, 0)) + " at the " +
-                    to.role_name() + ", not " + state);
+    throw ActFailed(std::string("the plan is ") + row.string(0, 0) + " at the " + to.role_name() +
+                    ", not " + state);
   if (row.text(0, 1) != std::to_string(to.epoch()))
     throw NotCoordinator("another coordinator has taken over");
 }

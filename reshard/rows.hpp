@@ -42,7 +42,8 @@ class RowBatch {
   std::uint64_t rows_ = 0;
 };
 
-/// What is selected of a row at `from` to become one at `to`: in the order of `to.column_list()`.
+/// What is selected of a row at `from` to become one at `to`, on its way: in the order of
+/// `to.column_list()`.
 std::string selected(const Table& from, const Table& to, const std::string& row);
 
 /// The rows of these keys as they are in the session's transaction, a batch of `kRowBytesAtOnce` at
@@ -55,8 +56,9 @@ void stream_rows(backends::postgres::Session& session, const Table& from, const 
 
 /// The keys, so many at a time as one statement names (`kKeysAtOnce`, `kKeyBytesAtOnce`).
 std::vector<std::vector<std::string>> in_parts(const std::vector<std::string>& keys);
-/// An array of texts as an SQL literal.
+/// An array of texts, as the value of a parameter of type text[].
 std::string text_array(const std::vector<std::string>& texts);
+/// An array of numbers, as SQL.
 std::string number_array(const std::vector<std::uint64_t>& numbers);
 
 /// What becomes of a row with a unique value that another row has already.
@@ -80,8 +82,8 @@ class Replacement {
   std::vector<std::string> finish();
 
  private:
-  [[nodiscard]] std::string drop_old() const;
-  [[nodiscard]] std::string insert_staged() const;
+  [[nodiscard]] std::vector<backends::postgres::Call> drop_old() const;
+  [[nodiscard]] std::vector<backends::postgres::Call> insert_staged() const;
   [[nodiscard]] std::map<std::string, std::int64_t> directories() const;
 
   Database& to_;
@@ -94,8 +96,9 @@ class Replacement {
       counted_;  // rows by directory before; where the table's are counted
 };
 
-/// Where none of the rows are there: only inserted. With new ids, keys that are taken, or whose
-/// unique values are, stay out: they are returned.
+/// Where none of the rows are there: only inserted. With new ids, or where something beside the
+/// primary key may exclude a row, keys that are taken, or whose unique values are, stay out: they
+/// are returned.
 std::vector<std::string> insert_rows(Database& to, const Table& table, RowBatch rows,
                                      bool ids_issued_anew);
 

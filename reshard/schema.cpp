@@ -9,8 +9,8 @@
 namespace reshard {
 namespace {
 
-using backends::postgres::identifier;
 using backends::postgres::literal;
+using backends::postgres::Rows;
 
 /// From what the first version made. A plan that is under way there has a log without vnodes, which
 /// this program can't carry on: nothing is changed then. Plans that are over stay, and those that
@@ -272,14 +272,6 @@ BEGIN
 END $body$;
 )sql";
 
-/// A trigger that is there stays: making it anew would wait for every writer.
-std::string unless_there(const std::string& table, const std::string& trigger,
-                         const std::string& statement) {
-  return "DO $do$ BEGIN IF NOT EXISTS (SELECT 1 FROM pg_trigger WHERE tgrelid = " + literal(table) +
-         "::regclass AND tgname = " + literal(trigger) + ") THEN " + statement +
-         "; END IF; END $do$;\n";
-}
-
 std::string replaced(std::string text, const std::string& what, const std::string& by) {
   for (std::size_t at = 0; (at = text.find(what, at)) != std::string::npos; at += by.size())
     text.replace(at, what.size(), by);
@@ -295,41 +287,55 @@ std::string schema_sql(const ring::Ring& ring) {
                   backends::postgres::kPlansUnderWay);
 }
 
-std::string table_triggers_sql(const std::string& bucket) {
-  const std::string table = identifier(bucket);
-  return unless_there(table, kTruncateTrigger,
-                      std::string("CREATE TRIGGER ") + kTruncateTrigger + " BEFORE TRUNCATE ON " +
-                          table +
-                          " FOR EACH STATEMENT EXECUTE PROCEDURE moray_router.reshard_truncate()") +
-         unless_there(table, kRowTrigger,
-                      std::string("CREATE TRIGGER ") + kRowTrigger +
-                          " BEFORE INSERT OR UPDATE OR DELETE ON " + table +
-                          " FOR EACH ROW EXECUTE PROCEDURE moray_router.reshard_row(" +
-                          literal(bucket) + ")");
+std::string table_triggers_sql(backends::postgres::Session& session, const Table& table) {
+  std::vector<Table::Member> all = table.members;
+  all.insert(all.begin(), {table.name, table.oid});
+  std::string sql;
+  for (const Table::Member& each : all) {
+    const Rows there = session.run(
+        "SELECT count(*) FILTER (WHERE tgname = $2), count(*) FILTER (WHERE tgname = $3) FROM "
+        "pg_trigger WHERE tgrelid = $1::oid",
+        {std::to_string(each.oid), kTruncateTrigger, kRowTrigger});
+    if (there.text(0, 0) == "0")
+      sql += std::string("CREATE TRIGGER ") + kTruncateTrigger + " BEFORE TRUNCATE ON " +
+             each.name + " FOR EACH STATEMENT EXECUTE PROCEDURE moray_router.reshard_truncate();\n";
+    // A partition has its parent's.
+    const bool inherits = table.partitioned && each.oid != table.oid;
+    if (there.text(0, 1) == "0" && !inherits)
+      sql += std::string("CREATE TRIGGER ") + kRowTrigger +
+             " BEFORE INSERT OR UPDATE OR DELETE ON " + each.name +
+             " FOR EACH ROW EXECUTE PROCEDURE moray_router.reshard_row(" + literal(table.bucket) +
+             ");\n";
+  }
+  return sql;
 }
 
+/// One that is there stays: making it anew would wait for every writer.
 std::string bucket_list_trigger_sql() {
-  return unless_there("buckets_config", kRowTrigger,
-                      std::string("CREATE TRIGGER ") + kRowTrigger +
-                          " BEFORE INSERT OR UPDATE OR DELETE ON buckets_config FOR EACH ROW "
-                          "EXECUTE PROCEDURE moray_router.reshard_buckets()");
+  return std::string(
+             "DO $do$ BEGIN IF NOT EXISTS (SELECT 1 FROM pg_trigger WHERE tgrelid = "
+             "'buckets_config'::regclass AND tgname = '") +
+         kRowTrigger + "') THEN CREATE TRIGGER " + kRowTrigger +
+         " BEFORE INSERT OR UPDATE OR DELETE ON buckets_config FOR EACH ROW EXECUTE PROCEDURE "
+         "moray_router.reshard_buckets(); END IF; END $do$;\n";
 }
 
-std::string drop_table_triggers_sql(const std::string& bucket) {
-  const std::string table = identifier(bucket);
-  return std::string("DROP TRIGGER IF EXISTS ") + kRowTrigger + " ON " + table +
-         "; DROP TRIGGER IF EXISTS " + kTruncateTrigger + " ON " + table + ";\n";
+/// Of the names of buckets, of which only these mean something, none gets into a statement.
+std::string key_vnode(const std::string& bucket, const std::string& key) {
+  const char* as = "objects";
+  for (const char* each : {"manta", "testmanta", "manta_uploads"})
+    if (bucket == each) as = each;
+  return "moray_router.vnode_of(" + literal(as) + ", " + key + ")";
 }
 
 std::string vnode_expression(const std::string& bucket, const std::string& row) {
-  return "coalesce(" + row + "._vnode, moray_router.vnode_of(" + literal(bucket) + ", " + row +
-         "._key))";
+  return "coalesce(" + row + "._vnode, " + key_vnode(bucket, row + "._key") + ")";
 }
 
 ring::VnodeSet vnodes_in(const backends::postgres::Rows& rows) {
   std::vector<std::uint32_t> vnodes;
   for (int i = 0; i < rows.count(); ++i)
-    vnodes.push_back(static_cast<std::uint32_t>(std::stoul(std::string(rows.text(i, 0)))));
+    vnodes.push_back(static_cast<std::uint32_t>(std::stoul(rows.string(i, 0))));
   return ring::VnodeSet::of(std::move(vnodes));
 }
 

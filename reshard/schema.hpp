@@ -3,6 +3,7 @@
 #include <string>
 
 #include "backends/postgres/plan_guard.hpp"
+#include "reshard/tables.hpp"
 #include "ring/ring.hpp"
 #include "ring/vnode_set.hpp"
 
@@ -31,13 +32,14 @@ inline constexpr const char* kOlderPlanState = "MR002";
 /// PostgreSQL has no function for the ring's algorithm.
 std::string schema_sql(const ring::Ring& ring);
 
-/// Statements that put the triggers on a bucket's table; one that has them is left alone.
-std::string table_triggers_sql(const std::string& bucket);
+/// Statements that put the triggers on a bucket's table, and on each relation that it consists of;
+/// one that is there is left alone: making it anew would wait for every writer. Empty: all are
+/// there. Throws SessionError.
+std::string table_triggers_sql(backends::postgres::Session& session, const Table& table);
 /// The same for the list of buckets.
 std::string bucket_list_trigger_sql();
-/// Takes a bucket's triggers away.
-std::string drop_table_triggers_sql(const std::string& bucket);
-
+/// An expression for the vnode of a key; `key`: an expression, too.
+std::string key_vnode(const std::string& bucket, const std::string& key);
 /// An expression for a row's vnode, whether or not the row says it. `row`: the table's alias.
 std::string vnode_expression(const std::string& bucket, const std::string& row);
 

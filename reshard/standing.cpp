@@ -13,8 +13,8 @@ using backends::postgres::SessionError;
 
 constexpr std::uint64_t kCountedMost = 1'000'000;  ///< entries of a log
 
-std::string text(const Rows& rows, int row, int column) {
-  return rows.null(row, column) ? "" : std::string(rows.text(row, column));
+std::string text_or_empty(const Rows& rows, int row, int column) {
+  return rows.null(row, column) ? "" : rows.string(row, column);
 }
 
 /// Of `a`; with the time that `since` names.
@@ -32,13 +32,13 @@ SessionSeen session_from(const Rows& rows, int row, std::string what) {
     seen.what = std::move(what);
     return seen;
   }
-  seen.process = std::stoull(text(rows, row, 0));
-  seen.application = text(rows, row, 1);
-  seen.user = text(rows, row, 2);
-  seen.address = text(rows, row, 3);
-  seen.since = text(rows, row, 4);
-  if (!rows.null(row, 5)) seen.seconds = std::stod(text(rows, row, 5));
-  seen.query = text(rows, row, 6);
+  seen.process = std::stoull(text_or_empty(rows, row, 0));
+  seen.application = text_or_empty(rows, row, 1);
+  seen.user = text_or_empty(rows, row, 2);
+  seen.address = text_or_empty(rows, row, 3);
+  seen.since = text_or_empty(rows, row, 4);
+  if (!rows.null(row, 5)) seen.seconds = std::stod(rows.string(row, 5));
+  seen.query = text_or_empty(rows, row, 6);
   seen.what = std::move(what);
   return seen;
 }
@@ -46,9 +46,9 @@ SessionSeen session_from(const Rows& rows, int row, std::string what) {
 constexpr const char* kHere = "(SELECT oid FROM pg_database WHERE datname = current_database())";
 
 /// One database's answers.
-class Look {
+class StandingLook {
  public:
-  Look(const Plan& plan, const Side& side, std::chrono::seconds limit)
+  StandingLook(const Plan& plan, const Side& side, std::chrono::seconds limit)
       : number_(plan.name()),
         session_(side.url, "moray-router reshard status", static_cast<int>(limit.count())) {
     session_.answer_until(std::chrono::steady_clock::now() + limit);
@@ -99,10 +99,10 @@ class Look {
         "moray_router.reshard_plan p WHERE p.plan = $1::bigint",
         {number_});
     if (rows.count() == 0) return;
-    found.state = text(rows, 0, 0);
-    found.attempt = std::stoull(text(rows, 0, 1));
+    found.state = text_or_empty(rows, 0, 0);
+    found.attempt = std::stoull(text_or_empty(rows, 0, 1));
     found.decided = rows.text(0, 2) == "t";
-    if (!rows.null(0, 3)) found.taken_back_by = std::stoull(text(rows, 0, 3));
+    if (!rows.null(0, 3)) found.taken_back_by = std::stoull(rows.string(0, 3));
   }
 
   /// The barrier is polled: no session waits for these.
@@ -130,8 +130,8 @@ class Look {
         "v.plan = $1::bigint LIMIT " +
             std::to_string(kCountedMost) + ") e",
         {number_});
-    found.log_entries = std::stoull(text(rows, 0, 0));
-    found.log_bytes = std::stoull(text(rows, 0, 1));
+    found.log_entries = std::stoull(text_or_empty(rows, 0, 0));
+    found.log_bytes = std::stoull(text_or_empty(rows, 0, 1));
     found.log_longer = found.log_entries == kCountedMost;
   }
 
@@ -144,7 +144,7 @@ class Look {
 std::array<SideStanding, 2> standing_of(const Plan& plan, std::chrono::seconds limit) {
   const auto look = [&plan, limit](const Side& side) {
     try {
-      return Look(plan, side, limit).standing();
+      return StandingLook(plan, side, limit).standing();
     } catch (const std::exception& error) {
       SideStanding away;
       away.problem = error.what();

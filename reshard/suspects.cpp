@@ -1,5 +1,6 @@
 #include "reshard/suspects.hpp"
 
+#include "reshard/row_sums.hpp"
 #include "reshard/rows.hpp"
 
 namespace reshard {
@@ -10,10 +11,6 @@ using backends::postgres::Session;
 using backends::postgres::SessionError;
 
 constexpr int kFetchedAtOnce = 2'000;
-
-std::string digests_sql(const Table& alike) {
-  return "SELECT t._key, " + row_digest(alike, "t") + " FROM " + alike.name + " t WHERE ";
-}
 
 /// Keys and digests of one side in the order of the keys. A cursor that outlives transactions: the
 /// server keeps its rows, and this process a few thousand of them.
@@ -40,7 +37,7 @@ class SortedDigests {
 
   [[nodiscard]] bool at_end() const { return at_ >= rows_.count(); }
   [[nodiscard]] std::string_view key() const { return rows_.text(at_, 0); }
-  [[nodiscard]] std::string digest() const { return std::string(rows_.text(at_, 1)); }
+  [[nodiscard]] std::string digest() const { return rows_.string(at_, 1); }
   void next() {
     if (++at_ < rows_.count() || rows_.count() < kFetchedAtOnce) return;
     rows_ = session_.run_all(fetch());
@@ -58,21 +55,14 @@ class SortedDigests {
   bool open_ = false;
 };
 
-std::map<std::string, std::string> digests_of(const Rows& rows) {
-  std::map<std::string, std::string> found;
-  for (int i = 0; i < rows.count(); ++i) found.emplace(rows.text(i, 0), rows.text(i, 1));
-  return found;
-}
-
 }  // namespace
 
-Suspects suspects_of_keys(Database& from, Database& to, const Table& alike,
+Suspects suspects_of_keys(Database& from, Database& to, const TablePair& pair,
                           const std::vector<std::string>& keys) {
-  const std::string sql = digests_sql(alike) + "t._key = ANY(" + text_array(keys) + ")";
-  from.owner().send(sql);
-  to.owner().send(sql);
-  const auto here = digests_of(from.owner().receive());
-  auto there = digests_of(to.owner().receive());
+  const auto both = ask_both(from.owner(), to.owner(),
+                             digests_sql(pair, "t._key = ANY($1::text[])"), {text_array(keys)});
+  const auto here = digests_of(both.first);
+  auto there = digests_of(both.second);
   Suspects suspects;
   for (const auto& [key, digest] : here) {
     const auto found = there.find(key);
@@ -87,13 +77,13 @@ Suspects suspects_of_keys(Database& from, Database& to, const Table& alike,
   return suspects;
 }
 
-void each_suspects_of_vnodes(Database& from, Database& to, const Table& alike,
+void each_suspects_of_vnodes(Database& from, Database& to, const TablePair& pair,
                              const VnodeGroup& vnodes,
                              const std::function<void(Suspects suspects)>& sink) {
-  const std::string sql = digests_sql(alike) + "t._vnode = ANY(" + group_sql(vnodes) + ")";
+  const auto sql = digests_sql(pair, "t._vnode = ANY(" + group_sql(vnodes) + ")");
   SortedDigests here(from.owner()), there(to.owner());
-  here.ask(sql);
-  there.ask(sql);
+  here.ask(sql.first);
+  there.ask(sql.second);
   here.receive();
   there.receive();
   Suspects suspects;

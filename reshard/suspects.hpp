@@ -9,7 +9,7 @@
 
 #include "reshard/copy.hpp"
 #include "reshard/database.hpp"
-#include "reshard/tables.hpp"
+#include "reshard/rows.hpp"
 
 namespace reshard {
 
@@ -20,15 +20,15 @@ using Suspects = std::map<std::string, std::pair<std::string, std::string>>;
 /// So many are looked at again at once.
 inline constexpr std::size_t kSuspectsAtOnce = 5'000;
 
-/// Those of the keys. `alike`: the table whose columns, in their order, are compared. One round
-/// trip, both servers at once. O(keys) memory.
-Suspects suspects_of_keys(Database& from, Database& to, const Table& alike,
+/// Those of the keys; the source's columns are compared. One round trip, both servers at once.
+/// O(keys) memory.
+Suspects suspects_of_keys(Database& from, Database& to, const TablePair& pair,
                           const std::vector<std::string>& keys);
 
 /// Those of these vnodes, some at a time: never more than `kSuspectsAtOnce` in memory, however many
 /// rows there are and differ. Each side's rows are one statement's, in the order of the keys'
 /// bytes, which both servers sort by. `sink` may use the sessions, and their transactions.
-void each_suspects_of_vnodes(Database& from, Database& to, const Table& alike,
+void each_suspects_of_vnodes(Database& from, Database& to, const TablePair& pair,
                              const VnodeGroup& vnodes,
                              const std::function<void(Suspects suspects)>& sink);
 

@@ -2,44 +2,62 @@
 
 #include <algorithm>
 
-#include <nlohmann/json.hpp>
-
-#include "backends/postgres/identifier.hpp"
-#include "reshard/schema.hpp"
+#include "reshard/transaction.hpp"
 
 namespace reshard {
 namespace {
 
-using backends::postgres::identifier;
-using backends::postgres::literal;
 using backends::postgres::Rows;
 using backends::postgres::Session;
 
-constexpr const char* kBucketsConfig =
-    "CREATE TABLE IF NOT EXISTS buckets_config (name text PRIMARY KEY, index text NOT NULL, pre "
-    "text NOT NULL, post text NOT NULL, options text, "
-    "mtime timestamp without time zone DEFAULT now() NOT NULL);\n";
+/// `t`: a column's type, whatever domains are around it. A binary array says its elements' type, a
+/// binary row its columns', by numbers that another database has for something else.
+constexpr const char* kAsText =
+    "(WITH RECURSIVE b AS (SELECT t.oid AS oid UNION ALL SELECT u.typbasetype FROM b JOIN pg_type "
+    "u ON u.oid = b.oid WHERE u.typtype = 'd') SELECT v.typtype = 'c' OR v.typsend = 0 OR "
+    "(v.typelem >= 16384 AND v.typlen = -1) FROM b JOIN pg_type v ON v.oid = b.oid WHERE v.typtype "
+    "<> 'd')";
 
-std::string or_null(const std::optional<std::string>& text) {
-  return text ? literal(*text) : "NULL";
-}
+/// Of a column `a` with the default `d`: what the default names, or what is the identity's.
+constexpr const char* kSequence =
+    "(SELECT s.oid FROM pg_depend p JOIN pg_class s ON s.relkind = 'S' AND s.oid = CASE WHEN "
+    "p.classid = 'pg_class'::regclass THEN p.objid ELSE p.refobjid END WHERE (p.classid = "
+    "'pg_attrdef'::regclass AND p.objid = d.oid AND p.refclassid = 'pg_class'::regclass) OR "
+    "(p.classid = 'pg_class'::regclass AND p.refclassid = 'pg_class'::regclass AND p.refobjid = "
+    "a.attrelid AND p.refobjsubid = a.attnum AND p.deptype = 'i') LIMIT 1)";
 
-bool has_column(Session& session, const std::string& table, const std::string& column) {
-  return session
-             .run(
-                 "SELECT 1 FROM pg_attribute WHERE attrelid = to_regclass($1::text) AND attname = "
-                 "$2 AND NOT attisdropped",
-                 {table, column})
-             .count() > 0;
-}
-
-std::string text(const Rows& rows, int row, int column) {
-  return std::string(rows.text(row, column));
-}
-
-/// Ids are numbers whether of four bytes or eight.
-std::string kind_of(const Table::Column& column) {
-  return column.name == "_id" && column.type == "integer" ? "bigint" : column.type;
+/// With qualified names of types: another role's session may have another search_path.
+void read_columns(Session& session, Table& table) {
+  Transaction qualified(session, "BEGIN READ ONLY; SET LOCAL search_path = pg_catalog");
+  const Rows columns = session.run(
+      std::string(
+          "SELECT quote_ident(a.attname), format_type(a.atttypid, a.atttypmod), a.attnotnull, "
+          "coalesce(pg_get_expr(d.adbin, d.adrelid), ''), ") +
+          (session.version() >= 120000 ? "a.attgenerated <> ''" : "false") + ", " + kAsText +
+          ", coalesce(" + kSequence +
+          ", 0) FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid LEFT JOIN pg_attrdef d ON "
+          "d.adrelid = a.attrelid AND d.adnum = a.attnum WHERE a.attrelid = $1::oid AND a.attnum > "
+          "0 AND NOT a.attisdropped ORDER BY a.attnum",
+      {std::to_string(table.oid)});
+  qualified.commit();
+  for (int i = 0; i < columns.count(); ++i) {
+    Table::Column column{columns.string(i, 0),
+                         columns.string(i, 1),
+                         columns.string(i, 3),
+                         columns.text(i, 2) == "t",
+                         columns.text(i, 4) == "t",
+                         columns.text(i, 5) == "t",
+                         static_cast<std::uint32_t>(std::stoul(columns.string(i, 6)))};
+    if (column.generated) column.otherwise.clear();
+    if (column.name == "_id" && column.sequence != 0) table.id_sequence = column.sequence;
+    table.columns.push_back(std::move(column));
+  }
+  const Table::Column* id = table.column("_id");
+  if (id == nullptr || table.id_sequence != 0 || !id->otherwise.empty()) return;
+  const Rows serial =
+      session.run("SELECT to_regclass($1)::oid", {Relation::named(table.bucket + "_serial").sql()});
+  if (!serial.null(0, 0))
+    table.id_sequence = static_cast<std::uint32_t>(std::stoul(serial.string(0, 0)));
 }
 
 }  // namespace
@@ -52,146 +70,50 @@ const Table::Column* Table::column(const std::string& wanted) const {
 
 std::string Table::column_list() const {
   std::string list;
-  for (const Column& each : columns) list += (list.empty() ? "" : ", ") + each.name;
+  for (const Column& each : columns)
+    if (!each.generated) list += (list.empty() ? "" : ", ") + each.name;
   return list;
 }
 
-bool BucketConfig::same(const BucketConfig& other) const {
-  const auto parsed = [](const std::string& json) {
-    return nlohmann::json::parse(json, nullptr, false);
-  };
-  return name == other.name && parsed(index) == parsed(other.index) &&
-         parsed(pre) == parsed(other.pre) && parsed(post) == parsed(other.post) &&
-         parsed(options.value_or("null")) == parsed(other.options.value_or("null"));
-}
-
-std::vector<BucketConfig> bucket_configs(Session& session) {
-  std::vector<BucketConfig> configs;
-  if (session.run("SELECT 1 WHERE to_regclass('buckets_config') IS NOT NULL").count() == 0)
-    return configs;
-  const std::string reindex =
-      has_column(session, "buckets_config", "reindex_active") ? "reindex_active" : "NULL::text";
-  const Rows rows = session.run("SELECT name, index, pre, post, options, mtime, " + reindex +
-                                " FROM buckets_config ORDER BY name COLLATE \"C\"");
-  for (int i = 0; i < rows.count(); ++i)
-    configs.push_back({text(rows, i, 0), text(rows, i, 1), text(rows, i, 2), text(rows, i, 3),
-                       rows.value(i, 4), rows.value(i, 5), rows.value(i, 6)});
-  return configs;
-}
-
-std::vector<BucketConfig> routed(std::vector<BucketConfig> all, const config::Buckets& kinds) {
-  std::erase_if(all, [&](const BucketConfig& each) { return !is_routed(each.name, kinds); });
-  return all;
-}
-
-bool is_routed(const std::string& bucket, const config::Buckets& kinds) {
-  const auto in = [&](const std::vector<std::string>& names) {
-    return std::find(names.begin(), names.end(), bucket) != names.end();
-  };
-  return !in(kinds.local) && !in(kinds.derived);
+bool Table::has_texts() const {
+  return std::any_of(columns.begin(), columns.end(),
+                     [](const Column& each) { return each.as_text && !each.generated; });
 }
 
 std::optional<Table> read_table(Session& session, const std::string& bucket) {
   Table table;
   table.bucket = bucket;
-  table.name = identifier(bucket);
-  const Rows relation = session.run(
-      "SELECT greatest(reltuples, 0), pg_table_size(oid) FROM pg_class WHERE oid = "
-      "to_regclass($1::text)",
-      {table.name});
-  if (relation.count() == 0) return std::nullopt;
-  table.rows_about = std::stod(text(relation, 0, 0));
-  table.bytes_about = std::stod(text(relation, 0, 1));
-  const Rows columns = session.run(
-      "SELECT quote_ident(attname), format_type(atttypid, atttypmod), attnotnull, "
-      "coalesce(pg_get_expr(adbin, adrelid), '') FROM pg_attribute "
-      "LEFT JOIN pg_attrdef ON adrelid = attrelid AND adnum = attnum WHERE attrelid = "
-      "to_regclass($1::text) AND attnum > 0 AND NOT attisdropped ORDER BY "
-      "attnum",
-      {table.name});
-  for (int i = 0; i < columns.count(); ++i)
-    table.columns.push_back(
-        {text(columns, i, 0), text(columns, i, 1), text(columns, i, 3), columns.text(i, 2) == "t"});
-  const Rows indexes = session.run(
-      "SELECT quote_ident(c.relname), pg_get_indexdef(i.indexrelid), i.indisunique, "
-      "i.indisprimary, coalesce(pg_get_constraintdef(k.oid), '') "
-      "FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid LEFT JOIN pg_constraint k ON "
-      "k.conindid = i.indexrelid AND k.contype IN ('p', 'u') "
-      "WHERE i.indrelid = to_regclass($1::text) AND i.indisvalid ORDER BY c.relname",
-      {table.name});
-  for (int i = 0; i < indexes.count(); ++i) {
-    if (indexes.text(i, 3) == "t") {
-      table.primary_key = text(indexes, i, 4);
-      table.primary_key_name = text(indexes, i, 0);
-    } else {
-      table.indexes.push_back({text(indexes, i, 0), text(indexes, i, 1), indexes.text(i, 2) == "t",
-                               text(indexes, i, 4)});
+  const Rows found = session.run(
+      "WITH RECURSIVE tree AS (SELECT to_regclass($1)::oid AS oid UNION SELECT i.inhrelid FROM "
+      "pg_inherits i JOIN tree ON tree.oid = i.inhparent) SELECT c.oid, format('%I.%I', n.nspname, "
+      "c.relname), c.relkind, greatest(c.reltuples, 0), pg_table_size(c.oid), EXISTS (SELECT 1 "
+      "FROM pg_index x JOIN pg_attribute a ON a.attrelid = x.indrelid AND a.attnum = x.indkey[0] "
+      "WHERE x.indrelid = c.oid AND x.indisvalid AND a.attname = '_vnode' AND "
+      "coalesce(pg_get_expr(x.indpred, x.indrelid), '(_vnode IS NOT NULL)') = '(_vnode IS NOT "
+      "NULL)'), "
+      "EXISTS (SELECT 1 FROM pg_index x WHERE x.indrelid = c.oid AND (x.indisunique OR "
+      "x.indisexclusion) AND NOT x.indisprimary) FROM tree JOIN pg_class c ON c.oid = tree.oid "
+      "JOIN pg_namespace n ON n.oid = c.relnamespace ORDER BY c.oid <> to_regclass($1)::oid, 2",
+      {Relation::named(bucket).sql()});
+  if (found.count() == 0) return std::nullopt;
+  for (int i = 0; i < found.count(); ++i) {
+    Relation name = Relation::quoted_by_server(found.string(i, 1));
+    const auto oid = static_cast<std::uint32_t>(std::stoul(found.string(i, 0)));
+    // A partitioned table's rows are its partitions'.
+    if (found.text(i, 2) != "p") table.rows_about += std::stod(found.string(i, 3));
+    table.bytes_about += std::stod(found.string(i, 4));
+    table.unique = table.unique || found.text(i, 6) == "t";
+    if (i > 0) {
+      table.members.push_back({std::move(name), oid});
+      continue;
     }
+    table.name = std::move(name);
+    table.oid = oid;
+    table.partitioned = found.text(i, 2) == "p";
+    table.indexed_by_vnode = found.text(i, 5) == "t";
   }
-  const Rows triggers = session.run(
-      "SELECT tgname, pg_get_triggerdef(oid), tgfoid::regprocedure::text, "
-      "pg_get_functiondef(tgfoid) FROM pg_trigger WHERE tgrelid = to_regclass($1::text) "
-      "AND NOT tgisinternal AND tgname NOT IN ($2, $3) ORDER BY tgname",
-      {table.name, kRowTrigger, kTruncateTrigger});
-  for (int i = 0; i < triggers.count(); ++i)
-    table.triggers.push_back(
-        {text(triggers, i, 0), text(triggers, i, 1), text(triggers, i, 2), text(triggers, i, 3)});
+  read_columns(session, table);
   return table;
-}
-
-std::string create_sql(const BucketConfig& config, const Table& table) {
-  std::string sql = kBucketsConfig;
-  if (config.reindex_active)
-    sql += "ALTER TABLE buckets_config ADD COLUMN IF NOT EXISTS reindex_active text;\n";
-  sql += std::string("INSERT INTO buckets_config (name, index, pre, post, options, mtime") +
-         (config.reindex_active ? ", reindex_active" : "") + ") VALUES (" + literal(config.name) +
-         ", " + literal(config.index) + ", " + literal(config.pre) + ", " + literal(config.post) +
-         ", " + or_null(config.options) + ", " + or_null(config.mtime) +
-         (config.reindex_active ? ", " + literal(*config.reindex_active) : "") +
-         ") ON CONFLICT (name) DO NOTHING;\n";
-  sql += "CREATE SEQUENCE IF NOT EXISTS " + identifier(config.name + "_serial") + ";\n";
-  sql += "CREATE TABLE IF NOT EXISTS " + table.name + " (";
-  for (const Table::Column& column : table.columns)
-    sql += column.name + " " + column.type +
-           (column.otherwise.empty() ? "" : " DEFAULT " + column.otherwise) +
-           (column.not_null ? " NOT NULL" : "") + ", ";
-  sql += "CONSTRAINT " + table.primary_key_name + " " + table.primary_key + ");\n";
-  const auto options = nlohmann::json::parse(config.options.value_or("{}"), nullptr, false);
-  if (options.is_object() && options.value("guaranteeOrder", false)) {
-    const std::string serial = identifier(config.name + "_locking_serial");
-    sql += "CREATE TABLE IF NOT EXISTS " + serial + " (id integer PRIMARY KEY);\nINSERT INTO " +
-           serial + " SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM " + serial + ");\n";
-  }
-  for (const Table::Trigger& trigger : table.triggers)
-    sql +=
-        "DO $moray_router$ BEGIN IF to_regprocedure(" + literal(trigger.function) +
-        ") IS NULL THEN EXECUTE " + literal(trigger.function_definition) +
-        "; END IF; IF NOT EXISTS (SELECT 1 FROM pg_trigger WHERE tgrelid = " + literal(table.name) +
-        "::regclass AND tgname = " + literal(trigger.name) + ") THEN EXECUTE " +
-        literal(trigger.definition) + "; END IF; END $moray_router$;\n";
-  return sql;
-}
-
-std::string difference(const Table& source, const Table& target) {
-  for (const Table::Column& column : source.columns) {
-    const Table::Column* other = target.column(column.name);
-    if (other == nullptr) return "column " + column.name + " is missing at the target";
-    if (kind_of(*other) != kind_of(column))
-      return "column " + column.name + " is " + column.type + " at the source and " + other->type +
-             " at the target";
-  }
-  for (const Table::Column& column : target.columns)
-    if (source.column(column.name) == nullptr)
-      return "column " + column.name + " is missing at the source";
-  return "";
-}
-
-std::string missing_trigger(const Table& source, const Table& target) {
-  for (const Table::Trigger& trigger : source.triggers)
-    if (std::none_of(target.triggers.begin(), target.triggers.end(),
-                     [&](const Table::Trigger& each) { return each.name == trigger.name; }))
-      return trigger.name;
-  return "";
 }
 
 }  // namespace reshard

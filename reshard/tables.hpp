@@ -1,77 +1,62 @@
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "backends/postgres/identifier.hpp"
 #include "backends/postgres/session.hpp"
-#include "config/config.hpp"
 
 namespace reshard {
 
-/// A bucket's table as its catalogue has it. Names are quoted where they need it.
+using backends::postgres::Relation;
+
+/// A bucket's table as its catalogue has it, as far as moving its rows depends on that. What else
+/// it is, is in reshard/definition/.
 struct Table {
   struct Column {
-    std::string name, type, otherwise;  ///< `otherwise`: its default's expression; may be empty
+    std::string name;       ///< quoted where it needs it
+    std::string type;       ///< with its schema, unless it is PostgreSQL's own
+    std::string otherwise;  ///< its default's expression; may be empty
     bool not_null = false;
+    bool generated = false;  ///< the server computes it, and takes no value for it
+    /// Its binary form says numbers of one database's catalogue, or it has none: it goes as text.
+    bool as_text = false;
+    std::uint32_t sequence = 0;  ///< oid of the one that gives its values; 0: none
     bool operator==(const Column&) const = default;
   };
-  struct Index {
-    std::string name, definition;
-    bool unique = false;
-    std::string constraint;  ///< what it belongs to, as ALTER TABLE has it; empty: none
-    bool operator==(const Index&) const = default;
-  };
 
-  /// One of a site's own, with the function that it runs.
-  struct Trigger {
-    std::string name, definition;
-    std::string function, function_definition;  ///< `count_rows()`, and what makes it
-    bool operator==(const Trigger&) const = default;
+  /// One of the relations that its rows are in.
+  struct Member {
+    Relation name;
+    std::uint32_t oid = 0;
+    bool operator==(const Member&) const = default;
   };
 
   std::string bucket;  ///< as its clients name it
-  std::string name;    ///< the table's
+  Relation name;
+  std::uint32_t oid = 0;
+  std::vector<Member> members;  ///< partitions and other children, however deep; without itself
+  bool partitioned = false;
   std::vector<Column> columns;
-  std::string primary_key;  ///< `PRIMARY KEY (_key)`
-  std::string primary_key_name;
-  std::vector<Index> indexes;  ///< others
-  std::vector<Trigger> triggers;
-  std::string counted_in;  ///< the table of counts of its rows by directory (reshard/counts.hpp);
-                           ///< empty: none
+  bool indexed_by_vnode = false;
+  bool unique = false;            ///< something beside the primary key may exclude a row
+  std::uint32_t id_sequence = 0;  ///< oid of what gives ids; 0: their column's default does
+  Relation counted_in;  ///< the table of counts of its rows by directory (reshard/counts.hpp);
+                        ///< empty: none
   double rows_about = 0;
   double bytes_about = 0;  ///< of the table and what is stored beside it, without indexes
 
   [[nodiscard]] const Column* column(const std::string& wanted) const;
-  /// `a, b, c`
+  /// Of the columns that take values: `a, b, c`
   [[nodiscard]] std::string column_list() const;
+  [[nodiscard]] bool has_texts() const;
   bool operator==(const Table&) const = default;
 };
 
-/// A bucket's line in buckets_config.
-struct BucketConfig {
-  std::string name, index, pre, post;
-  std::optional<std::string> options, mtime, reindex_active;
-  /// Alike but for when they were made.
-  [[nodiscard]] bool same(const BucketConfig& other) const;
-};
-
-/// All buckets, by name. None where there is no buckets_config.
-std::vector<BucketConfig> bucket_configs(backends::postgres::Session& session);
-/// Those whose rows belong to vnodes.
-std::vector<BucketConfig> routed(std::vector<BucketConfig> all, const config::Buckets& kinds);
-bool is_routed(const std::string& bucket, const config::Buckets& kinds);
-
-/// nullopt: there is no such table.
+/// The table that the session's search_path finds under a bucket's name; nullopt: none. Opens
+/// a transaction of its own. Throws SessionError. A few statements.
 std::optional<Table> read_table(backends::postgres::Session& session, const std::string& bucket);
-
-/// Makes the list of buckets, this bucket's line in it, its sequence and its table with its
-/// triggers and the primary key alone; whatever is there already stays. For one transaction.
-std::string create_sql(const BucketConfig& config, const Table& table);
-
-/// What keeps rows of one from being rows of the other; empty: nothing.
-std::string difference(const Table& source, const Table& target);
-/// A trigger that only the source has; empty: none.
-std::string missing_trigger(const Table& source, const Table& target);
 
 }  // namespace reshard

@@ -18,7 +18,7 @@ std::string taken_by(backends::postgres::Session& shard, const ring::VnodeSet& v
       "'aborted' ORDER BY q.plan DESC LIMIT 1) p ON true WHERE p.role = 'source' AND p.state IN "
       "('committed', 'cleaning', 'done') ORDER BY n.v LIMIT 1");
   if (rows.count() == 0) return "";
-  const auto text = [&](int column) { return std::string(rows.text(0, column)); };
+  const auto text = [&](int column) { return rows.string(0, column); };
   return ": plan " + text(0) + " has moved vnode " + text(1) + " to " + text(2) +
          (text(3) == "committed" ? ", and is not finished" : "");
 }

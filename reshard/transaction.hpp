@@ -1,6 +1,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "backends/postgres/session.hpp"
 
@@ -23,10 +24,22 @@ class Transaction {
       throw;
     }
   }
+  /// The same of several statements with values, of which the first is `BEGIN`.
+  Transaction(backends::postgres::Session& session,
+              const std::vector<backends::postgres::Call>& begin)
+      : session_(session) {
+    try {
+      first_ = session_.run_together(begin);
+    } catch (const backends::postgres::SessionError&) {
+      roll_back();
+      throw;
+    }
+  }
   ~Transaction() {
     if (open_) roll_back();
   }
-  /// The same of a BEGIN that was sent by `send_all`: its answer is received here.
+  /// The same of a BEGIN that was sent by `send_all` or `send_together`: its answer is received
+  /// here.
   struct Sent {};
   Transaction(backends::postgres::Session& session, Sent) : session_(session) {
     try {

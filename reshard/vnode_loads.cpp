@@ -3,6 +3,7 @@
 #include <map>
 
 #include "backends/postgres/session.hpp"
+#include "reshard/bucket_configs.hpp"
 #include "reshard/tables.hpp"
 
 namespace reshard {
@@ -15,9 +16,7 @@ std::vector<VnodeLoad> vnode_loads(const Side& source, const config::Buckets& bu
     if (!table || table->column("_vnode") == nullptr) continue;
     const auto rows = session.run("SELECT _vnode, count(*), sum(pg_column_size(t.*)) FROM " +
                                   table->name + " t WHERE _vnode IS NOT NULL GROUP BY 1");
-    const auto number = [&](int row, int column) {
-      return std::stoull(std::string(rows.text(row, column)));
-    };
+    const auto number = [&](int row, int column) { return std::stoull(rows.string(row, column)); };
     for (int i = 0; i < rows.count(); ++i) {
       VnodeLoad& load = loads[number(i, 0)];
       load.rows += number(i, 1);

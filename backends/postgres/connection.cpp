@@ -3,11 +3,22 @@
 #include <boost/asio/post.hpp>
 
 #include "backends/postgres/application_name.hpp"
+#include "backends/postgres/session_settings.hpp"
 
 namespace backends::postgres {
 namespace {
 
 using boost::system::error_code;
+
+/// As a value of the server's `options`.
+void append_setting(std::string& options, const SessionSetting& setting) {
+  options.append("-c ").append(setting.name).append("=");
+  for (const char c : setting.of_connections) {
+    if (c == ' ' || c == '\\') options += '\\';
+    options += c;
+  }
+  options += ' ';
+}
 
 /// The settings on which texts of values depend, besides what the operator's `options` say.
 /// A pipeline's statements name rows by their keys. Prepared while a table was small, they would
@@ -20,14 +31,12 @@ std::string session_options(const Connection::Options& wanted) {
         options = std::string(each->val) + " ";
     PQconninfoFree(given);
   }
-  return options +
-         "-c TimeZone=UTC -c DateStyle=ISO -c IntervalStyle=postgres -c extra_float_digits=1 -c "
-         "bytea_output=hex "
-         "-c default_transaction_isolation=read\\ committed" +
-         (wanted.mode == Connection::Mode::pipeline ? " -c enable_seqscan=off" : "") +
-         (wanted.statement_limit.count() > 0
-              ? " -c statement_timeout=" + std::to_string(wanted.statement_limit.count())
-              : "");
+  for (const SessionSetting& each : session_settings())
+    if (!each.of_connections.empty()) append_setting(options, each);
+  if (wanted.mode == Connection::Mode::pipeline) options += "-c enable_seqscan=off ";
+  if (wanted.statement_limit.count() > 0)
+    options += "-c statement_timeout=" + std::to_string(wanted.statement_limit.count());
+  return options;
 }
 
 }  // namespace

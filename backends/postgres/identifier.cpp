@@ -19,6 +19,16 @@ std::string quoted(std::string_view text, char quote) {
 std::string identifier(std::string_view name) {
   return quoted(objects::text::lower_ascii(name), '"');
 }
-std::string literal(std::string_view text) { return quoted(text, '\''); }
+
+/// A backslash means the same everywhere only in an E'' text.
+std::string literal(std::string_view text) {
+  if (text.find('\\') == std::string_view::npos) return quoted(text, '\'');
+  std::string doubled;
+  for (const char c : text) {
+    if (c == '\\') doubled += '\\';
+    doubled += c;
+  }
+  return " E" + quoted(doubled, '\'');
+}
 
 }  // namespace backends::postgres

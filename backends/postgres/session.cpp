@@ -7,14 +7,17 @@
 #include <utility>
 #include <vector>
 
+#include "backends/postgres/identifier.hpp"
+#include "backends/postgres/session_settings.hpp"
+
 namespace backends::postgres {
 namespace {
 
 using Clock = std::chrono::steady_clock;
 
-constexpr std::size_t kCopyPiece = 1 << 20;
 constexpr std::chrono::milliseconds kAskEach{100};
 constexpr std::chrono::seconds kAskedAgain{1};
+constexpr std::size_t kNameBytes = 63;  ///< that a server keeps of an application's name
 
 /// `FATAL:  28P01: password authentication failed`, whatever the language of the first word.
 std::string state_in(const std::string& verbose) {
@@ -54,17 +57,21 @@ std::string refused_with(const char* const* keywords, const char* const* values)
 
 void Session::Finish::operator()(pg_conn* connection) const { PQfinish(connection); }
 
-/// The session's settings are those that texts of values depend on. Keepalives, so that a host that
-/// is gone is noticed.
+/// Keepalives, so that a host that is gone is noticed.
 Session::Session(const std::string& url, const std::string& application, int seconds) {
   const std::string limit = std::to_string(seconds), silence = std::to_string(3'000 * seconds);
-  const char* keywords[] = {"fallback_application_name", "target_session_attrs",
-                            "connect_timeout",           "keepalives_idle",
-                            "keepalives_interval",       "keepalives_count",
-                            "tcp_user_timeout",          "dbname",
-                            "client_encoding",           nullptr};
-  const char* values[] = {application.c_str(), "read-write", limit.c_str(), limit.c_str(), "5", "3",
-                          silence.c_str(),     url.c_str(),  "UTF8",        nullptr};
+  const char* keywords[] = {"target_session_attrs",
+                            "connect_timeout",
+                            "keepalives_idle",
+                            "keepalives_interval",
+                            "keepalives_count",
+                            "tcp_user_timeout",
+                            "dbname",
+                            "application_name",
+                            "client_encoding",
+                            nullptr};
+  const char* values[] = {"read-write",    limit.c_str(), limit.c_str(),       "5",    "3",
+                          silence.c_str(), url.c_str(),   application.c_str(), "UTF8", nullptr};
   const auto begun = Clock::now();
   connection_.reset(PQconnectdbParams(keywords, values, 1));
   if (PQstatus(connection_.get()) != CONNECTION_OK) {
@@ -76,10 +83,45 @@ Session::Session(const std::string& url, const std::string& application, int sec
   PQsetNoticeProcessor(
       connection_.get(), [](void*, const char*) {}, nullptr);
   until_ = Clock::now() + std::chrono::seconds(seconds);  // a server that hangs may still accept
-  run_all(
-      "SET TimeZone = 'UTC'; SET DateStyle = 'ISO, YMD'; SET IntervalStyle = 'postgres'; SET "
-      "extra_float_digits = 3; SET bytea_output = 'hex'");
+  settle(application);
   until_.reset();
+}
+
+/// In a transaction of its own each, so that what gives every transaction another server's process
+/// has its chance to show.
+void Session::settle(const std::string& application) {
+  std::string sql =
+      "SELECT set_config(w.name, w.value, false) FROM (VALUES ('application_name', "
+      "$1::text)";
+  Parameters values{application};
+  for (const SessionSetting& each : session_settings()) {
+    sql += ", ($" + std::to_string(values.size() + 1) + ", $" + std::to_string(values.size() + 2) +
+           ")";
+    values.emplace_back(each.name);
+    values.emplace_back(each.value);
+  }
+  sql +=
+      ") w (name, value) WHERE EXISTS (SELECT 1 FROM pg_catalog.pg_settings s WHERE "
+      "lower(s.name) = lower(w.name))";
+  run(sql, values);
+  sql = "SELECT pg_backend_pid(), current_setting('application_name')";
+  for (const SessionSetting& each : session_settings())
+    sql += ", current_setting(" + literal(each.name) + ", true)";
+  const Rows kept = run(sql);
+  process_ = std::stoi(kept.string(0, 0));
+  const auto require = [](std::string_view name, std::string_view wanted, std::string_view found) {
+    if (found != wanted)
+      throw SessionError("setting " + std::string(name) + " is " + std::string(found) +
+                             " after it was set to " + std::string(wanted) +
+                             ": is a pooler between?",
+                         kNotKeptState);
+  };
+  require("application_name", application.substr(0, kNameBytes), kept.text(0, 1));
+  int column = 2;
+  for (const SessionSetting& each : session_settings()) {
+    if (!kept.null(0, column)) require(each.name, each.value, kept.text(0, column));
+    ++column;
+  }
 }
 
 void Session::fail(PGresult* result) {
@@ -90,6 +132,13 @@ void Session::fail(PGresult* result) {
   SessionError error(said.empty() ? one_line(PQerrorMessage(connection_.get())) : said,
                      state == nullptr ? "" : state);
   if (detail != nullptr) error.detail = detail;
+  const auto field = [result](int code) {
+    const char* text = PQresultErrorField(result, code);
+    return std::string(text == nullptr ? "" : text);
+  };
+  error.constraint = field(PG_DIAG_CONSTRAINT_NAME);
+  error.schema = field(PG_DIAG_SCHEMA_NAME);
+  error.table = field(PG_DIAG_TABLE_NAME);
   throw SessionError(error);
 }
 
@@ -145,6 +194,11 @@ PGresult* Session::last() {
 
 void Session::clear() {
   if (connection_ == nullptr) throw SessionError("the connection is closed", "");
+  if (together_ > 0) try {
+      received_together();
+    } catch (const SessionError& error) {
+      if (error.sqlstate.empty()) throw;
+    }
   PQclear(last());
 }
 
@@ -162,7 +216,52 @@ void Session::send(const std::string& sql, const Parameters& parameters) {
                          values.data(), nullptr, nullptr, 0));
 }
 
-Rows Session::receive() { return checked(last()); }
+Rows Session::receive() { return together_ > 0 ? received_together() : checked(last()); }
+
+void Session::send_together(const std::vector<Call>& calls) {
+  clear();
+  sent(PQenterPipelineMode(connection_.get()));
+  for (const Call& call : calls) {
+    std::vector<const char*> values;
+    for (const auto& each : call.values) values.push_back(each ? each->c_str() : nullptr);
+    sent(PQsendQueryParams(connection_.get(), call.sql.c_str(), static_cast<int>(values.size()),
+                           nullptr, values.data(), nullptr, nullptr, 0));
+  }
+  sent(PQpipelineSync(connection_.get()));
+  together_ = calls.size();
+}
+
+/// A null result stands after each statement's, and one for the whole comes last.
+Rows Session::received_together() {
+  Rows rows;
+  std::optional<SessionError> failure;
+  for (; together_ > 0; --together_) {
+    while (PGresult* result = next()) {
+      if (failure) {
+        PQclear(result);
+        continue;
+      }
+      try {
+        rows = checked(result);
+      } catch (const SessionError& error) {
+        failure = error;
+      }
+    }
+    if (PQstatus(connection_.get()) == CONNECTION_BAD) break;
+  }
+  together_ = 0;
+  if (PQstatus(connection_.get()) != CONNECTION_BAD) {
+    PQclear(next());
+    PQexitPipelineMode(connection_.get());
+  }
+  if (failure) throw SessionError(*failure);
+  return rows;
+}
+
+Rows Session::run_together(const std::vector<Call>& calls) {
+  send_together(calls);
+  return receive();
+}
 
 void Session::send_all(const std::string& sql) {
   clear();
@@ -174,48 +273,10 @@ Rows Session::run_all(const std::string& sql) {
   return receive();
 }
 
-void Session::copy_out(const std::string& sql,
-                       const std::function<void(std::string_view piece)>& sink) {
-  clear();
-  sent(PQsendQuery(connection_.get(), sql.c_str()));
-  PGresult* result = last();
-  if (PQresultStatus(result) != PGRES_COPY_OUT) fail(result);
-  PQclear(result);
-  try {
-    char* piece = nullptr;
-    for (int bytes = 0; (bytes = PQgetCopyData(connection_.get(), &piece, 1)) >= 0;) {
-      const std::unique_ptr<char, void (*)(void*)> freed(piece, PQfreemem);
-      if (bytes > 0)
-        sink({piece, static_cast<std::size_t>(bytes)});
-      else if (!wait())
-        break;
-    }
-  } catch (...) {
-    connection_.reset();  // in mid-stream: no good for anything else
-    throw;
-  }
-  checked(last());
-}
-
-void Session::copy_in(const std::string& sql, std::string_view bytes) {
-  clear();
-  sent(PQsendQuery(connection_.get(), sql.c_str()));
-  PGresult* result = last();
-  if (PQresultStatus(result) != PGRES_COPY_IN) fail(result);
-  PQclear(result);
-  for (std::size_t at = 0; at < bytes.size(); at += kCopyPiece) {
-    const std::string_view piece = bytes.substr(at, kCopyPiece);
-    if (PQputCopyData(connection_.get(), piece.data(), static_cast<int>(piece.size())) != 1)
-      break;  // its result tells why
-  }
-  PQputCopyEnd(connection_.get(), nullptr);
-  checked(last());
-}
+int Session::version() const { return PQserverVersion(connection_.get()); }
 
 void Session::limit_statements(std::uint64_t milliseconds) {
   run_all("SET statement_timeout = " + std::to_string(milliseconds));
 }
-
-int Session::process() const { return PQbackendPID(connection_.get()); }
 
 }  // namespace backends::postgres

@@ -7,6 +7,7 @@
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "backends/postgres/query.hpp"
 
@@ -20,16 +21,29 @@ struct SessionError : std::runtime_error {
   /// Empty: the connection was lost, or never made. Of one that was never made it is what the
   /// server said to the login, where it said something (28P01: a wrong password).
   std::string sqlstate;
-  std::string detail;  ///< of the server; may be empty
+  std::string detail;         ///< of the server; may be empty
+  std::string constraint;     ///< that a row breaks: its name; empty: none
+  std::string schema, table;  ///< whose constraint that is
+};
+
+/// SQLSTATE of a session that does not keep what was set in it.
+inline constexpr const char* kNotKeptState = "MR003";
+
+/// A statement with values of its own.
+struct Call {
+  std::string sql;
+  Parameters values = {};
 };
 
 /// A connection for tools: it waits for each answer. Lives on one thread at a time. Every member
 /// throws SessionError with the server's own words.
 class Session {
  public:
-  /// `application`: what the server's list of sessions shows. `seconds`: for connecting to each of
-  /// the URL's hosts, then for the session's first settings, and for an answer of a network that
-  /// has gone silent.
+  /// Sets what `session_settings` names, and reads it back. `application`: what the server's list
+  /// of sessions shows, whatever the URL says. `seconds`: for connecting to each of the URL's
+  /// hosts, then for the session's first settings, and for an answer of a network that has gone
+  /// silent. Throws with `kNotKeptState` where a setting does not stay: something between has
+  /// changed it.
   Session(const std::string& url, const std::string& application, int seconds = 10);
 
   Rows run(const std::string& sql, const Parameters& parameters = {});
@@ -37,17 +51,26 @@ class Session {
   /// transaction unless the text has its own.
   Rows run_all(const std::string& sql);
 
+  /// Several statements with values, in one round trip and, unless they have their own, one
+  /// transaction; the last one's rows. What follows one that fails is not done, and its error is
+  /// thrown. Their values together are a few megabytes at most.
+  Rows run_together(const std::vector<Call>& calls);
+
   /// `run` in two halves, so that two servers can be asked at once: nothing else in between.
   /// Whoever sent and doesn't receive (an exception) throws the answer away with the session's next
   /// statement.
   void send(const std::string& sql, const Parameters& parameters = {});
-  /// The same of several statements in one text, as `run_all`.
+  /// The same of several statements in one text, as `run_all`, and of several with values.
   void send_all(const std::string& sql);
+  void send_together(const std::vector<Call>& calls);
   Rows receive();
 
   /// COPY … TO STDOUT: each piece as the server sends it, one row (or the header with it) a piece.
   /// A sink that throws ends the statement and the connection.
   void copy_out(const std::string& sql, const std::function<void(std::string_view piece)>& sink);
+  /// The same rows in the same form, without a header or an end, of a query with values.
+  void stream(const std::string& sql, const Parameters& parameters,
+              const std::function<void(std::string_view row)>& sink);
   /// COPY … FROM STDIN of one whole text.
   void copy_in(const std::string& sql, std::string_view bytes);
 
@@ -61,8 +84,10 @@ class Session {
   /// Must not use this session. Empty: nobody is asked.
   using WhileWaiting = std::function<bool(std::chrono::milliseconds waited)>;
   void while_waiting(WhileWaiting asked) { asked_ = std::move(asked); }
-  /// The server's process.
-  [[nodiscard]] int process() const;
+  /// As 150004.
+  [[nodiscard]] int version() const;
+  /// The server's process, as the server says.
+  [[nodiscard]] int process() const { return process_; }
 
  private:
   using Clock = std::chrono::steady_clock;
@@ -79,10 +104,14 @@ class Session {
   bool wait();
   /// What an earlier statement has left goes.
   void clear();
+  void settle(const std::string& application);
+  Rows received_together();
   void sent(int accepted);
   Rows checked(PGresult* result);
   [[noreturn]] void fail(PGresult* result);
   std::unique_ptr<pg_conn, Finish> connection_;
+  std::size_t together_ = 0;  // statements whose results are still to come
+  int process_ = 0;
   std::optional<Clock::time_point> until_;
   WhileWaiting asked_;
 };

@@ -19,12 +19,12 @@
 namespace reshard::cli {
 namespace {
 
-constexpr std::chrono::milliseconds kLook{100};
+constexpr std::chrono::milliseconds kHeardLook{100};
 constexpr std::chrono::seconds kLookForCoordinator{1};
-constexpr int kLooksInVain = 2;  ///< one that takes over anew has no lock for a moment
+constexpr int kNotHeardLooks = 2;  ///< one that takes over anew has no lock for a moment
 constexpr std::chrono::seconds kHoldLimit{1};
 
-struct Options {
+struct AskWords {
   std::string state = kStateDirectory;
   std::uint64_t number = 0, seconds = 30;
   Settings settings;
@@ -61,7 +61,7 @@ void require_under_way(const Journal& journal) {
   if (state.progress.act == Act::aborted) throw std::runtime_error(plan + " was aborted");
 }
 
-int pause(const Options& options) {
+int pause(const AskWords& options) {
   const Journal journal = options.journal();
   require_under_way(journal);
   const std::string plan = "plan " + journal.plan().name();
@@ -89,7 +89,7 @@ int pause(const Options& options) {
   return exit_of(ReshardExit::unheard);
 }
 
-int finalize(const Options& options) {
+int finalize(const AskWords& options) {
   const Journal journal = options.journal();
   require_under_way(journal);
   const std::string plan = "plan " + journal.plan().name();
@@ -143,7 +143,7 @@ void warn_of_holds(const Plan& plan, const PlanOptions& options) {
   }
 }
 
-int set(const Options& options) {
+int set(const AskWords& options) {
   const Journal journal = options.journal();
   require_under_way(journal);
   const Plan& plan = journal.plan();
@@ -164,9 +164,9 @@ int set(const Options& options) {
   return exit_of(ReshardExit::done);
 }
 
-CLI::App* add(CLI::App& reshard, const char* name, const char* what,
-              const std::shared_ptr<Options>& options, int& exit_code,
-              int (*work)(const Options&)) {
+CLI::App* add_ask(CLI::App& reshard, const char* name, const char* what,
+                  const std::shared_ptr<AskWords>& options, int& exit_code,
+                  int (*work)(const AskWords&)) {
   CLI::App* command = reshard.add_subcommand(name, what);
   command->add_option("plan", options->number, "The plan's number")->required();
   command->add_option("--state", options->state, "The directory of plans")->capture_default_str();
@@ -192,33 +192,34 @@ Heard wait_until_heard(const Journal& journal, std::chrono::milliseconds limit,
       const std::string now = shown_time(journal);
       // One that waits for a server that is away has no lock, but shows itself.
       in_vain = lives.value_or(true) || now != sign ? 0 : in_vain + 1;
-      if (in_vain >= kLooksInVain) return heard() ? Heard::yes : Heard::nobody;
+      if (in_vain >= kNotHeardLooks) return heard() ? Heard::yes : Heard::nobody;
       sign = now;
       looked = Clock::now();
     }
     if (Clock::now() - begun > limit) return Heard::no;
-    std::this_thread::sleep_for(kLook);
+    std::this_thread::sleep_for(kHeardLook);
   }
 }
 
 void add_asks(CLI::App& reshard, int& exit_code) {
-  const auto wait = [](CLI::App* command, const std::shared_ptr<Options>& options) {
+  const auto wait = [](CLI::App* command, const std::shared_ptr<AskWords>& options) {
     command
         ->add_option("--wait", options->seconds, "Seconds for which its coordinator is waited for")
         ->check(CLI::Range(0, 86'400))
         ->capture_default_str();
   };
-  auto paused = std::make_shared<Options>();
-  wait(add(reshard, "pause", "Asks a running coordinator to stop where nothing is blocked", paused,
-           exit_code, pause),
+  auto paused = std::make_shared<AskWords>();
+  wait(add_ask(reshard, "pause", "Asks a running coordinator to stop where nothing is blocked",
+               paused, exit_code, pause),
        paused);
-  auto finalized = std::make_shared<Options>();
-  wait(add(reshard, "finalize", "Ends the soak of a running plan: there is no rollback afterwards",
-           finalized, exit_code, finalize),
+  auto finalized = std::make_shared<AskWords>();
+  wait(add_ask(reshard, "finalize",
+               "Ends the soak of a running plan: there is no rollback afterwards", finalized,
+               exit_code, finalize),
        finalized);
-  auto changed = std::make_shared<Options>();
+  auto changed = std::make_shared<AskWords>();
   CLI::App* command =
-      add(reshard, "set", "Changes options of a plan while it runs", changed, exit_code, set);
+      add_ask(reshard, "set", "Changes options of a plan while it runs", changed, exit_code, set);
   command->add_option("--max-block", changed->settings.max_block_ms,
                       "Milliseconds that writes are held at most");
   command->add_option("--soak", changed->settings.soak_seconds,

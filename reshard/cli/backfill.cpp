@@ -23,19 +23,19 @@ namespace fs = std::filesystem;
 
 constexpr int kMisplaced = 4, kInterrupted = 130;
 
-struct Options {
+struct BackfillWords {
   std::string config;
   std::vector<std::string> pnodes;
   std::string journal, report;
   BackfillOptions backfill;
 };
 
-volatile std::sig_atomic_t interrupted = 0;
+volatile std::sig_atomic_t backfill_interrupted = 0;
 
 /// Positions by pnode. Rewritten whole, so that a crash leaves the old or the new one.
-class Journal {
+class BackfillJournal {
  public:
-  explicit Journal(std::string path) : path_(std::move(path)) {
+  explicit BackfillJournal(std::string path) : path_(std::move(path)) {
     if (path_.empty() || !fs::exists(path_)) return;
     std::ifstream file(path_);
     positions_ = nlohmann::json::parse(file);
@@ -81,8 +81,9 @@ std::vector<config::Shard> shards_of(const config::Config& config, const ring::R
 }
 
 /// One shard; its bar by bucket, its counts at the end.
-BackfillCounts run_shard(const config::Shard& shard, const ring::Ring& ring, const Options& options,
-                         Journal& journal, std::ostream* report) {
+BackfillCounts run_shard(const config::Shard& shard, const ring::Ring& ring,
+                         const BackfillWords& options, BackfillJournal& journal,
+                         std::ostream* report) {
   std::optional<ProgressBar> progress;
   BackfillTold told;
   told.bucket = [&](const std::string& bucket, std::uint64_t rows) {
@@ -103,27 +104,27 @@ BackfillCounts run_shard(const config::Shard& shard, const ring::Ring& ring, con
   told.position = [&](const BackfillPosition& position) {
     if (!options.backfill.dry_run) journal.note(shard.pnode, position);
   };
-  told.stopped = [] { return interrupted != 0; };
+  told.stopped = [] { return backfill_interrupted != 0; };
   backends::postgres::Session session(shard.url, "moray-router backfill-vnodes");
   return backfill_vnodes(session, ring, shard.pnode, options.backfill, journal.of(shard.pnode),
                          told);
 }
 
-int backfill(Options options) {
+int backfill(BackfillWords options) {
   const config::Parsed parsed = config::load_file(options.config);
   if (!parsed.problems.empty()) throw std::runtime_error(config::to_text(parsed.problems));
   const config::Config& config = parsed.config;
   const auto located = ring::load_location(config.ring_location);
   for (const auto* names : {&config.buckets.local, &config.buckets.derived})
     options.backfill.skip.insert(options.backfill.skip.end(), names->begin(), names->end());
-  Journal journal(options.journal);
+  BackfillJournal journal(options.journal);
   std::ofstream report;
   if (!options.report.empty()) {
     report.open(options.report);
     if (!report) throw std::runtime_error(options.report + ": cannot be written");
   }
-  std::signal(SIGINT, [](int) { interrupted = 1; });
-  std::signal(SIGTERM, [](int) { interrupted = 1; });
+  std::signal(SIGINT, [](int) { backfill_interrupted = 1; });
+  std::signal(SIGTERM, [](int) { backfill_interrupted = 1; });
   std::uint64_t misplaced = 0;
   for (const config::Shard& shard : shards_of(config, *located.ring, options.pnodes)) {
     const BackfillCounts counts =
@@ -136,8 +137,8 @@ int backfill(Options options) {
                      .dump()
               << std::endl;
     misplaced += counts.misplaced;
-    if (interrupted == 0) journal.forget(shard.pnode);
-    if (interrupted != 0) {
+    if (backfill_interrupted == 0) journal.forget(shard.pnode);
+    if (backfill_interrupted != 0) {
       std::cerr << "interrupted; what is done stays done: run it again to go on" << std::endl;
       return kInterrupted;
     }
@@ -152,7 +153,7 @@ int backfill(Options options) {
 }  // namespace
 
 void add_backfill_vnodes(CLI::App& ring, int& exit_code) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<BackfillWords>();
   CLI::App* command = ring.add_subcommand("backfill-vnodes",
                                           "Gives rows of routed buckets that have no _vnode "
                                           "theirs, in the PostgreSQL shards of a configuration");

@@ -26,12 +26,13 @@ using Json = nlohmann::ordered_json;
 constexpr double kCopyBytesPerSecond = 20e6;  ///< at least, measured (bench/RESULTS.md)
 constexpr double kMebibyte = 1 << 20;
 
-struct Options {
+struct PlanWords {
   std::string config, from, to, apply_from, apply_to, state = kStateDirectory;
   std::vector<std::string> routers, hooks, gates;
   Choice choice;
   PlanOptions plan;
   bool dry_run = false, json = false, trust_vnodes = false, no_cleanup = false, run = false;
+  std::string pg_bin;
 };
 
 const config::Shard& postgres_shard(const config::Config& config, const std::string& pnode) {
@@ -58,7 +59,7 @@ void require_owned(const Choice& choice, const ring::VnodeSet& owned, const Side
                            taken_by(session, others));
 }
 
-Plan make_plan(const Options& options, const ring::Ring& ring, const config::Config& config) {
+Plan make_plan(const PlanWords& options, const ring::Ring& ring, const config::Config& config) {
   Plan plan;
   const config::Shard &from = postgres_shard(config, options.from),
                       &to = postgres_shard(config, options.to);
@@ -104,6 +105,7 @@ Plan make_plan(const Options& options, const ring::Ring& ring, const config::Con
   if (!measured) require_owned(options.choice, ring::VnodeSet::of(mine), plan.from);
   plan.vnodes = chosen(options.choice, ring::VnodeSet::of(mine),
                        measured ? vnode_loads(plan.from, plan.buckets) : std::vector<VnodeLoad>{});
+  plan.pg_bin = options.pg_bin;
   plan.token = make_token();
   plan.author = this_author();
   plan.made = time_now();
@@ -135,7 +137,7 @@ Json card(const Plan& plan, const Preflight& found) {
           {"warnings", found.warnings}};
 }
 
-void print(const Json& card) {
+void print_card(const Json& card) {
   for (const auto& [name, value] : card.items()) {
     if (name == "obstacles" || name == "warnings") continue;
     std::string text = value.is_string() ? value.get<std::string>() : value.dump();
@@ -149,7 +151,7 @@ void print(const Json& card) {
                 obstacle.at("advice").get<std::string>().c_str());
 }
 
-int make(const Options& options) {
+int make(const PlanWords& options) {
   const config::Parsed parsed = config::load_file(options.config);
   if (!parsed.problems.empty()) throw std::runtime_error(config::to_text(parsed.problems));
   const auto ring = ring::load_location(parsed.config.ring_location).ring;
@@ -169,7 +171,7 @@ int make(const Options& options) {
   if (options.json)
     std::cout << shown.dump() << std::endl;
   else
-    print(shown);
+    print_card(shown);
   if (!found.obstacles.empty()) {
     std::fprintf(stderr, "moray-router: %zu obstacles: nothing was changed, and no plan was made\n",
                  found.obstacles.size());
@@ -187,7 +189,7 @@ int make(const Options& options) {
 }  // namespace
 
 void add_plan(CLI::App& reshard, int& exit_code) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<PlanWords>();
   CLI::App* command = reshard.add_subcommand(
       "plan",
       "Chooses vnodes to move, looks at everything that stands in the way, and writes a plan");
@@ -257,6 +259,8 @@ void add_plan(CLI::App& reshard, int& exit_code) {
   command->add_option("--gate", options->gates,
                       "Stand before copy, cutover, finalize or cleanup until `reshard open` opens "
                       "it; may be repeated");
+  command->add_option("--pg-bin", options->pg_bin,
+                      "Where pg_dump and pg_restore are (default: the newest that is installed)");
   command->add_option("--state", options->state, "The directory of plans")->capture_default_str();
   command->add_flag("--trust-vnodes", options->trust_vnodes,
                     "Don't read every row's key to see that its _vnode is right");

@@ -25,7 +25,7 @@ namespace {
 constexpr std::chrono::hours kRetryLimit{24};
 constexpr std::chrono::seconds kLetGoLimit{60};
 
-struct Options {
+struct RunWords {
   std::string state = kStateDirectory;
   std::uint64_t number = 0;
   std::string gate;
@@ -35,7 +35,7 @@ struct Options {
   Execution how;
 };
 
-int run(const Options& options) {
+int run(const RunWords& options) {
   const Journal journal(std::filesystem::path(options.state) / std::to_string(options.number));
   const Progress at = journal.read().progress;
   if (options.repair) journal.ask("repair");
@@ -86,7 +86,7 @@ std::uint64_t rollback_number(const Plan& plan, std::uint64_t above) {
 
 /// A soaking plan without a way back that a coordinator carries on looks for it again, at once;
 /// everything else is carried on here.
-int retry_plan(const Options& options) {
+int retry_plan(const RunWords& options) {
   const Journal journal(std::filesystem::path(options.state) / std::to_string(options.number));
   const std::string plan = "plan " + journal.plan().name();
   const auto sides = standing_of(journal.plan(), kStandingLimit);
@@ -128,7 +128,7 @@ void end_reverse_stream(const Journal& journal) {
 /// A plan of its own, the other way. What keeps the source current is ended first, and its state
 /// inherited: the servers' identities among it, since a failover in the meantime may have taken
 /// rows away.
-int roll_back(const Options& options) {
+int roll_back(const RunWords& options) {
   const std::filesystem::path plans = options.state;
   Journal journal(plans / std::to_string(options.number));
   const State state = journal.read();
@@ -174,10 +174,10 @@ int roll_back(const Options& options) {
 }
 
 /// With the command, for what it has beside what all have.
-std::pair<CLI::App*, std::shared_ptr<Options>> add(CLI::App& reshard, int& exit_code,
-                                                   const char* name, const char* what,
-                                                   int (*work)(const Options&)) {
-  auto options = std::make_shared<Options>();
+std::pair<CLI::App*, std::shared_ptr<RunWords>> add_command(CLI::App& reshard, int& exit_code,
+                                                            const char* name, const char* what,
+                                                            int (*work)(const RunWords&)) {
+  auto options = std::make_shared<RunWords>();
   CLI::App* command = reshard.add_subcommand(name, what);
   command->add_option("plan", options->number, "The plan's number")->required();
   command->add_option("--state", options->state, "The directory of plans")->capture_default_str();
@@ -197,51 +197,51 @@ std::pair<CLI::App*, std::shared_ptr<Options>> add(CLI::App& reshard, int& exit_
   return {command, options};
 }
 
-Journal journal_of(const Options& options) {
+Journal journal_of(const RunWords& options) {
   return Journal(std::filesystem::path(options.state) / std::to_string(options.number));
 }
 
 }  // namespace
 
 void add_run(CLI::App& reshard, int& exit_code) {
-  add(reshard, exit_code, "run", "Carries a plan out, or goes on with it", run);
-  add(reshard, exit_code, "resume", "Goes on with a plan that was paused", run);
+  add_command(reshard, exit_code, "run", "Carries a plan out, or goes on with it", run);
+  add_command(reshard, exit_code, "resume", "Goes on with a plan that was paused", run);
   const auto [retry, retried] =
-      add(reshard, exit_code, "retry",
-          "Goes on with a plan that stopped, or looks for its way back", retry_plan);
+      add_command(reshard, exit_code, "retry",
+                  "Goes on with a plan that stopped, or looks for its way back", retry_plan);
   retry->add_flag("--repair", retried->repair,
                   "Bring rows again that differ though it is not known why; look at them first");
   const auto [open, opened] =
-      add(reshard, exit_code, "open", "Opens a gate that a plan stands before",
-          [](const Options& options) {
-            const Journal journal = journal_of(options);
-            const auto& gates = journal.plan().gates;
-            if (std::find(gates.begin(), gates.end(), options.gate) == gates.end())
-              throw std::runtime_error("plan " + journal.plan().name() + " has no gate " +
-                                       options.gate);
-            journal.ask(gate_ask(options.gate));
-            return static_cast<int>(ReshardExit::done);
-          });
+      add_command(reshard, exit_code, "open", "Opens a gate that a plan stands before",
+                  [](const RunWords& options) {
+                    const Journal journal = journal_of(options);
+                    const auto& gates = journal.plan().gates;
+                    if (std::find(gates.begin(), gates.end(), options.gate) == gates.end())
+                      throw std::runtime_error("plan " + journal.plan().name() + " has no gate " +
+                                               options.gate);
+                    journal.ask(gate_ask(options.gate));
+                    return static_cast<int>(ReshardExit::done);
+                  });
   open->add_option("gate", opened->gate, "copy, cutover, finalize or cleanup")->required();
-  add(reshard, exit_code, "rollback", "Takes a plan back that was cut over and is not finalized",
-      roll_back);
-  add(reshard, exit_code, "abort", "Ends a plan that is not cut over; what was copied goes",
-      [](const Options& options) {
-        Execution how = options.how;
-        how.abort = true;
-        return execute(options.state, options.number, how);
+  add_command(reshard, exit_code, "rollback",
+              "Takes a plan back that was cut over and is not finalized", roll_back);
+  add_command(reshard, exit_code, "abort", "Ends a plan that is not cut over; what was copied goes",
+              [](const RunWords& options) {
+                Execution how = options.how;
+                how.abort = true;
+                return execute(options.state, options.number, how);
+              });
+  const auto [forgetting, forgotten] = add_command(
+      reshard, exit_code, "forget",
+      "Takes what is left of a plan that is over out of both databases: the source then takes "
+      "writes to its old vnodes",
+      [](const RunWords& options) {
+        const Journal journal = journal_of(options);
+        Forgotten gone = options.gone;
+        gone.lock_limit = std::chrono::seconds(options.lock_seconds);
+        forget(journal, gone, watcher(journal.plan(), options.how.json).event);
+        return static_cast<int>(ReshardExit::done);
       });
-  const auto [forgetting, forgotten] =
-      add(reshard, exit_code, "forget",
-          "Takes what is left of a plan that is over out of both databases: the source then takes "
-          "writes to its old vnodes",
-          [](const Options& options) {
-            const Journal journal = journal_of(options);
-            Forgotten gone = options.gone;
-            gone.lock_limit = std::chrono::seconds(options.lock_seconds);
-            forget(journal, gone, watcher(journal.plan(), options.how.json).event);
-            return static_cast<int>(ReshardExit::done);
-          });
   forgetting->add_flag("--target-is-gone", forgotten->gone.target_is_gone,
                        "The target never comes back: nothing is looked for there");
   forgetting->add_flag("--source-is-gone", forgotten->gone.source_is_gone,

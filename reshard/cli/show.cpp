@@ -24,7 +24,7 @@ constexpr std::chrono::seconds kAnswerLimit{1};
 constexpr std::chrono::seconds kWatchEach{1};
 constexpr std::chrono::milliseconds kWatchStep{50};
 
-struct Options {
+struct ShowWords {
   std::string state = kStateDirectory;
   std::uint64_t number = 0;
   bool json = false, watch = false, history = false, routers = false;
@@ -93,7 +93,7 @@ bool rest() {
 }
 
 /// On a terminal it is redrawn in place; elsewhere it is a line each second.
-int status(const Options& options) {
+int status(const ShowWords& options) {
   const Journal journal(std::filesystem::path(options.state) / std::to_string(options.number));
   const bool redrawn = options.watch && !options.json && isatty(STDOUT_FILENO) != 0;
   const bool line = options.watch && !options.json && !redrawn;
@@ -118,7 +118,7 @@ int status(const Options& options) {
   }
 }
 
-int list(const Options& options) {
+int list(const ShowWords& options) {
   for (const std::uint64_t number : plans_in(options.state)) {
     const Json shown =
         status_of(Journal(std::filesystem::path(options.state) / std::to_string(number)), {});
@@ -137,7 +137,7 @@ int list(const Options& options) {
 }  // namespace
 
 void add_show(CLI::App& reshard, int& exit_code) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<ShowWords>();
   CLI::App* command = reshard.add_subcommand("status", "How far a plan is, and what it waits for");
   command->add_option("plan", options->number, "The plan's number")->required();
   command->add_flag("--watch", options->watch,
@@ -150,7 +150,7 @@ void add_show(CLI::App& reshard, int& exit_code) {
   command->callback(
       [options, &exit_code] { exit_code = guarded([&] { return status(*options); }); });
 
-  auto listed = std::make_shared<Options>();
+  auto listed = std::make_shared<ShowWords>();
   CLI::App* all = reshard.add_subcommand("list", "All plans");
   all->add_option("--state", listed->state, "The directory of plans")->capture_default_str();
   all->add_flag("--json", listed->json, "As JSON, one a line");

@@ -11,9 +11,9 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-Json or_null(const std::string& text) { return text.empty() ? Json(nullptr) : Json(text); }
+Json text_or_null(const std::string& text) { return text.empty() ? Json(nullptr) : Json(text); }
 
-bool over(const std::string& act) {
+bool is_over(const std::string& act) {
   return act == "finished" || act == "aborted" || act == "rolled_back";
 }
 
@@ -23,7 +23,7 @@ std::string state_words(const Journal& journal) {
   return directory == kStateDirectory ? "" : " --state " + directory;
 }
 
-Json json_of(const SessionSeen& seen, const char* side) {
+Json status_json(const SessionSeen& seen, const char* side) {
   Json json{{"side", side}, {"process", seen.process}};
   if (seen.process == 0) json["application"] = "a prepared transaction";
   if (seen.process != 0) {
@@ -38,14 +38,14 @@ Json json_of(const SessionSeen& seen, const char* side) {
   return json;
 }
 
-Json json_of(const Coordinator& coordinator) {
+Json status_json(const Coordinator& coordinator) {
   Json json{{"lives", coordinator.lives ? Json(*coordinator.lives) : Json(nullptr)}};
   if (coordinator.lives.value_or(false)) {
     json["process"] = coordinator.session.process;
     json["address"] = coordinator.session.address;
     json["since"] = coordinator.session.since;
   }
-  json["lastSeen"] = or_null(coordinator.last_seen);
+  json["lastSeen"] = text_or_null(coordinator.last_seen);
   if (!coordinator.other_plan.empty()) json["lockedByPlan"] = coordinator.other_plan;
   return json;
 }
@@ -206,9 +206,9 @@ Json status_of(const Journal& journal, const std::optional<std::array<SideStandi
               {"beingRolledBackBy", taken.under_way == 0 ? Json(nullptr) : Json(taken.under_way)},
               {"attempt", state.progress.attempt},
               {"paused", state.paused},
-              {"stopped", or_null(state.stopped)},
-              {"irreversible", or_null(state.irreversible)},
-              {"soakUntil", or_null(state.soak_until)},
+              {"stopped", text_or_null(state.stopped)},
+              {"irreversible", text_or_null(state.irreversible)},
+              {"soakUntil", text_or_null(state.soak_until)},
               {"author", plan.author},
               {"made", plan.made}};
   status["running"] = shown.is_object() ? shown : Json(nullptr);
@@ -225,24 +225,24 @@ Json status_of(const Journal& journal, const std::optional<std::array<SideStandi
   if (sides) {
     const Coordinator coordinator = coordinator_of(journal, at, *sides);
     lives = coordinator.lives.value_or(true);
-    status["coordinator"] = json_of(coordinator);
+    status["coordinator"] = status_json(coordinator);
     Json held = Json::array();
     for (const auto& [side, name] :
          {std::pair(&sides->at(0), "source"), std::pair(&sides->at(1), "target")}) {
-      status["sides"][name] = {{"state", or_null(side->state)},
-                               {"problem", or_null(side->problem)}};
-      for (const SessionSeen& each : side->holders) held.push_back(json_of(each, name));
+      status["sides"][name] = {{"state", text_or_null(side->state)},
+                               {"problem", text_or_null(side->problem)}};
+      for (const SessionSeen& each : side->holders) held.push_back(status_json(each, name));
     }
     status["heldBy"] = std::move(held);
     status["lag"] =
-        over(act)
+        is_over(act)
             ? Json(nullptr)
             : lag_of(sides->at(at >= Act::commit_target && at <= Act::finalize ? 1 : 0), shown);
   }
   if (!lives) waits.clear();  // what it waited for as it ended
-  status["waitsFor"] = or_null(waits);
+  status["waitsFor"] = text_or_null(waits);
   status["progress"] =
-      over(act) ? Json(nullptr) : progress_of(state, options, act, lives ? shown : Json(), plan);
+      is_over(act) ? Json(nullptr) : progress_of(state, options, act, lives ? shown : Json(), plan);
   const std::string next = next_command(status, plan.name(), taken);
   status["next"] =
       next.empty() ? Json(nullptr) : Json("moray-router reshard " + next + state_words(journal));

@@ -10,7 +10,7 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-std::string text_of(const Json& value) {
+std::string text_of_status(const Json& value) {
   return value.is_string() ? value.get<std::string>() : value.dump();
 }
 
@@ -26,7 +26,7 @@ std::string bytes_text(std::uint64_t bytes) {
 }
 
 std::string progress_text(const Json& progress) {
-  std::string text = text_of(progress.at("work"));
+  std::string text = text_of_status(progress.at("work"));
   if (progress.contains("percent"))
     text += ": " + std::to_string(static_cast<int>(progress.at("percent").get<double>())) + " %";
   if (progress.contains("rows")) {
@@ -53,24 +53,26 @@ std::string lag_text(const Json& lag) {
 std::string coordinator_text(const Json& coordinator) {
   const Json& lives = coordinator.at("lives");
   const Json& seen = coordinator.at("lastSeen");
-  const std::string last = seen.is_null() ? "" : "; its last sign is of " + text_of(seen);
+  const std::string last = seen.is_null() ? "" : "; its last sign is of " + text_of_status(seen);
   if (lives.is_null()) return "unknown, since the database that decides can't be reached" + last;
   if (lives.get<bool>())
     return "lives: process " + coordinator.at("process").dump() + " of the server, from " +
-           text_of(coordinator.at("address")) + ", since " + text_of(coordinator.at("since"));
+           text_of_status(coordinator.at("address")) + ", since " +
+           text_of_status(coordinator.at("since"));
   if (coordinator.contains("lockedByPlan"))
-    return "none; plan " + text_of(coordinator.at("lockedByPlan")) + "'s has its vnodes";
-  return seen.is_null() ? "none, and there was none yet" : "none since " + text_of(seen);
+    return "none; plan " + text_of_status(coordinator.at("lockedByPlan")) + "'s has its vnodes";
+  return seen.is_null() ? "none, and there was none yet" : "none since " + text_of_status(seen);
 }
 
 std::string holder_text(const Json& holder) {
-  std::string text = text_of(holder.at("side")) + ": ";
+  std::string text = text_of_status(holder.at("side")) + ": ";
   if (holder.at("process") == 0) return text + "a prepared transaction";
-  text += "process " + holder.at("process").dump() + " (" + text_of(holder.at("application")) +
-          ", user " + text_of(holder.at("user")) + ", from " + text_of(holder.at("address")) +
-          ") " + text_of(holder.at("what")) + ", for " +
+  text += "process " + holder.at("process").dump() + " (" +
+          text_of_status(holder.at("application")) + ", user " + text_of_status(holder.at("user")) +
+          ", from " + text_of_status(holder.at("address")) + ") " +
+          text_of_status(holder.at("what")) + ", for " +
           time_text(holder.at("seconds").get<double>());
-  if (!holder.at("query").empty()) text += ": " + text_of(holder.at("query"));
+  if (!holder.at("query").empty()) text += ": " + text_of_status(holder.at("query"));
   return text;
 }
 
@@ -79,7 +81,7 @@ std::string fact_text(const std::string& name, const Json& value) {
   if (name == "progress") return progress_text(value);
   if (name == "lag") return lag_text(value);
   if (name == "coordinator") return coordinator_text(value);
-  return text_of(value);
+  return text_of_status(value);
 }
 
 }  // namespace
@@ -100,9 +102,9 @@ std::string to_lines(const Json& status) {
     } else if (name == "sides") {
       for (const auto& [side, standing] : value.items())
         add(side, !standing.at("problem").is_null()
-                      ? "can't be asked: " + text_of(standing.at("problem"))
+                      ? "can't be asked: " + text_of_status(standing.at("problem"))
                   : standing.at("state").is_null() ? "has no row of the plan"
-                                                   : text_of(standing.at("state")));
+                                                   : text_of_status(standing.at("state")));
     } else {
       add(name, fact_text(name, value));
     }
@@ -111,7 +113,7 @@ std::string to_lines(const Json& status) {
 }
 
 std::string to_line(const Json& status) {
-  std::string line = "plan " + status.at("plan").dump() + ": " + text_of(status.at("act"));
+  std::string line = "plan " + status.at("plan").dump() + ": " + text_of_status(status.at("act"));
   for (const char* name : {"progress", "lag", "waitsFor", "stopped", "irreversible"})
     if (status.contains(name) && !status.at(name).is_null())
       line += std::string("; ") + (name == std::string("progress") ? "" : name) +

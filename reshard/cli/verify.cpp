@@ -9,10 +9,12 @@
 #include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
 
+#include "reshard/bucket_configs.hpp"
 #include "reshard/cli/commands.hpp"
 #include "reshard/cli/common.hpp"
 #include "reshard/cli/status.hpp"
 #include "reshard/compare.hpp"
+#include "reshard/definition/likeness.hpp"
 #include "reshard/progress_bar.hpp"
 #include "reshard/tables.hpp"
 
@@ -22,11 +24,11 @@ namespace {
 using Json = nlohmann::ordered_json;
 using backends::postgres::Session;
 
-constexpr std::uint64_t kGroupRows = 20'000;
+constexpr std::uint64_t kComparedGroupRows = 20'000;
 constexpr std::chrono::milliseconds kAgainPause{100};
 constexpr std::size_t kPrinted = 20;
 
-struct Options {
+struct VerifyWords {
   std::string state = kStateDirectory;
   std::uint64_t number = 0;
   bool json = false;
@@ -55,14 +57,16 @@ std::map<std::string, TablePair> tables_of(Session& from, Session& to,
     auto here = read_table(from, config.name), there = read_table(to, config.name);
     if (!here || !there)
       throw std::runtime_error("bucket " + config.name + " has no table at one of the two sides");
-    if (const std::string differs = difference(*here, *there); !differs.empty())
+    if (const std::string differs =
+            difference(compare_features(features(from, *here), features(to, *there)));
+        !differs.empty())
       throw std::runtime_error("bucket " + config.name + ": " + differs);
     tables[config.name] = {*std::move(here), *std::move(there)};
   }
   return tables;
 }
 
-void print(const Comparison& found) {
+void print_comparison(const Comparison& found) {
   for (std::size_t i = 0; i < std::min(found.differing.size(), kPrinted); ++i)
     std::printf("bucket %s, key %s: %s\n", found.differing[i].bucket.c_str(),
                 found.differing[i].key.c_str(), found.differing[i].what.c_str());
@@ -78,7 +82,7 @@ void print(const Comparison& found) {
   std::printf("\n");
 }
 
-Json json_of(const Comparison& found) {
+Json json_of_comparison(const Comparison& found) {
   Json rows = Json::array();
   for (const DifferingRow& row : found.differing)
     rows.push_back({{"bucket", row.bucket}, {"key", row.key}, {"what", row.what}});
@@ -89,7 +93,7 @@ Json json_of(const Comparison& found) {
           {"keys", std::move(rows)}};
 }
 
-int verify(const Options& options) {
+int verify(const VerifyWords& options) {
   const Journal journal(std::filesystem::path(options.state) / std::to_string(options.number));
   const Plan& plan = journal.plan();
   const auto standing = standing_of(plan, kStandingLimit);
@@ -121,14 +125,14 @@ int verify(const Options& options) {
   const std::uint64_t owned = std::max<std::uint64_t>(
       plan.vnodes.size(), owner ? ring->vnodes_of(*owner).size() : ring->vnode_count());
   const auto groups = [&](const Table& table) {
-    return groups_of(plan.vnodes, table, owned, kGroupRows);
+    return groups_of(plan.vnodes, table, owned, kComparedGroupRows);
   };
   const Comparison found = compare_sides(sides, tables, groups, told);
   bar.reset();
   if (options.json)
-    std::cout << json_of(found).dump() << std::endl;
+    std::cout << json_of_comparison(found).dump() << std::endl;
   else
-    print(found);
+    print_comparison(found);
   return static_cast<int>(found.differ + found.pending > 0 ? ReshardExit::differ
                                                            : ReshardExit::done);
 }
@@ -136,7 +140,7 @@ int verify(const Options& options) {
 }  // namespace
 
 void add_verify(CLI::App& reshard, int& exit_code) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<VerifyWords>();
   CLI::App* command = reshard.add_subcommand(
       "verify", "Compares the moving rows of both sides now, and repairs nothing");
   command->add_option("plan", options->number, "The plan's number")->required();

@@ -16,7 +16,7 @@ using test_support::FreshDatabase;
 namespace {
 
 const std::vector<std::string> kPnodes{"tcp://1", "tcp://2"};
-const std::vector<std::string> kTables{"things"};
+const std::vector<reshard::Relation> kTables{reshard::Relation::named("things")};
 
 std::shared_ptr<const ring::Ring> some_ring() {
   return ring::create_ring(ring::Algorithm::sha256, 64, kPnodes);
@@ -27,11 +27,14 @@ void make_table(Session& session) {
       "CREATE TABLE buckets_config (name text PRIMARY KEY); "
       "CREATE TABLE things (_id bigint, _key text PRIMARY KEY, _vnode bigint, v text); "
       "CREATE INDEX things_v ON things (v)");
-  session.run_all(reshard::schema_sql(*some_ring()) + reshard::table_triggers_sql("things"));
+  session.run_all(reshard::schema_sql(*some_ring()));
+  session.run_all(reshard::table_triggers_sql(session, *reshard::read_table(session, "things")));
+  CHECK(reshard::table_triggers_sql(session, *reshard::read_table(session, "things")).empty());
 }
 
 std::string version(Session& session) {
-  return std::string(session.run(reshard::version_sql(kTables)).text(0, 0));
+  const auto call = reshard::version_call(kTables);
+  return session.run(call.sql, call.values).string(0, 0);
 }
 
 reshard::Plan plan_of(const FreshDatabase& database, std::uint64_t number, const char* vnodes) {
@@ -85,7 +88,8 @@ TEST_CASE("identity: another table of the same name has another oid; a trigger t
   const FreshDatabase database;
   Session session(database.url(), "test");
   make_table(session);
-  const auto oids = reshard::oids_of(session, {"things", "absent"});
+  const auto oids = reshard::oids_of(
+      session, {reshard::Relation::named("things"), reshard::Relation::named("absent")});
   CHECK_FALSE(oids.at(0).empty());
   CHECK(oids.at(1).empty());
   CHECK(reshard::unwatched(session, kTables).empty());
@@ -100,7 +104,7 @@ TEST_CASE("definitions are held: nobody changes them meanwhile, and rows are wri
   const FreshDatabase database;
   Session holder(database.url(), "test"), other(database.url(), "test");
   make_table(holder);
-  holder.run_all("BEGIN; " + reshard::hold_definitions_sql(kTables) + "SELECT 1");
+  holder.run_together(reshard::held_version_calls(kTables));
   other.run_all("INSERT INTO things VALUES (1, 'k', 1, 'v'); SET lock_timeout = '50ms'");
   for (const char* change :
        {"ALTER TABLE things DISABLE TRIGGER zzzz_moray_router_reshard",

@@ -3,10 +3,8 @@
 
 #include <random>
 
-#include "backends/postgres/identifier.hpp"
 #include "backends/postgres/session.hpp"
 #include "reshard/schema.hpp"
-#include "reshard/tables.hpp"
 #include "ring/key_transform.hpp"
 #include "ring/topology.hpp"
 #include "tests/contract/postgres_client.hpp"
@@ -90,31 +88,4 @@ TEST_CASE("a ring that hashes by what PostgreSQL does not have is refused") {
   const std::vector<std::string> pnodes{"tcp://1"};
   CHECK_THROWS_WITH_AS(reshard::schema_sql(*ring::create_ring(ring::Algorithm::sha1, 10, pnodes)),
                        doctest::Contains("sha1"), std::invalid_argument);
-}
-
-TEST_CASE("a table is made as it is elsewhere") {
-  boost::asio::io_context loop;
-  const FreshDatabase from, to;
-  test_support::PostgresClient client(loop, from.url());
-  client.good(
-      backends::Rpc::create_bucket,
-      R"(["Mixed",{"index":{"s":{"type":"string","unique":true},"n":{"type":"[number]"},"d":{"type":"daterange"}},)"
-      R"("options":{"version":3,"guaranteeOrder":true}},{}])");
-  Session here(from.url(), "test"), there(to.url(), "test");
-  const auto config = reshard::bucket_configs(here).front();
-  const auto table = reshard::read_table(here, "Mixed");
-  REQUIRE(table.has_value());
-  CHECK(reshard::read_table(there, "Mixed") == std::nullopt);
-  there.run_all(reshard::create_sql(config, *table));
-  there.run_all(reshard::create_sql(config, *table));
-  const auto made = reshard::read_table(there, "Mixed");
-  REQUIRE(made.has_value());
-  CHECK(made->columns == table->columns);
-  CHECK(made->primary_key == table->primary_key);
-  CHECK(reshard::difference(*table, *made).empty());
-  CHECK(reshard::bucket_configs(there).front().same(config));
-  CHECK(there.run("SELECT id FROM mixed_locking_serial").text(0, 0) == "1");
-  there.run_all("ALTER TABLE mixed ADD COLUMN more text");
-  CHECK(reshard::difference(*table, *reshard::read_table(there, "Mixed")) ==
-        "column more is missing at the source");
 }

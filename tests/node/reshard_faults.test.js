@@ -154,7 +154,7 @@ test('clocks that jump by hours all the time: no lease, no wait and no row minds
     jumping = setInterval(() => fs.writeFileSync(file, (++jumps % 2 === 0 ? '-7200' : '+7200').padEnd(6), {flag: 'r+'}), 37);
     await system.quiet(() => jumps > 2);
     const since = (begun, words) => system.quiet(() => running.err.includes(words)).then(() => Date.now() - begun);
-    const cached = since(Date.now(), 'indexes of bucket');
+    const cached = since(Date.now(), 'indexes of the target');
     running.child.kill('SIGCONT');
     assert.ok(await cached >= 2000, `${await cached} ms\n${running.err}`);
     let uncommitted;

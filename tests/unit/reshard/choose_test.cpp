@@ -25,13 +25,9 @@ ring::VnodeSet by(const Choice& choice, const std::vector<VnodeLoad>& loads = ev
 
 Table table_of(double rows, bool indexed) {
   Table table;
-  table.bucket = table.name = "b";
+  table.bucket = "b";
   table.rows_about = rows;
-  if (indexed)
-    table.indexes.push_back(
-        {"b__vnode_idx",
-         "CREATE INDEX b__vnode_idx ON public.b USING btree (_vnode) WHERE (_vnode IS NOT NULL)",
-         false, ""});
+  table.indexed_by_vnode = indexed;
   return table;
 }
 
