@@ -7,5 +7,5 @@ build_packages=(
 postgres_packages=(postgresql-15)  # ./run.sh --postgres, and tests
 bench_packages=(haproxy nginx-light libnginx-mod-stream gnuplot-nox valgrind)  # bench/proxy only
 fuzz_packages=(clang libclang-rt-14-dev)  # ./test.sh --all only
-test_packages=(doctest-dev libbenchmark-dev dnsmasq-base "${postgres_packages[@]}" openssl xz-utils python3 curl
+test_packages=(doctest-dev libbenchmark-dev dnsmasq-base "${postgres_packages[@]}" openssl xz-utils python3 curl pgbouncer
   clang-format lld)

@@ -1,6 +1,6 @@
 'use strict';
 // How fast rows are copied and cleaned up without throttles, and how near to theirs with them. Prints a JSON line.
-//   MORAY_ROUTER_BIN=… node bench/reshard/rates.js [--rows 300000]
+//   MORAY_ROUTER_BIN=… node bench/reshard/rates.js [--rows 300000] [--unthrottled]
 const {execFileSync} = require('child_process');
 const path = require('path');
 
@@ -39,6 +39,10 @@ async function main() {
     result.copyMegabytesPerSecond = Math.round(bytes / 1e5 / copied) / 10;
     result.cleanupRowsPerSecond = Math.round(rows / cleaned);
     system.sql(1, `VACUUM ANALYZE ${BUCKET}`);
+    if (process.argv.includes('--unthrottled')) {
+      console.log(JSON.stringify(result));
+      return;
+    }
     // Back again, throttled to what takes about 20 s each.
     const slow = ['--copy-bytes-per-second', String(Math.round(bytes / 20)), '--cleanup-rows-per-second', String(Math.round(rows / 20))];
     const back = await system.plan('--vnodes', '0-999', '--soak', '0', '--from', 'tcp://2.moray.example.com:2020', '--to', 'tcp://1.moray.example.com:2020',

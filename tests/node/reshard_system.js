@@ -33,6 +33,7 @@ class System {
     System.number = (System.number || 0) + 1;
     this.database = `reshard${process.pid}_${System.number}`;
     this.databases = this.clusters.map((cluster, i) => cluster.makeDatabase(this.database, i === 0 ? this.template : undefined));
+    if (this.prepare) this.prepare();  // before anybody connects
     const ring = path.join(this.directory, 'ring');
     execFileSync(binary, ['ring', 'create', '-b', 'leveldb', '-l', ring, '-v', String(this.vnodes), '-p', this.pnodes.slice(0, this.owners).join(' ')], {stdio: 'ignore'});
     this.store = this.storeOf(0);
