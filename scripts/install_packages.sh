@@ -16,6 +16,14 @@ if [ "$(id -u)" -ne 0 ]; then
   as_root=(sudo)
 fi
 echo "installing ${missing[*]}"
+# Servers are for tests, which start their own: no package starts one. A machine that has a policy
+# keeps it.
+policy=/usr/sbin/policy-rc.d
+if [ ! -e "$policy" ]; then
+  trap '"${as_root[@]}" rm -f "$policy"' EXIT
+  printf '#!/bin/sh\nexit 101\n' | "${as_root[@]}" tee "$policy" >/dev/null
+  "${as_root[@]}" chmod 755 "$policy"
+fi
 "${as_root[@]}" apt-get -o Acquire::Retries=3 update -qq
 "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=300 \
   -o Acquire::Retries=3 install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
