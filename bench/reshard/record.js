@@ -1,14 +1,16 @@
 'use strict';
-// Writes what recorded seeds came to into docs/reliability.md, from the lines that sites.js or chains.js has printed.
+// Writes what recorded seeds came to into docs/reliability.md, from the lines that sites.js or chains.js has printed; of a seed that
+// was run twice, the last one's.
 //   node bench/reshard/record.js sites|chains COMMIT FILE...
 const fs = require('fs');
 const path = require('path');
 
 const {KINDS} = require('./site_catalogue');
 const [what, commit, ...files] = process.argv.slice(2);
-const lines = files.flatMap((file) => fs.readFileSync(file, 'utf8').split('\n').filter((line) => line.startsWith('{')).map((line) => JSON.parse(line)));
-const count = (all, of) => all.reduce((counts, each) => { for (const name of [of(each)].flat()) counts[name] = (counts[name] || 0) + 1; return counts; }, {});
-const sum = (all, of) => all.reduce((total, each) => total + (of(each) || 0), 0);
+const all = files.flatMap((file) => fs.readFileSync(file, 'utf8').split('\n').filter((line) => line.startsWith('{')).map((line) => JSON.parse(line)));
+const lines = [...new Map(all.map((line) => [line.seed, line])).values()];
+const count = (some, of) => some.reduce((counts, each) => { for (const name of [of(each)].flat()) counts[name] = (counts[name] || 0) + 1; return counts; }, {});
+const sum = (some, of) => some.reduce((total, each) => total + (of(each) || 0), 0);
 const numbers = lines.map(({seed}) => seed).sort((a, b) => a - b);
 const ranges = numbers.reduce((text, seed, i) => (i > 0 && numbers[i - 1] === seed - 1 ? text.replace(/(-\d+)?$/, `-${seed}`) : `${text}${text && ', '}${seed}`), '');
 const broken = lines.filter((line) => line.broken.length > 0);
