@@ -2,7 +2,8 @@
 // Plans in chains over three shards, two or three at a time, some of them taken back, under writers through routers,
 // writers past them, and readers that check each read, while coordinators, routers and servers die, hang and are cut off.
 // All is drawn from a seed. Prints a JSON line for each seed; ends with 1 if any of them broke a promise.
-//   MORAY_ROUTER_BIN=… node bench/reshard/chains.js [--seeds 1] [--first 1] [--hops 3]
+// With --blocks, for a machine that does nothing else, the time for which writes are held is a promise, too.
+//   MORAY_ROUTER_BIN=… node bench/reshard/chains.js [--seeds 1] [--first 1] [--hops 3] [--blocks]
 const path = require('path');
 
 const tests = path.join(__dirname, '..', '..', 'tests', 'node');
@@ -46,7 +47,7 @@ async function run(seed, clusters, relays) {
     past.writers.push(past.judge(clients[0], 3));
     const lanes = 1 + any(3), width = VNODES / 4;
     await Promise.all(Array.from({length: lanes}, (_, i) =>
-      new Lane(system, faults, outcomes, {first: i * width, last: (i + 1) * width - 1, any: random(seed * 31 + i + 1)}).run(option('hops', 3))));
+      new Lane(system, faults, outcomes, {first: i * width, last: (i + 1) * width - 1, any: random(seed * 31 + i + 1), judgesBlocks: process.argv.includes('--blocks')}).run(option('hops', 3))));
     await pause(200);
     await faults.over();
     await stop();
