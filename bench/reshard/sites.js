@@ -92,7 +92,7 @@ async function carryOut(system, site, plan, vnodes, ledger, outcome) {
   await ledger.stop();
   // Nobody writes any more: within moments the source is what the target is.
   let differs = [];
-  await system.quiet(() => (differs = compare(system, vnodes, {ids: site.mode !== 'populated'})).length === 0, 15000).catch(() => {});
+  await system.quiet(() => (differs = compare(system, vnodes, {ids: site.mode !== 'populated'})).length === 0, 60000).catch(() => {});
   const told = /it stays so/.test(running.err) && ['comment', 'grant', 'add_index'].includes(site.event);
   outcome.broken.push(...differs.filter((each) => !(told && each.startsWith('definitions differ'))));
   const asked = await system.reshard('finalize', plan, '--wait', '30').done;
