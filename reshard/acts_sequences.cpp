@@ -19,7 +19,8 @@ std::int64_t ahead(const AdvancedSequence& sequence, std::int64_t from, std::int
   return from + by > sequence.most - by ? from + (sequence.most - from) / 2 : from + by;
 }
 
-bool behind(const AdvancedSequence& sequence, std::int64_t one, std::int64_t other) {
+/// Whether `one` comes before `other` in the order in which the sequence counts.
+bool comes_before(const AdvancedSequence& sequence, std::int64_t one, std::int64_t other) {
   return sequence.descends ? one > other : one < other;
 }
 
@@ -77,7 +78,7 @@ void Executor::advance_sequences() {
     if (sources.null(0, at)) continue;  // it has given nothing yet
     const std::int64_t last = std::stoll(sources.string(0, at));
     if (!targets.null(0, at) &&
-        !behind(each, std::stoll(targets.string(0, at)), ahead(each, last, kValuesLeft)))
+        !comes_before(each, std::stoll(targets.string(0, at)), ahead(each, last, kValuesLeft)))
       continue;
     sql += "SELECT setval(" + std::to_string(each.target) + "::regclass, " +
            std::to_string(ahead(each, last, kValueRoom)) + ");";

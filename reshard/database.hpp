@@ -145,7 +145,7 @@ class Database {
   std::vector<std::string> writers_of(const std::vector<backends::postgres::Relation>& tables);
   /// One of those, for people: `process 17 (psql, user moray)`, or a prepared transaction's name.
   std::string writer_named(const std::string& writer);
-  /// Whoever keeps triggers from being put on a table.
+  /// A transaction that keeps triggers from being put on a table.
   struct Holder {
     std::string name;    ///< for people, with what it is doing; empty: nobody that shows
     int autovacuum = 0;  ///< its process, if it is an autovacuum's

@@ -39,4 +39,5 @@ function chains() {
 
 const file = path.join(__dirname, '..', '..', 'docs', 'reliability.md'), text = fs.readFileSync(file, 'utf8');
 const begin = `<!-- ${what}: begin -->`, end = `<!-- ${what}: end -->`;
+if (!text.includes(begin) || !text.includes(end)) throw new Error(`${file} has no place for it: ${begin} and ${end} are missing`);
 fs.writeFileSync(file, `${text.slice(0, text.indexOf(begin) + begin.length)}\n${{sites, chains}[what]().join('\n')}\n${text.slice(text.indexOf(end))}`);
