@@ -8,7 +8,7 @@ const stop = (child) => child.kill('SIGSTOP');
 const goOn = (child) => { if (child.exitCode === null) child.kill('SIGCONT'); };
 
 class Faults {
-  constructor(system, clusters, relays, outcomes) { Object.assign(this, {system, clusters, relays, outcomes, busy: new Set(), pending: new Set(), ofRouters: 0}); }
+  constructor(system, clusters, relays, outcomes) { Object.assign(this, {system, clusters, relays, outcomes, busy: new Set(), pending: new Set(), begun: []}); }
 
   /** One of all kinds, drawn by `any`; it may last beyond this call. A server or router has one at a time. */
   begin(any) {
@@ -18,15 +18,19 @@ class Faults {
     if (this.busy.has(name)) return;
     this.outcomes.faults[kind] = (this.outcomes.faults[kind] || 0) + 1;
     this.busy.add(name);
-    if (name.startsWith('router')) ++this.ofRouters;
+    this.begun.push(name);
     const lasting = this[kind](which, ms).catch((error) => this.outcomes.broken.push(`${kind}: ${error.message}`)).finally(() => {
       this.busy.delete(name);
       this.pending.delete(lasting);
     });
     this.pending.add(lasting);
   }
-  /** What tells two times apart between which something was wrong with a router. */
-  routersSoFar() { return `${this.ofRouters} ${[...this.busy].filter((name) => name.startsWith('router'))}`; }
+  /** Says later whether nothing was wrong, from now until then, with what has such a name: `router`; `server` or `cuts`. */
+  calm(names) {
+    const concerns = (name) => names.test(name);
+    const begun = this.begun.filter(concerns).length;
+    return [...this.busy].some(concerns) ? () => false : () => this.begun.filter(concerns).length === begun;
+  }
   /** Until no server hangs or restarts: who then looks at them at once, and synchronously, gets an answer. */
   async serversBack() {
     while ([...this.busy].some((name) => name.startsWith('server'))) await Promise.race(this.pending);

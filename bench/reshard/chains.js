@@ -31,7 +31,7 @@ async function judge(system, ledgers, client, outcomes) {
 }
 
 async function run(seed, clusters, relays) {
-  const any = random(seed * 7919), outcomes = {plans: {}, faults: {}, blocks: {uninterrupted: [], interrupted: []}, broken: []};
+  const any = random(seed * 7919), outcomes = {plans: {}, faults: {}, blocks: {uninterrupted: [], 'uninterrupted, to the commit': [], interrupted: [], 'interrupted, to the commit': []}, broken: []};
   const system = await new System({vnodes: VNODES, clusters: clusters.map((cluster, i) => relays[i].before(cluster)), routers: ROUTERS}).start();
   const ledger = new Ledger(seed), past = new Ledger(seed + 700_000, 20, 2, 'past');
   const direct = new DirectWriters(system, past, random(seed * 613));

@@ -14,7 +14,7 @@ const sum = (some, of) => some.reduce((total, each) => total + (of(each) || 0), 
 const numbers = lines.map(({seed}) => seed).sort((a, b) => a - b);
 const ranges = numbers.reduce((text, seed, i) => (i > 0 && numbers[i - 1] === seed - 1 ? text.replace(/(-\d+)?$/, `-${seed}`) : `${text}${text && ', '}${seed}`), '');
 const broken = lines.filter((line) => line.broken.length > 0);
-const head = [`Command: \`node bench/reshard/${what}.js --first N --seeds M${what === 'chains' ? ' --hops 2' : ''}\`; commit ${commit}; seeds ${ranges} (${lines.length}).`, ''];
+const head = [`Command: \`node bench/reshard/${what}.js --first N --seeds M${what === 'chains' ? ' --hops 2 --blocks' : ''}\`; commit ${commit}; seeds ${ranges} (${lines.length}).`, ''];
 
 function sites() {
   const ended = ['moved', 'refused', 'stopped'], row = (name, some) => `| ${name} | ${some.length} | ${ended.map((end) => some.filter((line) => line.ended === end).length).join(' | ')} |`;
@@ -33,7 +33,8 @@ function chains() {
   const block = (kind) => `${sum(lines, ({blocks}) => blocks && blocks[kind].count)}, the longest ${Math.max(...lines.map(({blocks}) => blocks ? blocks[kind].longest : 0))} ms`;
   return [...head, '| | |', '|---|---|', `| plans | ${total(({plans}) => plans)} |`, `| faults beside those of coordinators | ${total(({faults}) => faults)} |`,
     `| acknowledged through routers, past them | ${sum(lines, ({acknowledged}) => acknowledged)}, ${sum(lines, ({past}) => past && past.acknowledged)} |`, `| checked reads | ${sum(lines, ({reads}) => reads)} |`,
-    `| blocks of coordinators and routers that went on | ${block('uninterrupted')} |`, `| blocks where one of them was stopped or killed | ${block('interrupted')} |`,
+    ...[['uninterrupted', 'coordinators and routers that went on'], ['interrupted', 'coordinators or routers that were stopped or killed']].flatMap(([kind, whose]) => [
+      `| blocks of ${whose} | ${block(kind)} |`, `| and, where a server was away, up to the commit | ${block(`${kind}, to the commit`)} |`]),
     `| seeds that broke a promise | ${broken.map(({seed, broken: why}) => `${seed}: ${why[0].slice(0, 200)}`).join('; ') || 'none'} |`];
 }
 
