@@ -17,7 +17,8 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-constexpr std::chrono::milliseconds kLook{10};
+/// Between two looks: at first, and as long as it may come to be. Most commands end at once.
+constexpr std::chrono::milliseconds kFirstLook{1}, kLook{10};
 constexpr std::chrono::seconds kGrace{2};
 
 void check(int error, const char* what) {
@@ -133,6 +134,7 @@ int run_command(const std::string& command, std::string_view input, const Comman
                                 arguments, environment.data());
   close(ends[0]);
   check(error, "/bin/sh");
+  auto look = kFirstLook;
   for (const auto until = Clock::now() + limits.time;;) {
     to_command.write_some();
     if (const auto code = ended(process)) return *code;
@@ -143,7 +145,8 @@ int run_command(const std::string& command, std::string_view input, const Comman
                                     " s, and was ended"
                               : "was interrupted");
     }
-    std::this_thread::sleep_for(kLook);
+    std::this_thread::sleep_for(look);
+    look = std::min(2 * look, kLook);
   }
 }
 
