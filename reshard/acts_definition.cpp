@@ -35,17 +35,17 @@ void with_programs(const std::function<void()>& work) {
 
 }  // namespace
 
-Definitions Executor::definitions() {
-  const auto tools = find_pg_tools(plan_.pg_bin);
+Definitions& Executor::definitions(backends::postgres::Session& source) {
+  if (definitions_) return *definitions_;
+  const auto tools = find_pg_tools(plan_.pg_bin, source.version() / 10'000);
   if (!tools)
     throw Stuck(
         "pg_dump and pg_restore are not here" +
         (plan_.pg_bin.empty() ? std::string() : ", in " + plan_.pg_bin) +
         ", and the target's tables are made by them: install postgresql-client, then retry");
-  return {journal_.directory(),
-          *tools,
-          {kProgramLimit, [this] { return stop_asked(); }},
-          source_.application()};
+  return definitions_.emplace(journal_.directory(), *tools,
+                              CommandLimits{kProgramLimit, [this] { return stop_asked(); }},
+                              source_.application());
 }
 
 std::uint64_t Executor::parts_made() const {
@@ -53,19 +53,46 @@ std::uint64_t Executor::parts_made() const {
   return made == state_.copied.end() ? 0 : made->second;
 }
 
-/// The list of buckets, and each bucket's table, with what else their rows are in; `all`: also what
-/// the target has.
+/// Of what this plan has made; nullopt: it has made nothing.
+std::optional<DefinitionPart> Executor::last_part_made() const {
+  const std::uint64_t made = parts_made();
+  if (made == 0 || made > kParts) return std::nullopt;
+  return static_cast<DefinitionPart>(made - 1);
+}
+
+void Executor::note_parts(DefinitionPart last) {
+  state_.copied[kMade] = static_cast<std::uint64_t>(last) + 1;
+}
+
+/// By their oids at the source.
+std::set<std::uint32_t> Executor::made_tables() {
+  std::set<std::uint32_t> made;
+  with_programs([&] { made = definitions(source_.owner()).tables(); });
+  return made;
+}
+
+void Executor::write_definitions(const std::vector<Relation>& relations) {
+  with_programs([&] { definitions(source_.owner()).write(plan_.from.url, relations); });
+}
+
+/// What pg_dump is to write down of a table: with what else its rows are in, and its sequences;
+/// `all`: also what the target has.
+void Executor::add_relations(const Table& source, bool all, std::vector<Relation>& relations) {
+  relations.push_back(source.name);
+  for (const Table::Member& each : source.members) relations.push_back(each.name);
+  for (const Need& need : needs_of(source_.owner(), {source.oid}))
+    if (!need.relation.empty() && (all || !look_for(target_.owner(), need).there))
+      relations.push_back(Relation::quoted_by_server(need.relation));
+}
+
+/// Of the list of buckets, and each bucket's table; `all`: also what the target has.
 std::vector<Relation> Executor::missing_at_target(const std::vector<BucketConfig>& configs,
                                                   bool all) {
   std::vector<Relation> missing;
   const auto look = [&](const std::string& name) {
     const auto table = read_table(source_.owner(), name);
     if (!table || (!all && read_table(target_.owner(), name))) return;
-    missing.push_back(table->name);
-    for (const Table::Member& each : table->members) missing.push_back(each.name);
-    for (const Need& need : needs_of(source_.owner(), {table->oid}))
-      if (!need.relation.empty() && !look_for(target_.owner(), need).there)
-        missing.push_back(Relation::quoted_by_server(need.relation));
+    add_relations(*table, false, missing);
   };
   look("buckets_config");
   for (const BucketConfig& config : configs) look(config.name);
@@ -85,33 +112,32 @@ void Executor::make_tables(const std::vector<BucketConfig>& configs) {
     return;
   }
   with_programs([&] {
-    Definitions tables = definitions();
-    if (!tables.written() || parts_made() == 0 || parts_made() == kLackedNothing)
-      tables.write(plan_.from.url, missing);
+    Definitions& tables = definitions(source_.owner());
+    if (!tables.written() || !last_part_made()) tables.write(plan_.from.url, missing);
     watcher_.event(std::to_string(missing.size()) +
                    " tables and sequences are made at the target, as pg_dump has them");
     tables.make(DefinitionPart::tables, source_.owner(), target_.owner(), plan_.to.url);
   });
-  state_.copied[kMade] = 1;
+  note_parts(DefinitionPart::tables);
   record("tables made at the target");
 }
 
 /// Where this plan has made tables: what belongs to them, up to that part. `again`: whether or not
 /// it was done before, since a failover may have taken it away.
 void Executor::complete_tables(DefinitionPart part, bool again) {
-  const std::uint64_t made = parts_made(), wanted = static_cast<std::uint64_t>(part) + 1;
-  if (made == 0 || made == kLackedNothing || (made >= wanted && !again)) return;
+  const auto last = last_part_made();
+  if (!last || (*last >= part && !again)) return;
   watcher_.event(part == DefinitionPart::indexes
                      ? "indexes of the target's tables"
                      : "unique indexes, constraints and triggers of the target's tables");
   make_parts(part, source_.owner());
-  state_.copied[kMade] = std::max(made, wanted);
+  note_parts(std::max(*last, part));
   record("");
 }
 
 void Executor::make_parts(DefinitionPart last, backends::postgres::Session& source) {
   with_programs([&] {
-    Definitions tables = definitions();
+    Definitions& tables = definitions(source);
     for (const auto each : {DefinitionPart::tables, DefinitionPart::indexes, DefinitionPart::rest})
       if (each <= last) tables.make(each, source, target_.owner(), plan_.to.url);
   });
@@ -120,11 +146,12 @@ void Executor::make_parts(DefinitionPart last, backends::postgres::Session& sour
 /// Of a plan that is given up: the next plan finds its tables whole. The source, which this
 /// coordinator may not have taken, is only read; where it is away, they are left as they are.
 void Executor::leave_tables_whole() {
-  if (parts_made() == 0 || parts_made() >= kParts) return;
+  const auto last = last_part_made();
+  if (!last || *last == DefinitionPart::rest) return;
   try {
     backends::postgres::Session source(plan_.from.url, target_.application());
     make_parts(DefinitionPart::rest, source);
-    state_.copied[kMade] = kParts;
+    note_parts(DefinitionPart::rest);
   } catch (const std::runtime_error& error) {
     watcher_.alarm(
         std::string("the tables that this plan has made at the target lack some of their "
@@ -133,11 +160,19 @@ void Executor::leave_tables_whole() {
   }
 }
 
-/// What harms no row is told, once. Returns what does; empty: nothing.
-std::string Executor::unlike() {
+Executor::UnlikeTables Executor::unlike_tables() {
+  UnlikeTables unlike;
   for (const auto& [name, pair] : forward_.tables()) {
-    const auto all = compare_features(features(source_.owner(), pair.source),
-                                      features(target_.owner(), pair.target));
+    auto all = compare_features(features(source_.owner(), pair.source),
+                                features(target_.owner(), pair.target));
+    if (!all.empty()) unlike.emplace_back(pair, std::move(all));
+  }
+  return unlike;
+}
+
+/// What harms no row is told, once. Returns what does; empty: nothing.
+std::string Executor::harm_of(const UnlikeTables& unlike) {
+  for (const auto& [pair, all] : unlike) {
     const std::string bucket = "bucket " + pair.source.bucket + ": ";
     if (const std::string differs = difference(all); !differs.empty())
       return bucket + differs + ". Make the same change at the other side, then retry";
@@ -150,8 +185,10 @@ std::string Executor::unlike() {
 
 /// What this plan has made is whole only after the first cycle; what another plan makes, after its.
 void Executor::require_alike() {
-  if (parts_made() != 0 && parts_made() < kParts) return;
-  if (const std::string differs = unlike(); !differs.empty()) throw Stuck(differs);
+  if (const auto last = last_part_made(); last && *last != DefinitionPart::rest) return;
+  const UnlikeTables unlike = unlike_tables();
+  leave_to_renewal(unlike);
+  if (const std::string harm = harm_of(unlike); !harm.empty()) throw Stuck(harm);
 }
 
 /// In the soak: writes to a table that was changed at one side alone may have no place at the
@@ -168,7 +205,7 @@ void Executor::look_at_soaking_tables() {
   if (first) expect(state_.versions[1]);
   if (now == state_.versions && !first) return;
   read_tables();
-  if (const std::string differs = unlike(); !differs.empty()) throw ActFailed(differs);
+  if (const std::string harm = harm_of(unlike_tables()); !harm.empty()) throw ActFailed(harm);
   if (now == state_.versions) return;
   expect(now[1]);
   look_for_way_back();

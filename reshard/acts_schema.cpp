@@ -129,7 +129,10 @@ Outcome Executor::make_schema() {
   create_triggers(source_, bucket_list_trigger_sql(), "buckets_config");
 
   const auto configs = bucket_configs(source_.owner());
-  if (state_.progress.copies) make_tables(configs);
+  if (state_.progress.copies) {
+    make_tables(configs);
+    renew_tables();
+  }
   for (const BucketConfig& config : configs) {
     const bool moves = is_routed(config.name, plan_.buckets);
     const auto table = read_table(source_.owner(), config.name);

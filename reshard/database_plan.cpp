@@ -177,6 +177,15 @@ std::optional<std::uint64_t> Database::plan_that_keeps_ids() {
   return std::stoull(rows.string(0, 0));
 }
 
+std::optional<std::uint64_t> Database::plan_beside() {
+  const Rows rows = owner_->run(
+      "SELECT plan FROM moray_router.reshard_plan WHERE plan <> $1::bigint AND state NOT IN "
+      "('aborted', 'done') ORDER BY plan LIMIT 1",
+      {number_});
+  if (rows.count() == 0) return std::nullopt;
+  return std::stoull(rows.string(0, 0));
+}
+
 bool Database::set_state(const std::string& from, const std::string& to, const std::string& more) {
   const Rows rows = owner_->run(
       "UPDATE moray_router.reshard_plan SET state = $3, changed = now()" +

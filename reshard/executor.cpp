@@ -211,6 +211,9 @@ Outcome Executor::tried(Act act) {
     failed(act, refused.what());
   } catch (const Waiting& waiting) {
     return wait_for(act, waiting.what());
+  } catch (const TableChanged& changed) {
+    watcher_.alarm(std::string(changed.what()) +
+                   "; this plan has made the target's table, and makes it like that");
   } catch (const SessionError& error) {
     failed(act, error.detail.empty() ? error.what() : error.what() + (" (" + error.detail + ")"));
   } catch (const Stuck& error) {

@@ -16,6 +16,7 @@
 #include "reshard/copy.hpp"
 #include "reshard/database.hpp"
 #include "reshard/definition/definitions.hpp"
+#include "reshard/definition/likeness.hpp"
 #include "reshard/journal.hpp"
 #include "reshard/plan_metrics.hpp"
 #include "reshard/pump.hpp"
@@ -168,16 +169,28 @@ class Executor {
   void make_rows();
   void make_bucket_at_target(const BucketConfig& config);
   // acts_definition.cpp
-  Definitions definitions();
+  Definitions& definitions(backends::postgres::Session& source);
   [[nodiscard]] std::uint64_t parts_made() const;
+  [[nodiscard]] std::optional<DefinitionPart> last_part_made() const;
+  void note_parts(DefinitionPart last);
+  std::set<std::uint32_t> made_tables();
+  void write_definitions(const std::vector<Relation>& relations);
+  void add_relations(const Table& source, bool all, std::vector<Relation>& relations);
   std::vector<Relation> missing_at_target(const std::vector<BucketConfig>& configs, bool all);
   void make_tables(const std::vector<BucketConfig>& configs);
   void complete_tables(DefinitionPart part, bool again = false);
   void make_parts(DefinitionPart last, backends::postgres::Session& source);
   void leave_tables_whole();
-  std::string unlike();
+  using UnlikeTables = std::vector<std::pair<TablePair, std::vector<Unlikeness>>>;
+  UnlikeTables unlike_tables();
+  std::string harm_of(const UnlikeTables& unlike);
   void require_alike();
   void look_at_soaking_tables();
+  // acts_renew.cpp
+  void leave_to_renewal(const UnlikeTables& unlike);
+  void renew_tables();
+  void store_alike(const UnlikeTables& unlike);
+  void drop_for_renewal(const Table& target);
   void read_tables();
   bool require_not_owned(Database& side);
   void require_left();
@@ -252,8 +265,9 @@ class Executor {
   std::string waiting_for_, left_at_target_, settings_problem_;
   Clock::time_point tables_looked_at_{}, soak_looked_at_{}, pump_beside_copy_at_{},
       log_measured_at_{};
-  bool log_alarmed_ = false;
-  std::set<std::string> told_unlike_;
+  bool log_alarmed_ = false, renewal_asked_ = false;
+  std::optional<Definitions> definitions_;  // once its programs are found
+  std::set<std::string> told_unlike_, renewed_for_;
   std::vector<AdvancedSequence> sequences_;
   std::vector<Relation> orders_;  // tables of one number, by which writes of a bucket take turns
   std::array<ServerIdentity, 2> flushed_;  // of the servers that have everything on disk

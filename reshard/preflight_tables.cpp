@@ -103,7 +103,7 @@ void look_at_likeness(Database& source, Database& target, const Table& here, con
   const bool is_made = target.has_schema() && target.plan_that_keeps_ids().has_value();
   for (const Unlikeness& each :
        compare_features(features(source.owner(), here), features(target.owner(), there))) {
-    if (is_made && !each.what.starts_with("column ")) continue;
+    if (is_made && each.kind != "column") continue;
     const std::string what = "bucket " + here.bucket + ": " + each.what;
     if (each.matters)
       found.obstacles.push_back({what, "make the two tables alike"});
@@ -129,7 +129,7 @@ void look_at_missing(const Plan& plan, Database& source, Database& target,
              std::to_string(from),
          "tables are made as the source's pg_dump has them: upgrade the target, or make its tables "
          "by hand"});
-  const auto tools = find_pg_tools(plan.pg_bin);
+  const auto tools = find_pg_tools(plan.pg_bin, from);
   const std::string wanted =
       "install postgresql-client-" + std::to_string(from) + ", or name its directory by --pg-bin";
   if (!tools)

@@ -105,7 +105,15 @@ const EVENTS = {
   grant: `GRANT SELECT ON ${T} TO PUBLIC`,
   constraint: `ALTER TABLE ${T} ADD CONSTRAINT added CHECK (n >= 0)`,
   changed_default: `ALTER TABLE ${T} ALTER n SET DEFAULT 1; ALTER TABLE ${T} ALTER n DROP DEFAULT`,
+  retype: `ALTER TABLE ${T} ALTER n TYPE bigint`,
+  rename_column: `ALTER TABLE ${T} ADD COLUMN early int DEFAULT 3; ALTER TABLE ${T} RENAME COLUMN early TO later`,
+  unique_index: `CREATE UNIQUE INDEX late_unique ON ${T} (_key, n)`,
+  stored: `ALTER TABLE ${T} SET (fillfactor = 71); ALTER TABLE ${T} ALTER _value SET STORAGE EXTERNAL`,
+  late_default: `ALTER TABLE ${T} ADD COLUMN late int; ALTER TABLE ${T} ALTER late SET DEFAULT 5`,
   prepared: `BEGIN; UPDATE ${T} SET _txn_snap = 3 WHERE _key = (SELECT min(_key) FROM ${T}); PREPARE TRANSACTION 'site'`,
 };
 
-module.exports = {EVENTS, KINDS, SETTINGS, T};
+/** A table that the plan itself has made at the target becomes what they make of the source's. */
+const CARRIED_OVER = ['add_column', 'drop_and_add', 'add_index', 'comment', 'grant', 'constraint', 'changed_default', 'retype', 'rename_column', 'unique_index', 'stored', 'late_default'];
+
+module.exports = {CARRIED_OVER, EVENTS, KINDS, SETTINGS, T};

@@ -93,7 +93,14 @@ void Definitions::write(const std::string& source_url, const std::vector<Relatio
   dump_.write(source_url, application_, names);
 }
 
-Definitions::Source Definitions::read(Session& source) const {
+std::set<std::uint32_t> Definitions::tables() {
+  std::set<std::uint32_t> oids;
+  for (const DumpEntry& each : dump_.entries())
+    if (each.of_class == kClass && each.kind == "TABLE") oids.insert(each.oid);
+  return oids;
+}
+
+Definitions::Source Definitions::read(Session& source) {
   Source all;
   all.entries = dump_.entries();
   std::erase_if(all.entries, [](const DumpEntry& each) {

@@ -34,6 +34,8 @@ class Definitions {
   [[nodiscard]] bool written() const { return dump_.written(); }
   /// Throws SessionError, std::runtime_error with pg_dump's words, CommandEnded.
   void write(const std::string& source_url, const std::vector<backends::postgres::Relation>& names);
+  /// Tables of the dump, by their oid at the source. Throws as `write`.
+  std::set<std::uint32_t> tables();
   /// False: it was all there. `source`, `target`: sessions that are looked over; it is made over
   /// one of its own, in one transaction. Throws as `write`.
   bool make(DefinitionPart part, backends::postgres::Session& source,
@@ -49,7 +51,7 @@ class Definitions {
     std::map<std::string, DefinitionPart> attachments;  // by an index's schema and name
     bool owners = false;
   };
-  Source read(backends::postgres::Session& source) const;
+  Source read(backends::postgres::Session& source);
   static DefinitionPart part_of(const DumpEntry& entry, const Source& source);
 
   TableDump dump_;

@@ -155,23 +155,29 @@ std::vector<Unlikeness> compare_features(const std::vector<Feature>& source,
   for (const auto& [key, here] : by_key(source)) {
     const auto other = there.find(key);
     if (other == there.end()) {
-      all.push_back({named(*here) + " is missing at the target", !harmless(here->kind)});
+      all.push_back(
+          {here->kind, named(*here) + " is missing at the target", !harmless(here->kind)});
       continue;
     }
     const std::string one = text_of_feature(*here), two = text_of_feature(*other->second);
     if (one != two)
-      all.push_back({named(*here) + " is " + here->text + " at the source and " +
+      all.push_back({here->kind,
+                     named(*here) + " is " + here->text + " at the source and " +
                          other->second->text + " at the target",
                      !harmless(here->kind)});
     there.erase(other);
   }
   for (const auto& [key, only] : there)
-    if (!harmless(only->kind)) all.push_back({named(*only) + " is missing at the source", true});
+    if (!harmless(only->kind))
+      all.push_back({only->kind, named(*only) + " is missing at the source", true});
   // Columns first: what is written on them differs, too, then.
-  std::stable_sort(all.begin(), all.end(), [](const Unlikeness& one, const Unlikeness& other) {
-    return one.what.starts_with("column ") > other.what.starts_with("column ");
-  });
+  std::stable_partition(all.begin(), all.end(),
+                        [](const Unlikeness& each) { return each.kind == "column"; });
   return all;
+}
+
+bool is_structure(const Unlikeness& unlikeness) {
+  return unlikeness.kind == "table" || unlikeness.kind == "column" || unlikeness.kind == "default";
 }
 
 std::string difference(const std::vector<Unlikeness>& all) {

@@ -18,6 +18,7 @@ struct Feature {
 
 /// A difference between two tables of one bucket.
 struct Unlikeness {
+  std::string kind;  ///< a feature's
   std::string what;  ///< `column n is numeric at the source and text at the target`
   /// Rows of one table are not always rows of the other, or not written alike. Else it is only
   /// stored or read in another way.
@@ -33,6 +34,9 @@ std::vector<Feature> features(backends::postgres::Session& session, const Table&
 /// what they are, whatever their names; ids may have four bytes or eight. Pure.
 std::vector<Unlikeness> compare_features(const std::vector<Feature>& source,
                                          const std::vector<Feature>& target);
+
+/// Part of what rows are, and not only of what is allowed or kept beside them.
+bool is_structure(const Unlikeness& unlikeness);
 
 /// The first of those that matter; empty: none.
 std::string difference(const std::vector<Unlikeness>& all);

@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <memory>
@@ -16,6 +17,13 @@ namespace fs = std::filesystem;
 /// Where packages put them, a directory for each version.
 constexpr const char* kPackages[] = {"/usr/lib/postgresql", "/opt/local/lib/postgresql", "/usr"};
 
+/// Of `/usr/lib/postgresql/15/bin`, `/usr/pgsql-15/bin`; 0: its name tells none.
+int named_version(const fs::path& directory) {
+  const std::string name = directory.parent_path().filename().string();
+  const std::size_t at = name.find_first_of("0123456789");
+  return at == std::string::npos ? 0 : std::atoi(name.c_str() + at);
+}
+
 std::vector<fs::path> directories() {
   std::vector<fs::path> all;
   std::error_code ignored;
@@ -25,6 +33,9 @@ std::vector<fs::path> directories() {
           std::string(each) != "/usr" || entry.path().filename().string().starts_with("pgsql-");
       if (of_version) all.push_back(entry.path() / "bin");
     }
+  std::stable_sort(all.begin(), all.end(), [](const fs::path& one, const fs::path& other) {
+    return named_version(one) > named_version(other);
+  });
   const char* path = std::getenv("PATH");
   std::istringstream words(path == nullptr ? "" : path);
   for (std::string each; std::getline(words, each, ':');)
@@ -47,7 +58,7 @@ std::optional<int> major_of(const fs::path& pg_dump) {
 
 }  // namespace
 
-std::optional<PgTools> find_pg_tools(const std::string& directory) {
+std::optional<PgTools> find_pg_tools(const std::string& directory, int server_major) {
   std::optional<PgTools> newest;
   for (const fs::path& each :
        directory.empty() ? directories() : std::vector<fs::path>{fs::path(directory)}) {
@@ -56,6 +67,7 @@ std::optional<PgTools> find_pg_tools(const std::string& directory) {
       continue;
     const auto major = major_of(each / "pg_dump");
     if (major && (!newest || *major > newest->major)) newest = PgTools{each, *major};
+    if (newest && newest->major >= server_major) break;
   }
   return newest;
 }

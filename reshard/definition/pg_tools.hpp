@@ -12,9 +12,11 @@ struct PgTools {
   int major = 0;  ///< pg_dump's version: 15
 };
 
-/// `directory`: where an operator says that they are. Empty: the newest of those of the system's
-/// packages and of the PATH. nullopt: there are none. Runs `pg_dump --version` of each.
-std::optional<PgTools> find_pg_tools(const std::string& directory);
+/// The first that can dump a server of version `server_major`; where none can, the newest. nullopt:
+/// there are none. `directory`: where an operator says that they are. Empty: those of the system's
+/// packages, the newest first, then those of the PATH. Runs `pg_dump --version` of each that it
+/// looks at.
+std::optional<PgTools> find_pg_tools(const std::string& directory, int server_major);
 
 /// As one word of a shell's command.
 std::string shell_quoted(const std::string& word);

@@ -103,10 +103,12 @@ void TableDump::write(const std::string& url, const std::string& application,
                       " --file=" + shell_quoted(made.string());
   for (const auto& each : relations) words += " --table=" + shell_quoted(each.sql());
   run("pg_dump", words, std::move(environment));
+  entries_.clear();
   fs::rename(made, dump_);
 }
 
-std::vector<DumpEntry> TableDump::entries() const {
+const std::vector<DumpEntry>& TableDump::entries() {
+  if (!entries_.empty()) return entries_;
   const WorkDirectory work(work_);
   const fs::path list = work_ / "list";
   run("pg_restore",
@@ -117,7 +119,7 @@ std::vector<DumpEntry> TableDump::entries() const {
     DumpEntry entry = entry_of(line);
     if (!entry.kind.empty()) entries.push_back(std::move(entry));
   }
-  return entries;
+  return entries_ = std::move(entries);
 }
 
 std::string TableDump::sql(const std::vector<DumpEntry>& entries, bool owners) const {

@@ -35,7 +35,7 @@ class TableDump {
   void write(const std::string& url, const std::string& application,
              const std::vector<backends::postgres::Relation>& relations);
   /// In the order in which they are to be made. Throws as `write`.
-  [[nodiscard]] std::vector<DumpEntry> entries() const;
+  [[nodiscard]] const std::vector<DumpEntry>& entries();
   /// Statements that make them, for one transaction of a session that is good for nothing else
   /// afterwards: it has other settings then. `owners`: each object's owner is that of the dumped
   /// one; else the session's user. Throws as `write`.
@@ -46,6 +46,7 @@ class TableDump {
            std::vector<std::string> environment = {}) const;
 
   std::filesystem::path dump_, work_;
+  std::vector<DumpEntry> entries_;  // of dump_; empty: not read yet
   PgTools tools_;
   CommandLimits limits_;
 };

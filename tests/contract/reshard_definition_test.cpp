@@ -82,7 +82,7 @@ TEST_CASE("definitions: all that a table is comes, part by part, and as often as
   Session here(from.url(), "test"), there(to.url(), "test");
   here.run_all(kEverything);
   const Directory directory;
-  const auto tools = reshard::find_pg_tools("");
+  const auto tools = reshard::find_pg_tools("", here.version() / 10'000);
   REQUIRE(tools.has_value());
   reshard::Definitions definitions(directory.path, *tools,
                                    {std::chrono::minutes(1), [] { return false; }}, "test");
