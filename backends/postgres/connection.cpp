@@ -145,6 +145,7 @@ void Connection::after_connect() {
   PQsetnonblocking(connection_, 1);
   if (options_.mode == Mode::pipeline) PQenterPipelineMode(connection_);
   state_ = State::up;
+  if (options_.mode == Mode::pipeline) compile_nothing();
   wait_readable();
   if (const auto changed = changed_) changed();
 }

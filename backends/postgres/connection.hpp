@@ -59,6 +59,9 @@ class Connection {
     return connection_ == nullptr ? 0 : PQbackendPID(connection_);
   }
 
+  /// The server's: 150004. 0: not connected.
+  [[nodiscard]] int version() const;
+
   /// Receives rows of a streamed statement as they come; true: hold the rest up until `resume`.
   using RowTaker = std::function<bool(const Rows& rows)>;
 
@@ -117,6 +120,7 @@ class Connection {
   void connect(const std::vector<Host>& hosts);
   void poll_connect();
   void after_connect();
+  void compile_nothing();
   void wait_readable();
   void wait_writable();
   void want_flush();

@@ -190,6 +190,20 @@ bool Connection::send(const Statement& statement, const Parameters& parameters, 
                            nullptr, values.data(), nullptr, nullptr, 0) != 0;
 }
 
+/// Where the server may not read all of a table, a plan that has to costs 10,000,000,000 more, by
+/// which it would be compiled each time: of a site's triggers, say, and their small tables. It
+/// stands before all else in the pipeline, and nobody waits for it. Older servers compile nothing.
+void Connection::compile_nothing() {
+  if (version() < 110000) return;
+  auto pending = std::make_unique<Pending>();
+  if (!send(once("SET jit = off"), Parameters(), *pending)) return;  // which is noticed as lost
+  progress_ = std::chrono::steady_clock::now();
+  queue_.push_back(std::move(pending));
+  flush();
+}
+
+int Connection::version() const { return PQserverVersion(connection_); }
+
 /// In pipeline mode; `preparing`: the name, where it has to be prepared before.
 bool Connection::send_step(const Statement& statement, const Parameters& parameters,
                            std::string& preparing) {

@@ -29,6 +29,8 @@ Task<Transaction> Transaction::begin_with(Work& work, std::vector<Step> steps,
                                           std::vector<QueryResult>& results) {
   Transaction transaction(co_await claim(work));
   std::string settings = "SELECT set_config('enable_seqscan', 'off', true)";
+  // Else all that can't do without one would be compiled (`Connection::compile_nothing`).
+  if ((*transaction).version() >= 110000) settings += ", set_config('jit', 'off', true)";
   if (work.statement_limit_ms)
     settings += ", set_config('statement_timeout', '" + std::to_string(*work.statement_limit_ms) +
                 "', true)";

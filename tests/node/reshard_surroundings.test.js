@@ -96,6 +96,18 @@ test('differences of settings and locales, and transactions that are prepared, a
   await system.reshardTo(7, 'abort', number);
 });
 
+test('a server that compiles what it takes to be expensive compiles nothing of a write, nor of a plan', async () => {
+  const explained = {session_preload_libraries: 'auto_explain', 'auto_explain.log_min_duration': 0, 'auto_explain.log_nested_statements': 'on', jit_above_cost: 1000000};
+  await begin({prepare: () => [0, 1].forEach((shard) => Object.entries(explained).forEach(([name, value]) => system.sql(shard, `ALTER DATABASE ${system.database} SET ${name} = '${value}'`)))});
+  await moved(await system.plan('--vnodes', '0-15', '--soak', '0'));
+  for (const cluster of clusters) {
+    const log = fs.readFileSync(path.join(cluster.directory, 'log'), 'utf8');
+    assert.match(log, /reshard_judge/);
+    const at = log.indexOf('JIT:');
+    assert.strictEqual(at, -1, log.slice(Math.max(0, at - 3000), at + 300));
+  }
+});
+
 test('a table on which some transaction is always open gets its triggers all the same', async () => {
   await begin();
   let ends = false;
