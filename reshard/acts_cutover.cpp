@@ -39,7 +39,7 @@ void Executor::unlimit() {
   for (Database* each : {&source_, &target_}) try {
       if (!each->connected()) continue;
       each->answer_until(Clock::now() + kUnlimitWithin);
-      each->limit_statements(0);
+      each->unlimit();
       each->answer_until(std::nullopt);
     } catch (const backends::postgres::SessionError&) {
     }
@@ -110,21 +110,26 @@ Outcome Executor::compare_servers() {
 /// are held until the source has committed.
 Outcome Executor::commit() {
   require_budget();
-  target_.owner().send_together(held_version_calls(table_names(Role::target)));
-  Transaction here(source_.owner(), held_version_calls(table_names(Role::source)));
-  Transaction there(target_.owner(), Transaction::Sent{});
-  const std::array<std::string, 2> now{here.first().string(0, 0), there.first().string(0, 0)};
+  Transaction there(target_.owner(),
+                    Transaction::Sending{held_version_calls(table_names(Role::target))});
+  std::vector<backends::postgres::Call> decision = held_version_calls(table_names(Role::source));
+  const std::size_t version = decision.size() - 1;
+  decision.push_back(
+      {"UPDATE moray_router.reshard_plan SET state = 'committed', changed = now() WHERE plan = "
+       "$1::bigint AND state = 'fenced' AND attempt = $2::int AND epoch = $3::bigint",
+       {plan_.name(), std::to_string(state_.progress.attempt), std::to_string(source_.epoch())}});
+  Transaction here(source_.owner(), decision);
+  there.receive();
+  const std::array<std::string, 2> now{here.results().at(version).string(0, 0),
+                                       there.first().string(0, 0)};
   if (now != state_.versions) {
     watcher_.alarm("a moved table's definition was changed: everything is verified again");
     return Outcome::changed;
   }
-  const Rows rows = source_.owner().run(
-      "UPDATE moray_router.reshard_plan SET state = 'committed', changed = now() WHERE plan = "
-      "$1::bigint AND state = 'fenced' AND attempt = $2::int AND epoch = $3::bigint",
-      {plan_.name(), std::to_string(state_.progress.attempt), std::to_string(source_.epoch())});
-  require_state(rows.affected() == "1", source_, "fenced");
+  require_state(here.first().affected() == "1", source_, "fenced");
   here.commit();
   committed_ = Clock::now();
+  there.leave();
   for (Database* each : {&source_, &target_}) each->answer_until(std::nullopt);
   return Outcome::done;
 }

@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "reshard/executor.hpp"
+#include "reshard/table_version.hpp"
 #include "reshard/taken.hpp"
 
 namespace reshard {
@@ -123,7 +124,8 @@ Outcome Executor::prepare() {
   read_serials();
   advance_sequences();
   compare_written();
-  for (Database* each : {&source_, &target_}) each->limit_statements(plan_.options.max_block_ms);
+  for (Database* each : {&source_, &target_})
+    each->ready_for_block(plan_.options.max_block_ms, version_call(table_names(each->role())));
   // The block gets all of a lease: what came before took its time.
   for (const RouterAnswer& each :
        routers_.tell("renew", {{"lease", routers_.holder()}, {"leaseMs", plan_.options.lease_ms}},

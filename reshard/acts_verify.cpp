@@ -45,8 +45,7 @@ std::vector<Relation> Executor::table_names(Role role) const {
 /// Both servers work on it at once.
 std::array<std::string, 2> Executor::versions() {
   const auto ask = [this](Database& side) {
-    const auto call = version_call(table_names(side.role()));
-    side.owner().send(call.sql, call.values);
+    side.owner().send(version_call(table_names(side.role())));
   };
   ask(source_);
   ask(target_);

@@ -160,6 +160,19 @@ void Database::limit_statements(std::uint64_t milliseconds) {
   for (const auto* session : {&owner_, &apply_}) (*session)->limit_statements(milliseconds);
 }
 
+void Database::ready_for_block(std::uint64_t milliseconds, const backends::postgres::Call& call) {
+  limit_statements(milliseconds);
+  owner_->prepare(call);
+  owner_->keep_plans(true);
+  owner_->send(call);
+  owner_->receive();
+}
+
+void Database::unlimit() {
+  limit_statements(0);
+  owner_->keep_plans(false);
+}
+
 void Database::answer_until(std::optional<std::chrono::steady_clock::time_point> time) {
   for (const auto* session : {&owner_, &apply_}) (*session)->answer_until(time);
 }

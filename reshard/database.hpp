@@ -133,6 +133,9 @@ class Database {
 
   /// Of both sessions. A limit for statements is the server's, one for answers this side's.
   void limit_statements(std::uint64_t milliseconds);
+  /// Until `unlimit`: statements have their limit, and this call's plan is made and kept.
+  void ready_for_block(std::uint64_t milliseconds, const backends::postgres::Call& call);
+  void unlimit();
   void answer_until(std::optional<std::chrono::steady_clock::time_point> time);
 
   /// What the server is, and whether what it has logged by now is safe; of one look.

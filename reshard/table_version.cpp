@@ -36,7 +36,8 @@ Call version_call(const std::vector<Relation>& tables) {
               "f.pronamespace IS DISTINCT FROM to_regnamespace('moray_router') THEN f.xmin END) "
               "FROM pg_trigger g JOIN t ON t.oid = g.tgrelid JOIN pg_proc f ON f.oid = "
               "g.tgfoid) parts",
-          {names_of(tables)}};
+          {names_of(tables)},
+          "moray_router_version"};
 }
 
 std::vector<Call> held_version_calls(const std::vector<Relation>& tables) {

@@ -18,18 +18,19 @@ class Transaction {
   explicit Transaction(backends::postgres::Session& session, const std::string& begin = "BEGIN")
       : session_(session) {
     try {
-      first_ = session_.run_all(begin);
+      results_.push_back(session_.run_all(begin));
     } catch (const backends::postgres::SessionError&) {
       roll_back();
       throw;
     }
   }
-  /// The same of several statements with values, of which the first is `BEGIN`.
+  /// The same of several statements with values, of which the first is `BEGIN`; `results` has each
+  /// one's.
   Transaction(backends::postgres::Session& session,
               const std::vector<backends::postgres::Call>& begin)
       : session_(session) {
     try {
-      first_ = session_.run_together(begin);
+      results_ = session_.run_each(begin);
     } catch (const backends::postgres::SessionError&) {
       roll_back();
       throw;
@@ -38,26 +39,29 @@ class Transaction {
   ~Transaction() {
     if (open_) roll_back();
   }
-  /// The same of a BEGIN that was sent by `send_all` or `send_together`: its answer is received
-  /// here.
-  struct Sent {};
-  Transaction(backends::postgres::Session& session, Sent) : session_(session) {
-    try {
-      first_ = session_.receive();
-    } catch (const backends::postgres::SessionError&) {
-      roll_back();
-      throw;
-    }
+  /// The same, only sent, so that two servers can be asked at once: `receive` is to follow.
+  struct Sending {
+    std::vector<backends::postgres::Call> begin;
+  };
+  Transaction(backends::postgres::Session& session, const Sending& sending) : session_(session) {
+    session_.send_together(sending.begin);
   }
+  void receive() { results_ = session_.receive_each(); }
   Transaction(const Transaction&) = delete;
   Transaction& operator=(const Transaction&) = delete;
 
   /// What the last statement of `begin` returned.
-  [[nodiscard]] const backends::postgres::Rows& first() const { return first_; }
+  [[nodiscard]] const backends::postgres::Rows& first() const { return results_.back(); }
+  [[nodiscard]] const std::vector<backends::postgres::Rows>& results() const { return results_; }
   /// Throws SessionError: where the connection was lost nobody knows what became of it.
   void commit(const std::string& before = "") {
     session_.run_all(before + "COMMIT");
     open_ = false;
+  }
+  /// Ends one that has changed nothing, and does not wait for the answer.
+  void leave() {
+    open_ = false;
+    session_.send_all("ROLLBACK");
   }
 
  private:
@@ -70,7 +74,7 @@ class Transaction {
   }
 
   backends::postgres::Session& session_;
-  backends::postgres::Rows first_;
+  std::vector<backends::postgres::Rows> results_;
   bool open_ = true;
 };
 

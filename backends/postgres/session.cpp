@@ -195,7 +195,7 @@ PGresult* Session::last() {
 void Session::clear() {
   if (connection_ == nullptr) throw SessionError("the connection is closed", "");
   if (together_ > 0) try {
-      received_together();
+      receive_each();
     } catch (const SessionError& error) {
       if (error.sqlstate.empty()) throw;
     }
@@ -207,42 +207,64 @@ Rows Session::run(const std::string& sql, const Parameters& parameters) {
   return receive();
 }
 
-void Session::send(const std::string& sql, const Parameters& parameters) {
+void Session::prepare(const Call& call) {
   clear();
-  std::vector<const char*> values;
-  for (const auto& parameter : parameters)
-    values.push_back(parameter ? parameter->c_str() : nullptr);
-  sent(PQsendQueryParams(connection_.get(), sql.c_str(), static_cast<int>(values.size()), nullptr,
-                         values.data(), nullptr, nullptr, 0));
+  if (prepared_.contains(call.name)) return;
+  checked(PQprepare(connection_.get(), call.name.c_str(), call.sql.c_str(), 0, nullptr));
+  prepared_.insert(call.name);
 }
 
-Rows Session::receive() { return together_ > 0 ? received_together() : checked(last()); }
+void Session::keep_plans(bool kept) {
+  constexpr int kFirstThatIsTold = 120000;
+  if (version() < kFirstThatIsTold) return;
+  run_all(kept ? "SET plan_cache_mode = force_generic_plan" : "RESET plan_cache_mode");
+}
+
+int Session::enqueue(const Call& call) {
+  std::vector<const char*> values;
+  for (const auto& each : call.values) values.push_back(each ? each->c_str() : nullptr);
+  const int count = static_cast<int>(values.size());
+  return prepared_.contains(call.name)
+             ? PQsendQueryPrepared(connection_.get(), call.name.c_str(), count, values.data(),
+                                   nullptr, nullptr, 0)
+             : PQsendQueryParams(connection_.get(), call.sql.c_str(), count, nullptr, values.data(),
+                                 nullptr, nullptr, 0);
+}
+
+void Session::send(const Call& call) {
+  clear();
+  sent(enqueue(call));
+}
+
+void Session::send(const std::string& sql, const Parameters& parameters) {
+  send(Call{sql, parameters});
+}
+
+Rows Session::receive() {
+  return together_ > 0 ? std::move(receive_each().back()) : checked(last());
+}
 
 void Session::send_together(const std::vector<Call>& calls) {
   clear();
   sent(PQenterPipelineMode(connection_.get()));
-  for (const Call& call : calls) {
-    std::vector<const char*> values;
-    for (const auto& each : call.values) values.push_back(each ? each->c_str() : nullptr);
-    sent(PQsendQueryParams(connection_.get(), call.sql.c_str(), static_cast<int>(values.size()),
-                           nullptr, values.data(), nullptr, nullptr, 0));
-  }
+  for (const Call& call : calls) sent(enqueue(call));
   sent(PQpipelineSync(connection_.get()));
   together_ = calls.size();
 }
 
 /// A null result stands after each statement's, and one for the whole comes last.
-Rows Session::received_together() {
-  Rows rows;
+std::vector<Rows> Session::receive_each() {
+  std::vector<Rows> all;
   std::optional<SessionError> failure;
   for (; together_ > 0; --together_) {
+    all.emplace_back();
     while (PGresult* result = next()) {
       if (failure) {
         PQclear(result);
         continue;
       }
       try {
-        rows = checked(result);
+        all.back() = checked(result);
       } catch (const SessionError& error) {
         failure = error;
       }
@@ -255,12 +277,16 @@ Rows Session::received_together() {
     PQexitPipelineMode(connection_.get());
   }
   if (failure) throw SessionError(*failure);
-  return rows;
+  return all;
 }
 
 Rows Session::run_together(const std::vector<Call>& calls) {
+  return std::move(run_each(calls).back());
+}
+
+std::vector<Rows> Session::run_each(const std::vector<Call>& calls) {
   send_together(calls);
-  return receive();
+  return receive_each();
 }
 
 void Session::send_all(const std::string& sql) {

@@ -4,6 +4,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <set>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -33,6 +34,7 @@ inline constexpr const char* kNotKeptState = "MR003";
 struct Call {
   std::string sql;
   Parameters values = {};
+  std::string name = {};  ///< by which a session may have prepared it; empty: none has
 };
 
 /// A connection for tools: it waits for each answer. Lives on one thread at a time. Every member
@@ -55,15 +57,26 @@ class Session {
   /// transaction; the last one's rows. What follows one that fails is not done, and its error is
   /// thrown. Their values together are a few megabytes at most.
   Rows run_together(const std::vector<Call>& calls);
+  /// The same; each one's rows.
+  std::vector<Rows> run_each(const std::vector<Call>& calls);
+
+  /// From now on this session has the call under its name, whatever its values are then.
+  void prepare(const Call& call);
+  /// Prepared calls are carried out by plans that were made at their first time, and not by one for
+  /// each time's values. Servers before 12 decide for themselves.
+  void keep_plans(bool kept);
 
   /// `run` in two halves, so that two servers can be asked at once: nothing else in between.
   /// Whoever sent and doesn't receive (an exception) throws the answer away with the session's next
   /// statement.
   void send(const std::string& sql, const Parameters& parameters = {});
+  void send(const Call& call);
   /// The same of several statements in one text, as `run_all`, and of several with values.
   void send_all(const std::string& sql);
   void send_together(const std::vector<Call>& calls);
   Rows receive();
+  /// Of several with values, each one's rows.
+  std::vector<Rows> receive_each();
 
   /// COPY … TO STDOUT: each piece as the server sends it, one row (or the header with it) a piece.
   /// A sink that throws ends the statement and the connection.
@@ -105,11 +118,12 @@ class Session {
   /// What an earlier statement has left goes.
   void clear();
   void settle(const std::string& application);
-  Rows received_together();
   void sent(int accepted);
   Rows checked(PGresult* result);
   [[noreturn]] void fail(PGresult* result);
   std::unique_ptr<pg_conn, Finish> connection_;
+  int enqueue(const Call& call);
+  std::set<std::string> prepared_;
   std::size_t together_ = 0;  // statements whose results are still to come
   int process_ = 0;
   std::optional<Clock::time_point> until_;

@@ -6,6 +6,7 @@
 #include "reshard/key_scan.hpp"
 #include "reshard/schema.hpp"
 #include "reshard/table_version.hpp"
+#include "reshard/transaction.hpp"
 #include "ring/topology.hpp"
 #include "tests/contract/postgres_client.hpp"
 
@@ -113,6 +114,44 @@ TEST_CASE("definitions are held: nobody changes them meanwhile, and rows are wri
     CHECK_THROWS_AS(other.run_all(change), SessionError);
   }
   holder.run_all("COMMIT");
+}
+
+TEST_CASE(
+    "definitions are held no longer than the transaction, also where nobody takes its answer") {
+  const FreshDatabase database;
+  Session holder(database.url(), "test"), other(database.url(), "test");
+  make_table(holder);
+  other.run_all("SET lock_timeout = '5s'");
+  {
+    const reshard::Transaction sent(
+        holder, reshard::Transaction::Sending{reshard::held_version_calls(kTables)});
+  }
+  CHECK_NOTHROW(other.run_all("ALTER TABLE things ADD COLUMN one int"));
+  reshard::Transaction left(holder, reshard::held_version_calls(kTables));
+  left.leave();
+  CHECK_NOTHROW(other.run_all("ALTER TABLE things ADD COLUMN two int"));
+  CHECK(holder.run("SELECT 1").string(0, 0) == "1");
+}
+
+TEST_CASE("a version that is prepared, and has its plan, is that of each moment") {
+  const FreshDatabase database;
+  Session session(database.url(), "test"), other(database.url(), "test");
+  make_table(session);
+  const auto call = reshard::version_call(kTables);
+  session.prepare(call);
+  session.prepare(call);
+  session.keep_plans(true);
+  const auto prepared = [&] {
+    session.send(call);
+    return session.receive().string(0, 0);
+  };
+  CHECK(prepared() == version(other));
+  other.run_all("ALTER TABLE things ADD COLUMN w text");
+  CHECK(prepared() == version(other));
+  other.run_all("ALTER TABLE things RENAME TO old; CREATE TABLE things AS TABLE old");
+  CHECK(prepared() == version(other));
+  session.keep_plans(false);
+  CHECK(session.run("SHOW plan_cache_mode").string(0, 0) == "auto");
 }
 
 TEST_CASE("strays: rows of these vnodes by their keys, which say another vnode or none") {
