@@ -36,6 +36,22 @@ void uncount(Session& session, const Table& table, const Rows& deleted) {
   add_counts(session, table, fewer);
 }
 
+/// Some rows of these vnodes. Of one relation they are found where they lie, which its name goes
+/// with: a place says nothing in another one. Nobody may have moved one out of the vnodes
+/// meanwhile.
+std::string delete_some(const Relation& relation, const std::string& vnodes) {
+  const std::string of_vnodes = "_vnode = ANY(" + vnodes + ")";
+  return "DELETE FROM ONLY " + relation + " WHERE ctid = ANY(ARRAY(SELECT ctid FROM ONLY " +
+         relation + " WHERE " + of_vnodes + " LIMIT " + std::to_string(kBatchRows) + ")) AND " +
+         of_vnodes;
+}
+
+/// By key: also of relations that have become the table's since its catalogue was read.
+std::string delete_by_key(const Relation& table, const std::string& vnodes) {
+  return "DELETE FROM " + table + " WHERE _key = ANY(ARRAY(SELECT _key FROM " + table +
+         " WHERE _vnode = ANY(" + vnodes + ") LIMIT " + std::to_string(kBatchRows) + "))";
+}
+
 }  // namespace
 
 bool clean_table(Database& at, const Table& table, const std::vector<VnodeGroup>& groups,
@@ -43,16 +59,13 @@ bool clean_table(Database& at, const Table& table, const std::vector<VnodeGroup>
                  const std::function<void(std::uint64_t rows)>& progress,
                  const std::function<bool()>& stopped) {
   const std::chrono::milliseconds slow(at.plan().options.cleanup_latency_ms);
-  for (const VnodeGroup& group : groups) {
+  const auto until_none = [&](const std::string& statement) {
     for (;;) {
       const auto begun = std::chrono::steady_clock::now();
       Applying transaction(at, state);
       require_newest(at);
-      // By key: a row's place is its relation's, and a table may consist of several.
-      const auto rows = at.apply().run(
-          "DELETE FROM " + table.name + " WHERE _key = ANY(ARRAY(SELECT _key FROM " + table.name +
-          " WHERE _vnode = ANY(" + group_sql(group) + ") LIMIT " + std::to_string(kBatchRows) +
-          "))" + (table.counted_in.empty() ? "" : " RETURNING dirname"));
+      const auto rows =
+          at.apply().run(statement + (table.counted_in.empty() ? "" : " RETURNING dirname"));
       if (!table.counted_in.empty()) uncount(at.apply(), table, rows);
       transaction.commit();
       const std::uint64_t deleted = std::stoull(std::string(rows.affected()));
@@ -61,10 +74,18 @@ bool clean_table(Database& at, const Table& table, const std::vector<VnodeGroup>
       if (!throttle.took(deleted)) return false;
       if (throttle.limited() && took > slow && !throttle.pause(took)) return false;
       if (stopped()) return false;
-      if (deleted < kBatchRows) break;
+      if (deleted < kBatchRows) return true;
     }
+  };
+  VnodeGroup all;
+  for (const VnodeGroup& group : groups) {
+    const std::string vnodes = group_sql(group);
+    if (!table.partitioned && !until_none(delete_some(table.name, vnodes))) return false;
+    for (const Table::Member& each : table.members)
+      if (!until_none(delete_some(each.name, vnodes))) return false;
+    all.insert(all.end(), group.begin(), group.end());
   }
-  return true;
+  return all.empty() || until_none(delete_by_key(table.name, group_sql(all)));
 }
 
 }  // namespace reshard

@@ -5,7 +5,7 @@ const {test} = require('node:test');
 const {spawnSync} = require('child_process');
 const path = require('path');
 
-const SEEDS = Number(process.env.MORAY_ROUTER_RUNS || (process.env.MORAY_ROUTER_LONG ? 15 : 1));
+const SEEDS = Number(process.env.MORAY_ROUTER_RUNS || 15);
 const FIRST = Number(process.env.MORAY_ROUTER_SEED || 1);
 
 for (let seed = FIRST; seed < FIRST + SEEDS; ++seed)
