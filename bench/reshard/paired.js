@@ -2,7 +2,7 @@
 // Copy, cleanup and block of a program beside older ones, turn about in one run, so that what else the machine does hits all
 // of them. Prints for each figure the medians, and the median of the rounds' ratios (the new one's time by the old one's) with
 // the interval between the second lowest and the second highest: for nine rounds it has the true median in it 96 times of 100.
-//   node bench/reshard/paired.js OLD [OLD ...] NEW [--rounds 9] [--rows 100000] [--cutovers 10]
+//   node bench/reshard/paired.js OLD [OLD ...] NEW [--rounds 9] [--rows 100000] [--cutovers 10]; without cutovers no block
 const {execFileSync} = require('child_process');
 const path = require('path');
 
@@ -19,8 +19,9 @@ const median = (list) => [...list].sort((a, b) => a - b)[Math.floor(list.length 
 
 /** Of each figure the time that it stands for; smaller is better. */
 function figures(binary) {
-  const rates = run(binary, 'rates.js', '--rows', rows, '--unthrottled'), {block} = run(binary, 'block_window.js', '--rows', rows, '--cutovers', cutovers);
-  return {'copy, seconds': rates.megabytes / rates.copyMegabytesPerSecond, 'cleanup, seconds': rows / rates.cleanupRowsPerSecond, 'block p50, ms': block.p50, 'block p95, ms': block.p95};
+  const rates = run(binary, 'rates.js', '--rows', rows, '--unthrottled');
+  const {block} = cutovers > 0 ? run(binary, 'block_window.js', '--rows', rows, '--cutovers', cutovers) : {};
+  return {'copy, seconds': rates.megabytes / rates.copyMegabytesPerSecond, 'cleanup, seconds': rows / rates.cleanupRowsPerSecond, ...block && {'block p50, ms': block.p50, 'block p95, ms': block.p95}};
 }
 
 const all = [];
