@@ -66,6 +66,10 @@ void Executor::drop_strays(const Table& target) {
 /// Nothing is deleted at a shard that owns the vnodes; no other plan's rows keep their ids there.
 void Executor::before_copy() {
   require_not_owned(target_);
+  wait_for_keeper();
+}
+
+void Executor::wait_for_keeper() {
   if (ids_kept_) return;
   if (const auto other = target_.plan_that_keeps_ids())
     throw Waiting(

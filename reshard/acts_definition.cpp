@@ -111,14 +111,17 @@ void Executor::make_tables(const std::vector<BucketConfig>& configs) {
     if (parts_made() == 0) state_.copied[kMade] = kLackedNothing;
     return;
   }
-  with_programs([&] {
-    Definitions& tables = definitions(source_.owner());
-    if (!tables.written() || !last_part_made()) tables.write(plan_.from.url, missing);
-    watcher_.event(std::to_string(missing.size()) +
-                   " tables and sequences are made at the target, as pg_dump has them");
-    tables.make(DefinitionPart::tables, source_.owner(), target_.owner(), plan_.to.url);
-  });
-  note_parts(DefinitionPart::tables);
+  bool written = false;
+  with_programs([&] { written = last_part_made() && definitions(source_.owner()).written(); });
+  if (!written) {
+    wait_for_keeper();  // one plan makes them, and does not wait for what another one has begun
+    write_definitions(missing);
+    note_parts(DefinitionPart::tables);  // before there is a table that is not whole
+    record("tables are to be made at the target");
+  }
+  watcher_.event(std::to_string(missing.size()) +
+                 " tables and sequences are made at the target, as pg_dump has them");
+  make_parts(DefinitionPart::tables, source_.owner());
   record("tables made at the target");
 }
 
@@ -188,7 +191,13 @@ void Executor::require_alike() {
   if (const auto last = last_part_made(); last && *last != DefinitionPart::rest) return;
   const UnlikeTables unlike = unlike_tables();
   leave_to_renewal(unlike);
-  if (const std::string harm = harm_of(unlike); !harm.empty()) throw Stuck(harm);
+  const std::string harm = harm_of(unlike);
+  if (harm.empty()) return;
+  const auto other = last_part_made() ? std::nullopt : target_.plan_beside("guarded");
+  if (other)
+    throw Waiting("plan " + std::to_string(*other) +
+                  ", which may be making the target's tables: " + harm);
+  throw Stuck(harm);
 }
 
 /// In the soak: writes to a table that was changed at one side alone may have no place at the

@@ -125,8 +125,8 @@ class Database {
   bool bind(const std::string& state, const std::string& base, const std::string& ring);
   /// A plan other than this one that keeps ids here and is not committed here; nullopt: none.
   std::optional<std::uint64_t> plan_that_keeps_ids();
-  /// Another plan that is not over; nullopt: there is none.
-  std::optional<std::uint64_t> plan_beside();
+  /// Another plan that is not over, or in that state; nullopt: there is none.
+  std::optional<std::uint64_t> plan_beside(const std::string& state = "");
   /// From one of `from` (a list for SQL's IN) to `to`, in this coordinator's epoch; also where it
   /// is `to` already. False: it is in another state. `more`: further assignments.
   bool set_state(const std::string& from, const std::string& to, const std::string& more = "");

@@ -177,11 +177,11 @@ std::optional<std::uint64_t> Database::plan_that_keeps_ids() {
   return std::stoull(rows.string(0, 0));
 }
 
-std::optional<std::uint64_t> Database::plan_beside() {
+std::optional<std::uint64_t> Database::plan_beside(const std::string& state) {
   const Rows rows = owner_->run(
-      "SELECT plan FROM moray_router.reshard_plan WHERE plan <> $1::bigint AND state NOT IN "
-      "('aborted', 'done') ORDER BY plan LIMIT 1",
-      {number_});
+      "SELECT plan FROM moray_router.reshard_plan WHERE plan <> $1::bigint AND CASE $2 WHEN '' "
+      "THEN state NOT IN ('aborted', 'done') ELSE state = $2 END ORDER BY plan LIMIT 1",
+      {number_, state});
   if (rows.count() == 0) return std::nullopt;
   return std::stoull(rows.string(0, 0));
 }

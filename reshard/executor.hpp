@@ -195,6 +195,7 @@ class Executor {
   bool require_not_owned(Database& side);
   void require_left();
   void before_copy();
+  void wait_for_keeper();
   void drop_strays(const Table& target);
   [[nodiscard]] std::vector<Relation> table_names(Role role) const;
   std::array<std::string, 2> versions();

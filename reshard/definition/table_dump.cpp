@@ -45,11 +45,15 @@ std::string text_in(const fs::path& path) {
   return {std::istreambuf_iterator<char>(file), {}};
 }
 
-/// A directory for what is on its way, which goes with the object.
+const std::string kWork = "definitions.work";
+
+/// A directory for what is on its way, which goes with the object. Its name is this process's own:
+/// a program that has outlived another coordinator writes to no file of this one.
 class WorkDirectory {
  public:
   explicit WorkDirectory(fs::path path) : path_(std::move(path)) {
-    fs::remove_all(path_);
+    for (const auto& each : fs::directory_iterator(path_.parent_path()))
+      if (each.path().filename().string().starts_with(kWork)) fs::remove_all(each.path());
     fs::create_directory(path_);
     fs::permissions(path_, fs::perms::owner_all);
   }
@@ -67,7 +71,7 @@ class WorkDirectory {
 }  // namespace
 
 TableDump::TableDump(const fs::path& directory, PgTools tools, CommandLimits limits)
-    : dump_(directory / "definitions.dump"), work_(directory / "definitions.work"),
+    : dump_(directory / "definitions.dump"), work_(directory / (kWork + std::to_string(getpid()))),
       tools_(std::move(tools)), limits_(std::move(limits)) {}
 
 bool TableDump::written() const { return fs::exists(dump_); }

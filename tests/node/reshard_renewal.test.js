@@ -3,6 +3,7 @@
 const assert = require('node:assert');
 const {after, afterEach, before, test} = require('node:test');
 const {execFileSync} = require('child_process');
+const fs = require('fs');
 const path = require('path');
 
 const {BUCKET, Ledger} = require('./reshard_ledger');
@@ -106,4 +107,24 @@ test('a table that has rows of others is not made anew: the plan stops by name, 
   running = system.reshard('retry', plan);
   await movedAlike(plan, running);
   assert.strictEqual(oid(1), before);
+});
+
+test('two plans onto an empty shard: one makes the tables, also where it dies before that, and the other waits for it', async () => {
+  await begin();
+  const bin = path.join(system.directory, 'bin'), go = path.join(bin, 'go');
+  fs.mkdirSync(bin);
+  for (const name of ['pg_dump', 'pg_restore'])
+    fs.writeFileSync(path.join(bin, name), `#!/bin/sh\n[ "$1" = --version ] || [ ${name} = pg_restore ] || while [ ! -e ${go} ]; do echo > ${bin}/begun; sleep 0.1; done\nexec ${clusters[0].bin}/${name} "$@"\n`, {mode: 0o755});
+  const one = await system.plan('--vnodes', '0-15', '--soak', '600', '--pg-bin', bin), other = await system.plan('--vnodes', '16-23', '--soak', '0');
+  const first = system.reshard('run', one);
+  await system.quiet(() => fs.existsSync(path.join(bin, 'begun')));
+  const second = system.reshard('run', other);
+  await system.waits(other, new RegExp(`plan ${one}, whose rows keep their ids`), second);
+  assert.strictEqual(system.has(1, BUCKET), false);
+  first.child.kill('SIGKILL');
+  fs.writeFileSync(go, '');  // its pg_dump outlives it
+  await first.done;
+  await movedAlike(one, system.reshard('run', one));
+  assert.strictEqual((await system.ended(second)).code, 0, second.err);
+  await ledger.check(system, client);
 });
