@@ -256,9 +256,13 @@ void World::begin_task(Coordinator& coordinator, int index) {
 /// Locks, the end of older backends, and a new epoch, at the sides that the next act needs.
 void World::take_over(Coordinator& coordinator) {
   Mission& plan = mission(coordinator.mission);
-  const bool cleans = coordinator.progress.after_take_over == Act::clean_target;
-  const Act act =
-      coordinator.aborting && !cleans ? Act::back_out : coordinator.progress.after_take_over;
+  // Which side decides is the journal's to say: what this one knew may be another one's past.
+  if (hold(Rule::journal_read_under_lock))
+    coordinator.progress = reshard::resumed(plan.journal.progress);
+  const Act next = coordinator.progress.after_take_over;
+  const bool committed = next >= Act::wait_commit_flushed && next <= Act::end_cleanup;
+  const bool gives_up = coordinator.aborting && next != Act::clean_target && !committed;
+  const Act act = gives_up ? Act::back_out : next;
   Sides sides = needed(act);
   if (!hold(Rule::source_alone_backs_out) && act <= Act::commit) sides = {true, true};
   if (act >= Act::back_out && act <= Act::aborted && !hold(Rule::source_alone_backs_out))
