@@ -161,11 +161,11 @@ void Database::limit_statements(std::uint64_t milliseconds) {
 }
 
 void Database::ready_for_block(std::uint64_t milliseconds, const backends::postgres::Call& call) {
-  limit_statements(milliseconds);
   owner_->prepare(call);
   owner_->keep_plans(true);
   owner_->send(call);
   owner_->receive();
+  limit_statements(milliseconds);
 }
 
 void Database::unlimit() {
