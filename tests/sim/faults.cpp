@@ -86,9 +86,10 @@ void World::fail_over(int index) {
     if (version == left) continue;
     if (told_by_[key] == index && acknowledged_[key] <= version)
       acknowledged_[key] = std::min(acknowledged_[key], left);
-    if (seen_at_[key] == index && seen_[key] <= version) {
+    // Also what was seen elsewhere: by an older ring, of what the reverse stream had brought there.
+    const bool owns = owner_[static_cast<std::size_t>(vnode_of(static_cast<Key>(key)))] == index;
+    if ((seen_at_[key] == index || owns) && seen_[key] <= version)
       seen_[key] = std::min(seen_[key], left);
-    }
   }
 }
 
