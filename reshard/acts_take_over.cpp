@@ -80,6 +80,7 @@ bool Executor::know_again(const std::optional<State>& memory) {
 Outcome Executor::take_over() {
   ours_ = false;
   target_open_ = false;
+  definitions_.reset();  // another coordinator may have written them anew
   const bool give_up = state_.progress.give_up;
   std::optional<State> memory = was_ours_ ? std::optional(state_) : std::nullopt;
   source_.disconnect();
