@@ -92,11 +92,11 @@ void Executor::renew_tables() {
     return unlike;
   };
   UnlikeTables unlike = look();
-  bool known = true;
+  std::set<std::string> changes;
   for (const auto& [pair, all] : unlike)
-    for (const Unlikeness& each : all)
-      known = !renewed_for_.insert(named(pair, each)).second && known;
-  if (known) return;
+    for (const Unlikeness& each : all) changes.insert(named(pair, each));
+  if (std::includes(renewed_for_.begin(), renewed_for_.end(), changes.begin(), changes.end()))
+    return;
 
   std::vector<Relation> relations;
   for (const auto& [name, pair] : forward_.tables())
@@ -106,6 +106,7 @@ void Executor::renew_tables() {
   const auto make_anew = [&](bool matters) {
     for (const auto& [pair, all] : unlike) {
       if (!need_new_table(all, matters)) continue;
+      require_alone_at_target(pair.target);  // before anything counts as not copied
       state_.copied.erase(pair.source.bucket);
       state_.copied.erase(pair.source.bucket + " counts");
       state_.tables.erase(pair.source.bucket);
@@ -133,6 +134,7 @@ void Executor::renew_tables() {
     make_anew(true);
     if (dropped) make_parts(DefinitionPart::tables, source_.owner());
   }
+  renewed_for_.merge(changes);
   state_.progress.verify_again = true;
   record("the target's tables are made like the source's");
 }
@@ -157,8 +159,8 @@ void Executor::store_alike(const UnlikeTables& unlike) {
   }
 }
 
-/// Only where nobody but this plan has anything in it, or may have before the lock is given.
-void Executor::drop_for_renewal(const Table& target) {
+/// Throws Stuck where somebody else has something in that table, or may have.
+void Executor::require_alone_at_target(const Table& target) {
   const std::string bucket = "bucket " + target.bucket +
                              ": the source's table was changed, and the target's can't be made "
                              "anew, since ";
@@ -166,8 +168,6 @@ void Executor::drop_for_renewal(const Table& target) {
   if (!require_not_owned(target_)) throw Stuck(bucket + "the target serves other vnodes" + then);
   if (const auto other = target_.plan_beside())
     throw Stuck(bucket + "plan " + std::to_string(*other) + " is at the target, too" + then);
-  Transaction transaction(target_.owner(), kLockWait);
-  target_.owner().run_all("LOCK TABLE " + target.name + " IN ACCESS EXCLUSIVE MODE");
   std::vector<std::string> vnodes;
   plan_.vnodes.each([&](ring::Vnode each) { vnodes.push_back(std::to_string(number(each))); });
   const bool others = target_.owner()
@@ -176,6 +176,13 @@ void Executor::drop_for_renewal(const Table& target) {
                                {text_array(vnodes)})
                           .count() > 0;
   if (others) throw Stuck(bucket + "it has rows that are not this plan's" + then);
+}
+
+/// Looked at once more when nobody can come in between.
+void Executor::drop_for_renewal(const Table& target) {
+  Transaction transaction(target_.owner(), kLockWait);
+  target_.owner().run_all("LOCK TABLE " + target.name + " IN ACCESS EXCLUSIVE MODE");
+  require_alone_at_target(target);
   std::string names = target.name.sql();
   for (const Table::Member& each : target.members) names += ", " + each.name.sql();
   target_.owner().run_all("DROP TABLE " + names);

@@ -190,6 +190,7 @@ class Executor {
   void leave_to_renewal(const UnlikeTables& unlike);
   void renew_tables();
   void store_alike(const UnlikeTables& unlike);
+  void require_alone_at_target(const Table& target);
   void drop_for_renewal(const Table& target);
   void read_tables();
   bool require_not_owned(Database& side);
