@@ -133,8 +133,11 @@ class Database {
 
   /// Of both sessions. A limit for statements is the server's, one for answers this side's.
   void limit_statements(std::uint64_t milliseconds);
-  /// Until `unlimit`: statements have their limit, and this call's plan is made and kept.
+  /// Prepares the call, has its plan made by running it once, and then limits statements to so many
+  /// milliseconds. Holds until `unlimit`. Throws SessionError.
   void ready_for_block(std::uint64_t milliseconds, const backends::postgres::Call& call);
+  /// Statements have no limit any more, and are planned for their values again. Throws
+  /// SessionError.
   void unlimit();
   void answer_until(std::optional<std::chrono::steady_clock::time_point> time);
 

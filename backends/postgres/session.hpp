@@ -60,10 +60,13 @@ class Session {
   /// The same; each one's rows.
   std::vector<Rows> run_each(const std::vector<Call>& calls);
 
-  /// From now on this session has the call under its name, whatever its values are then.
+  /// The server parses the call's statement once; this session's later calls of that name, which
+  /// must have the same statement, send only their values. Does nothing where that name is prepared
+  /// already. One round trip.
   void prepare(const Call& call);
-  /// Prepared calls are carried out by plans that were made at their first time, and not by one for
-  /// each time's values. Servers before 12 decide for themselves.
+  /// `kept`: until told otherwise, the server plans a statement without regard to its values, so
+  /// that a prepared one is planned at its first call alone. Other statements of this session are
+  /// planned so, too. Does nothing on servers before 12. One round trip.
   void keep_plans(bool kept);
 
   /// `run` in two halves, so that two servers can be asked at once: nothing else in between.
