@@ -139,11 +139,7 @@ void Executor::complete_tables(DefinitionPart part, bool again) {
 }
 
 void Executor::make_parts(DefinitionPart last, backends::postgres::Session& source) {
-  with_programs([&] {
-    Definitions& tables = definitions(source);
-    for (const auto each : {DefinitionPart::tables, DefinitionPart::indexes, DefinitionPart::rest})
-      if (each <= last) tables.make(each, source, target_.owner(), plan_.to.url);
-  });
+  with_programs([&] { definitions(source).make(last, source, target_.owner(), plan_.to.url); });
 }
 
 /// Of a plan that is given up: the next plan finds its tables whole. The source, which this

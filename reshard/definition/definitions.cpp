@@ -151,7 +151,7 @@ DefinitionPart Definitions::part_of(const DumpEntry& entry, const Source& source
   return DefinitionPart::rest;
 }
 
-bool Definitions::make(DefinitionPart part, Session& source, Session& target,
+bool Definitions::make(DefinitionPart last, Session& source, Session& target,
                        const std::string& target_url) {
   const Source all = read(source);
   const ThingsThere there = things_at(target, all.relations);
@@ -161,17 +161,24 @@ bool Definitions::make(DefinitionPart part, Session& source, Session& target,
     const auto key = all.keys.find({entry.of_class, entry.oid});
     return key != all.keys.end() && there.keys.contains(key->second);
   };
-  std::vector<DumpEntry> chosen;
-  bool tables = part != DefinitionPart::tables;
+  std::vector<DumpEntry> chosen;  // in the dump's order, in which each finds what it needs
+  bool tables = false;
   for (const DumpEntry& each : all.entries) {
-    if (part_of(each, all) != part || is_there(each)) continue;
-    tables = tables || each.kind == "TABLE" || each.kind == "SEQUENCE" || each.kind == "INDEX" ||
-             each.kind == "CONSTRAINT";
+    const DefinitionPart part = part_of(each, all);
+    if (part > last || is_there(each)) continue;
+    tables = tables || (part == DefinitionPart::tables &&
+                        (each.kind == "TABLE" || each.kind == "SEQUENCE" || each.kind == "INDEX" ||
+                         each.kind == "CONSTRAINT"));
     chosen.push_back(each);
   }
-  if (chosen.empty() || !tables) return false;
+  // A default, or whose a sequence is, goes with the table.
+  if (!tables)
+    std::erase_if(chosen, [&](const DumpEntry& each) {
+      return part_of(each, all) == DefinitionPart::tables;
+    });
+  if (chosen.empty()) return false;
   std::string sql;
-  if (part == DefinitionPart::tables)
+  if (tables)
     for (const Need& need : needs_of(source, all.oids)) {
       if (need.make.empty() || look_for(target, need).there) continue;
       sql += need.make + ";\n";

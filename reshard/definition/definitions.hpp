@@ -36,9 +36,9 @@ class Definitions {
   void write(const std::string& source_url, const std::vector<backends::postgres::Relation>& names);
   /// Tables of the dump, by their oid at the source. Throws as `write`.
   std::set<std::uint32_t> tables();
-  /// False: it was all there. `source`, `target`: sessions that are looked over; it is made over
-  /// one of its own, in one transaction. Throws as `write`.
-  bool make(DefinitionPart part, backends::postgres::Session& source,
+  /// All parts up to that one. False: they were all there. `source`, `target`: sessions that are
+  /// looked over; what lacks is made over one of its own, in one transaction. Throws as `write`.
+  bool make(DefinitionPart last, backends::postgres::Session& source,
             backends::postgres::Session& target, const std::string& target_url);
 
  private:
