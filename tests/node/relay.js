@@ -1,15 +1,23 @@
 'use strict';
-// A relay before a server, through which some of its clients reach it; what they ask can be held back.
+// A relay before a server, through which some of its clients reach it; what they ask can be held back. It is a thread of its
+// own: it goes on while the test waits for a program, which may itself wait for a client of the relay's.
 const net = require('net');
+const {Worker, isMainThread, parentPort, workerData} = require('worker_threads');
 
 class Relay {
-  constructor(port) { Object.assign(this, {port, pipes: new Set(), held: null}); }
+  constructor(port) { this.port = port; }
 
   start() {
-    this.server = net.createServer((from) => this.join(from, net.connect(this.port, '127.0.0.1')));
-    return new Promise((resolve) => this.server.listen(0, '127.0.0.1', () => resolve(this)));
+    this.done = new Int32Array(new SharedArrayBuffer(4));
+    this.thread = new Worker(__filename, {workerData: {port: this.port, done: this.done}});
+    return new Promise((resolve, reject) => {
+      this.thread.once('error', reject);
+      this.thread.once('message', (port) => {
+        this.listens = port;
+        resolve(this);
+      });
+    });
   }
-  get listens() { return this.server.address().port; }
   /** A URL of the server, through the relay. */
   through(url) { return url.replace(`:${this.port}/`, `:${this.listens}/`); }
   /** And the server's own. */
@@ -23,6 +31,30 @@ class Relay {
     });
   }
 
+  /** The thread does it before this returns. */
+  tell(...command) {
+    const before = Atomics.load(this.done, 0);
+    this.thread.postMessage(command);
+    if (Atomics.wait(this.done, 0, before, 30_000) === 'timed-out') throw new Error('the relay does not answer');
+  }
+  /** What is asked from now on reaches the server at `release`. */
+  hold() { this.tell('hold'); }
+  release() { this.tell('release'); }
+  /** Of the connections the ones whose port at the client, and `from`, leave nothing when divided by `each`. */
+  cut(each = 1, from = 0) { this.tell('cut', each, from); }
+
+  stop() {
+    this.tell('stop');
+    return this.thread.terminate();
+  }
+}
+
+/** What the thread does. */
+class Pipes {
+  constructor(port) {
+    Object.assign(this, {pipes: new Set(), held: null});
+    this.server = net.createServer((from) => this.join(from, net.connect(port, '127.0.0.1')));
+  }
   join(from, to) {
     const pair = [from, to];
     this.pipes.add(pair);
@@ -33,21 +65,28 @@ class Relay {
       one.on('close', () => { other.destroy(); this.pipes.delete(pair); });
     }
   }
-
-  /** What is asked from now on reaches the server at `release`. */
   hold() { this.held = []; }
   release() {
     const held = this.held || [];
     this.held = null;
     for (const [to, data] of held) to.write(data);
   }
-  cut(choose = () => true) { for (const pair of [...this.pipes]) if (choose(pair[0])) pair[0].destroy(); }
-
+  cut(each, from) { for (const [one] of [...this.pipes]) if ((one.remotePort + from) % each === 0) one.destroy(); }
   stop() {
     this.release();
-    this.cut();
+    this.cut(1, 0);
     this.server.close();
   }
+}
+
+if (!isMainThread) {
+  const {port, done} = workerData, pipes = new Pipes(port);
+  parentPort.on('message', ([command, ...words]) => {
+    pipes[command](...words);
+    Atomics.add(done, 0, 1);
+    Atomics.notify(done, 0);
+  });
+  pipes.server.listen(0, '127.0.0.1', () => parentPort.postMessage(pipes.server.address().port));
 }
 
 module.exports = {Relay};
