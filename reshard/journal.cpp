@@ -185,14 +185,15 @@ Journal::Journal(fs::path directory)
     : writer_(make_token()), directory_(std::move(directory)),
       plan_(plan_from_json(text_of(directory_ / kPlanFile))) {}
 
+/// Aside first: whoever lists the plans reads each that is there.
 Journal Journal::create(const fs::path& plans, const Plan& plan) {
-  const fs::path directory = plans / plan.name();
+  const fs::path directory = plans / plan.name(), aside = plans / (".new-" + plan.name());
   fs::create_directories(plans);
-  if (!fs::create_directory(directory))
-    throw std::runtime_error(directory.string() + ": is there already");
-  fs::permissions(directory, fs::perms::owner_all);  // URLs may hold passwords
-  ring::durable::write(directory / kPlanFile, to_json_text(plan));
-  ring::durable::sync_directory(plans);
+  if (fs::exists(directory)) throw std::runtime_error(directory.string() + ": is there already");
+  fs::create_directory(aside);
+  fs::permissions(aside, fs::perms::owner_all);  // URLs may hold passwords
+  ring::durable::write(aside / kPlanFile, to_json_text(plan));
+  ring::durable::rename(aside, directory);
   return Journal(directory);
 }
 

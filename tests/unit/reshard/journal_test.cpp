@@ -1,7 +1,9 @@
 #include "reshard/journal.hpp"
 
+#include <atomic>
 #include <filesystem>
 #include <fstream>
+#include <thread>
 
 #include <doctest/doctest.h>
 
@@ -46,6 +48,35 @@ TEST_CASE("plan: what is written is read") {
   CHECK(plan_from_json(to_json_text(plan)) == plan);
   CHECK_THROWS_WITH_AS(plan_from_json("{}"), doctest::Contains("not a plan"), std::runtime_error);
   CHECK_THROWS_AS(plan_from_json("no"), std::runtime_error);
+}
+
+TEST_CASE("plan: whoever sees its directory reads it whole") {
+  const test_support::TemporaryDirectory directory;
+  Plan plan = some_plan();
+  std::atomic<std::uint64_t> made{0};  // that is looked for
+  std::atomic<bool> over{false};
+  std::string problem;
+  std::thread reader([&] {
+    while (!over) {
+      const auto place = directory.path() / std::to_string(made.load());
+      if (!std::filesystem::exists(place)) continue;
+      try {
+        static_cast<void>(Journal(place).plan());
+      } catch (const std::exception& error) {
+        problem = error.what();
+      }
+    }
+  });
+  for (plan.number = 1; plan.number <= 300; ++plan.number) {
+    made = plan.number;
+    static_cast<void>(Journal::create(directory.path(), plan));
+  }
+  over = true;
+  reader.join();
+  CHECK(problem == "");
+  plan.number = 300;
+  CHECK_THROWS_WITH_AS(static_cast<void>(Journal::create(directory.path(), plan)),
+                       doctest::Contains("is there already"), std::runtime_error);
 }
 
 TEST_CASE("plan: the way back goes the other way, under its own name") {
