@@ -15,9 +15,11 @@ const MAX_BLOCK = 1500;
 /**
  * Milliseconds that writes may be held: where coordinator and routers go on, and where one of them is stopped or killed: a lease and its margin.
  * After the commit nobody but the target can take writes to what moves, and a target that is away is waited for; so that what comes after
- * the commit counts only where no server was away.
+ * the commit counts only where no server was away. A coordinator that is stopped in its block for longer than its lease blocks on for as
+ * long; writes are refused then, and wait no more.
  */
-const BLOCKED_MOST = {uninterrupted: MAX_BLOCK + 200, interrupted: MAX_BLOCK + 1000 + 1000 + 200};
+const LEASE = 1000 + 1000;
+const BLOCKED_MOST = {uninterrupted: MAX_BLOCK + 200, interrupted: MAX_BLOCK + LEASE + 200};
 const SEEN_WITHIN = 6000;  // milliseconds for a coordinator to come to an act
 
 class Lane {
@@ -77,23 +79,25 @@ class Lane {
     if (kind === 1 && act !== 'soak') return this.note(await this.system.reshard(command, plan, '--crash-behind', act).done);
     const running = this.system.reshard(command, plan, '--stop-before', act);
     await Promise.race([this.system.stands(running, SEEN_WITHIN).catch(() => {}), running.done]);  // or it has no such act
+    const stood = Date.now();
     this.faults.begin(this.any);
     if (kind > 3) await pause(300 + this.any(3000));  // it is stopped itself meanwhile
     running.child.kill('SIGCONT');
+    const stopped = Date.now() - stood;
     await Promise.race([running.done, pause(500 + this.any(3000))]);
     await this.system.killed(running);
-    this.note(await running.done);
+    this.note(await running.done, 'interrupted', false, stopped);
     return undefined;
   }
 
-  /** Its blocks, too: `kind` of them, and whether all servers were there. */
-  note(end, kind = 'interrupted', servers = false) {
+  /** Its blocks, too: `kind` of them, whether all servers were there, and for how many milliseconds it was stopped. */
+  note(end, kind = 'interrupted', servers = false, stopped = 0) {
     this.count(end.signal === 'SIGKILL' ? 'killed' : `ended with ${end.code}`);
     for (const [text, ms, acts] of end.err.matchAll(/writes were held for ([\d.]+) ms \((.*)\)/g)) {
       const after = [...acts.matchAll(/(\w+) ([\d.]+) ms/g)].filter(([, act]) => AFTER_COMMIT.includes(act)).reduce((sum, [, , each]) => sum + Number(each), 0);
       const judged = servers ? Number(ms) : Number(ms) - after;
       this.outcomes.blocks[servers ? kind : `${kind}, to the commit`].push(judged);
-      if (this.judgesBlocks && judged > BLOCKED_MOST[kind]) this.outcomes.broken.push(`${text}, ${kind}`);
+      if (this.judgesBlocks && judged > BLOCKED_MOST[kind] + Math.max(0, stopped - LEASE)) this.outcomes.broken.push(`${text}, ${kind}`);
     }
   }
 
