@@ -12,8 +12,8 @@
 #include "json/document.hpp"
 #include "ring/hash.hpp"
 #include "ring/topology.hpp"
-#include "router/plan.hpp"
-#include "router/reply_edit.hpp"
+#include "router/plan/plan.hpp"
+#include "router/plan/reply_edit.hpp"
 
 namespace {
 

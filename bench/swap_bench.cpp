@@ -26,10 +26,10 @@
 #include "ring/leveldb_store.hpp"
 #include "ring/ring_edit.hpp"
 #include "ring/topology.hpp"
-#include "router/cells.hpp"
 #include "router/control/background.hpp"
 #include "router/control/publisher.hpp"
-#include "router/log.hpp"
+#include "router/log/log.hpp"
+#include "router/serve/cells.hpp"
 #include "tests/support/test_data.hpp"
 
 namespace {

@@ -13,14 +13,14 @@
 
 #include "router/admin/admin_server.hpp"
 #include "router/admin/commands.hpp"
-#include "router/cells.hpp"
 #include "router/control/ring_control.hpp"
-#include "router/http/http_server.hpp"
-#include "router/listener.hpp"
-#include "router/log.hpp"
-#include "router/metrics.hpp"
-#include "router/pages.hpp"
-#include "router/worker.hpp"
+#include "router/log/log.hpp"
+#include "router/pages/http_server.hpp"
+#include "router/pages/metrics.hpp"
+#include "router/pages/pages.hpp"
+#include "router/serve/cells.hpp"
+#include "router/serve/listener.hpp"
+#include "router/serve/worker.hpp"
 
 namespace router {
 namespace {

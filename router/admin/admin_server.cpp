@@ -20,7 +20,7 @@
 #include <boost/asio/write.hpp>
 
 #include "router/admin/peer.hpp"
-#include "router/log.hpp"
+#include "router/log/log.hpp"
 
 namespace router {
 namespace {

@@ -8,9 +8,9 @@
 #include <vector>
 
 #include "router/control/ring_control.hpp"
-#include "router/heat.hpp"
-#include "router/local_call.hpp"
-#include "router/pages.hpp"
+#include "router/pages/pages.hpp"
+#include "router/serve/heat.hpp"
+#include "router/serve/local_call.hpp"
 
 namespace router {
 

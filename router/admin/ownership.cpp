@@ -1,5 +1,5 @@
 // Whether vnodes are a pnode's here, and which reads are under way that were planned so.
-#include "router/ownership.hpp"
+#include "router/serve/ownership.hpp"
 
 #include "backends/postgres/application_name.hpp"
 #include "router/admin/command.hpp"

@@ -10,9 +10,9 @@
 #include "router/app.hpp"
 #include "router/cli/commands.hpp"
 #include "router/cli/service.hpp"
+#include "router/control/prepare.hpp"
 #include "router/control/ring_files.hpp"
-#include "router/prepare.hpp"
-#include "router/shard_factory.hpp"
+#include "router/serve/shard_factory.hpp"
 
 namespace router::cli {
 namespace {

@@ -9,8 +9,8 @@
 #include "ring/generation_store.hpp"
 #include "ring/ring_edit.hpp"
 #include "router/control/publisher.hpp"
-#include "router/gate.hpp"
-#include "router/write_leases.hpp"
+#include "router/plan/gate.hpp"
+#include "router/serve/write_leases.hpp"
 
 namespace router {
 

@@ -4,7 +4,7 @@
 #include <boost/asio/post.hpp>
 
 #include "router/control/ring_control.hpp"
-#include "router/log.hpp"
+#include "router/log/log.hpp"
 
 namespace router {
 

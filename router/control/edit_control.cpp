@@ -5,7 +5,7 @@
 #include "ring/generation_store.hpp"
 #include "ring/leveldb_store.hpp"
 #include "router/control/ring_control.hpp"
-#include "router/log.hpp"
+#include "router/log/log.hpp"
 
 namespace router {
 

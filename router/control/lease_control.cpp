@@ -2,7 +2,7 @@
 #include <algorithm>
 
 #include "router/control/ring_control.hpp"
-#include "router/log.hpp"
+#include "router/log/log.hpp"
 
 namespace router {
 namespace {

@@ -7,7 +7,7 @@
 
 #include "ring/vnode_set.hpp"
 #include "router/control/coordinator_lease.hpp"
-#include "router/control/refusal.hpp"
+#include "router/plan/refusal.hpp"
 
 namespace router {
 

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <future>
 
-#include "router/log.hpp"
+#include "router/log/log.hpp"
 
 namespace router {
 namespace {

@@ -6,8 +6,8 @@
 #include <mutex>
 #include <vector>
 
-#include "router/shard_factory.hpp"
-#include "router/worker.hpp"
+#include "router/serve/shard_factory.hpp"
+#include "router/serve/worker.hpp"
 
 namespace router {
 

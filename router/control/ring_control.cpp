@@ -4,7 +4,7 @@
 #include <boost/asio/post.hpp>
 
 #include "ring/generation_store.hpp"
-#include "router/log.hpp"
+#include "router/log/log.hpp"
 
 namespace router {
 

@@ -15,10 +15,10 @@
 #include "router/control/background.hpp"
 #include "router/control/pending.hpp"
 #include "router/control/plan_reader.hpp"
+#include "router/control/prepare.hpp"
 #include "router/control/publisher.hpp"
-#include "router/control/refusal.hpp"
 #include "router/control/ring_files.hpp"
-#include "router/prepare.hpp"
+#include "router/plan/refusal.hpp"
 
 namespace router {
 

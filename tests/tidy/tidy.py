@@ -23,9 +23,16 @@ MAY_INCLUDE = {
     "backends/embedded": ["backends", "objects", "json", "fast"],
     "backends/postgres": ["backends", "objects", "json", "fast"],
     "backends/fake": ["backends", "fast"],
-    "router": ["backends", "backends/moray", "backends/embedded", "backends/postgres", "config", "fast", "json", "ring", "ring_tool"],
+    "router/log": ["fast"],
+    "router/plan": ["backends", "fast", "json", "ring"],
+    "router/serve": ["router/plan", "router/log", "backends", "backends/moray", "backends/embedded", "backends/postgres", "config", "fast", "json", "ring"],
+    "router/control": ["router/serve", "router/plan", "router/log", "backends", "backends/postgres", "config", "ring", "ring_tool"],
+    "router/pages": ["router/control", "router/serve", "backends/postgres"],
+    "router/admin": ["router/pages", "router/control", "router/serve", "router/log", "backends/postgres", "ring"],
+    "router": ["router/admin", "router/pages", "router/control", "router/serve", "router/log", "config"],
+    "router/cli": ["router", "router/control", "router/serve", "config", "ring", "ring_tool"],
     "reshard": ["backends/postgres", "config", "json", "objects", "ring"],
-    "program": ["reshard", "router"],
+    "program": ["reshard", "router", "router/cli"],
 }
 MAY_INCLUDE_ROOTS = sorted({folder.split("/")[0] for folder in MAY_INCLUDE})
 

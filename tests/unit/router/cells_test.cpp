@@ -1,10 +1,10 @@
-#include "router/cells.hpp"
+#include "router/serve/cells.hpp"
 
 #include <set>
 
 #include <doctest/doctest.h>
 
-#include "router/worker.hpp"
+#include "router/serve/worker.hpp"
 
 using namespace router;
 

@@ -1,4 +1,4 @@
-#include "router/deadline_wheel.hpp"
+#include "router/serve/deadline_wheel.hpp"
 
 #include <functional>
 #include <memory>

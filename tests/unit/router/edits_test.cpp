@@ -1,4 +1,4 @@
-#include "router/edits.hpp"
+#include "router/plan/edits.hpp"
 
 #include <random>
 
@@ -6,7 +6,7 @@
 
 #include "fast/checksum.hpp"
 #include "json/document.hpp"
-#include "router/json_edits.hpp"
+#include "router/plan/json_edits.hpp"
 
 using router::Edits;
 

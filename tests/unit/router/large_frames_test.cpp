@@ -1,4 +1,4 @@
-#include "router/large_frames.hpp"
+#include "router/serve/large_frames.hpp"
 
 #include <doctest/doctest.h>
 

@@ -1,11 +1,11 @@
-#include "router/ownership.hpp"
+#include "router/serve/ownership.hpp"
 
 #include <doctest/doctest.h>
 
 #include "ring/ring_edit.hpp"
 #include "ring/topology.hpp"
-#include "router/control/refusal.hpp"
-#include "router/leased_vnodes.hpp"
+#include "router/plan/leased_vnodes.hpp"
+#include "router/plan/refusal.hpp"
 
 using namespace router;
 using std::chrono::milliseconds;

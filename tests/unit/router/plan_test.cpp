@@ -1,10 +1,10 @@
-#include "router/plan.hpp"
+#include "router/plan/plan.hpp"
 
 #include <doctest/doctest.h>
 
 #include "backends/rpc.hpp"
 #include "ring/topology.hpp"
-#include "router/methods.hpp"
+#include "router/plan/methods.hpp"
 
 using namespace router;
 

@@ -1,4 +1,4 @@
-#include "router/reply_edit.hpp"
+#include "router/plan/reply_edit.hpp"
 
 #include <doctest/doctest.h>
 

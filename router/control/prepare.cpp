@@ -1,0 +1,86 @@
+#include "router/control/prepare.hpp"
+
+#include <algorithm>
+#include <stdexcept>
+#include <thread>
+
+#include "router/log/log.hpp"
+
+namespace router {
+namespace {
+
+SessionLimits session_limits(const config::Config& config) {
+  SessionLimits limits;
+  limits.frame_bytes_max = config.limits.frame_bytes_max;
+  limits.in_flight_max = config.limits.session_in_flight_max;
+  limits.output_bytes_max = config.limits.session_output_bytes_max;
+  limits.write_stall_max = std::chrono::milliseconds(config.timeouts.stream_idle_ms);
+  return limits;
+}
+
+DispatchLimits dispatch_limits(const config::Config& config) {
+  using ms = std::chrono::milliseconds;
+  return {ms(config.timeouts.object_ms), ms(config.timeouts.find_ms),
+          ms(config.timeouts.long_running_ms), ms(config.timeouts.stream_idle_ms)};
+}
+
+HoldLimits hold_limits(const config::Config& config) {
+  const std::size_t workers = worker_count(config);
+  return {std::max<std::size_t>(1, config.limits.held_writes_max / workers),
+          config.limits.held_bytes_max / workers,
+          std::chrono::milliseconds(config.timeouts.hold_ms)};
+}
+
+void log_problems(Log& log, LogLevel level, const std::vector<config::Problem>& problems) {
+  for (const config::Problem& problem : problems) {
+    if (level == LogLevel::warn)
+      log.warn("configuration", {{"path", problem.path}, {"problem", problem.message}});
+    else
+      log.error("configuration", {{"path", problem.path}, {"problem", problem.message}});
+  }
+}
+
+}  // namespace
+
+std::size_t worker_count(const config::Config& config) {
+  return config.workers != 0 ? config.workers : std::max(1u, std::thread::hardware_concurrency());
+}
+
+Prepared prepare(const config::Config& config, RingInForce ring, std::shared_ptr<const Gate> gate,
+                 ShardSources& sources, std::uint64_t sequence, Log& log) {
+  const auto pnodes = ring.ring->pnodes();
+  auto resolved = config::resolve_shards(config, {pnodes.begin(), pnodes.end()});
+  log_problems(log, LogLevel::warn, resolved.warnings);
+  if (!resolved.problems.empty()) throw ConfigurationError(config::to_text(resolved.problems));
+
+  RoutingSettings settings;
+  settings.local_buckets = config.buckets.local;
+  for (const config::Shard& shard : resolved.shards)
+    settings.pnodes.push_back({shard.read_only, shard.backend == config::Backend::postgres});
+  auto snapshot = std::make_shared<Snapshot>(
+      Snapshot::make(std::move(ring.ring), std::move(settings), std::move(gate)));
+  snapshot->sequence = sequence;
+  snapshot->generation = ring.generation;
+  auto opened = sources.open(resolved.shards);
+  Publication publication;
+  publication.snapshot = std::move(snapshot);
+  publication.shards = std::move(resolved.shards);
+  publication.dispatch = dispatch_limits(config);
+  publication.session = session_limits(config);
+  publication.hold = hold_limits(config);
+  publication.large_frames_bytes_max = config.limits.large_frames_bytes_max / worker_count(config);
+  return {std::move(publication), std::move(opened)};
+}
+
+std::vector<std::string> fixed_differences(const config::Config& old, const config::Config& next) {
+  std::vector<std::string> names;
+  if (old.listen != next.listen) names.emplace_back("listen");
+  if (old.monitor != next.monitor) names.emplace_back("monitor");
+  if (old.status != next.status) names.emplace_back("status");
+  if (old.admin_socket != next.admin_socket) names.emplace_back("admin.socket");
+  if (old.workers != next.workers) names.emplace_back("workers");
+  if (old.resolvers != next.resolvers) names.emplace_back("dns.resolvers");
+  return names;
+}
+
+}  // namespace router

@@ -1,0 +1,148 @@
+#include "router/serve/exchange.hpp"
+
+#include <algorithm>
+
+#include "fast/encoder.hpp"
+#include "router/plan/errors.hpp"
+#include "router/serve/cells.hpp"
+#include "router/serve/dispatch_context.hpp"
+
+namespace router {
+
+std::int64_t now_uts() {
+  using namespace std::chrono;
+  return duration_cast<microseconds>(system_clock::now().time_since_epoch()).count();
+}
+
+void Exchange::open(Origin origin) {
+  origin_ = std::move(origin);
+  ++context_.live_exchanges;
+}
+
+void Exchange::over() {
+  disarm_deadline();
+  origin_.client = nullptr;
+  origin_.ring = {};
+  --context_.live_exchanges;
+}
+
+void Exchange::arm_deadline() {
+  if (origin_.deadline) context_.wheel->arm(*this, origin_.started + *origin_.deadline);
+}
+
+void Exchange::arm_idle_limit() {
+  if (endless()) return;  // nobody knows when the next notification comes
+  context_.wheel->arm(*this, Clock::now() + context_.limits.stream_idle);
+}
+
+void Exchange::disarm_deadline() { context_.wheel->disarm(*this); }
+
+std::chrono::milliseconds Exchange::elapsed() const {
+  return std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - origin_.started);
+}
+
+void Exchange::hold(std::string_view payload) {
+  if (payload.data() != retained_.data()) retained_.assign(payload);
+  context_.held.add(*this, retained_.size());
+  origin_.client->held_changed(1);
+  // Held time counts in the deadline; whichever is first says that the write was not done.
+  auto until = Clock::now() + context_.held.limits().time_max;
+  if (origin_.deadline) until = std::min(until, origin_.started + *origin_.deadline);
+  if (!armed()) context_.wheel->arm(*this, until);
+}
+
+void Exchange::leave_hold() {
+  context_.held.remove(*this, retained_.size());
+  if (!answered()) origin_.client->held_changed(-1);
+}
+
+void Exchange::go_on() {
+  leave_hold();
+  const Decision decision = plan_again();
+  if (std::holds_alternative<Hold>(decision)) {
+    hold(retained_);  // its limit stays
+    return;
+  }
+  disarm_deadline();
+  if (const auto* reject = std::get_if<Reject>(&decision)) {
+    if (context_.cells != nullptr) context_.cells->gate().refused_later.add();
+    write_error(reject->error);
+    close_client(true);
+    release();
+    return;
+  }
+  if (context_.cells != nullptr) context_.cells->gate().released.add();
+  send_held(decision);
+}
+
+void Exchange::give_up_hold() {
+  leave_hold();
+  if (context_.cells != nullptr) context_.cells->gate().expired.add();
+  write_error(errors::read_only_vnodes());
+  close_client(true);
+  release();
+}
+
+void Exchange::drop_held() {
+  forget_client();
+  leave_hold();
+  if (context_.cells != nullptr) context_.cells->gate().abandoned.add();
+  release();
+}
+
+Decision Exchange::plan_again() {
+  origin_.ring = context_.ring;
+  if (context_.request.parse(retained_))
+    return Reject{errors::bad_payload("request could not be read again")};
+  const auto d = context_.request.root().find("d");
+  return plan(*origin_.method, retained_, *d, *origin_.ring->snapshot, context_.plan_scratch);
+}
+
+void Exchange::write_frame(fast::Status status, std::span<const std::string_view> pieces,
+                           std::optional<std::uint16_t> checksum) {
+  if (answered()) return;
+  std::string& out = origin_.client->output();
+  if (checksum)
+    fast::append_frame_with_checksum(out, origin_.version, status, origin_.message_id, *checksum,
+                                     pieces);
+  else
+    fast::append_frame(out, origin_.version, status, origin_.message_id, pieces);
+  origin_.client->output_grew();
+}
+
+void Exchange::write_values(std::string_view elements) {
+  if (answered()) return;
+  std::string& out = origin_.client->output();
+  const std::size_t frame = fast::begin_frame(out);
+  fast::append_values_payload(out, origin_.method->name, now_uts(), elements);
+  fast::finish_frame(out, frame, origin_.version, fast::Status::data, origin_.message_id);
+  origin_.client->output_grew();
+}
+
+void Exchange::write_end() {
+  if (answered()) return;
+  std::string& out = origin_.client->output();
+  const std::size_t frame = fast::begin_frame(out);
+  fast::append_values_payload(out, origin_.method->name, now_uts(), {});
+  fast::finish_frame(out, frame, origin_.version, fast::Status::end, origin_.message_id);
+  origin_.client->output_grew();
+}
+
+void Exchange::write_error(const fast::Error& error) {
+  if (answered()) return;
+  std::string& out = origin_.client->output();
+  const std::size_t frame = fast::begin_frame(out);
+  fast::append_error_payload(out, origin_.method->name, now_uts(), error);
+  fast::finish_frame(out, frame, origin_.version, fast::Status::error, origin_.message_id);
+  origin_.client->output_grew();
+}
+
+void Exchange::close_client(bool failed) {
+  if (answered()) return;
+  ClientPort* client = std::exchange(origin_.client, nullptr);
+  if (context_.cells != nullptr)
+    context_.cells->request_completed(origin_.method->rpc, Clock::now() - origin_.started, failed);
+  client->finished(origin_.message_id);
+}
+
+}  // namespace router

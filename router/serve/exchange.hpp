@@ -1,0 +1,111 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "backends/shard.hpp"
+#include "fast/error_payload.hpp"
+#include "fast/frame.hpp"
+#include "router/plan/methods.hpp"
+#include "router/plan/plan.hpp"
+#include "router/serve/active_ring.hpp"
+#include "router/serve/client_port.hpp"
+#include "router/serve/deadline_wheel.hpp"
+#include "router/serve/held_writes.hpp"
+
+namespace router {
+
+struct DispatchContext;
+
+/// One client request from its first byte to its last frame. Lives on one worker.
+///
+/// It outlives its client where it must: a request that was sent keeps its slot until the shard's
+/// late answer has been swallowed, so that an answer can never reach the wrong client.
+class Exchange : public DeadlineWheel::Entry, public HeldHook {
+ public:
+  using Clock = DeadlineWheel::Clock;
+
+  /// What a client's frame asked for.
+  struct Origin {
+    ClientPort* client = nullptr;
+    std::uint32_t message_id = 0;
+    fast::Version version = fast::Version::v2;
+    const Method* method = nullptr;
+    ActiveRingPointer ring;
+    std::optional<std::chrono::milliseconds> deadline;  ///< nullopt: none
+    Clock::time_point started;
+  };
+
+  /// The gate lets no such write through now: it waits, whole. `payload` is copied.
+  void hold(std::string_view payload);
+  /// The gate has changed: plans the held write anew, on today's ring, and sends it, answers it, or
+  /// holds it again, behind those held since.
+  void go_on();
+
+  /// The client is gone: nothing more is written.
+  virtual void abandon() = 0;
+  /// The client's output has drained: streams may go on.
+  virtual void resume() = 0;
+
+  [[nodiscard]] std::uint32_t message_id() const { return origin_.message_id; }
+  /// It ends only when its client says so: a listen.
+  [[nodiscard]] bool endless() const { return origin_.method->rpc == backends::Rpc::listen; }
+
+ protected:
+  explicit Exchange(DispatchContext& context) : context_(context) {}
+
+  void open(Origin origin);
+  /// The exchange is over, its shards have forgotten it.
+  void over();
+
+  void arm_deadline();
+  void arm_idle_limit();
+  void disarm_deadline();
+
+  [[nodiscard]] bool answered() const { return origin_.client == nullptr; }
+  /// True where a stream must pause: the client has more output waiting than it takes. The client
+  /// then calls `resume`.
+  [[nodiscard]] bool client_is_full() const {
+    if (origin_.client == nullptr || !origin_.client->output_full()) return false;
+    origin_.client->stream_paused();
+    return true;
+  }
+  [[nodiscard]] std::chrono::milliseconds elapsed() const;
+  [[nodiscard]] const Origin& origin() const { return origin_; }
+
+  /// Writes one frame of `pieces`; `checksum` where it is known for this client's version.
+  void write_frame(fast::Status status, std::span<const std::string_view> pieces,
+                   std::optional<std::uint16_t> checksum = std::nullopt);
+  void write_values(std::string_view elements);  ///< one DATA frame of the router's own
+  void write_end();                              ///< an END frame of the router's own
+  void write_error(const fast::Error& error);
+  /// The last frame is written: the client is told and forgotten, the request counted.
+  void close_client(bool failed);
+  /// The client went away: it is forgotten without a word.
+  void forget_client() { origin_.client = nullptr; }
+  [[nodiscard]] bool held() const { return HeldHook::is_linked(); }
+  /// The write is refused, with the words of a read-only vnode: it was held for too long. Over.
+  void give_up_hold();
+  /// The client of a held write is gone: it is never sent. Over.
+  void drop_held();
+  /// Plans `retained_` on today's ring; edits are in the context's scratch.
+  Decision plan_again();
+
+  DispatchContext& context_;
+  std::string retained_;  // the payload, where it may have to be sent (again)
+
+ private:
+  /// A held write that may go: as planned.
+  virtual void send_held(const Decision& decision) = 0;
+  /// Over: nothing of it is anywhere else.
+  virtual void release() = 0;
+  void leave_hold();
+
+  Origin origin_;
+};
+
+}  // namespace router

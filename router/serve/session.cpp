@@ -1,0 +1,276 @@
+#include "router/serve/session.hpp"
+
+#include <cerrno>
+#include <utility>
+#include <vector>
+
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+
+#include "router/plan/errors.hpp"
+#include "router/serve/dispatcher.hpp"
+#include "router/serve/exchange.hpp"
+
+namespace router {
+namespace {
+
+std::string name_of(const Session::Socket& socket) {
+  boost::system::error_code error;
+  const auto peer = socket.remote_endpoint(error);
+  if (error) return "unknown";
+  return peer.address().to_string() + ":" + std::to_string(peer.port());
+}
+
+}  // namespace
+
+Session::Session(Socket socket, std::uint64_t id, SessionHost& host, Dispatcher& dispatcher,
+                 DeadlineWheel& wheel, const SessionLimits& limits)
+    : socket_(std::move(socket)), id_(id), host_(host), dispatcher_(dispatcher), wheel_(wheel),
+      limits_(limits), decoder_(limits.frame_bytes_max), peer_(name_of(socket_)),
+      accepted_at_(std::chrono::system_clock::now()) {}
+
+Session::~Session() = default;
+
+void Session::start() {
+  boost::system::error_code ignored;  // a client that is gone already shows when we read
+  socket_.non_blocking(true, ignored);
+  socket_.set_option(boost::asio::ip::tcp::no_delay(true), ignored);
+  socket_.set_option(boost::asio::socket_base::keep_alive(true), ignored);
+  wait_readable();
+}
+
+bool Session::may_read() const {
+  return !closed_ && !draining_ && !end_of_stream_ && large_frame_ != LargeFrame::waiting &&
+         may_start();
+}
+
+void Session::wait_readable() {
+  if (reading_ || closed_ || !(lingering_ || may_read())) return;
+  reading_ = true;
+  socket_.async_wait(Socket::wait_read,
+                     [self = shared_from_this()](const boost::system::error_code& error) {
+                       self->reading_ = false;
+                       if (self->closed_) return;
+                       if (error)
+                         self->close();
+                       else if (self->lingering_)
+                         self->discard_input();
+                       else
+                         self->on_readable();
+                     });
+}
+
+void Session::on_readable() {
+  const std::span<char> direct = decoder_.direct_tail();
+  const std::span<char> buffer = direct.empty() ? host_.read_buffer() : direct;
+  const ssize_t received = ::recv(socket_.native_handle(), buffer.data(), buffer.size(), 0);
+  const int problem = errno;
+  if (!direct.empty()) decoder_.wrote(received > 0 ? static_cast<std::size_t>(received) : 0);
+  if (received < 0 && (problem == EAGAIN || problem == EINTR)) {
+    wait_readable();
+    return;
+  }
+  if (received < 0) {
+    close();
+    return;
+  }
+  if (received == 0) {
+    take_end_of_stream();
+    return;
+  }
+  if (direct.empty()) decoder_.feed({buffer.data(), static_cast<std::size_t>(received)});
+  take_frames();
+  if (closed_) return;
+  if (held_ > 0) acknowledge();
+  decoder_.settle();  // the buffer serves another session next
+  reserve_large_frame();
+  wait_readable();
+}
+
+/// No answer to a held write carries the acknowledgement of what was read: a client whose socket
+/// waits for it before it sends more (node-moray's does, by Nagle's algorithm) would have its other
+/// requests wait, too, for as long as 40 ms.
+void Session::acknowledge() {
+#ifdef TCP_QUICKACK
+  boost::system::error_code ignored;
+  socket_.set_option(boost::asio::detail::socket_option::boolean<IPPROTO_TCP, TCP_QUICKACK>(true),
+                     ignored);
+#endif
+}
+
+/// Before more of a large frame is read, its memory is reserved.
+void Session::reserve_large_frame() {
+  const auto now = LargeFrames::Clock::now();
+  if (large_frame_ == LargeFrame::granted) host_.large_frames().progressed(*this, now);
+  const std::size_t bytes = decoder_.unfinished_frame_bytes();
+  if (large_frame_ != LargeFrame::none || bytes < LargeFrames::kBytesMin) return;
+  large_frame_ =
+      host_.large_frames().reserve(*this, bytes, now) ? LargeFrame::granted : LargeFrame::waiting;
+}
+
+void Session::release_large_frame() {
+  if (large_frame_ == LargeFrame::none) return;
+  large_frame_ = LargeFrame::none;
+  host_.large_frames().release(*this, LargeFrames::Clock::now());
+}
+
+void Session::large_frame_granted() {
+  large_frame_ = LargeFrame::granted;
+  wait_readable();
+}
+
+void Session::large_frame_stalled() {
+  host_.protocol_error(*this, "stalled_inside_frame");
+  close();
+}
+
+/// Takes the frames read so far, as long as limits allow; called again when they allow more.
+void Session::take_frames() {
+  if (taking_) return;
+  taking_ = true;
+  dispatcher_.begin_batch();
+  while (!closed_ && !draining_ && may_start()) {
+    const fast::Decoded decoded = decoder_.next();
+    if (const auto* frame = std::get_if<fast::Frame>(&decoded)) {
+      take_frame(*frame);
+    } else if (const auto* failure = std::get_if<fast::DecodeFailure>(&decoded)) {
+      take_failure(*failure);
+      break;
+    } else {
+      break;
+    }
+  }
+  behind_limit_ = !may_start();
+  taking_ = false;
+  close_when_done();
+}
+
+void Session::take_frame(const fast::Frame& frame) {
+  release_large_frame();  // the first frame to be whole is the one that was begun
+  switch (frame.status) {
+    case fast::Status::data:
+      if (in_flight_.contains(frame.message_id)) {
+        host_.protocol_error(*this, "duplicate_message_id");
+        close();
+      } else {
+        ++counts_.started;
+        if (dispatcher_.take(frame, *this) == Dispatched::broken)
+          stop_after_error("bad_payload");
+        else if (!in_flight_.contains(frame.message_id))
+          ++counts_.completed;
+      }
+      return;
+    case fast::Status::end:
+      host_.protocol_error(*this, "end_from_client");
+      close();
+      return;
+    case fast::Status::error:
+      if (dispatcher_.valid_client_error(frame)) return;
+      host_.protocol_error(*this, "malformed_error");
+      close();
+      return;
+  }
+}
+
+void Session::take_failure(const fast::DecodeFailure& failure) {
+  const bool answerable = failure.header_valid && failure.status == fast::Status::data &&
+                          !in_flight_.contains(failure.message_id) &&
+                          (failure.error == fast::DecodeError::bad_checksum ||
+                           failure.error == fast::DecodeError::too_large);
+  if (!answerable) {
+    host_.protocol_error(*this, fast::to_string(failure.error));
+    close();
+    return;
+  }
+  write_error_frame(output(), failure.version, failure.message_id, {}, errors::protocol(failure));
+  output_grew();
+  stop_after_error(fast::to_string(failure.error));
+}
+
+/// The error is in the output: what is in flight may still be answered for a moment.
+void Session::stop_after_error(std::string_view reason) {
+  host_.protocol_error(*this, reason);
+  ++counts_.protocol_errors;
+  draining_ = true;
+  wheel_.arm(*this, DeadlineWheel::Clock::now() + limits_.last_answers_max);
+}
+
+void Session::take_end_of_stream() {
+  end_of_stream_ = true;
+  if (decoder_.mid_frame()) host_.protocol_error(*this, "end_inside_frame");
+  take_frames();
+  abandon_endless();
+}
+
+void Session::drain() {
+  draining_ = true;
+  abandon_endless();
+}
+
+void Session::abandon_endless() {
+  std::vector<Exchange*> endless;
+  for (const auto& [message_id, exchange] : in_flight_)
+    if (exchange->endless()) endless.push_back(exchange);
+  for (Exchange* exchange : endless) {
+    in_flight_.erase(exchange->message_id());
+    exchange->abandon();
+  }
+  close_when_done();
+}
+
+/// Everything answered and written, and nothing more to come.
+void Session::close_when_done() {
+  if (closed_ || lingering_ || taking_ || !in_flight_.empty()) return;
+  if (!(draining_ || end_of_stream_)) return;
+  if (output_full() && !draining_) return;  // frames may wait behind a full output
+  if (written_ < output_.size()) return;
+  if (end_of_stream_) {
+    close();
+    return;
+  }
+  // A close with unread input would reset the connection and destroy our last frames on the way.
+  lingering_ = true;
+  boost::system::error_code ignored;
+  socket_.shutdown(Socket::shutdown_send, ignored);
+  wheel_.arm(*this, DeadlineWheel::Clock::now() + limits_.last_answers_max);
+  wait_readable();
+}
+
+void Session::discard_input() {
+  const std::span<char> buffer = host_.read_buffer();
+  const ssize_t received = ::recv(socket_.native_handle(), buffer.data(), buffer.size(), 0);
+  if (received > 0 || (received < 0 && (errno == EAGAIN || errno == EINTR)))
+    wait_readable();
+  else
+    close();
+}
+
+void Session::on_deadline() { close(); }  // last answers too late, or a client that takes nothing
+
+void Session::close() {
+  if (closed_) return;
+  closed_ = true;
+  wheel_.disarm(*this);
+  release_large_frame();
+  const auto self = shared_from_this();
+  std::vector<Exchange*> left;
+  for (const auto& [message_id, exchange] : in_flight_) left.push_back(exchange);
+  in_flight_.clear();
+  for (Exchange* exchange : left) exchange->abandon();
+  boost::system::error_code ignored;
+  socket_.close(ignored);
+  host_.closed(*this);
+}
+
+void Session::started(std::uint32_t message_id, Exchange& exchange) {
+  in_flight_.emplace(message_id, &exchange);
+}
+
+void Session::finished(std::uint32_t message_id) {
+  in_flight_.erase(message_id);
+  ++counts_.completed;
+  // Frames may be waiting behind the limit; the end of the turn looks at them.
+  if (!taking_) output_grew();
+}
+
+}  // namespace router

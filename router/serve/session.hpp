@@ -1,0 +1,153 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/unordered/unordered_flat_map.hpp>
+
+#include "fast/decoder.hpp"
+#include "router/serve/client_port.hpp"
+#include "router/serve/deadline_wheel.hpp"
+#include "router/serve/large_frames.hpp"
+
+namespace router {
+
+class Dispatcher;
+class Session;
+
+/// Bounds of one client's connection.
+struct SessionLimits {
+  std::size_t frame_bytes_max = 64u << 20;
+  std::size_t in_flight_max = 1000;         ///< more: reading stops until one is answered
+  std::size_t output_bytes_max = 1u << 20;  ///< more waiting: reading and streams pause
+  std::chrono::milliseconds write_stall_max{
+      60'000};  ///< a client that takes nothing so long is cut
+  std::chrono::milliseconds last_answers_max{1'000};  ///< after a protocol error
+
+  bool operator==(const SessionLimits&) const = default;
+};
+
+/// What a session counts, for status pages.
+struct SessionCounts {
+  std::uint64_t started = 0;
+  std::uint64_t completed = 0;
+  std::uint64_t protocol_errors = 0;
+};
+
+/// The worker's side of a session. Lives on that worker.
+class SessionHost {
+ public:
+  /// A buffer lent for one read; whatever is not used must be copied before the call returns.
+  virtual std::span<char> read_buffer() = 0;
+  /// Gives an empty string the memory of another; and takes it back when its bytes are out, so that
+  /// idle clients hold none, and busy ones use what is still in the processor's cache.
+  virtual void lend_buffer(std::string& empty) = 0;
+  virtual void take_back_buffer(std::string& used) = 0;
+  /// `flush` is called once at the end of this turn of the loop.
+  virtual void wants_flush(std::shared_ptr<Session> session) = 0;
+  virtual LargeFrames& large_frames() = 0;
+  virtual void protocol_error(const Session& session, std::string_view reason) = 0;
+  /// The connection is closed and will not be heard of again.
+  virtual void closed(Session& session) = 0;
+
+ protected:
+  ~SessionHost() = default;
+};
+
+/// One client's connection, from accept to close. Lives on one worker, all of its life.
+class Session final : public ClientPort,
+                      public LargeFrames::Holder,
+                      public DeadlineWheel::Entry,
+                      public std::enable_shared_from_this<Session> {
+ public:
+  using Socket = boost::asio::ip::tcp::socket;
+
+  Session(Socket socket, std::uint64_t id, SessionHost& host, Dispatcher& dispatcher,
+          DeadlineWheel& wheel, const SessionLimits& limits);
+  ~Session();
+
+  void start();
+  /// Writes what waits; called by the host once a turn.
+  void flush();
+  /// No further request is read; closes when those in flight are answered.
+  void drain();
+  /// Closes at once; requests in flight are abandoned.
+  void close();
+
+  std::string& output() override {
+    if (output_.empty()) host_.lend_buffer(output_);
+    return output_;
+  }
+  void output_grew() override;
+  [[nodiscard]] bool output_full() const override;
+  void stream_paused() override { streams_paused_ = true; }
+  void started(std::uint32_t message_id, Exchange& exchange) override;
+  void finished(std::uint32_t message_id) override;
+  void held_changed(std::ptrdiff_t by) override { held_ += static_cast<std::size_t>(by); }
+  void on_deadline() override;
+  void large_frame_granted() override;
+  void large_frame_stalled() override;
+
+  [[nodiscard]] std::uint64_t id() const { return id_; }
+  [[nodiscard]] const std::string& peer() const { return peer_; }
+  [[nodiscard]] std::size_t in_flight() const { return in_flight_.size(); }
+  [[nodiscard]] const SessionCounts& counts() const { return counts_; }
+  [[nodiscard]] std::chrono::system_clock::time_point accepted_at() const { return accepted_at_; }
+  [[nodiscard]] bool draining() const { return draining_; }
+
+ private:
+  void wait_readable();
+  void acknowledge();
+  void on_readable();
+  void take_frames();
+  void take_frame(const fast::Frame& frame);
+  void take_failure(const fast::DecodeFailure& failure);
+  void take_end_of_stream();
+  void stop_after_error(std::string_view reason);
+  void wait_writable();
+  void output_drained();
+  void resume_streams();
+  /// Nothing more will come from the client, or be taken: what has no end of its own ends.
+  void abandon_endless();
+  void close_when_done();
+  void discard_input();
+  void reserve_large_frame();
+  void release_large_frame();
+  [[nodiscard]] bool may_read() const;
+  [[nodiscard]] bool may_start() const {
+    return in_flight_.size() - held_ < limits_.in_flight_max && !output_full();
+  }
+
+  Socket socket_;
+  std::uint64_t id_;
+  SessionHost& host_;
+  Dispatcher& dispatcher_;
+  DeadlineWheel& wheel_;
+  SessionLimits limits_;
+  fast::Decoder decoder_;
+  std::string output_;
+  std::size_t written_ = 0;  // of output_
+  boost::unordered_flat_map<std::uint32_t, Exchange*> in_flight_;
+  std::size_t held_ = 0;  // of those, how many wait at the gate
+  std::string peer_;
+  std::chrono::system_clock::time_point accepted_at_;
+  SessionCounts counts_;
+  bool reading_ = false;  // a wait for input is outstanding
+  bool writing_ = false;  // a wait for output is outstanding
+  bool flush_wanted_ = false;
+  bool taking_ = false;          // inside take_frames
+  bool behind_limit_ = false;    // frames that were read may wait for may_start
+  bool end_of_stream_ = false;   // the client sends no more
+  bool streams_paused_ = false;  // some of in_flight_ wait for output_drained
+  bool draining_ = false;        // no further request is taken
+  bool lingering_ = false;       // our side is shut down; input is thrown away until the end
+  bool closed_ = false;
+  enum class LargeFrame : std::uint8_t { none, waiting, granted } large_frame_ = LargeFrame::none;
+};
+
+}  // namespace router

@@ -1,0 +1,90 @@
+#include "router/serve/shard_factory.hpp"
+
+#include <algorithm>
+#include <stdexcept>
+
+#include "backends/embedded/embedded_shard.hpp"
+#include "backends/moray/moray_shard.hpp"
+#include "backends/postgres/postgres_shard.hpp"
+
+namespace router {
+namespace {
+
+namespace moray = backends::moray;
+
+moray::MorayShardOptions moray_options(const config::Config& config, const ShardSpec& spec) {
+  moray::MorayShardOptions options;
+  options.pool.connection.version = spec.fast_version == 2 ? fast::Version::v2 : fast::Version::v1;
+  options.pool.connection.frame_bytes_max = config.limits.shard_frame_bytes_max;
+  options.pool.connection.connect_limit = std::chrono::milliseconds(config.timeouts.connect_ms);
+  options.in_flight_max = config.limits.shard_in_flight_max;
+  options.pool.point_connections = config.pool.point_connections;
+  options.pool.stream_connections_max = config.pool.stream_connections_max;
+  options.pool.idle_limit = std::chrono::milliseconds(config.pool.idle_ms);
+  return options;
+}
+
+backends::postgres::PostgresShardOptions postgres_options(
+    const config::Config& config, const ShardSpec& spec,
+    std::shared_ptr<backends::postgres::Listeners> listeners) {
+  backends::postgres::PostgresShardOptions options;
+  options.pool.url = spec.url;
+  options.pool.point_connections = config.pool.postgres_point_connections;
+  options.pool.exclusive_connections = config.pool.stream_connections_max;
+  options.pool.connect_limit = std::chrono::milliseconds(config.timeouts.connect_ms);
+  options.pool.idle_limit = std::chrono::milliseconds(config.pool.idle_ms);
+  // The server's verdict, "not done", comes before the router's own deadline, which knows nothing.
+  const auto deadline = config.timeouts.object_ms;
+  options.pool.point_limit =
+      std::chrono::milliseconds(deadline - std::min<std::uint64_t>(1'000, deadline / 10));
+  options.in_flight_max = config.limits.shard_in_flight_max;
+  options.listeners = std::move(listeners);
+  return options;
+}
+
+}  // namespace
+
+ShardSources::ShardSources(config::Config config)
+    : config_(std::move(config)), resolver_(config_.resolvers) {}
+
+void ShardSources::configure(const config::Config& config) {
+  const std::scoped_lock lock(mutex_);
+  config_ = config;
+}
+
+ShardSources::Opened ShardSources::open(const std::vector<config::Shard>& shards) {
+  Opened opened;
+  for (const config::Shard& shard : shards)
+    if (const auto problem = shard.backend == config::Backend::postgres
+                                 ? backends::postgres::problem_of_url(shard.url)
+                                 : std::nullopt)
+      throw std::runtime_error("pnode \"" + shard.pnode +
+                               "\": its url is not libpq's: " + *problem);
+    else if (shard.backend == config::Backend::embedded)
+      opened.push_back(owners_.open({shard.path}, shard.sync));
+  return opened;
+}
+
+ShardFactory ShardSources::factory(std::shared_ptr<ShardSources> sources) {
+  return [sources = std::move(sources)](const ShardSpec& spec, boost::asio::io_context& loop) {
+    return sources->make(spec, loop);
+  };
+}
+
+std::unique_ptr<backends::Shard> ShardSources::make(const ShardSpec& spec,
+                                                    boost::asio::io_context& loop) {
+  const std::scoped_lock lock(mutex_);
+  if (spec.backend == config::Backend::embedded)
+    return std::make_unique<backends::embedded::EmbeddedShard>(
+        loop, owners_.open({spec.path}, spec.sync), spec.path, config_.limits.shard_in_flight_max);
+  if (spec.backend == config::Backend::postgres)
+    return std::make_unique<backends::postgres::PostgresShard>(
+        loop, postgres_options(config_, spec, listeners_));
+  const std::string host = spec.srv.empty() ? spec.address : spec.srv;
+  const auto endpoint = config::parse_address(host, spec.default_port);
+  if (!endpoint) throw std::runtime_error("not an address: " + host);
+  auto source = resolver_.source(endpoint->host, endpoint->port, !spec.srv.empty());
+  return std::make_unique<moray::MorayShard>(loop, std::move(source), moray_options(config_, spec));
+}
+
+}  // namespace router

@@ -1,0 +1,44 @@
+#pragma once
+
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include "backends/embedded/owners.hpp"
+#include "backends/moray/resolver.hpp"
+#include "backends/postgres/listeners.hpp"
+#include "config/config.hpp"
+#include "router/serve/shard_set.hpp"
+
+namespace router {
+
+/// What the shards of all workers share: the DNS resolver and the embedded shards' stores; and the
+/// making of shards out of it. Thread-safe.
+class ShardSources {
+ public:
+  explicit ShardSources(config::Config config);
+
+  /// Limits, timeouts and pool of shards that are made from now on.
+  void configure(const config::Config& config);
+
+  /// Stores held open.
+  using Opened = std::vector<std::shared_ptr<backends::embedded::Owner>>;
+  /// Opens what the shards need, so that making them on the workers can't fail; hold the result
+  /// for as long as they are published. Throws std::runtime_error naming what can't be opened.
+  Opened open(const std::vector<config::Shard>& shards);
+
+  /// Makes one worker's shards. Holds `sources`.
+  static ShardFactory factory(std::shared_ptr<ShardSources> sources);
+
+ private:
+  std::unique_ptr<backends::Shard> make(const ShardSpec& spec, boost::asio::io_context& loop);
+
+  std::mutex mutex_;
+  config::Config config_;  // guarded by mutex_
+  backends::moray::Resolver resolver_;
+  backends::embedded::Owners owners_;
+  std::shared_ptr<backends::postgres::Listeners> listeners_ =
+      std::make_shared<backends::postgres::Listeners>();
+};
+
+}  // namespace router

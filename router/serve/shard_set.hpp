@@ -1,0 +1,50 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <boost/asio/io_context.hpp>
+
+#include "backends/shard.hpp"
+#include "router/serve/active_ring.hpp"
+#include "router/serve/shard_spec.hpp"
+
+namespace router {
+
+/// Makes a shard for one worker. Called on that worker.
+using ShardFactory = std::function<std::unique_ptr<backends::Shard>(const ShardSpec& spec,
+                                                                    boost::asio::io_context& loop)>;
+
+/// One worker's shards. A shard whose description does not change lives on from ring to ring;
+/// one that left takes no new work and goes with its last answer. Lives on that worker.
+class ShardSet {
+ public:
+  ShardSet(ShardFactory factory, boost::asio::io_context& loop)
+      : factory_(std::move(factory)), loop_(loop) {}
+
+  /// The shards of a new ring, in the order of `specs`. O(specs) where most keep their places.
+  std::vector<backends::Shard*> publish(const std::vector<ShardSpec>& specs);
+
+  /// Destroys retired shards that are idle.
+  void collect();
+  void retire_all();
+
+  struct Held {
+    ShardSpec spec;
+    std::unique_ptr<backends::Shard> shard;
+  };
+  [[nodiscard]] const std::vector<Held>& shards() const { return shards_; }
+  [[nodiscard]] bool all_idle() const;
+
+ private:
+  std::unique_ptr<backends::Shard> take(const ShardSpec& spec, std::size_t place);
+
+  ShardFactory factory_;
+  boost::asio::io_context& loop_;
+  std::vector<Held> shards_;
+  std::vector<Held> retired_;
+};
+
+}  // namespace router

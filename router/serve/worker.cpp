@@ -1,0 +1,232 @@
+#include "router/serve/worker.hpp"
+
+#include <random>
+
+#include <boost/asio/post.hpp>
+
+#include "router/log/log.hpp"
+#include "router/serve/cells.hpp"
+#include "router/serve/single_exchange.hpp"
+
+namespace router {
+namespace {
+
+constexpr std::size_t kSpareBytesMax = 2 << 20;  // of memory that waits for sessions with output
+
+}  // namespace
+
+Worker::Worker(std::size_t index, WorkerOptions options, ShardFactory factory, WorkerCells* cells,
+               Log& log)
+    : index_(index), options_(options), cells_(cells), log_(log),
+      loop_(1),  // one thread: Asio leaves its locks out
+      keep_running_(loop_.get_executor()), tick_timer_(loop_), wheel_(DeadlineWheel::Clock::now()),
+      shards_(std::move(factory), loop_),
+      large_frames_(Publication{}.large_frames_bytes_max, SessionLimits{}.write_stall_max),
+      dispatcher_(context_), read_buffer_(options.read_buffer_bytes) {
+  context_.wheel = &wheel_;
+  context_.cells = cells_;
+  context_.random_state = std::random_device{}() | 1u;
+  context_.worker = this;
+  context_.schedule_retries = [](void* worker) {
+    auto* self = static_cast<Worker*>(worker);
+    boost::asio::post(self->loop_, [self] { self->run_retries(); });
+  };
+}
+
+Worker::~Worker() { stop(); }
+
+void Worker::run(Publication first) {
+  thread_ = std::thread([this, next = std::move(first)] {
+    apply(next);
+    tick();
+    loop_.run();
+  });
+}
+
+void Worker::adopt(boost::asio::ip::tcp protocol, int socket) {
+  boost::asio::post(loop_, [this, protocol, socket] {
+    Session::Socket accepted(loop_);
+    boost::system::error_code error;
+    accepted.assign(protocol, socket, error);
+    if (error) return;
+    const std::uint64_t id = (static_cast<std::uint64_t>(index_) << 48) | next_session_++;
+    auto session =
+        std::make_shared<Session>(std::move(accepted), id, static_cast<SessionHost&>(*this),
+                                  dispatcher_, wheel_, session_limits_);
+    sessions_.emplace(id, session);
+    session_count_.store(sessions_.size(), std::memory_order_relaxed);
+    session->start();
+    if (drained_) session->drain();
+  });
+}
+
+/// Between two requests: one that was planned on the old ring has been submitted to the old ring's
+/// shard, one that is read next is planned on the new one. Both may be in flight at once, and each
+/// keeps its ring.
+void Worker::apply(const Publication& next) {
+  const bool gate_changed = context_.ring && context_.ring->snapshot->gate != next.snapshot->gate;
+  auto ring = std::make_unique<ActiveRing>();
+  ring->snapshot = next.snapshot;
+  if (next.warm.empty()) {
+    ring->shards = shards_.publish(next.shards);
+  } else {
+    std::vector<ShardSpec> all = next.shards;
+    all.insert(all.end(), next.warm.begin(), next.warm.end());
+    ring->shards = shards_.publish(all);
+    ring->shards.resize(next.shards.size());
+  }
+  context_.limits = next.dispatch;
+  session_limits_ = next.session;
+  large_frames_.configure(next.large_frames_bytes_max, next.session.write_stall_max);
+  context_.held.configure(next.hold);
+  context_.ring = ActiveRingPointer(ring.release());
+  if (gate_changed) context_.held.let_go();
+}
+
+void Worker::publish(std::shared_ptr<const Publication> next, Acknowledge acknowledge) {
+  boost::asio::post(loop_, [this, next = std::move(next), acknowledge = std::move(acknowledge)] {
+    const auto began = std::chrono::steady_clock::now();
+    apply(*next);
+    acknowledge(std::chrono::steady_clock::now() - began);
+  });
+}
+
+void Worker::await_leases(std::shared_ptr<const LeaseScope> scope,
+                          std::function<void(LeasesEnded)> done) {
+  boost::asio::post(loop_, [this, scope = std::move(scope), done = std::move(done)] {
+    const auto waited_for = std::make_shared<std::size_t>(0);
+    const auto ended = [this, scope, done, waited_for] {
+      // Told once the caller knows how many there were.
+      boost::asio::post(loop_, [this, scope, done, waited_for] {
+        done({*waited_for, context_.leases.indeterminate(*scope, WriteLeases::Clock::now())});
+      });
+    };
+    *waited_for = context_.leases.await(scope, ended);
+  });
+}
+
+void Worker::call(std::string payload, LocalCall::Done done) {
+  boost::asio::post(loop_, [this, payload = std::move(payload), done = std::move(done)] {
+    LocalCall::make(dispatcher_, payload, done);
+  });
+}
+
+void Worker::count_heat(std::shared_ptr<Heat> heat) {
+  boost::asio::post(loop_, [this, heat = std::move(heat)] { context_.heat = heat; });
+}
+
+void Worker::status(std::function<void(WorkerStatus)> take) {
+  boost::asio::post(loop_, [this, take = std::move(take)] {
+    WorkerStatus status;
+    for (const auto& [id, session] : sessions_)
+      status.sessions.push_back({id, session->peer(), session->in_flight(), session->counts(),
+                                 session->draining(), session->accepted_at()});
+    for (const auto& held : shards_.shards())  // those of a ring to come are last
+      status.shards.emplace_back(held.spec.pnode, held.shard->status());
+    status.published_sequence = context_.ring->snapshot->sequence;
+    status.held_writes = context_.held.count();
+    status.held_bytes = context_.held.bytes();
+    status.write_leases = context_.leases.running();
+    take(std::move(status));
+  });
+}
+
+void Worker::reads(std::function<void(WorkerReads)> take) {
+  boost::asio::post(loop_, [this, take = std::move(take)] {
+    take({context_.ring->snapshot, context_.reads.by_ring()});
+  });
+}
+
+/// Requests that an old ring was kept alive for may have ended meanwhile.
+void Worker::tick() {
+  tick_timer_.expires_after(DeadlineWheel::kTick);
+  tick_timer_.async_wait([this](const boost::system::error_code& error) {
+    if (error) return;
+    wheel_.advance(DeadlineWheel::Clock::now());
+    shards_.collect();
+    large_frames_.cut_stalled(LargeFrames::Clock::now());
+    if (drained_) check_drained();
+    tick();
+  });
+}
+
+void Worker::lend_buffer(std::string& empty) {
+  if (spare_buffers_.empty() || empty.capacity() > std::string().capacity()) return;
+  spare_bytes_ -= spare_buffers_.back().capacity();
+  empty.swap(spare_buffers_.back());
+  spare_buffers_.pop_back();
+}
+
+void Worker::take_back_buffer(std::string& used) {
+  used.clear();
+  if (spare_bytes_ + used.capacity() > kSpareBytesMax) {
+    std::string().swap(used);
+    return;
+  }
+  spare_bytes_ += used.capacity();
+  spare_buffers_.emplace_back().swap(used);
+}
+
+void Worker::wants_flush(std::shared_ptr<Session> session) {
+  to_flush_.push_back(std::move(session));
+  if (end_of_turn_posted_) return;
+  end_of_turn_posted_ = true;
+  boost::asio::post(loop_, [this] { end_of_turn(); });
+}
+
+void Worker::end_of_turn() {
+  end_of_turn_posted_ = false;
+  flushing_.swap(to_flush_);
+  for (const auto& session : flushing_) session->flush();
+  flushing_.clear();
+}
+
+void Worker::run_retries() {
+  std::vector<SingleExchange*> due;
+  due.swap(context_.retries);
+  for (SingleExchange* exchange : due) exchange->retry();
+}
+
+void Worker::protocol_error(const Session& session, std::string_view reason) {
+  if (cells_ != nullptr) cells_->protocol_error(reason);
+  log_.warn("protocol error", {{"peer", session.peer()}, {"reason", std::string(reason)}});
+}
+
+void Worker::closed(Session& session) {
+  sessions_.erase(session.id());
+  session_count_.store(sessions_.size(), std::memory_order_relaxed);
+}
+
+void Worker::drain(std::chrono::milliseconds limit, std::function<void()> done) {
+  boost::asio::post(loop_, [this, limit, done = std::move(done)] {
+    drained_ = done;
+    drain_limit_ = std::chrono::steady_clock::now() + limit;
+    std::vector<std::shared_ptr<Session>> all;
+    for (const auto& [id, session] : sessions_) all.push_back(session);
+    for (const auto& session : all) session->drain();
+    check_drained();
+  });
+}
+
+void Worker::check_drained() {
+  const bool over_time = std::chrono::steady_clock::now() >= drain_limit_;
+  if (!over_time && !(sessions_.empty() && context_.live_exchanges == 0)) return;
+  // The callback is told once; the flag stays set so that late connections are drained at once.
+  if (const auto done = std::exchange(drained_, [] {})) done();
+  drain_limit_ = std::chrono::steady_clock::time_point::max();
+}
+
+void Worker::stop() {
+  if (!thread_.joinable()) return;
+  boost::asio::post(loop_, [this] {
+    std::vector<std::shared_ptr<Session>> all;
+    for (const auto& [id, session] : sessions_) all.push_back(session);
+    for (const auto& session : all) session->close();
+    shards_.retire_all();
+    keep_running_.reset();
+    loop_.stop();
+  });
+  thread_.join();
+}
+
+}  // namespace router
