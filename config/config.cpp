@@ -5,6 +5,7 @@
 #include <sstream>
 
 #include "config/reader.hpp"
+#include "json/nesting.hpp"
 
 namespace config {
 
@@ -25,6 +26,10 @@ bool Shard::same_shard(const Shard& other) const {
 
 Parsed parse(const std::string& text) {
   Parsed parsed;
+  if (json::nested_too_deep(text)) {
+    parsed.problems.push_back({"(the whole file)", "is nested too deep"});
+    return parsed;
+  }
   try {
     const auto root = nlohmann::json::parse(text);
     return root.is_object() && root.contains("ringCfg") ? parse_electric_moray(root)
@@ -43,6 +48,16 @@ Parsed load_file(const std::string& path) {
   Parsed parsed;
   parsed.problems.push_back({path, "cannot be read"});
   return parsed;
+}
+
+void apply_overrides(Config& config) {
+  const Overrides& over = config.overrides;
+  if (!over.ring_location.empty()) config.ring_location = over.ring_location;
+  if (!over.admin_socket.empty()) config.admin_socket = over.admin_socket;
+  if (!over.log_level.empty()) config.log.level = over.log_level;
+  if (over.port != 0) config.listen.port = over.port;
+  if (over.monitor_port != 0) config.monitor.port = over.monitor_port;
+  if (over.status_port != 0) config.status.port = over.status_port;
 }
 
 std::string to_text(const std::vector<Problem>& problems) {

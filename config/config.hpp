@@ -89,6 +89,14 @@ struct LogSettings {
   bool operator==(const LogSettings&) const = default;
 };
 
+/// What a command line says instead of the file, each time that the file is read. Empty, 0:
+/// nothing.
+struct Overrides {
+  std::string ring_location, admin_socket, log_level;
+  std::uint16_t port = 0, monitor_port = 0, status_port = 0;
+  bool operator==(const Overrides&) const = default;
+};
+
 struct Config {
   Endpoint listen{"127.0.0.1", 2020};
   Endpoint monitor{"127.0.0.1", 3020};
@@ -109,6 +117,7 @@ struct Config {
   LogSettings log;
   std::string datacenter;
   std::string server_uuid;
+  Overrides overrides;  ///< put into force by `apply_overrides`
 
   bool operator==(const Config&) const = default;
 };
@@ -131,6 +140,9 @@ struct Parsed {
 Parsed parse(const std::string& text);
 /// The same for a file; one that can't be read is a problem.
 Parsed load_file(const std::string& path);
+
+/// Lets `overrides` take the place of the file's members.
+void apply_overrides(Config& config);
 
 /// One problem a line, for people.
 std::string to_text(const std::vector<Problem>& problems);

@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "backends/postgres/identifier.hpp"
+#include "json/nesting.hpp"
 
 namespace reshard {
 namespace {
@@ -25,7 +26,7 @@ bool keeps_reindexing(Session& session) {
 
 bool BucketConfig::same(const BucketConfig& other) const {
   const auto parsed = [](const std::string& json) {
-    return nlohmann::json::parse(json, nullptr, false);
+    return json::parse_bounded<nlohmann::json>(json);
   };
   return name == other.name && parsed(index) == parsed(other.index) &&
          parsed(pre) == parsed(other.pre) && parsed(post) == parsed(other.post) &&
@@ -33,7 +34,7 @@ bool BucketConfig::same(const BucketConfig& other) const {
 }
 
 bool BucketConfig::keeps_order() const {
-  const auto parsed = nlohmann::json::parse(options.value_or("{}"), nullptr, false);
+  const auto parsed = json::parse_bounded<nlohmann::json>(options.value_or("{}"));
   return parsed.is_object() && parsed.value("guaranteeOrder", false);
 }
 

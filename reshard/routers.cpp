@@ -11,6 +11,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "json/nesting.hpp"
 #include "reshard/database.hpp"
 
 namespace reshard {
@@ -107,7 +108,7 @@ RouterAnswer ask_router(const std::string& socket, const std::string& command,
                limit, text);
   answer.took = std::chrono::steady_clock::now() - begun;
   if (!answer.message.empty()) return answer;
-  const Json line = Json::parse(text, nullptr, false);
+  const Json line = json::parse_bounded<Json>(text);
   if (!line.is_object() || !line.contains("ok")) {
     answer.message = "its answer is none";
     return answer;
