@@ -10,7 +10,10 @@
 #include <charconv>
 #include <fstream>
 #include <iterator>
+#include <map>
+#include <sstream>
 #include <system_error>
+#include <utility>
 
 #include "ring/durable_file.hpp"
 #include "ring/leveldb_store.hpp"
@@ -22,6 +25,8 @@ namespace fs = std::filesystem;
 
 constexpr const char* kCurrent = "current";
 constexpr const char* kPending = "pending";
+constexpr const char* kHistory = "history";
+constexpr std::uint64_t kNone = 0;             // no ring's number
 constexpr const char* kStaging = ".staging-";  // unfinished: removed by whoever finds it
 constexpr const char* kDropped = ".dropped-";  // on its way out: the same
 
@@ -46,6 +51,30 @@ std::optional<Generation> read_name(const fs::path& directory) {
 
 std::string name_of(std::uint64_t number, const std::string& digest) {
   return std::to_string(number) + "-" + digest;
+}
+
+/// By the number of each ring that is there and was in force, the one that it came after first. An
+/// older program wrote none: there each has come after the one below, up to the current one.
+std::map<std::uint64_t, std::uint64_t> history_of(const fs::path& store,
+                                                  const std::vector<Generation>& all) {
+  std::map<std::uint64_t, std::uint64_t> history;
+  std::ifstream lines(store / kHistory);
+  for (std::string line; std::getline(lines, line);) {
+    std::istringstream words(line);
+    std::uint64_t number = 0, before = 0;
+    if (words >> number >> before) history.emplace(number, before);
+  }
+  std::uint64_t current = kNone, lower = kNone;
+  for (const Generation& each : all)
+    if (each.current) current = each.number;
+  if (history.empty())
+    for (const Generation& each : all)
+      if (each.number <= current) history.emplace(each.number, std::exchange(lower, each.number));
+  std::erase_if(history, [&](const auto& known) {
+    return std::none_of(all.begin(), all.end(),
+                        [&](const Generation& each) { return each.number == known.first; });
+  });
+  return history;
 }
 
 std::string current_name(const fs::path& store) {
@@ -142,8 +171,9 @@ std::optional<Generation> GenerationStore::find(std::uint64_t number) const {
   return std::nullopt;
 }
 
-LoadedGeneration GenerationStore::load(const Generation& generation) {
-  LoadedGeneration loaded{generation, load_leveldb(generation.directory)};
+LoadedGeneration GenerationStore::load(const Generation& generation) const {
+  LoadedGeneration loaded{generation, elsewhere_ ? elsewhere_(generation.directory)
+                                                 : load_leveldb(generation.directory)};
   if (loaded.ring->digest() != generation.digest)
     throw RingError("ring " + generation.directory.string() + ": its digest is " +
                     loaded.ring->digest() + ": it was changed after it was stored");
@@ -175,9 +205,12 @@ class GenerationStore::Staging {
   Staging& operator=(const Staging&) = delete;
 
   void edit_copy_of(const Generation& generation,
-                    const std::function<void(const fs::path& directory)>& edit) {
+                    const std::function<void(const fs::path& directory)>& edit,
+                    const Load& elsewhere) {
     fs::create_directory(directory_);
     copy_ring(generation.directory, directory_);
+    // What LevelDB would end its process for shows before it is opened here.
+    if (elsewhere) static_cast<void>(elsewhere(directory_));
     edit(directory_);
     load();
   }
@@ -216,7 +249,7 @@ LoadedGeneration GenerationStore::stage_edit(
     const std::function<void(const fs::path& directory)>& edit) {
   const Lock lock(directory_);
   Staging staging(*this);
-  staging.edit_copy_of(current(), edit);
+  staging.edit_copy_of(current(), edit, elsewhere_);
   return finish(staging);
 }
 
@@ -232,7 +265,7 @@ std::string GenerationStore::rehearse_edit(
     const std::function<void(const fs::path& directory)>& edit) {
   const Lock lock(directory_);
   Staging staging(*this);
-  staging.edit_copy_of(current(), edit);
+  staging.edit_copy_of(current(), edit, elsewhere_);
   return staging.ring()->digest();
 }
 
@@ -243,8 +276,31 @@ std::string GenerationStore::rehearse_ring(const Ring& ring) {
   return staging.ring()->digest();
 }
 
+std::optional<std::uint64_t> GenerationStore::before(const Generation& generation) const {
+  const auto all = list();
+  const auto history = history_of(directory_, all);
+  const auto known = history.find(generation.number);
+  std::uint64_t number = kNone;
+  if (known != history.end())
+    number = known->second;
+  else
+    for (const Generation& each : all)
+      if (each.number < generation.number) number = each.number;
+  return number == kNone ? std::nullopt : std::optional(number);
+}
+
+/// The history first: a line of a ring that is not in force yet harms nothing.
 void GenerationStore::activate(const Generation& generation) {
   const Lock lock(directory_);
+  const auto all = list();
+  const auto now =
+      std::find_if(all.begin(), all.end(), [](const Generation& each) { return each.current; });
+  auto history = history_of(directory_, all);
+  history.emplace(generation.number, now == all.end() ? kNone : now->number);
+  std::string text;
+  for (const auto& [number, before] : history)
+    text += std::to_string(number) + " " + std::to_string(before) + "\n";
+  durable::write(directory_ / kHistory, text);
   durable::link_to(generation.directory.filename(), directory_ / kCurrent);
 }
 

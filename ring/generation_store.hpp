@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "ring/load.hpp"
 #include "ring/ring.hpp"
 
 namespace ring {
@@ -32,6 +33,8 @@ struct LoadedGeneration {
 ///     <store>/17-<digest>/    a ring, as node-fash stores it; immutable
 ///     <store>/current         a symbolic link to one of them, replaced by rename
 ///     <store>/pending         a record of a ring that is staged for activation, if any
+///     <store>/history         a line for each ring that came into force: its number, and that of
+///                             the one that it came after
 ///
 /// A change stages a new directory aside (`.staging…`), has it on disk, renames it to its number,
 /// and only then moves `current`: a crash at any instant leaves the old ring or the new one in
@@ -43,7 +46,10 @@ class GenerationStore {
  public:
   static constexpr std::size_t kKeep = 20;
 
-  explicit GenerationStore(std::filesystem::path directory) : directory_(std::move(directory)) {}
+  /// `elsewhere`: reads rings that were stored before in another process; empty: they are read in
+  /// this.
+  explicit GenerationStore(std::filesystem::path directory, Load elsewhere = {})
+      : directory_(std::move(directory)), elsewhere_(std::move(elsewhere)) {}
 
   /// Whether a ring's location is a store and not a plain directory of node-fash's.
   static bool is_store(const std::filesystem::path& directory);
@@ -53,9 +59,12 @@ class GenerationStore {
   [[nodiscard]] std::vector<Generation> list() const;  ///< ascending
   [[nodiscard]] Generation current() const;
   [[nodiscard]] std::optional<Generation> find(std::uint64_t number) const;
+  /// The number of the one that was in force when that one came into force first; where an older
+  /// program kept the store, the highest number below its own. nullopt: it was the first.
+  [[nodiscard]] std::optional<std::uint64_t> before(const Generation& generation) const;
 
   /// Every check of `load_leveldb`, and that the directory's name tells the ring's true digest.
-  [[nodiscard]] static LoadedGeneration load(const Generation& generation);
+  [[nodiscard]] LoadedGeneration load(const Generation& generation) const;
 
   /// Makes the next generation: a copy of the current one that `edit` changes in place (a
   /// directory of node-fash's form). Not current yet; an equal one that is staged already is taken.
@@ -87,6 +96,7 @@ class GenerationStore {
   void remove_leftovers();
 
   std::filesystem::path directory_;
+  Load elsewhere_;
 };
 
 }  // namespace ring

@@ -11,6 +11,7 @@
 #include <leveldb/env.h>
 #include <nlohmann/json.hpp>
 
+#include "json/nesting.hpp"
 #include "ring/digest.hpp"
 #include "ring/directory_view.hpp"
 #include "ring/overlay_env.hpp"
@@ -87,7 +88,7 @@ class Reader {
   }
   nlohmann::json parse(const std::string& key) const {
     const std::string text = get(key);
-    auto value = nlohmann::json::parse(text, nullptr, false);
+    auto value = json::parse_bounded<nlohmann::json>(text);
     if (value.is_discarded()) refuse(key, "is not JSON: " + text.substr(0, 100));
     return value;
   }
@@ -134,7 +135,7 @@ class Reader {
     if (found != by_json_.end()) return found->second;
     // Another spelling of the same string (escapes), or nobody's.
     const std::string key = vnode_key(digits);
-    const auto name = nlohmann::json::parse(json_text, nullptr, false);
+    const auto name = json::parse_bounded<nlohmann::json>(json_text);
     if (!name.is_string()) refuse(key, "is not a pnode: " + std::string(json_text.substr(0, 100)));
     const auto named = by_name_.find(name.get<std::string>());
     if (named == by_name_.end())
@@ -184,8 +185,8 @@ class Reader {
       if (!last || parts_.owners[*vnode] != *last) return;
       seen[*vnode] = true;
       if (value == "1") return;
-      if (!nlohmann::json::accept(value))
-        refuse(std::string(kPnodePrefix) + std::string(rest), "is not JSON");
+      if (json::nested_too_deep(value) || !nlohmann::json::accept(value))
+        refuse(std::string(kPnodePrefix) + std::string(rest), "is not JSON, or nested too deep");
       parts_.data.emplace_back(*vnode, value);
     });
     for (std::size_t vnode = 0; vnode < seen.size(); ++vnode)

@@ -5,9 +5,11 @@
 
 namespace ring {
 
-LocatedRing load_location(const std::string& location) {
-  if (!GenerationStore::is_store(location)) return {load_leveldb(location), 0};
-  auto loaded = GenerationStore::load(GenerationStore(location).current());
+LocatedRing load_location(const std::string& location, const Load& elsewhere) {
+  if (!GenerationStore::is_store(location))
+    return {elsewhere ? elsewhere(location) : load_leveldb(location), 0};
+  const GenerationStore store(location, elsewhere);
+  auto loaded = store.load(store.current());
   return {std::move(loaded.ring), loaded.generation.number};
 }
 

@@ -4,6 +4,7 @@
 #include <memory>
 #include <string>
 
+#include "ring/load.hpp"
 #include "ring/ring.hpp"
 
 namespace ring {
@@ -15,7 +16,8 @@ struct LocatedRing {
   std::uint64_t generation = 0;  ///< 0: a plain directory
 };
 
-/// Throws RingError or std::system_error.
-LocatedRing load_location(const std::string& location);
+/// `elsewhere`: reads rings in another process; empty: in this. Throws RingError or
+/// std::system_error.
+LocatedRing load_location(const std::string& location, const Load& elsewhere = {});
 
 }  // namespace ring

@@ -6,6 +6,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "json/nesting.hpp"
 #include "ring/pnode_order.hpp"
 
 namespace ring {
@@ -50,8 +51,9 @@ std::shared_ptr<const Ring> remapped(const Ring& ring, const VnodeSet& vnodes,
 std::shared_ptr<const Ring> with_data(const Ring& ring, const VnodeSet& vnodes,
                                       const std::string& data_json) {
   require_vnodes(ring, vnodes);
-  if (!nlohmann::json::accept(data_json))
-    throw std::invalid_argument("the data is not JSON: " + data_json);
+  if (json::nested_too_deep(data_json) || !nlohmann::json::accept(data_json))
+    throw std::invalid_argument("the data is not JSON, or nested too deep: " +
+                                data_json.substr(0, 100));
   RingParts parts = parts_of(ring);
   std::erase_if(parts.data, [&](const auto& entry) {
     return vnodes.contains(static_cast<Vnode>(entry.first));
@@ -78,9 +80,13 @@ VnodeSet with_other_data(const Ring& ring, const VnodeSet& vnodes, const std::st
   return VnodeSet::of(std::move(others));
 }
 
+bool comparable(const Ring& from, const Ring& to) {
+  return from.vnode_count() == to.vnode_count() && from.algorithm() == to.algorithm() &&
+         from.interval_hex() == to.interval_hex();
+}
+
 Difference difference(const Ring& from, const Ring& to) {
-  if (from.vnode_count() != to.vnode_count() || from.algorithm() != to.algorithm() ||
-      from.interval_hex() != to.interval_hex())
+  if (!comparable(from, to))
     throw std::invalid_argument(
         "the rings hash keys to different vnodes: " + std::to_string(from.vnode_count()) +
         " vnodes against " + std::to_string(to.vnode_count()) +

@@ -43,8 +43,10 @@ struct Difference {
   std::vector<Data> data;   ///< the same
 };
 
-/// Throws std::invalid_argument where the rings' counts, algorithms or intervals differ: then keys
-/// lie in other vnodes, and the vnodes can't be compared. O(vnodes).
+/// Whether a key lies in the same vnode by both: counts, algorithms and intervals are the same.
+bool comparable(const Ring& from, const Ring& to);
+
+/// Throws std::invalid_argument where the rings are not comparable. O(vnodes).
 Difference difference(const Ring& from, const Ring& to);
 
 }  // namespace ring

@@ -43,7 +43,7 @@ TEST_CASE("generations: the first ring is generation 1, and current") {
   const Generation current = at.store.current();
   CHECK(current.number == 1);
   CHECK(current.digest == at.ring->digest());
-  CHECK(GenerationStore::load(current).ring->digest() == at.ring->digest());
+  CHECK(at.store.load(current).ring->digest() == at.ring->digest());
   CHECK(GenerationStore::is_generation(current.directory));
   CHECK_FALSE(GenerationStore::is_generation(at.directory.path()));
 }
@@ -59,11 +59,35 @@ TEST_CASE(
   CHECK(at.store.current().number == 1);
   at.store.activate(staged.generation);
   CHECK(at.store.current().number == 2);
-  CHECK(GenerationStore::load(*at.store.find(1)).ring->digest() ==
+  CHECK(at.store.load(*at.store.find(1)).ring->digest() ==
         at.ring->digest());  // the links did it no harm
   at.store.activate(*at.store.find(1));
   CHECK(at.store.current().digest == at.ring->digest());
   CHECK(at.stage(5, other).generation.number == 2);  // the same ring again: taken, not made twice
+}
+
+TEST_CASE("generations: each knows the one that was in force before it, first") {
+  Store at;
+  CHECK_FALSE(at.store.before(at.store.current()));
+  const auto owner = [&](std::uint32_t vnode) {
+    const auto now = at.store.load(at.store.current()).ring;
+    return now->pnode_name(now->owner(static_cast<Vnode>(vnode)));
+  };
+  const auto change = [&](std::uint32_t vnode) {
+    at.store.activate(at.stage(vnode, owner(vnode) == "a" ? "b" : "a").generation);
+    return at.store.current();
+  };
+  const Generation second = change(1), third = change(2);
+  CHECK(at.store.before(third) == second.number);
+  at.store.activate(second);
+  const Generation fourth = change(3);
+  CHECK(fourth.number == 4);
+  CHECK(at.store.before(fourth) == second.number);  // not the third, which was rolled back from
+  at.store.activate(third);
+  CHECK(at.store.before(third) == second.number);
+  // Of an older program's, the highest number below.
+  fs::remove(at.directory.path() / "rings" / "history");
+  CHECK(at.store.before(fourth) == 3);
 }
 
 TEST_CASE("generations: twenty are kept, and what is pending") {
@@ -72,7 +96,7 @@ TEST_CASE("generations: twenty are kept, and what is pending") {
       at.stage(0, at.ring->pnode_name(at.ring->owner(Vnode{0})) == "a" ? "b" : "a");
   at.store.set_pending("{\"digest\":\"" + waiting.generation.digest + "\"}");
   for (int i = 0; i < 25; ++i) {
-    const auto current = GenerationStore::load(at.store.current()).ring;
+    const auto current = at.store.load(at.store.current()).ring;
     const bool at_a = current->pnode_name(current->owner(Vnode{7})) == "a";
     const auto vnode = static_cast<std::uint32_t>(8 + i);
     const auto owner = current->pnode_name(current->owner(static_cast<Vnode>(vnode)));
@@ -101,7 +125,7 @@ TEST_CASE("generations: one that was edited afterwards is refused by its digest"
     stored.add_data(3, "\"ro\"");
     stored.commit();
   }
-  CHECK_THROWS_WITH_AS(static_cast<void>(GenerationStore::load(at.store.current())),
+  CHECK_THROWS_WITH_AS(static_cast<void>(at.store.load(at.store.current())),
                        doctest::Contains("changed after it was stored"), RingError);
 }
 

@@ -1,0 +1,167 @@
+#include "ring/load.hpp"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <spawn.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <chrono>
+#include <cstdio>
+#include <stdexcept>
+#include <system_error>
+#include <utility>
+
+#include "ring/image.hpp"
+#include "ring/leveldb_store.hpp"
+
+extern char** environ;
+
+namespace ring {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+constexpr std::chrono::minutes kTimeMost{10};
+constexpr std::size_t kImageBytesMax = 1 << 30;
+constexpr std::size_t kProblemBytesMax = 4'096;
+constexpr int kNice = 10;  // others of the machine go first: it is seconds of a core
+
+/// Both ends of a pipe that no other child gets.
+class Pipe {
+ public:
+  Pipe() {
+    if (pipe(ends_.data()) != 0)
+      throw std::system_error(errno, std::generic_category(), "a pipe can't be made");
+    for (const int end : ends_) fcntl(end, F_SETFD, FD_CLOEXEC);
+  }
+  ~Pipe() {
+    close_end(0);
+    close_end(1);
+  }
+  Pipe(const Pipe&) = delete;
+  Pipe& operator=(const Pipe&) = delete;
+
+  [[nodiscard]] int out() const { return ends_[0]; }
+  [[nodiscard]] int in() const { return ends_[1]; }
+  void close_end(std::size_t end) {
+    if (ends_[end] >= 0) close(std::exchange(ends_[end], -1));
+  }
+
+ private:
+  std::array<int, 2> ends_{-1, -1};
+};
+
+struct Ended {
+  int status = 0;
+  bool over_time = false;
+  std::string image, problem;
+};
+
+pid_t spawn(const std::vector<std::string>& words, const Pipe& output, const Pipe& problems) {
+  std::vector<char*> arguments;
+  for (const std::string& word : words) arguments.push_back(const_cast<char*>(word.c_str()));
+  arguments.push_back(nullptr);
+  posix_spawn_file_actions_t files;
+  posix_spawn_file_actions_init(&files);
+  posix_spawn_file_actions_addopen(&files, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+  posix_spawn_file_actions_adddup2(&files, output.in(), STDOUT_FILENO);
+  posix_spawn_file_actions_adddup2(&files, problems.in(), STDERR_FILENO);
+  posix_spawnattr_t attributes;
+  posix_spawnattr_init(&attributes);
+  sigset_t none;
+  sigemptyset(&none);
+  posix_spawnattr_setsigmask(&attributes, &none);
+  posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK);
+  pid_t child = -1;
+  const int error =
+      posix_spawn(&child, words.front().c_str(), &files, &attributes, arguments.data(), environ);
+  posix_spawnattr_destroy(&attributes);
+  posix_spawn_file_actions_destroy(&files);
+  if (error != 0) throw std::system_error(error, std::generic_category(), words.front());
+  return child;
+}
+
+/// False: that end is closed.
+bool take(int from, std::string& into, std::size_t most) {
+  std::array<char, 64 << 10> piece;
+  const ssize_t bytes = read(from, piece.data(), piece.size());
+  if (bytes < 0) return errno == EINTR || errno == EAGAIN;
+  if (bytes > 0 && into.size() < most) into.append(piece.data(), static_cast<std::size_t>(bytes));
+  return bytes > 0;
+}
+
+Ended run(const std::vector<std::string>& words) {
+  Ended ended;
+  Pipe output, problems;
+  const pid_t child = spawn(words, output, problems);
+  output.close_end(1);
+  problems.close_end(1);
+  std::array<pollfd, 2> waited{{{output.out(), POLLIN, 0}, {problems.out(), POLLIN, 0}}};
+  const auto until = Clock::now() + kTimeMost;
+  while (waited[0].fd >= 0 || waited[1].fd >= 0) {
+    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(until - Clock::now());
+    if (left.count() <= 0) {
+      ended.over_time = true;
+      kill(child, SIGKILL);
+      break;
+    }
+    if (poll(waited.data(), waited.size(), static_cast<int>(left.count())) < 0) continue;
+    if (waited[0].revents != 0 && !take(waited[0].fd, ended.image, kImageBytesMax))
+      waited[0].fd = -1;
+    if (waited[1].revents != 0 && !take(waited[1].fd, ended.problem, kProblemBytesMax))
+      waited[1].fd = -1;
+  }
+  while (waitpid(child, &ended.status, 0) < 0 && errno == EINTR) {
+  }
+  return ended;
+}
+
+}  // namespace
+
+Load load_in_child(std::vector<std::string> words) {
+  return [words = std::move(words)](const std::filesystem::path& directory) {
+    std::vector<std::string> all = words;
+    all.push_back(directory.string());
+    const std::string named = "ring " + directory.string() + ": ";
+    Ended ended;
+    try {
+      ended = run(all);
+    } catch (const std::system_error& error) {
+      throw RingError(named + "the program that reads it can't be started: " + error.what());
+    }
+    if (ended.over_time) throw RingError(named + "it could not be read within ten minutes");
+    if (WIFSIGNALED(ended.status))
+      throw RingError(named + "LevelDB has ended the process that read it (signal " +
+                      std::to_string(WTERMSIG(ended.status)) + "): its files are damaged. " +
+                      ended.problem.substr(0, ended.problem.find('\n')));
+    if (ended.status != 0) throw RingError(ended.problem.substr(0, ended.problem.find('\n')));
+    try {
+      return from_image(ended.image);
+    } catch (const std::invalid_argument& error) {
+      throw RingError(named + error.what());
+    }
+  };
+}
+
+int write_image(const std::filesystem::path& directory, int output) {
+  [[maybe_unused]] const int ignored = nice(kNice);
+  try {
+    const std::string image = to_image(*load_leveldb(directory));
+    for (std::string_view left = image; !left.empty();) {
+      const ssize_t written = write(output, left.data(), left.size());
+      if (written < 0 && errno != EINTR)
+        throw std::system_error(errno, std::generic_category(), "the image can't be written");
+      if (written > 0) left.remove_prefix(static_cast<std::size_t>(written));
+    }
+    return 0;
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "%s\n", error.what());
+    return 1;
+  }
+}
+
+}  // namespace ring

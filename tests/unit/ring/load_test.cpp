@@ -1,0 +1,60 @@
+// Rings that another process reads.
+#include "ring/load.hpp"
+
+#include <doctest/doctest.h>
+
+#include "ring/image.hpp"
+#include "ring/leveldb_store.hpp"
+#include "ring/ring_edit.hpp"
+#include "ring/topology.hpp"
+
+using namespace ring;
+
+namespace {
+
+Load shell(const std::string& script) { return load_in_child({"/bin/sh", "-c", script}); }
+
+std::string problem_of(const Load& load) {
+  try {
+    static_cast<void>(load("/where/it/is"));
+    return "";
+  } catch (const RingError& error) {
+    return error.what();
+  }
+}
+
+}  // namespace
+
+TEST_CASE("image: a ring comes back as it was, with names and data of all kinds") {
+  auto ring = create_ring(Algorithm::sha256, 300, {"a", "tcp://b:1", "\xc3\xa9 \"c\""});
+  ring = with_data(*ring, VnodeSet::parse("3-5"), "\"ro\"");
+  ring = with_data(*ring, VnodeSet::parse("299"), R"({"x":[1,{"y":"\n"}]})");
+  const auto back = from_image(to_image(*ring));
+  CHECK(back->digest() == ring->digest());
+  CHECK(back->version() == ring->version());
+  CHECK(back->data_json(Vnode(299)) == ring->data_json(Vnode(299)));
+}
+
+TEST_CASE("image: what is cut off, damaged or nothing of the kind is refused") {
+  const std::string image = to_image(*create_ring(Algorithm::sha256, 50, {"a", "b"}));
+  for (std::size_t cut = 0; cut < image.size(); ++cut)
+    CHECK_THROWS_AS(static_cast<void>(from_image(image.substr(0, cut))), std::invalid_argument);
+  std::string other = image;
+  other.back() = static_cast<char>(other.back() ^ 1);
+  other[other.size() - 2] = static_cast<char>(other[other.size() - 2] ^ 1);
+  CHECK_THROWS_AS(static_cast<void>(from_image(other)), std::invalid_argument);
+  CHECK_THROWS_AS(static_cast<void>(from_image("{}\n")), std::invalid_argument);
+}
+
+TEST_CASE("load: what ends the process that reads is an error here") {
+  CHECK(
+      problem_of(shell("kill -ABRT $$")).find("ring /where/it/is: LevelDB has ended the process") ==
+      0);
+  CHECK(problem_of(shell("echo assertion >&2; kill -SEGV $$")).find("assertion") !=
+        std::string::npos);
+  CHECK(problem_of(shell("echo ring $0: no good >&2; exit 1")) == "ring /where/it/is: no good");
+  CHECK(problem_of(shell("echo nothing")).find("ring /where/it/is: the image of a ring") == 0);
+  CHECK(problem_of(shell("exit 0")) == "ring /where/it/is: the image of a ring is cut off");
+  CHECK(problem_of(load_in_child({"/no/such/program"})).find("can't be started") !=
+        std::string::npos);
+}
