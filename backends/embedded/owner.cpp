@@ -68,7 +68,8 @@ Values perform_safely(const Task& task, const Work& work) {
 }  // namespace
 
 Owner::Owner(StoreOptions options, bool sync)
-    : sync_(sync), store_(std::move(options)), random_(std::random_device{}()) {
+    : sync_(sync), store_(std::move(options)), random_(std::random_device{}()),
+      problem_(store_.problem()) {
   thread_ = std::thread([this] { run(); });
 }
 

@@ -36,9 +36,20 @@ Store::Store(StoreOptions options)
       filter_(leveldb::NewBloomFilterPolicy(kFilterBitsPerKey)) {
   std::error_code ignored;  // LevelDB says it better when the directory is not there
   std::filesystem::create_directories(std::filesystem::path(options_.directory), ignored);
-  if (auto problem = open())
+  auto problem = open();
+  if (!problem) return;
+  db_.reset();
+  const std::string probe = probe_path();
+  const bool disk_is_well = write_probe(*options_.env, probe).ok();
+  options_.env->RemoveFile(probe);
+  if (!options_.may_begin_down || disk_is_well)
     throw std::runtime_error("embedded shard " + options_.directory + ": " + *problem);
+  failed_ = true;
+  problem_ = *std::move(problem);
+  next_probe_ = std::chrono::steady_clock::now() + options_.probe_interval;
 }
+
+std::string Store::probe_path() const { return options_.directory + "/space-probe.tmp"; }
 
 std::optional<std::string> Store::open() {
   leveldb::Options settings;
@@ -80,7 +91,7 @@ std::optional<std::string> Store::check_format() {
 }
 
 leveldb::DB& Store::db() const {
-  if (db_ == nullptr) throw StoreError("the store could not be opened again: " + problem_);
+  if (db_ == nullptr) throw StoreError("the store could not be opened: " + problem_);
   return *db_;
 }
 
@@ -107,7 +118,7 @@ bool Store::may_recover() {
   const auto now = std::chrono::steady_clock::now();
   if (!failed_ || now < next_probe_) return false;
   next_probe_ = now + options_.probe_interval;
-  const std::string path = options_.directory + "/space-probe.tmp";
+  const std::string path = probe_path();
   const leveldb::Status status = write_probe(*options_.env, path);
   options_.env->RemoveFile(path);
   if (!status.ok()) problem_ = status.ToString();

@@ -19,6 +19,8 @@ struct StoreOptions {
   std::string directory;
   leveldb::Env* env = leveldb::Env::Default();     ///< not owned; tests inject faults here
   std::chrono::milliseconds probe_interval{1000};  ///< between attempts to write again
+  /// A disk that can't be written to is no reason to throw: as after a failed write.
+  bool may_begin_down = false;
 };
 
 /// An embedded shard's LevelDB, and what becomes of it when the disk fails. Lives on the owner's
@@ -52,6 +54,7 @@ class Store {
 
  private:
   std::optional<std::string> open();
+  [[nodiscard]] std::string probe_path() const;
   std::optional<std::string> check_format();
 
   StoreOptions options_;

@@ -42,6 +42,13 @@ backends::postgres::PostgresShardOptions postgres_options(
   return options;
 }
 
+backends::embedded::StoreOptions store_options(const std::string& path, bool may_begin_down) {
+  backends::embedded::StoreOptions options;
+  options.directory = path;
+  options.may_begin_down = may_begin_down;
+  return options;
+}
+
 }  // namespace
 
 ShardSources::ShardSources(config::Config config)
@@ -52,7 +59,7 @@ void ShardSources::configure(const config::Config& config) {
   config_ = config;
 }
 
-ShardSources::Opened ShardSources::open(const std::vector<config::Shard>& shards) {
+ShardSources::Opened ShardSources::open(const std::vector<config::Shard>& shards, bool at_start) {
   Opened opened;
   for (const config::Shard& shard : shards)
     if (const auto problem = shard.backend == config::Backend::postgres
@@ -61,7 +68,7 @@ ShardSources::Opened ShardSources::open(const std::vector<config::Shard>& shards
       throw std::runtime_error("pnode \"" + shard.pnode +
                                "\": its url is not libpq's: " + *problem);
     else if (shard.backend == config::Backend::embedded)
-      opened.push_back(owners_.open({shard.path}, shard.sync));
+      opened.push_back(owners_.open(store_options(shard.path, at_start), shard.sync));
   return opened;
 }
 
@@ -76,7 +83,8 @@ std::unique_ptr<backends::Shard> ShardSources::make(const ShardSpec& spec,
   const std::scoped_lock lock(mutex_);
   if (spec.backend == config::Backend::embedded)
     return std::make_unique<backends::embedded::EmbeddedShard>(
-        loop, owners_.open({spec.path}, spec.sync), spec.path, config_.limits.shard_in_flight_max);
+        loop, owners_.open(store_options(spec.path, false), spec.sync), spec.path,
+        config_.limits.shard_in_flight_max);
   if (spec.backend == config::Backend::postgres)
     return std::make_unique<backends::postgres::PostgresShard>(
         loop, postgres_options(config_, spec, listeners_));

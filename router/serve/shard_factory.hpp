@@ -25,7 +25,9 @@ class ShardSources {
   using Opened = std::vector<std::shared_ptr<backends::embedded::Owner>>;
   /// Opens what the shards need, so that making them on the workers can't fail; hold the result
   /// for as long as they are published. Throws std::runtime_error naming what can't be opened.
-  Opened open(const std::vector<config::Shard>& shards);
+  /// `at_start`: a store whose disk can't be written to is opened when it can, and its shard alone
+  /// fails until then.
+  Opened open(const std::vector<config::Shard>& shards, bool at_start = false);
 
   /// Makes one worker's shards. Holds `sources`.
   static ShardFactory factory(std::shared_ptr<ShardSources> sources);
