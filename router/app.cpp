@@ -15,11 +15,12 @@
 #include "router/admin/commands.hpp"
 #include "router/control/ring_control.hpp"
 #include "router/log/log.hpp"
+#include "router/loop/acceptor.hpp"
+#include "router/loop/loop_thread.hpp"
 #include "router/pages/http_server.hpp"
 #include "router/pages/metrics.hpp"
 #include "router/pages/pages.hpp"
 #include "router/serve/cells.hpp"
-#include "router/serve/listener.hpp"
 #include "router/serve/worker.hpp"
 
 namespace router {
@@ -31,11 +32,11 @@ constexpr std::chrono::seconds kStatusAnswer{1};
 }  // namespace
 
 struct App::Parts {
-  Parts(const config::Config& config, std::string config_file, int descriptor)
+  Parts(const config::Config& config, std::string config_file, int descriptor, ring::Load elsewhere)
       : log(config.log.name, log_level_named(config.log.level), descriptor),
         sources(std::make_shared<ShardSources>(config)),
-        control(
-            std::make_unique<RingControl>(config, std::move(config_file), sources, workers, log)) {}
+        control(std::make_unique<RingControl>(config, std::move(config_file), std::move(elsewhere),
+                                              sources, workers, log)) {}
 
   void start();
   void serve_pages();
@@ -61,7 +62,8 @@ struct App::Parts {
   std::vector<std::unique_ptr<WorkerCells>> cells;
   std::unique_ptr<RingControl> control;  // workers tell it of what has ended: it outlives them
   std::vector<std::unique_ptr<Worker>> workers;
-  std::unique_ptr<Listener> listener;
+  std::unique_ptr<Acceptor> acceptor;
+  std::uint16_t port = 0;
   std::unique_ptr<HttpServer> monitor_server;
   std::unique_ptr<HttpServer> status_server;
   std::unique_ptr<AdminServer> admin_server;
@@ -72,8 +74,10 @@ struct App::Parts {
   std::atomic<bool> ready{false};
 };
 
-App::App(config::Config config, std::string config_file, int log_descriptor, Signals signals)
-    : parts_(std::make_unique<Parts>(config, std::move(config_file), log_descriptor)) {
+App::App(config::Config config, std::string config_file, int log_descriptor, Signals signals,
+         ring::Load elsewhere)
+    : parts_(std::make_unique<Parts>(config, std::move(config_file), log_descriptor,
+                                     std::move(elsewhere))) {
   if (signals == Signals::ours) parts_->handle_signals();
   parts_->start();
 }
@@ -98,21 +102,26 @@ void App::Parts::start() {
     workers.push_back(
         std::make_unique<Worker>(i, WorkerOptions{}, factory, cells.back().get(), log));
   }
-  listener = std::make_unique<Listener>(
-      loop, config.listen.host, config.listen.port,
-      [this](boost::asio::ip::tcp protocol, int socket) {
-        workers[next_worker++ % workers.size()]->adopt(protocol, socket);
+  auto socket = ListeningSocket::tcp(config.listen.host, config.listen.port);
+  port = socket.port();
+  const auto protocol =
+      socket.family() == AF_INET6 ? boost::asio::ip::tcp::v6() : boost::asio::ip::tcp::v4();
+  // One for all workers: not every system balances SO_REUSEPORT.
+  acceptor = std::make_unique<Acceptor>(
+      loop, std::move(socket), Acceptor::Options{"clients"}, [this] { return may_accept(); },
+      [this, protocol](int accepted) {
+        workers[next_worker++ % workers.size()]->adopt(protocol, accepted);
       },
-      [this] { return may_accept(); }, log);
+      log);
   serve_pages();
   serve_admin();
   for (const auto& worker : workers) worker->run(first);
   control->start();
-  listener->start();
+  acceptor->start();
   ready = true;
   const auto& snapshot = *first.snapshot;
   log.info("listening", {{"host", config.listen.host},
-                         {"port", int{listener->port()}},
+                         {"port", int{port}},
                          {"monitorPort", int{monitor_server->port()}},
                          {"statusPort", int{status_server->port()}},
                          {"workers", static_cast<std::uint64_t>(workers.size())},
@@ -152,9 +161,9 @@ void App::Parts::serve_pages() {
        }},
       {"/ready", ready_page}};
   monitor_server = std::make_unique<HttpServer>(config.monitor.host, config.monitor.port,
-                                                std::move(monitor_pages));
-  status_server =
-      std::make_unique<HttpServer>(config.status.host, config.status.port, std::move(status_pages));
+                                                std::move(monitor_pages), log);
+  status_server = std::make_unique<HttpServer>(config.status.host, config.status.port,
+                                               std::move(status_pages), log);
 }
 
 /// A copy of each worker's state; a worker that does not answer in time is left out.
@@ -190,6 +199,7 @@ HttpPage App::Parts::metrics_page() {
   const auto config = control->config();
   state.page = &page;
   state.log_lines_dropped = log.dropped();
+  state.log_lines_suppressed = log.suppressed();
   if (!config->datacenter.empty()) state.labels["datacenter"] = config->datacenter;
   if (!config->server_uuid.empty()) state.labels["server"] = config->server_uuid;
   return {200, "text/plain; version=0.0.4", metrics_text(cells, state)};
@@ -251,7 +261,7 @@ void App::Parts::begin_stop() {
   }
   stopping = true;
   ready = false;
-  listener->stop();
+  acceptor->stop();
   const std::uint64_t drain_ms = control->config()->timeouts.drain_ms;
   log.info("draining", {{"milliseconds", drain_ms}});
   workers_draining = workers.size();
@@ -264,7 +274,7 @@ void App::Parts::begin_stop() {
 }
 
 AppPorts App::ports() const {
-  return {parts_->listener->port(), parts_->monitor_server->port(), parts_->status_server->port()};
+  return {parts_->port, parts_->monitor_server->port(), parts_->status_server->port()};
 }
 
 void App::Parts::wait_for_stop_signal() {
@@ -294,11 +304,16 @@ void App::Parts::handle_signals() {
   reload_signals.add(SIGHUP);
   wait_for_stop_signal();
   wait_for_reload_signal();
+  // One that came before this is taken now (program/main.cpp).
+  sigset_t reload;
+  sigemptyset(&reload);
+  sigaddset(&reload, SIGHUP);
+  pthread_sigmask(SIG_UNBLOCK, &reload, nullptr);
 }
 
 void App::run() {
   const auto keep_running = boost::asio::make_work_guard(parts_->loop);
-  parts_->loop.run();
+  run_loop(parts_->loop, "main", parts_->log);
   parts_->log.info("stopped");
 }
 

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "config/config.hpp"
+#include "ring/load.hpp"
 
 namespace router {
 
@@ -25,8 +26,11 @@ class App {
   enum class Signals : std::uint8_t { ours, not_ours };
 
   /// Loads the ring, starts the workers and listens. `config_file`: read again on reload; empty:
-  /// the configuration stays. Throws std::runtime_error naming what is wrong.
-  App(config::Config config, std::string config_file, int log_descriptor, Signals signals);
+  /// the configuration stays. `elsewhere`: reads rings in a process of its own (ring/load.hpp), so
+  /// that no damaged file ends this one; empty: in this. Throws std::runtime_error naming what is
+  /// wrong.
+  App(config::Config config, std::string config_file, int log_descriptor, Signals signals,
+      ring::Load elsewhere = {});
   ~App();
   App(const App&) = delete;
   App& operator=(const App&) = delete;

@@ -1,26 +1,25 @@
 #include "router/admin/admin_server.hpp"
 
-#include <sys/stat.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
+#include <array>
 #include <atomic>
 #include <chrono>
-#include <filesystem>
 #include <memory>
+#include <optional>
 #include <set>
-#include <stdexcept>
-#include <thread>
 
 #include <boost/asio/buffer.hpp>
-#include <boost/asio/io_context.hpp>
 #include <boost/asio/local/stream_protocol.hpp>
-#include <boost/asio/post.hpp>
-#include <boost/asio/read_until.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/write.hpp>
 
 #include "router/admin/peer.hpp"
 #include "router/log/log.hpp"
+#include "router/loop/acceptor.hpp"
+#include "router/loop/guests.hpp"
+#include "router/loop/loop_thread.hpp"
 
 namespace router {
 namespace {
@@ -28,66 +27,64 @@ namespace {
 using boost::asio::local::stream_protocol;
 using boost::system::error_code;
 
-constexpr std::size_t kLineBytesMax = 16 << 20;  // a list of a million vnodes
-constexpr std::size_t kClientsMax = 32;
+constexpr std::size_t kLineBytesMax = 16 << 20;   // a list of a million vnodes
+constexpr std::size_t kLinesBytesMax = 64 << 20;  // of all clients
+constexpr std::size_t kClientsMax = 64;
 constexpr std::chrono::milliseconds kLastAnswers{500};  // for a client that does not read its own
 
-/// Only a socket that nobody listens on is in nobody's way.
-void remove_stale(const std::string& path) {
-  struct stat found {};
-  if (lstat(path.c_str(), &found) != 0) return;
-  if (!S_ISSOCK(found.st_mode))
-    throw std::runtime_error("admin socket " + path + ": something else is there");
-  boost::asio::io_context loop;
-  stream_protocol::socket probe(loop);
-  error_code refused;
-  probe.connect(stream_protocol::endpoint(path), refused);
-  if (!refused)
-    throw std::runtime_error("admin socket " + path + ": another process listens there");
-  unlink(path.c_str());
+std::string refusal(const char* code, const std::string& message) {
+  return std::string(R"({"v":1,"ok":false,"error":{"code":")") + code + R"(","message":")" +
+         message + "\"}}";
 }
 
 }  // namespace
 
 struct AdminServer::Parts {
   Parts(const std::string& path_, Handler handler_, Log& log_)
-      : path(path_), handler(std::move(handler_)), log(log_), acceptor(*loop) {
-    std::error_code ignored;
-    std::filesystem::create_directories(std::filesystem::path(path).parent_path(), ignored);
-    remove_stale(path);
-    error_code error;
-    acceptor.open();
-    const mode_t before = umask(0177);  // 0600 from its first moment on
-    acceptor.bind(stream_protocol::endpoint(path), error);
-    umask(before);
-    if (!error) acceptor.listen(static_cast<int>(kClientsMax), error);
-    if (error) throw std::runtime_error("admin socket " + path + ": " + error.message());
-  }
+      : path(path_), handler(std::move(handler_)), log(log_), thread("admin", log_),
+        acceptor(
+            thread.loop(), ListeningSocket::local(path), {"operators", true}, nullptr,
+            [this](int number) { welcome(number); }, log),
+        last_moment(thread.loop()) {}
 
   /// One client: line by line until it leaves.
   struct Client : std::enable_shared_from_this<Client> {
-    Client(Parts& parts_, stream_protocol::socket socket_)
-        : parts(parts_), socket(std::move(socket_)), count(parts.clients) {
-      ++*count;
+    Client(Parts& parts_, int number)
+        : parts(parts_), socket(parts.thread.loop(), stream_protocol(), number) {}
+    ~Client() {
+      parts.input_bytes -= input.size();
+      if (place) parts.guests.left(*place);
     }
-    ~Client() { --*count; }
 
     void read() {
-      auto buffer = boost::asio::dynamic_buffer(input, kLineBytesMax);
-      boost::asio::async_read_until(
-          socket, buffer, '\n',
+      const std::size_t end = input.find('\n', looked_at);
+      if (end != std::string::npos) return take(end);
+      looked_at = input.size();
+      if (input.size() > kLineBytesMax) return refuse("bad_request", "a line is too long");
+      if (parts.input_bytes > kLinesBytesMax) return refuse("busy", "lines of others are too long");
+      parts.guests.idle(*place);
+      socket.async_read_some(
+          boost::asio::buffer(piece),
           [self = shared_from_this()](const error_code& error, std::size_t bytes) {
-            if (error) return;  // gone, or a line without an end: nothing was done
-            const std::string line = self->input.substr(0, bytes - 1);
-            self->input.erase(0, bytes);
-            self->parts.handler(line, self->reply());
+            if (error) return;  // gone; of a line without an end nothing was done
+            self->input.append(self->piece.data(), bytes);
+            self->parts.input_bytes += bytes;
+            self->read();
           });
+    }
+    void take(std::size_t end) {
+      const std::string line = input.substr(0, end);
+      input.erase(0, end + 1);
+      parts.input_bytes -= end + 1;
+      looked_at = 0;
+      parts.guests.busy(*place);
+      parts.answering.insert(shared_from_this());
+      parts.handler(line, reply());
     }
     /// Whoever answers may do so when the client, or all of us, are gone: the loop alone is held
     /// until then, and everything else happens on its thread.
     Reply reply() {
-      parts.answering.insert(shared_from_this());
-      return [weak = weak_from_this(), loop = parts.loop,
+      return [weak = weak_from_this(), loop = parts.thread.shared_loop(),
               unwritten = parts.unwritten](std::string text) {
         ++*unwritten;
         boost::asio::post(*loop, [weak, text = std::move(text)]() mutable {
@@ -107,22 +104,38 @@ struct AdminServer::Parts {
                                  if (!error) self->read();
                                });
     }
+    /// A line that fits the socket's empty buffer; then the connection ends.
+    void refuse(const char* code, const std::string& message) {
+      const std::string line = refusal(code, message) + "\n";
+      error_code ignored;
+      socket.non_blocking(true, ignored);
+      socket.write_some(boost::asio::buffer(line), ignored);
+    }
 
     Parts& parts;
+    std::optional<Guests::Place> place;
     stream_protocol::socket socket;
-    std::shared_ptr<std::atomic<std::size_t>> count;  // a client may outlive `parts` by a moment
+    std::array<char, 16 << 10> piece;
     std::string input;
+    std::size_t looked_at = 0;  // of the input, for a line's end
     std::string output;
   };
 
-  /// A line that fits the socket's empty buffer; then the connection ends.
-  static void refuse(stream_protocol::socket& socket, const std::string& code,
-                     const std::string& message) {
-    const std::string line =
-        R"({"v":1,"ok":false,"error":{"code":")" + code + R"(","message":")" + message + "\"}}\n";
-    error_code ignored;
-    socket.non_blocking(true, ignored);
-    socket.write_some(boost::asio::buffer(line), ignored);
+  void welcome(int number) {
+    const auto client = std::make_shared<Client>(*this, number);
+    const auto user = peer_user(number);
+    if (!user || (*user != 0 && *user != geteuid())) {
+      log.warn("admin client refused", {{"user", user ? std::int64_t{*user} : -1}});
+      return client->refuse("not_allowed", "only root and the router's own user are answered here");
+    }
+    // A guest that is made to leave may be on its way out already.
+    client->place = guests.enter([weak = std::weak_ptr(client)] {
+      if (const auto leaving = weak.lock()) leaving->socket.close();
+    });
+    if (!client->place)
+      return client->refuse("busy",
+                            std::to_string(kClientsMax) + " clients wait for answers already");
+    client->read();
   }
 
   /// Ends the loop when what has been answered is written: whoever asked for the router's end waits
@@ -130,51 +143,35 @@ struct AdminServer::Parts {
   /// is queued only when the handler returns, so that this call may overtake it.
   void end() {
     ending = true;
-    if (*unwritten == 0) return loop->stop();
+    if (*unwritten == 0) return thread.loop().stop();
     last_moment.expires_after(kLastAnswers);
     last_moment.async_wait([this](const error_code& error) {
-      if (!error) loop->stop();
-    });
-  }
-
-  void accept() {
-    acceptor.async_accept([this](const error_code& error, stream_protocol::socket socket) {
-      if (error) return;
-      const auto user = peer_user(socket.native_handle());
-      if (!user || (*user != 0 && *user != geteuid())) {
-        log.warn("admin client refused", {{"user", user ? std::int64_t{*user} : -1}});
-        refuse(socket, "not_allowed", "only root and the router's own user are answered here");
-      } else if (*clients >= kClientsMax) {
-        refuse(socket, "busy", std::to_string(kClientsMax) + " clients are connected already");
-      } else {
-        std::make_shared<Client>(*this, std::move(socket))->read();
-      }
-      accept();
+      if (!error) thread.loop().stop();
     });
   }
 
   std::string path;
   Handler handler;
   Log& log;
-  std::shared_ptr<std::atomic<std::size_t>> clients = std::make_shared<std::atomic<std::size_t>>(0);
-  std::shared_ptr<boost::asio::io_context> loop = std::make_shared<boost::asio::io_context>(1);
-  stream_protocol::acceptor acceptor;
-  boost::asio::steady_timer last_moment{*loop};
+  Guests guests{kClientsMax};
+  std::size_t input_bytes = 0;  // that wait for their lines' ends
   std::shared_ptr<std::atomic<std::size_t>> unwritten =
       std::make_shared<std::atomic<std::size_t>>(0);  // answers
   bool ending = false;
+  LoopThread thread;  // its clients know all of the above
+  Acceptor acceptor;
+  boost::asio::steady_timer last_moment;
   std::set<std::shared_ptr<Client>> answering;  // whose line is being worked on
-  std::thread thread;
 };
 
 AdminServer::AdminServer(const std::string& path, Handler handler, Log& log)
     : parts_(std::make_unique<Parts>(path, std::move(handler), log)) {
-  parts_->accept();
-  parts_->thread = std::thread([parts = parts_.get()] { parts->loop->run(); });
+  parts_->acceptor.start();
+  parts_->thread.start();
 }
 
 AdminServer::~AdminServer() {
-  boost::asio::post(*parts_->loop, [parts = parts_.get()] { parts->end(); });
+  parts_->thread.post([parts = parts_.get()] { parts->end(); });
   parts_->thread.join();
   unlink(parts_->path.c_str());
 }

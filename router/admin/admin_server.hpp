@@ -10,7 +10,9 @@ namespace router {
 class Log;
 
 /// A UNIX socket for operators: a line of JSON in, a line of JSON out (docs/admin.md). On a thread
-/// of its own. Mode 0600, and only root and the router's own user are answered.
+/// of its own. Mode 0600, and only root and the router's own user are answered. Of 64 clients the
+/// one that has asked nothing for longest makes room for another; where all wait for an answer,
+/// that is told that the router is busy. Lines have 16 MiB at most, and 64 MiB together.
 class AdminServer {
  public:
   /// Takes the answer to a line, without line feeds. Any thread, while the server lives or after;

@@ -1,6 +1,7 @@
 // A line in, a line out; arguments.
 #include "router/admin/commands.hpp"
 
+#include "json/nesting.hpp"
 #include "router/admin/command.hpp"
 
 namespace router {
@@ -22,6 +23,7 @@ const Commands& commands() {
 }
 
 void perform(const AdminActions& actions, std::string_view line, const Answer& answer) {
+  if (json::nested_too_deep(line)) throw Refusal("bad_request", "the request is nested too deep");
   const Json request = Json::parse(line, nullptr, false);
   if (!request.is_object()) throw Refusal("bad_request", "a request is one JSON object a line");
   const auto version = request.find("v");

@@ -1,6 +1,7 @@
 // Commands that show the router's state, and its log level and end.
 #include <algorithm>
 
+#include "json/nesting.hpp"
 #include "ring/key_transform.hpp"
 #include "router/admin/command.hpp"
 
@@ -32,11 +33,17 @@ void sessions(const AdminActions& actions, const Json&, const Answer& answer) {
 
 /// What a getObject answered: the object, or its shard's error.
 Json object_of(const LocalAnswer& got) {
-  if (got.error) return {{"error", Json::parse(*got.error, nullptr, false).value("d", Json())}};
+  if (got.error) {
+    const Json error = json::parse_bounded<Json>(*got.error);
+    return {{"error", error.is_object() ? error.value("d", Json()) : Json()}};
+  }
   for (const std::string& frame : got.frames) {
-    const Json payload = Json::parse(frame, nullptr, false);
-    if (payload.is_object() && payload.contains("d") && !payload["d"].empty())
-      return {{"object", payload["d"][0]}};
+    const Json payload = json::parse_bounded<Json>(frame);
+    if (payload.is_discarded())
+      return {{"error", {{"name", "Unshown"}, {"message", "it is nested too deep to be shown"}}}};
+    if (!payload.is_object() || !payload.contains("d")) continue;
+    if (const Json& data = payload.at("d"); data.is_array() && !data.empty())
+      return {{"object", data.front()}};
   }
   return {{"object", nullptr}};
 }

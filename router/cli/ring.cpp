@@ -1,4 +1,8 @@
+#include <unistd.h>
+
+#include <filesystem>
 #include <iostream>
+#include <memory>
 
 #include <CLI/CLI.hpp>
 
@@ -6,6 +10,11 @@
 #include "router/cli/commands.hpp"
 
 namespace router::cli {
+namespace {
+
+constexpr const char* kRingImage = "ring-image";
+
+}  // namespace
 
 CLI::App& add_ring(CLI::App& program, int& exit_code) {
   CLI::App* command =
@@ -19,6 +28,24 @@ CLI::App& add_ring(CLI::App& program, int& exit_code) {
     exit_code = ring_tool::run(command->remaining(), {std::cin, std::cout, std::cerr});
   });
   return *command;
+}
+
+void add_ring_image(CLI::App& program, int& exit_code) {
+  auto directory = std::make_shared<std::string>();
+  CLI::App* command = program.add_subcommand(kRingImage, "Reads a ring for the router that asks");
+  command->group("");  // nobody else needs it
+  command->add_option("directory", *directory)->required();
+  command->callback(
+      [directory, &exit_code] { exit_code = ring::write_image(*directory, STDOUT_FILENO); });
+}
+
+ring::Load load_in_child() {
+#ifdef __linux__
+  const std::string program = "/proc/self/exe";  // this one, even where its file was replaced
+#else
+  const std::string program = std::filesystem::absolute(getexecname()).string();
+#endif
+  return ring::load_in_child({program, kRingImage});
 }
 
 }  // namespace router::cli

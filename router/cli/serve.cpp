@@ -1,5 +1,7 @@
+#include <sys/resource.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <memory>
 
@@ -19,10 +21,8 @@ namespace {
 
 struct ServeOptions {
   std::string config_file;
-  std::string ring_location;  // electric-moray's flags, from here
-  std::uint16_t port = 0, monitor_port = 0, status_port = 0;
+  config::Overrides overrides;  // electric-moray's flags, from the ring's
   int verbose = 0;
-  std::string admin_socket;
   bool check = false;
   bool detach = false;
 };
@@ -32,19 +32,9 @@ int fail(const std::string& text, int exit_code = 1) {
   return exit_code;
 }
 
-void apply_flags(const ServeOptions& options, config::Config& config) {
-  if (!options.ring_location.empty()) config.ring_location = options.ring_location;
-  if (options.port != 0) config.listen.port = options.port;
-  if (options.monitor_port != 0) config.monitor.port = options.monitor_port;
-  if (options.status_port != 0) config.status.port = options.status_port;
-  if (!options.admin_socket.empty()) config.admin_socket = options.admin_socket;
-  if (options.verbose == 1) config.log.level = "debug";
-  if (options.verbose > 1) config.log.level = "trace";
-}
-
 /// Ring and shards too, so that `--check` finds what a start would find.
 int check(const config::Config& config) {
-  const auto ring = load_ring(config.ring_location).ring;
+  const auto ring = load_ring(config.ring_location, load_in_child()).ring;
   auto resolved = config::resolve_shards(config, {ring->pnodes().begin(), ring->pnodes().end()});
   for (const auto& warning : resolved.warnings)
     std::fprintf(stderr, "warning: %s: %s\n", warning.path.c_str(), warning.message.c_str());
@@ -52,6 +42,26 @@ int check(const config::Config& config) {
   std::printf("the configuration is good: %zu shards, a ring of %u vnodes, digest %s\n",
               resolved.shards.size(), ring->vnode_count(), ring->digest().c_str());
   return 0;
+}
+
+/// So that the bound on sessions is the configuration's, and not the shell's. As far as the system
+/// lets it.
+void raise_descriptor_limit(const config::Config& config) {
+  const std::uint64_t each =
+      std::max(config.pool.point_connections, config.pool.postgres_point_connections) +
+      config.pool.stream_connections_max;
+  const std::uint64_t shards = std::max<std::uint64_t>(config.shards.size(), 1);
+  const rlim_t wanted = config.limits.sessions_max + worker_count(config) * shards * each + 1'024;
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= wanted) return;
+  limit.rlim_cur = std::min(wanted, limit.rlim_max);
+  if (setrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur >= wanted) return;
+  std::fprintf(
+      stderr,
+      "warning: limits.sessionsMax is %llu, for which %llu descriptors are needed, and the "
+      "process may have %llu: raise its hard limit\n",
+      static_cast<unsigned long long>(config.limits.sessions_max),
+      static_cast<unsigned long long>(wanted), static_cast<unsigned long long>(limit.rlim_cur));
 }
 
 /// What is wrong with the configuration or the ring stays wrong until somebody mends it: under a
@@ -65,12 +75,16 @@ int start(const ServeOptions& options, Service& service) {
     return fail(std::to_string(parsed.problems.size()) + " problems in " + options.config_file +
                     ":\n" + config::to_text(parsed.problems),
                 exit_code);
-  apply_flags(options, parsed.config);
+  parsed.config.overrides = options.overrides;
+  if (options.verbose > 0)
+    parsed.config.overrides.log_level = options.verbose == 1 ? "debug" : "trace";
+  apply_overrides(parsed.config);
   if (parsed.config.ring_location.empty())
     return fail("no ring: give -r or ring.location", exit_code);
   try {
     if (options.check) return check(parsed.config);
-    App app(parsed.config, options.config_file, STDOUT_FILENO, App::Signals::ours);
+    raise_descriptor_limit(parsed.config);
+    App app(parsed.config, options.config_file, STDOUT_FILENO, App::Signals::ours, load_in_child());
     service.ready();
     app.run();
     return 0;
@@ -100,13 +114,14 @@ void add_serve(CLI::App& program, int& exit_code) {
       ->add_option("-f,--config", options->config_file,
                    "The configuration: ours or electric-moray's")
       ->required();
-  command->add_option("-r,--ring", options->ring_location,
+  command->add_option("-r,--ring", options->overrides.ring_location,
                       "The ring's directory, instead of the configuration's");
-  command->add_option("-p,--port", options->port,
+  command->add_option("-p,--port", options->overrides.port,
                       "The port for clients, instead of the configuration's");
-  command->add_option("-k,--monitor-port", options->monitor_port, "The port of /metrics and /kang");
-  command->add_option("-s,--status-port", options->status_port, "The port of /status");
-  command->add_option("--admin-socket", options->admin_socket,
+  command->add_option("-k,--monitor-port", options->overrides.monitor_port,
+                      "The port of /metrics and /kang");
+  command->add_option("-s,--status-port", options->overrides.status_port, "The port of /status");
+  command->add_option("--admin-socket", options->overrides.admin_socket,
                       "The socket for `moray-router admin`");
   command->add_flag("-v,--verbose", options->verbose, "Logs more; twice: everything");
   command->add_flag("--detach", options->detach,

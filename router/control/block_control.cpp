@@ -1,8 +1,6 @@
 // Blocking writes to vnodes, and waiting for those that were on their way.
 #include <algorithm>
 
-#include <boost/asio/post.hpp>
-
 #include "router/control/ring_control.hpp"
 #include "router/log/log.hpp"
 
@@ -29,56 +27,27 @@ struct RingControl::Waiting {
   }
 };
 
-/// A new gate for the ring in force.
-Published RingControl::set_gate(Gate gate) {
-  return set_snapshot(std::make_shared<const Gate>(std::move(gate)), snapshot().leased);
-}
-
-Published RingControl::set_snapshot(std::shared_ptr<const Gate> gate,
-                                    std::shared_ptr<const LeasedVnodes> leased) {
-  const Snapshot& now = snapshot();
-  auto next = std::make_shared<Snapshot>(
-      Snapshot::make(now.ring, now.settings, std::move(gate), std::move(leased)));
-  next->generation = now.generation;
-  next->sequence = now.sequence + 1;
-  const bool any = next->gate->any();
-  const Published published = publisher_.publish(std::shared_ptr<const Snapshot>(std::move(next)));
-  update_status([&](ControlStatus& status) {
-    if (!any)
-      status.blocked_since.reset();
-    else if (!status.blocked_since)
-      status.blocked_since = std::chrono::system_clock::now();
-  });
-  return published;
-}
-
 void RingControl::block(BlockRequest request, Done<BlockReport> done) {
-  auto waiting = std::make_shared<Waiting>(loop_, std::move(request), std::move(done));
-  const auto begun = [this, waiting](Outcome<BlockReport> outcome) {
-    if (std::holds_alternative<Refusal>(outcome) || !waiting->request.wait)
-      return waiting->done(std::move(outcome));
-    await_writes(waiting);
-  };
-  perform<BlockReport>(begun, [this, waiting] {
+  auto waiting = std::make_shared<Waiting>(thread_.loop(), std::move(request), std::move(done));
+  attempt<BlockReport>(waiting->done, [this, waiting] {
     const BlockRequest& wanted = waiting->request;
     if (wanted.vnodes.empty()) throw Refusal("bad_argument", "no vnodes are named");
-    require_vnodes(*snapshot().ring, wanted.vnodes);
-    if (!wanted.lease.empty()) require_holder(wanted.lease);
-    Gate gate = *snapshot().gate;
-    gate.held = wanted.mode == GateMode::hold ? gate.held.united(wanted.vnodes)
-                                              : gate.held.without(wanted.vnodes);
-    gate.refused = wanted.mode == GateMode::refuse ? gate.refused.united(wanted.vnodes)
-                                                   : gate.refused.without(wanted.vnodes);
-    if (!wanted.lease.empty()) blocked_under_lease_ = blocked_under_lease_.united(wanted.vnodes);
+    require_vnodes(ring(), wanted.vnodes);
+    if (auto refusal = machine_.block(wanted.vnodes, wanted.mode, wanted.lease, lease_clock()))
+      throw *std::move(refusal);
     waiting->began = std::chrono::steady_clock::now();
     BlockReport& report = waiting->report;
     report.vnodes = wanted.vnodes.size();
     report.mode = wanted.mode;
     report.waited = wanted.wait;
-    report.published = set_gate(std::move(gate));
     log_.info("vnodes blocked", {{"vnodes", report.vnodes},
                                  {"mode", wanted.mode == GateMode::hold ? "hold" : "refuse"}});
-    return report;
+    publish([this, waiting](const Published& published) {
+      waiting->report.published = published;
+      if (!published.missing.empty() || !waiting->request.wait)
+        return telling<BlockReport>(waiting->done, waiting->report, nullptr)(published);
+      await_writes(waiting);
+    });
   });
 }
 
@@ -86,7 +55,7 @@ void RingControl::block(BlockRequest request, Done<BlockReport> done) {
 /// it now comes after that: the leases that it counts are all there will be, until an unblock.
 void RingControl::await_writes(const std::shared_ptr<Waiting>& waiting) {
   waiting->scope =
-      std::make_shared<const LeaseScope>(LeaseScope::of(*snapshot().ring, waiting->request.vnodes));
+      std::make_shared<const LeaseScope>(LeaseScope::of(ring(), waiting->request.vnodes));
   waiting->workers_left = workers_.size();
   waiting->timer.expires_after(waiting->request.wait_max);
   waiting->timer.async_wait([waiting](const boost::system::error_code& error) {
@@ -94,7 +63,7 @@ void RingControl::await_writes(const std::shared_ptr<Waiting>& waiting) {
   });
   for (const auto& worker : workers_)
     worker->await_leases(waiting->scope, [this, waiting](LeasesEnded ended) {
-      boost::asio::post(loop_, [this, waiting, ended = std::move(ended)] {
+      thread_.post([this, waiting, ended = std::move(ended)] {
         waiting->report.waited_for += ended.waited_for;
         for (const IndeterminateWrite& lost : ended.indeterminate)
           waiting->report.indeterminate.push_back(lost);
@@ -136,21 +105,17 @@ void RingControl::writes_ended(const std::shared_ptr<Waiting>& waiting) {
 }
 
 void RingControl::unblock(std::optional<ring::VnodeSet> vnodes, Done<UnblockReport> done) {
-  perform<UnblockReport>(std::move(done), [this, vnodes = std::move(vnodes)] {
-    Gate gate = *snapshot().gate;
-    const ring::VnodeSet blocked = gate.held.united(gate.refused);
-    if (vnodes) require_vnodes(*snapshot().ring, *vnodes);
-    const ring::VnodeSet opened = vnodes ? blocked.common(*vnodes) : blocked;
+  attempt<UnblockReport>(done, [this, done, vnodes = std::move(vnodes)] {
+    if (vnodes) require_vnodes(ring(), *vnodes);
     UnblockReport report;
-    report.vnodes = opened.size();
-    if (opened.empty()) return report;
-    gate.held = gate.held.without(opened);
-    gate.refused = gate.refused.without(opened);
-    blocked_under_lease_ = blocked_under_lease_.without(opened);
-    report.published = set_gate(std::move(gate));
-    if (!awaits_target()) awaited_.reset();  // what is blocked later is another matter
+    report.vnodes = machine_.unblock(vnodes).size();
+    const auto told = telling<UnblockReport>(
+        done, report,
+        [](UnblockReport& said, const Published& published) { said.published = published; });
+    // What is open already may have been opened a moment ago.
+    if (report.vnodes == 0) return publisher_.await(told);
     log_.info("vnodes unblocked", {{"vnodes", report.vnodes}});
-    return report;
+    publish(told);
   });
 }
 

@@ -5,6 +5,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include "json/nesting.hpp"
+
 namespace router {
 namespace {
 
@@ -36,7 +38,7 @@ std::string PendingRing::to_text() const {
 }
 
 std::optional<PendingRing> PendingRing::parse(const std::string& text) {
-  const auto json = nlohmann::json::parse(text, nullptr, false);
+  const auto json = json::parse_bounded<nlohmann::json>(text);
   if (!json.is_object()) return std::nullopt;
   try {
     return PendingRing{json.value("generation", std::uint64_t{0}),
@@ -54,37 +56,53 @@ std::optional<PendingRing> PendingRing::parse(const std::string& text) {
   }
 }
 
-void Pending::found(PendingRing ring) {
-  end();
-  ring_ = std::move(ring);
-}
+void Pending::found(PendingRing ring) { state_ = Left{std::move(ring)}; }
 
 void Pending::stage(PendingRing ring, std::chrono::nanoseconds now) {
-  lease_.give_back();
-  ring.token = *lease_.take(now, ring.lease, ring.token);
-  ring_ = std::move(ring);
-  staged_ = true;
+  Staged staged{std::move(ring), {}};
+  staged.ring.token = *staged.lease.take(now, staged.ring.lease, staged.ring.token);
+  state_ = std::move(staged);
 }
 
-void Pending::end() {
-  ring_.reset();
-  staged_ = false;
-  lease_.give_back();
-}
+void Pending::end() { state_ = Nothing{}; }
 
 void Pending::renew(std::chrono::nanoseconds now, std::chrono::milliseconds time) {
-  lease_.renew(ring_->token, now, time);
-  ring_->lease = time;
+  auto& staged = std::get<Staged>(state_);
+  staged.lease.renew(staged.ring.token, now, time);
+  staged.ring.lease = time;
+}
+
+const PendingRing* Pending::ring() const {
+  if (const auto* left = std::get_if<Left>(&state_)) return &left->ring;
+  if (const auto* staged = std::get_if<Staged>(&state_)) return &staged->ring;
+  return nullptr;
+}
+
+bool Pending::lease_runs(std::chrono::nanoseconds now) const {
+  const auto* staged = std::get_if<Staged>(&state_);
+  return staged != nullptr && !staged->lease.expired(now);
+}
+
+std::chrono::milliseconds Pending::lease_left(std::chrono::nanoseconds now) const {
+  const auto* staged = std::get_if<Staged>(&state_);
+  return staged != nullptr ? staged->lease.left(now) : std::chrono::milliseconds(0);
+}
+
+std::chrono::nanoseconds Pending::lease_end() const {
+  const auto* staged = std::get_if<Staged>(&state_);
+  return staged != nullptr ? staged->lease.end() : std::chrono::nanoseconds(0);
 }
 
 std::optional<Refusal> Pending::against_change(const std::string& what,
                                                std::chrono::nanoseconds now) const {
-  if (!ring_) return std::nullopt;
-  const std::string generation = std::to_string(ring_->generation);
-  if (ring_->of_plan())
-    return Refusal("prepared", what + ": plan " + ring_->plan + " has prepared generation " +
+  const PendingRing* pending = ring();
+  if (pending == nullptr) return std::nullopt;
+  const std::string generation = std::to_string(pending->generation);
+  if (pending->of_plan())
+    return Refusal("prepared", what + ": plan " + pending->plan + " has prepared generation " +
                                    generation + ", which stays until the plan activates or " +
-                                   "abandons it, or is over by its row at \"" + ring_->from + "\"");
+                                   "abandons it, or is over by its row at \"" + pending->from +
+                                   "\"");
   if (!lease_runs(now)) return std::nullopt;
   return Refusal("prepared", what + ": a coordinator has prepared generation " + generation +
                                  " and holds its lease for another " +
@@ -93,8 +111,8 @@ std::optional<Refusal> Pending::against_change(const std::string& what,
 
 std::optional<Refusal> Pending::against_prepare(const std::string& holder,
                                                 std::chrono::nanoseconds now) const {
-  if (ring_ && !holder.empty()) {
-    const Holder asking = Holder::parse(holder), has = Holder::parse(ring_->token);
+  if (const PendingRing* pending = ring(); pending != nullptr && !holder.empty()) {
+    const Holder asking = Holder::parse(holder), has = Holder::parse(pending->token);
     if (asking.may_replace(has)) return std::nullopt;
     if (asking.token == has.token) return not_holder();
   }
@@ -103,18 +121,20 @@ std::optional<Refusal> Pending::against_prepare(const std::string& holder,
 
 std::optional<Refusal> Pending::against_holder(const std::string& token,
                                                std::chrono::nanoseconds now) const {
-  if (!ring_ || (!staged_ && !ring_->of_plan())) return nothing_prepared();
-  if (token != ring_->token) return not_holder();
-  if (!staged_)
+  const PendingRing* pending = ring();
+  if (pending == nullptr || (!staged() && !pending->of_plan())) return nothing_prepared();
+  if (token != pending->token) return not_holder();
+  if (!staged())
     return Refusal("nothing_prepared",
                    "the ring was prepared before this router started; prepare again");
-  if (lease_.expired(now)) return Refusal("lease_expired", "the lease has run out; prepare again");
+  if (!lease_runs(now)) return Refusal("lease_expired", "the lease has run out; prepare again");
   return std::nullopt;
 }
 
 std::optional<Refusal> Pending::against_abandon(const std::string& token) const {
-  if (!ring_) return nothing_prepared();
-  if (!Holder::parse(token).may_replace(Holder::parse(ring_->token))) return not_holder();
+  const PendingRing* pending = ring();
+  if (pending == nullptr) return nothing_prepared();
+  if (!Holder::parse(token).may_replace(Holder::parse(pending->token))) return not_holder();
   return std::nullopt;
 }
 

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <variant>
 
 #include "ring/vnode_set.hpp"
 #include "router/control/coordinator_lease.hpp"
@@ -65,16 +66,12 @@ class Pending {
   /// Counts from now. Only where `against_holder` has no objection.
   void renew(std::chrono::nanoseconds now, std::chrono::milliseconds time);
 
-  [[nodiscard]] const std::optional<PendingRing>& ring() const { return ring_; }
-  [[nodiscard]] bool staged() const { return staged_; }  ///< by this process
-  [[nodiscard]] bool lease_runs(std::chrono::nanoseconds now) const {
-    return staged_ && !lease_.expired(now);
-  }
-  [[nodiscard]] std::chrono::milliseconds lease_left(std::chrono::nanoseconds now) const {
-    return lease_.left(now);
-  }
+  [[nodiscard]] const PendingRing* ring() const;  ///< null: nothing is prepared
+  [[nodiscard]] bool staged() const { return std::holds_alternative<Staged>(state_); }
+  [[nodiscard]] bool lease_runs(std::chrono::nanoseconds now) const;
+  [[nodiscard]] std::chrono::milliseconds lease_left(std::chrono::nanoseconds now) const;
   /// By `lease_clock`; 0: none is out.
-  [[nodiscard]] std::chrono::nanoseconds lease_end() const { return lease_.end(); }
+  [[nodiscard]] std::chrono::nanoseconds lease_end() const;
 
   // Each says why not; nullopt: it may be done.
 
@@ -91,9 +88,17 @@ class Pending {
   [[nodiscard]] std::optional<Refusal> against_abandon(const std::string& token) const;
 
  private:
-  std::optional<PendingRing> ring_;
-  bool staged_ = false;
-  CoordinatorLease lease_;  // out exactly while `staged_`
+  struct Nothing {};
+  /// By an earlier process: nobody holds a lease.
+  struct Left {
+    PendingRing ring;
+  };
+  /// By this process, under a lease that is out until the ring's end.
+  struct Staged {
+    PendingRing ring;
+    CoordinatorLease lease;
+  };
+  std::variant<Nothing, Left, Staged> state_;
 };
 
 }  // namespace router

@@ -1,7 +1,5 @@
 #include "router/control/plan_reader.hpp"
 
-#include <boost/asio/post.hpp>
-
 #include "backends/postgres/session.hpp"
 
 namespace router {
@@ -39,37 +37,19 @@ PlanRow read_row(const PlanQuestion& question) {
 
 }  // namespace
 
-PlanStanding standing_of(const PlanRow& row, const std::string& digest) {
-  if (!row.answered) return PlanStanding::unknown;
-  if (!row.found) return PlanStanding::none;
-  if (row.state == "fenced") return PlanStanding::fenced;
-  if (row.state == "preparing" || row.state == "capturing") return PlanStanding::open;
-  const bool ours = row.ring_digest == digest;
-  if (row.state == "aborted")
-    return ours || !row.ring_digest ? PlanStanding::aborted : PlanStanding::other_ring;
-  if (!row.decided) return PlanStanding::committed;
-  return ours ? PlanStanding::decided : PlanStanding::other_ring;
-}
-
 PlanStanding read_plan_standing(const PlanQuestion& source) {
   return standing_of(read_row(source), source.digest);
 }
 
-PlanReader::PlanReader() : keep_running_(loop_.get_executor()), thread_([this] { loop_.run(); }) {}
-
-PlanReader::~PlanReader() {
-  loop_.stop();
-  thread_.join();
-}
+PlanReader::PlanReader(Log& log) : thread_("plan reader", log) { thread_.start(); }
 
 void PlanReader::ask(PlanQuestion source, std::function<void(PlanStanding)> done) {
-  boost::asio::post(loop_, [source = std::move(source), done = std::move(done)] {
-    done(read_plan_standing(source));
-  });
+  thread_.post(
+      [source = std::move(source), done = std::move(done)] { done(read_plan_standing(source)); });
 }
 
 void PlanReader::ask_open(PlanQuestion target, std::function<void(bool)> done) {
-  boost::asio::post(loop_, [target = std::move(target), done = std::move(done)] {
+  thread_.post([target = std::move(target), done = std::move(done)] {
     const PlanRow row = read_row(target);
     done(row.found && (row.state == "committed" || row.state == "done"));
   });

@@ -46,30 +46,30 @@ std::size_t worker_count(const config::Config& config) {
   return config.workers != 0 ? config.workers : std::max(1u, std::thread::hardware_concurrency());
 }
 
-Prepared prepare(const config::Config& config, RingInForce ring, std::shared_ptr<const Gate> gate,
-                 ShardSources& sources, std::uint64_t sequence, Log& log) {
+Prepared prepare(const config::Config& config, RingInForce ring, ShardSources& sources, Log& log,
+                 bool at_start) {
   const auto pnodes = ring.ring->pnodes();
   auto resolved = config::resolve_shards(config, {pnodes.begin(), pnodes.end()});
   log_problems(log, LogLevel::warn, resolved.warnings);
   if (!resolved.problems.empty()) throw ConfigurationError(config::to_text(resolved.problems));
 
-  RoutingSettings settings;
-  settings.local_buckets = config.buckets.local;
+  Prepared prepared;
+  prepared.ring = std::move(ring);
+  prepared.settings.local_buckets = config.buckets.local;
   for (const config::Shard& shard : resolved.shards)
-    settings.pnodes.push_back({shard.read_only, shard.backend == config::Backend::postgres});
-  auto snapshot = std::make_shared<Snapshot>(
-      Snapshot::make(std::move(ring.ring), std::move(settings), std::move(gate)));
-  snapshot->sequence = sequence;
-  snapshot->generation = ring.generation;
-  auto opened = sources.open(resolved.shards);
-  Publication publication;
-  publication.snapshot = std::move(snapshot);
+    prepared.settings.pnodes.push_back(
+        {shard.read_only, shard.backend == config::Backend::postgres});
+  prepared.opened = sources.open(resolved.shards, at_start);
+  for (const auto& owner : prepared.opened)
+    if (const std::string problem = owner->problem(); !problem.empty())
+      log.error("an embedded shard can't be opened; it is tried again", {{"reason", problem}});
+  Publication& publication = prepared.publication;
   publication.shards = std::move(resolved.shards);
   publication.dispatch = dispatch_limits(config);
   publication.session = session_limits(config);
   publication.hold = hold_limits(config);
   publication.large_frames_bytes_max = config.limits.large_frames_bytes_max / worker_count(config);
-  return {std::move(publication), std::move(opened)};
+  return prepared;
 }
 
 std::vector<std::string> fixed_differences(const config::Config& old, const config::Config& next) {

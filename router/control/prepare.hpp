@@ -20,20 +20,23 @@ class ConfigurationError : public std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
-/// What workers are given, and what must stay open as long as they have it.
+/// A ring with what serves it: checked and opened, and not in force yet.
 struct Prepared {
-  Publication publication;
-  ShardSources::Opened opened;
+  RingInForce ring;
+  RoutingSettings settings;
+  Publication publication;      ///< but for its snapshot, which today's gate is a part of
+  ShardSources::Opened opened;  ///< what must stay open as long as workers have it
 };
 
 /// Workers that a configuration asks for; bounds of the process are divided by it.
 std::size_t worker_count(const config::Config& config);
 
 /// Checks a ring against a configuration's shards and opens what they need; warnings are logged.
-/// Nothing is in force yet. `gate`: null: all open. `sequence`: of the snapshot, ascending. Throws
-/// ConfigurationError, or std::runtime_error for what can't be opened.
-Prepared prepare(const config::Config& config, RingInForce ring, std::shared_ptr<const Gate> gate,
-                 ShardSources& sources, std::uint64_t sequence, Log& log);
+/// Any thread. `at_start`: an embedded shard whose disk is full is logged, and does not keep the
+/// others from being served. Throws ConfigurationError, or std::runtime_error for what can't be
+/// opened.
+Prepared prepare(const config::Config& config, RingInForce ring, ShardSources& sources, Log& log,
+                 bool at_start = false);
 
 /// Settings that a reload can't change, where they differ.
 std::vector<std::string> fixed_differences(const config::Config& old, const config::Config& next);

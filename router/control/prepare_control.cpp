@@ -1,10 +1,9 @@
 // A change of ring in two phases, under a coordinator's lease.
-#include <algorithm>
-
-#include <boost/asio/post.hpp>
-
 #include "ring/generation_store.hpp"
+#include "router/control/background.hpp"
+#include "router/control/checks.hpp"
 #include "router/control/ring_control.hpp"
+#include "router/control/stores.hpp"
 #include "router/log/log.hpp"
 
 namespace router {
@@ -19,282 +18,281 @@ std::chrono::milliseconds checked(std::chrono::milliseconds lease) {
   return lease;
 }
 
-/// Pnodes that the ring in force lacks are connected before their vnodes come.
-std::vector<ShardSpec> newcomers(const std::vector<ShardSpec>& now,
-                                 const std::vector<ShardSpec>& next) {
-  std::vector<ShardSpec> result;
-  for (const ShardSpec& spec : next)
-    if (std::none_of(now.begin(), now.end(),
-                     [&](const ShardSpec& known) { return known.same_shard(spec); }))
-      result.push_back(spec);
-  return result;
-}
-
-/// Vnodes that change hands; none where the rings can't be compared.
-ring::VnodeSet moved_between(const ring::Ring& from, const ring::Ring& to) {
-  ring::VnodeSet moved;
-  if (from.vnode_count() != to.vnode_count() || from.interval_hex() != to.interval_hex())
-    return moved;
-  for (const auto& move : difference(from, to).moves) moved = moved.united(move.vnodes);
-  return moved;
-}
-
-void require_owner(const ring::Ring& ring, const ring::VnodeSet& vnodes, const std::string& pnode) {
-  const ring::VnodeSet others = not_owned_by(ring, vnodes, pnode);
-  if (others.empty()) return;
-  const auto first = static_cast<ring::Vnode>(others.ranges().front().first);
-  throw Refusal("not_owner", "vnode " + std::to_string(number(first)) + " is \"" +
-                                 std::string(ring.pnode_name(ring.owner(first))) +
-                                 "\"'s in the ring in force, not \"" + pnode + "\"'s");
-}
-
-void require_digest(const char* which, const std::string& found, const std::string& wanted) {
-  if (!wanted.empty() && found != wanted)
-    throw Refusal("other_ring", std::string(which) + " is " + found + ", not " + wanted);
-}
-
-}  // namespace
-
-void RingControl::require_holder(const std::string& token) const {
-  if (auto refusal = pending_.against_holder(token, lease_clock())) throw *std::move(refusal);
-}
-
-PreparedRing RingControl::prepared_ring() const {
-  PreparedRing result;
-  result.base_digest = snapshot().ring->digest();
-  result.hold = std::chrono::milliseconds(config_->timeouts.hold_ms);
-  result.generation = pending_.ring()->generation;
-  result.digest = pending_.ring()->digest;
-  result.plan = pending_.ring()->plan;
-  result.lease_left = pending_.lease_left(lease_clock());
-  return result;
-}
-
-void RingControl::prepare_ring(PrepareRequest request, Done<PreparedRing> done) {
-  perform_in_background<PreparedRing>(std::move(done), [this, request = std::move(request)] {
-    WantedRing wanted = check_prepare(request);
-    return request.rehearse ? rehearse(request, wanted) : stage(request, std::move(wanted));
-  });
-}
+/// What a prepare asks for, as an edit, or as a ring from elsewhere.
+struct WantedRing {
+  RingEdit edit;
+  std::shared_ptr<const ring::Ring> ring;
+};
 
 /// Everything that can be wrong with it shows here, before anything is changed.
-RingControl::WantedRing RingControl::check_prepare(const PrepareRequest& request) const {
-  if (auto refusal = pending_.against_prepare(request.holder, lease_clock()))
-    throw *std::move(refusal);
-  if (!awaited_ || Holder::parse(awaited_->token).token != Holder::parse(request.holder).token)
-    if (auto refusal = against_awaited("prepare")) throw *std::move(refusal);
-  checked(request.lease);
-  static_cast<void>(store("prepare"));
-  if (!request.from.empty()) {
-    if (request.plan.empty() || request.holder.empty())
-      throw Refusal("bad_argument",
-                    "\"from\" needs \"plan\" and \"holder\": its row is found by them");
-    require_database(request.from);
-  }
-  const ring::Ring& now = *snapshot().ring;
-  // A router on another ring would serve by that under the new lease.
-  require_digest("the ring in force", now.digest(), request.base_digest);
+WantedRing wanted_ring(const PrepareRequest& request, const config::Config& config,
+                       const ring::Ring& now, const ring::Load& elsewhere) {
   WantedRing wanted;
   if (request.ring.empty()) {
     if (request.vnodes.empty())
       throw Refusal("bad_argument", "neither vnodes nor a ring are named");
     require_vnodes(now, request.vnodes);
-    require_pnode(request.pnode);
-    if (!request.from.empty()) require_database(request.pnode);
+    require_pnode(config, now, request.pnode);
+    if (!request.from.empty()) require_database(config, request.pnode);
     if (!request.owner.empty()) require_owner(now, request.vnodes, request.owner);
     wanted.edit.moved = not_owned_by(now, request.vnodes, request.pnode);
     wanted.edit.pnode = request.pnode;
     if (wanted.edit.moved.empty())
       throw Refusal("unchanged", "all of these vnodes belong to \"" + request.pnode + "\" already");
-    wanted.ring = remapped(now, wanted.edit.moved, request.pnode);
+    wanted.ring = edited(now, wanted.edit);
   } else {
     if (!request.owner.empty())
       throw Refusal("bad_argument", "\"owner\" goes with \"vnodes\", not with \"ring\"");
-    wanted.ring = load_ring(request.ring).ring;
+    wanted.ring = load_ring(request.ring, elsewhere).ring;
   }
   require_digest("the ring's digest", wanted.ring->digest(), request.expect_digest);
   return wanted;
 }
 
-/// As far as `stage` without its changes: on disk too, where most that can go wrong does.
-PreparedRing RingControl::rehearse(const PrepareRequest& request, const WantedRing& wanted) {
-  static_cast<void>(prepare_for(*config_, {wanted.ring, 0}));
-  ring::GenerationStore rings = store("prepare");
+/// One that is left over harms nobody.
+void drop_generation(ring::GenerationStore& rings, std::uint64_t number, Log& log) {
+  try {
+    const auto generation = rings.find(number);
+    if (generation && !generation->current) rings.drop(*generation);
+  } catch (const std::exception& error) {
+    log.warn("a generation that nobody needs stays in the store",
+             {{"generation", number}, {"reason", error.what()}});
+  }
+}
+
+}  // namespace
+
+PreparedRing RingControl::prepared_ring() const {
   PreparedRing result;
-  result.rehearsed = true;
-  result.base_digest = snapshot().ring->digest();
+  result.base_digest = ring().digest();
   result.hold = std::chrono::milliseconds(config_->timeouts.hold_ms);
-  result.digest = request.ring.empty()
-                      ? rings.rehearse_edit([&](const std::filesystem::path& directory) {
-                          edit_directory(directory.string(), wanted.edit);
-                        })
-                      : rings.rehearse_ring(*wanted.ring);
+  const PendingRing& pending = *machine_.pending().ring();
+  result.generation = pending.generation;
+  result.digest = pending.digest;
+  result.plan = pending.plan;
+  result.lease_left = machine_.pending().lease_left(lease_clock());
   return result;
+}
+
+/// What takes no time is looked at first.
+void RingControl::require_prepare(const PrepareRequest& request) const {
+  checked(request.lease);
+  static_cast<void>(store_of(*config_, "prepare", elsewhere_));
+  if (!request.from.empty()) {
+    if (request.plan.empty() || request.holder.empty())
+      throw Refusal("bad_argument",
+                    "\"from\" needs \"plan\" and \"holder\": its row is found by them");
+    require_database(*config_, request.from);
+  }
+  // A router on another ring would serve by that under the new lease.
+  require_digest("the ring in force", ring().digest(), request.base_digest);
+}
+
+void RingControl::prepare_ring(PrepareRequest request, Done<PreparedRing> done) {
+  Change change;
+  change.kind = request.rehearse ? Change::Kind::rehearse : Change::Kind::prepare;
+  change.what = "prepare";
+  change.holder = request.holder;
+  submit(std::move(change), {[this, request = std::move(request), done] {
+                               require_prepare(request);
+                               return request.rehearse ? rehearse_work(request, done)
+                                                       : prepare_work(request, done);
+                             },
+                             done,
+                             {}});
+}
+
+/// As far as `prepare_work` without its changes: on disk too, where most that can go wrong does.
+RingControl::Work RingControl::rehearse_work(const PrepareRequest& request,
+                                             Done<PreparedRing> done) {
+  return [this, request, done, now = config(), before = base_.ring.ring]() -> Finish {
+    PreparedRing result;
+    in_background([&] {
+      const WantedRing wanted = wanted_ring(request, *now, *before, elsewhere_);
+      static_cast<void>(prepare(*now, {wanted.ring, 0}, *sources_, log_));
+      ring::GenerationStore rings = store_of(*now, "prepare", elsewhere_);
+      result.digest = request.ring.empty()
+                          ? rings.rehearse_edit([&](const std::filesystem::path& directory) {
+                              edit_directory(directory.string(), wanted.edit);
+                            })
+                          : rings.rehearse_ring(*wanted.ring);
+    });
+    result.rehearsed = true;
+    result.base_digest = before->digest();
+    result.hold = std::chrono::milliseconds(now->timeouts.hold_ms);
+    return [this, done, result] {
+      under_way_.reset();
+      machine_.ended(lease_clock());
+      done(result);
+    };
+  };
 }
 
 /// Disk first, and the record last there: until it is written, a failure leaves what was prepared
 /// before, by this holder or by hand, as it was.
-PreparedRing RingControl::stage(const PrepareRequest& request, WantedRing wanted) {
-  static_cast<void>(prepare_for(*config_, {wanted.ring, 0}));
-  ring::GenerationStore rings = store("prepare");
-  const std::uint64_t replaced = pending_.ring() ? pending_.ring()->generation : 0;
-  const bool replaced_is_last = replaced != 0 && rings.list().back().number == replaced;
-  auto loaded = request.ring.empty()
-                    ? rings.stage_edit([&](const std::filesystem::path& directory) {
-                        edit_directory(directory.string(), wanted.edit);
-                      })
-                    : rings.stage_ring(*wanted.ring);
-  const ring::VnodeSet moved = moved_between(*snapshot().ring, *loaded.ring);
-  PendingRing record{loaded.generation.number,
-                     loaded.generation.digest,
-                     request.plan,
-                     request.holder.empty() ? new_token() : request.holder,
-                     request.from,
-                     request.pnode,
-                     moved,
-                     request.lease};
-  std::optional<Prepared> prepared;
-  try {
-    prepared = prepare_for(*config_, {loaded.ring, loaded.generation.number});
-    rings.set_pending(record.to_text());
-  } catch (...) {
-    if (loaded.generation.number != replaced) drop_generation(rings, loaded.generation.number);
-    throw;
-  }
-  pending_.stage(record, lease_clock());
-  staged_ = Staged{std::move(loaded), *std::move(prepared), moved.size()};
-  standing_.reset();
-  asked_early_ = false;
-  if (awaited_ && awaited_->token == record.token) awaited_.reset();
-  if (replaced_is_last && replaced != record.generation) drop_generation(rings, replaced);
+RingControl::Work RingControl::prepare_work(const PrepareRequest& request,
+                                            Done<PreparedRing> done) {
+  const PendingRing* pending = machine_.pending().ring();
+  const std::uint64_t replaced = pending != nullptr ? pending->generation : 0;
+  return [this, request, done, replaced, now = config(), before = base_.ring.ring]() -> Finish {
+    const auto staged = std::make_shared<Staged>();
+    PendingRing record{0,
+                       "",
+                       request.plan,
+                       request.holder.empty() ? new_token() : request.holder,
+                       request.from,
+                       request.pnode,
+                       {},
+                       request.lease};
+    in_background([&] {
+      const WantedRing wanted = wanted_ring(request, *now, *before, elsewhere_);
+      static_cast<void>(prepare(*now, {wanted.ring, 0}, *sources_, log_));
+      ring::GenerationStore rings = store_of(*now, "prepare", elsewhere_);
+      const bool replaced_is_last = replaced != 0 && rings.list().back().number == replaced;
+      auto loaded = request.ring.empty()
+                        ? rings.stage_edit([&](const std::filesystem::path& directory) {
+                            edit_directory(directory.string(), wanted.edit);
+                          })
+                        : rings.stage_ring(*wanted.ring);
+      staged->generation = loaded.generation;
+      record.generation = loaded.generation.number;
+      record.digest = loaded.generation.digest;
+      try {
+        record.vnodes = moved_between(*before, *loaded.ring);
+        staged->moved = record.vnodes.size();
+        staged->prepared = prepare(*now, {loaded.ring, record.generation}, *sources_, log_);
+        rings.set_pending(record.to_text());
+      } catch (...) {
+        if (record.generation != replaced) drop_generation(rings, record.generation, log_);
+        throw;
+      }
+      if (replaced_is_last && replaced != record.generation) drop_generation(rings, replaced, log_);
+    });
+    return [this, done, record, staged] { ring_staged(std::move(*staged), record, done); };
+  };
+}
 
-  Publication next = *publisher_.current();
-  next.warm = newcomers(next.shards, staged_->prepared.publication.shards);
-  auto opened = publisher_.opened();
-  opened.insert(opened.end(), staged_->prepared.opened.begin(), staged_->prepared.opened.end());
-  std::size_t missing = 0;
-  if (!next.warm.empty() || !publisher_.current()->warm.empty())
-    missing += publisher_.publish(std::move(next), std::move(opened)).missing;
-  missing += serve_under_lease(*pending_.ring(), pending_.lease_end());
-
-  PreparedRing result = prepared_ring();
+/// Its lease begins, and workers know its vnodes and shards before anybody is told.
+void RingControl::ring_staged(Staged staged, const PendingRing& record,
+                              const Done<PreparedRing>& done) {
+  staged_ = std::move(staged);
+  under_way_.reset();
+  machine_.ended(record, lease_clock());
+  log_.info("ring prepared", {{"generation", record.generation},
+                              {"ringDigest", record.digest},
+                              {"plan", record.plan},
+                              {"rows", record.from}});
   update_status([&](ControlStatus& status) {
-    status.prepared = result;
+    status.prepared = prepared_ring();
     status.left_pending.clear();
   });
-  log_.info("ring prepared", {{"generation", result.generation},
-                              {"ringDigest", result.digest},
-                              {"plan", request.plan},
-                              {"rows", request.from}});
-  watch_lease();
-  // It would send requests to these vnodes beyond the lease.
-  if (missing > 0 && record.of_plan())
-    throw Refusal("failed", std::to_string(missing) +
-                                " workers have not acknowledged the lease; prepare again");
-  result.token = record.token;
-  return result;
+  publish([this, done, record](const Published& published) {
+    // A worker that does not know of the lease would send requests to these vnodes beyond it.
+    if (!published.missing.empty())
+      return done(Refusal("not_acknowledged", missing_workers(published) +
+                                                  " had not taken the lease over after a second; "
+                                                  "prepare again"));
+    const PendingRing* pending = machine_.pending().ring();
+    if (pending == nullptr || pending->token != record.token)
+      return done(Refusal("nothing_prepared", "the ring was abandoned meanwhile"));
+    PreparedRing result = prepared_ring();
+    result.token = record.token;
+    done(result);
+  });
 }
 
 void RingControl::renew(std::string token, std::chrono::milliseconds lease,
                         Done<PreparedRing> done) {
   perform<PreparedRing>(std::move(done), [this, token = std::move(token), lease] {
-    // One moment for both: a process that was stopped in between must not find its lease renewed.
-    const auto now = lease_clock();
-    if (auto refusal = pending_.against_holder(token, now)) throw *std::move(refusal);
-    pending_.renew(now, checked(lease));
-    asked_early_ = false;
-    if (snapshot().leased != nullptr) snapshot().leased->lease->set_end(pending_.lease_end());
+    if (auto refusal = machine_.renew(token, checked(lease), lease_clock()))
+      throw *std::move(refusal);
     return prepared_ring();
   });
 }
 
 /// The rename is the commit: a crash before it leaves the old ring, one after it the new.
 void RingControl::activate(std::string token, std::string expect_digest, Done<RingChange> done) {
-  perform<RingChange>(std::move(done), [this, token = std::move(token),
-                                        expect_digest = std::move(expect_digest)] {
-    if (!pending_.ring() && !expect_digest.empty() && expect_digest == snapshot().ring->digest())
-      return unchanged();  // asked again, or the plan's row was faster
-    require_holder(token);
-    const ring::Generation generation = staged_->loaded.generation;
-    require_digest("the prepared ring's digest", generation.digest, expect_digest);
-    ring::GenerationStore rings = store("activate");
-    Prepared prepared =
-        prepare_for(*config_, {staged_->loaded.ring, generation.number});  // with today's gate
-    rings.activate(generation);
-    // A worker that takes the new ring late goes by the old one until the lease's end.
-    const RingChange change = put_in_force(std::move(prepared), staged_->moved);
-    boost::asio::post(loop_, [this] { tidy_store(); });  // nobody waits for that
-    staged_.reset();
-    if (pending_.ring()->of_plan()) awaited_ = pending_.ring();
-    pending_.end();
-    blocked_under_lease_ = {};  // they stay blocked, as any other
-    if (awaits_target()) await_later();
-    update_status([](ControlStatus& status) { status.prepared.reset(); });
-    return change;
-  });
+  const auto begin = [this, expect_digest, done]() -> Work {
+    require_digest("the prepared ring's digest", staged_->generation.digest, expect_digest);
+    if (auto refusal = machine_.commit(staged_->prepared.ring.ring->vnode_count()))
+      throw *std::move(refusal);
+    return [this, done, now = config(), generation = staged_->generation]() -> Finish {
+      store_of(*now, "activate", elsewhere_).activate(generation);
+      return [this, done] { activated(done); };
+    };
+  };
+  Change change;
+  change.kind = Change::Kind::activate;
+  change.what = "activate";
+  change.holder = std::move(token);
+  change.expect_digest = std::move(expect_digest);
+  submit(std::move(change), {begin, done, [this, done] { tell_unchanged(done); }});
 }
 
-/// What a commit leaves behind in the store. A record that is left by a crash names the ring in
-/// force, which harms nothing.
-void RingControl::tidy_store() {
-  try {
-    ring::GenerationStore rings = store("activate");
-    if (!pending_.ring()) rings.set_pending("");
-    rings.forget_old();
-  } catch (const std::exception& error) {
-    log_.warn("the store of rings is not tidied", {{"reason", error.what()}});
-  }
+void RingControl::activated(const Done<RingChange>& done) {
+  Staged staged = *std::exchange(staged_, std::nullopt);
+  put_in_force(std::move(staged.prepared), staged.moved, done);
+  update_status([](ControlStatus& status) { status.prepared.reset(); });
+  tidy_store(ring().digest());
+}
+
+/// What a commit leaves behind in the store; nobody waits for it. A record that is left by a crash
+/// names the ring in force, which harms nothing; another ring's may have been written since.
+void RingControl::tidy_store(const std::string& in_force) {
+  const auto work = [this, now = config(), in_force] {
+    try {
+      ring::GenerationStore rings = store_of(*now, "activate", elsewhere_);
+      const auto record = PendingRing::parse(rings.pending());
+      if (!record || record->digest == in_force) rings.set_pending("");
+      rings.forget_old();
+    } catch (const std::exception& error) {
+      log_.warn("the store of rings is not tidied", {{"reason", error.what()}});
+    }
+  };
+  if (started_)
+    files_.post(work);
+  else
+    work();
 }
 
 void RingControl::abandon(std::string token, Done<PreparedRing> done) {
-  perform<PreparedRing>(std::move(done), [this, token = std::move(token)] {
-    if (auto refusal = pending_.against_abandon(token)) throw *std::move(refusal);
-    const PreparedRing result = prepared_ring();
-    // A plan that backed out has told its routers to unblock; one that did not hear of it would
-    // refuse these vnodes for good, with neither a lease nor a record by which it asks.
-    const ring::VnodeSet blocked =
-        pending_.ring()->of_plan() ? blocked_under_lease_ : ring::VnodeSet();
-    withdraw();
-    open_vnodes(blocked, "their plan has abandoned its ring");
-    log_.info("prepared ring abandoned",
-              {{"generation", result.generation}, {"ringDigest", result.digest}});
-    return result;
-  });
+  Change change;
+  change.kind = Change::Kind::abandon;
+  change.what = "abandon";
+  change.holder = std::move(token);
+  submit(std::move(change),
+         {[this, done] {
+            return withdraw_work([this, done, result = prepared_ring()] {
+              log_.info("prepared ring abandoned",
+                        {{"generation", result.generation}, {"ringDigest", result.digest}});
+              publish(telling<PreparedRing>(done, result, nullptr));
+            });
+          },
+          done,
+          {}});
 }
 
 /// The prepared ring goes, from disk too: first from there, so that what fails there leaves it
 /// prepared. Its vnodes are served without a lease; those that are blocked stay so.
-void RingControl::withdraw() {
-  ring::GenerationStore rings = store("abandon");
-  rings.set_pending("");
-  const std::uint64_t generation = pending_.ring()->generation;
-  // An older generation of the history stays there.
-  if (rings.list().back().number == generation) drop_generation(rings, generation);
-  staged_.reset();
-  pending_.end();
-  standing_.reset();
-  blocked_under_lease_ = {};
-  Publication now = *publisher_.current();
-  if (!now.warm.empty()) {
-    now.warm.clear();
-    publisher_.publish(std::move(now), publisher_.opened());
-  }
-  end_serving_lease();
-  update_status([](ControlStatus& status) {
-    status.prepared.reset();
-    status.left_pending.clear();
-  });
-}
-
-/// One that is left over harms nobody.
-void RingControl::drop_generation(ring::GenerationStore& rings, std::uint64_t number) {
-  try {
-    const auto generation = rings.find(number);
-    if (generation && !generation->current) rings.drop(*generation);
-  } catch (const std::exception& error) {
-    log_.warn("a generation that nobody needs stays in the store",
-              {{"generation", number}, {"reason", error.what()}});
-  }
+RingControl::Work RingControl::withdraw_work(std::function<void()> told) {
+  return [this, told = std::move(told), now = config(),
+          generation = machine_.pending().ring()->generation]() -> Finish {
+    ring::GenerationStore rings = store_of(*now, "abandon", elsewhere_);
+    rings.set_pending("");
+    // An older generation of the history stays there.
+    if (rings.list().back().number == generation) drop_generation(rings, generation, log_);
+    return [this, told] {
+      staged_.reset();
+      under_way_.reset();
+      machine_.ended_withdrawn(lease_clock());
+      unpublished_ = true;  // shards that were connected for it
+      update_status([](ControlStatus& status) {
+        status.prepared.reset();
+        status.left_pending.clear();
+      });
+      told();
+    };
+  };
 }
 
 }  // namespace router

@@ -1,17 +1,47 @@
 #include "router/control/publisher.hpp"
 
 #include <algorithm>
-#include <future>
+#include <utility>
+
+#include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
 
 #include "router/log/log.hpp"
 
 namespace router {
 namespace {
 
+using Clock = std::chrono::steady_clock;
+
 // A worker that does not answer within this is named, not waited for.
 constexpr std::chrono::seconds kWorkerAnswer{1};
 
 }  // namespace
+
+std::string missing_workers(const Published& published) {
+  std::string names;
+  for (const std::size_t worker : published.missing)
+    names += (names.empty() ? "" : ", ") + std::to_string(worker);
+  return (published.missing.size() == 1 ? "worker " : "workers ") + names;
+}
+
+/// One publication, until every worker has acknowledged it.
+struct Publisher::Round {
+  Round(boost::asio::io_context& loop, std::size_t workers)
+      : limit(loop), acknowledged(workers), left(workers) {}
+
+  boost::asio::steady_timer limit;
+  std::vector<bool> acknowledged;
+  std::size_t left;
+  bool late = false;  // the limit has passed
+  Clock::time_point began = Clock::now();
+  Published published;
+  std::vector<Told> told;
+};
+
+Publisher::Publisher(boost::asio::io_context& loop, std::vector<std::unique_ptr<Worker>>& workers,
+                     Log& log)
+    : loop_(loop), workers_(workers), log_(log) {}
 
 void Publisher::begin(Publication first, ShardSources::Opened opened) {
   opened_ = std::move(opened);
@@ -30,51 +60,80 @@ PublicationCounts Publisher::counts() const {
 }
 
 /// Only we give references away, and what we hold alone has none to be copied from: a count of one
-/// stays one.
-void Publisher::forget_unused() {
-  std::erase_if(replaced_, [](const std::shared_ptr<const Snapshot>& snapshot) {
-    return snapshot.use_count() == 1;
+/// stays one. So each snapshot is held once, however often it was published.
+void Publisher::keep_replaced(std::shared_ptr<const Snapshot> snapshot) {
+  if (snapshot != current_->snapshot &&
+      std::find(replaced_.begin(), replaced_.end(), snapshot) == replaced_.end())
+    replaced_.push_back(std::move(snapshot));
+  snapshot.reset();
+  std::erase_if(replaced_,
+                [](const std::shared_ptr<const Snapshot>& each) { return each.use_count() == 1; });
+}
+
+/// Workers take publications in the order in which they are posted; a round that is late goes on by
+/// itself when another one has begun.
+void Publisher::publish(Publication next, ShardSources::Opened opened, Told told) {
+  const auto publication = std::make_shared<const Publication>(std::move(next));
+  opened_ = std::move(opened);
+  std::shared_ptr<const Snapshot> replaced;
+  {
+    const std::scoped_lock lock(mutex_);
+    replaced = current_->snapshot;
+    current_ = publication;
+    ++counts_.publications;
+  }
+  keep_replaced(std::move(replaced));
+  const auto round = round_ = std::make_shared<Round>(loop_, workers_.size());
+  round->told.push_back(std::move(told));
+  for (std::size_t i = 0; i < workers_.size(); ++i)
+    workers_[i]->publish(publication, [this, round, i](std::chrono::nanoseconds pause) {
+      boost::asio::post(loop_, [this, round, i, pause] { acknowledged(round, i, pause); });
+    });
+  if (round->left == 0) return tell(*round);
+  round->limit.expires_after(kWorkerAnswer);
+  round->limit.async_wait([this, round](const boost::system::error_code& error) {
+    if (!error && round->left > 0) over_time(round);
   });
 }
 
-Published Publisher::publish(std::shared_ptr<const Snapshot> snapshot) {
-  Publication next = *current();
-  next.snapshot = std::move(snapshot);
-  return publish(std::move(next), opened_);
+void Publisher::acknowledged(const std::shared_ptr<Round>& round, std::size_t worker,
+                             std::chrono::nanoseconds pause) {
+  round->acknowledged[worker] = true;
+  round->published.pause = std::max(round->published.pause, pause);
+  if (round->late)
+    log_.warn("a worker has acknowledged the ring late",
+              {{"worker", static_cast<std::uint64_t>(worker)}});
+  if (--round->left > 0) return;
+  round->limit.cancel();
+  round->published.missing.clear();
+  tell(*round);
 }
 
-Published Publisher::publish(Publication next, ShardSources::Opened opened) {
-  const auto publication = std::make_shared<const Publication>(std::move(next));
-  std::vector<std::future<std::chrono::nanoseconds>> acknowledged;
-  const auto began = std::chrono::steady_clock::now();
-  for (const auto& worker : workers_) {
-    auto promise = std::make_shared<std::promise<std::chrono::nanoseconds>>();
-    acknowledged.push_back(promise->get_future());
-    worker->publish(publication,
-                    [promise](std::chrono::nanoseconds pause) { promise->set_value(pause); });
+void Publisher::over_time(const std::shared_ptr<Round>& round) {
+  round->late = true;
+  for (std::size_t i = 0; i < round->acknowledged.size(); ++i) {
+    if (round->acknowledged[i]) continue;
+    round->published.missing.push_back(i);
+    log_.error("a worker has not acknowledged the ring",
+               {{"worker", static_cast<std::uint64_t>(i)}});
   }
-  Published published;
-  for (std::size_t i = 0; i < acknowledged.size(); ++i) {
-    if (acknowledged[i].wait_until(began + kWorkerAnswer) == std::future_status::ready) {
-      published.pause = std::max(published.pause, acknowledged[i].get());
-    } else {
-      ++published.missing;
-      log_.error("a worker has not acknowledged the ring",
-                 {{"worker", static_cast<std::uint64_t>(i)}});
-    }
-  }
-  published.took = std::chrono::steady_clock::now() - began;
-  opened_ = std::move(opened);
+  tell(*round);
+}
+
+void Publisher::tell(Round& round) {
+  round.published.took = Clock::now() - round.began;
   {
     const std::scoped_lock lock(mutex_);
-    replaced_.push_back(current_->snapshot);
-    current_ = publication;
-    ++counts_.publications;
-    counts_.last = published;
-    counts_.longest_pause = std::max(counts_.longest_pause, published.pause);
+    counts_.last = round.published;
+    counts_.longest_pause = std::max(counts_.longest_pause, round.published.pause);
   }
-  forget_unused();
-  return published;
+  for (const Told& each : std::exchange(round.told, {})) each(round.published);
+}
+
+void Publisher::await(Told told) {
+  if (round_ == nullptr || round_->left == 0 || round_->late)
+    return told(round_ == nullptr ? Published() : round_->published);
+  round_->told.push_back(std::move(told));
 }
 
 }  // namespace router

@@ -1,19 +1,38 @@
-// The control's thread, and reload.
+// The control's threads, and how what the machine asks for is done.
 #include "router/control/ring_control.hpp"
 
-#include <boost/asio/post.hpp>
+#include <utility>
 
 #include "ring/generation_store.hpp"
 #include "router/log/log.hpp"
 
 namespace router {
+namespace {
 
-RingControl::RingControl(config::Config config, std::string config_file,
+/// While there is something to wait for: the system may have been suspended, which timers don't
+/// count and leases do.
+constexpr std::chrono::milliseconds kLookEach{50};
+
+/// Pnodes that the ring in force lacks are connected before their vnodes come.
+std::vector<ShardSpec> newcomers(const std::vector<ShardSpec>& now,
+                                 const std::vector<ShardSpec>& next) {
+  std::vector<ShardSpec> result;
+  for (const ShardSpec& spec : next)
+    if (std::none_of(now.begin(), now.end(),
+                     [&](const ShardSpec& known) { return known.same_shard(spec); }))
+      result.push_back(spec);
+  return result;
+}
+
+}  // namespace
+
+RingControl::RingControl(config::Config config, std::string config_file, ring::Load elsewhere,
                          std::shared_ptr<ShardSources> sources,
                          std::vector<std::unique_ptr<Worker>>& workers, Log& log)
-    : config_file_(std::move(config_file)), sources_(std::move(sources)), workers_(workers),
-      log_(log), publisher_(workers, log), keep_running_(loop_.get_executor()), lease_timer_(loop_),
-      follow_timer_(loop_), await_timer_(loop_),
+    : config_file_(std::move(config_file)), elsewhere_(std::move(elsewhere)),
+      sources_(std::move(sources)), workers_(workers), log_(log), thread_("control", log),
+      files_("files", log), looks_("looks", log), publisher_(thread_.loop(), workers, log),
+      wake_timer_(thread_.loop()),
       config_(std::make_shared<const config::Config>(std::move(config))) {
   status_.ring_location = config_->ring_location;
 }
@@ -21,8 +40,9 @@ RingControl::RingControl(config::Config config, std::string config_file,
 RingControl::~RingControl() { stop(); }
 
 void RingControl::load() {
-  Prepared prepared = prepare_for(*config_, load_ring(config_->ring_location));
-  publisher_.begin(std::move(prepared.publication), std::move(prepared.opened));
+  base_ = prepare(*config_, load_ring(config_->ring_location, elsewhere_), *sources_, log_, true);
+  machine_.in_force(facts_of(base_.ring));
+  publish([](const Published&) {});
   if (!ring::GenerationStore::is_store(config_->ring_location)) return;
   const std::string pending = ring::GenerationStore(config_->ring_location).pending();
   if (pending.empty()) return;
@@ -34,14 +54,18 @@ void RingControl::load() {
 
 void RingControl::start() {
   started_ = true;
-  thread_ = std::thread([this] { loop_.run(); });
+  files_.start();
+  looks_.start();
+  thread_.post([this] { settle(); });
+  thread_.start();
 }
 
+/// First whoever posts to the control's thread.
 void RingControl::stop() {
-  if (!thread_.joinable()) return;
-  loop_.stop();
-  thread_.join();
+  thread_.stop();
   reader_.reset();
+  looks_.stop();
+  files_.stop();
 }
 
 std::shared_ptr<const config::Config> RingControl::config() const {
@@ -54,112 +78,182 @@ ControlStatus RingControl::status() const {
   return status_;
 }
 
-/// Checked and ready to be published, with today's gate. A block names vnodes: of a ring that
-/// hashes to others it would mean something else.
-Prepared RingControl::prepare_for(const config::Config& config, RingInForce ring) {
-  const auto now = publisher_.current();
-  std::shared_ptr<const Gate> gate;
-  std::uint64_t sequence = 1;
-  if (now != nullptr) {
-    gate = now->snapshot->gate;
-    sequence = now->snapshot->sequence + 1;
-    if (gate->any() && now->snapshot->ring->vnode_count() != ring.ring->vnode_count())
-      throw Refusal("refused", "vnodes are blocked, and this ring has " +
-                                   std::to_string(ring.ring->vnode_count()) +
-                                   " vnodes instead of " +
-                                   std::to_string(now->snapshot->ring->vnode_count()) +
-                                   "; unblock them first");
+// Changes, as the machine lets them go on.
+
+void RingControl::submit(Change change, Command command) {
+  thread_.post([this, change = std::move(change), command = std::move(command)]() mutable {
+    change.id = next_command_++;
+    commands_.emplace(change.id, std::move(command));
+    machine_.submit(std::move(change), lease_clock());
+    settle();
+  });
+}
+
+/// Does all that the machine asks for, and publishes what has changed. Whatever is an event to the
+/// machine ends with this.
+void RingControl::settle() {
+  for (auto asked = machine_.take(); !asked.empty(); asked = machine_.take())
+    for (const Ask& each : asked) handle(each);
+  if (follow_serving() || unpublished_ || machine_.gate() != gate_published_)
+    publish([](const Published&) {});
+  wake_later();
+}
+
+void RingControl::handle(const Ask& asked) {
+  if (const auto* started = std::get_if<ask::Begin>(&asked)) return begin(started->change);
+  if (const auto* refused = std::get_if<ask::Refuse>(&asked)) {
+    if (const auto command = commands_.extract(refused->change.id))
+      command.mapped().refuse(refused->why);
+  } else if (const auto* unchanged = std::get_if<ask::Unchanged>(&asked)) {
+    if (const auto command = commands_.extract(unchanged->change.id)) command.mapped().unchanged();
+  } else if (const auto* row = std::get_if<ask::Row>(&asked)) {
+    ask_row(row->ring);
+  } else if (const auto* target = std::get_if<ask::Target>(&asked)) {
+    ask_target(target->ring);
+  } else if (std::holds_alternative<ask::ServeFreely>(asked)) {
+    if (leased_ == nullptr) return;
+    // What was planned under the lease, and waits still to be sent, may be sent whenever it can.
+    leased_->lease->set_end(std::chrono::nanoseconds::max());
+    leased_ = nullptr;
+    unpublished_ = true;
+  } else if (const auto* expired = std::get_if<ask::LeaseExpired>(&asked)) {
+    log_.error(
+        "a coordinator's lease has run out; its held vnodes refuse writes until they are unblocked",
+        {{"generation", expired->ring.generation},
+         {"plan", expired->ring.plan},
+         {"vnodes", expired->held}});
+    update_status([](ControlStatus& status) { ++status.leases_expired; });
+  } else if (const auto* opened = std::get_if<ask::Opened>(&asked)) {
+    log_.warn("vnodes unblocked without their coordinator",
+              {{"vnodes", opened->vnodes.size()}, {"reason", opened->why}});
+  } else if (const auto* told = std::get_if<ask::Tell>(&asked)) {
+    const auto& ring = told->ring;
+    if (told->error)
+      log_.error(told->text,
+                 {{"plan", ring.plan}, {"pnode", ring.from}, {"ringDigest", ring.digest}});
+    else
+      log_.warn(told->text, {{"plan", ring.plan}});
   }
-  return prepare(config, std::move(ring), std::move(gate), *sources_, sequence, log_);
 }
 
-RingChange RingControl::put_in_force(Prepared prepared, std::uint64_t changed) {
-  RingChange change;
-  const auto snapshot = prepared.publication.snapshot;
-  change.digest = snapshot->ring->digest();
-  change.generation = snapshot->generation;
-  change.changed = changed;
-  change.published =
-      publisher_.publish(std::move(prepared.publication), std::move(prepared.opened));
-  using std::chrono::duration_cast;
-  using std::chrono::microseconds;
-  log_.info("ring in force",
-            {{"ringDigest", change.digest},
-             {"generation", change.generation},
-             {"vnodesChanged", changed},
-             {"microseconds", duration_cast<microseconds>(change.published.took).count()},
-             {"pauseMicroseconds", duration_cast<microseconds>(change.published.pause).count()}});
-  return change;
-}
-
-RingChange RingControl::unchanged() const {
-  return {snapshot().ring->digest(), snapshot().generation, 0, {}};
-}
-
-/// What a reload can't change stays as it was, and is named in the log.
-config::Config RingControl::read_config() const {
-  if (config_file_.empty()) return *config_;
-  config::Parsed parsed = config::load_file(config_file_);
-  if (!parsed.problems.empty()) throw std::runtime_error(config::to_text(parsed.problems));
-  config::Config next = std::move(parsed.config);
-  if (config_->electric_moray) {  // its flags are not in the file
-    next.listen = config_->listen;
-    next.monitor = config_->monitor;
-    next.status = config_->status;
-    next.ring_location = config_->ring_location;
-    next.admin_socket = config_->admin_socket;
+void RingControl::begin(const Change& change) {
+  try {
+    if (auto command = commands_.extract(change.id)) {
+      under_way_ = std::move(command.mapped());
+      return run(under_way_->begin());
+    }
+    // The plan's row has asked for it: nobody is told but the log.
+    const PendingRing ring = *machine_.pending().ring();
+    under_way_ = Command{
+        {},
+        [this, plan = ring.plan](const Refusal& refusal) {
+          log_.error("what a plan of resharding has come to can't be followed; it is tried again",
+                     {{"plan", plan}, {"reason", refusal.what()}});
+        },
+        {}};
+    run(change.kind == Change::Kind::decided ? decided_work(ring) : withdraw_work([] {}));
+  } catch (const Refusal& refusal) {
+    failed(refusal);
+  } catch (const std::exception& error) {
+    failed(Refusal("refused", error.what()));
   }
-  for (const std::string& name : fixed_differences(*config_, next))
-    log_.warn("a reload can't change this setting; restart to change it", {{"setting", name}});
-  next.listen = config_->listen;
-  next.monitor = config_->monitor;
-  next.status = config_->status;
-  next.admin_socket = config_->admin_socket;
-  next.workers = config_->workers;
-  next.resolvers = config_->resolvers;
-  return next;
 }
 
-RingChange RingControl::reload_now(const std::string& ring, const std::string& digest) {
-  require_free("reload");
-  config::Config next = read_config();
-  if (!ring.empty()) next.ring_location = ring;
-  Prepared prepared = prepare_for(next, load_ring(next.ring_location));
-  const std::string& found = prepared.publication.snapshot->ring->digest();
-  if (!digest.empty() && digest != found)
-    throw Refusal("refused", "the ring's digest is " + found + ", not " + digest);
-  sources_->configure(next);
-  log_.set_level(log_level_named(next.log.level));
-  const RingChange change = put_in_force(std::move(prepared), 0);
-  const std::scoped_lock lock(mutex_);
-  status_.ring_location = next.ring_location;
-  config_ = std::make_shared<const config::Config>(std::move(next));
-  return change;
+/// Before clients are served there is nobody to wait, and one thread.
+void RingControl::run(Work work) {
+  const auto done = [work = std::move(work)]() -> std::variant<Finish, Refusal> {
+    try {
+      return work();
+    } catch (const Refusal& refusal) {
+      return refusal;
+    } catch (const std::exception& error) {
+      return Refusal("refused", error.what());
+    }
+  };
+  const auto end = [this](const std::variant<Finish, Refusal>& outcome) {
+    if (const auto* refusal = std::get_if<Refusal>(&outcome))
+      failed(*refusal);
+    else
+      finish(std::get<Finish>(outcome));
+  };
+  if (!started_) return end(done());
+  files_.post([this, done, end] {
+    thread_.post([this, end, outcome = done()] {
+      end(outcome);
+      settle();
+    });
+  });
 }
 
-/// All or nothing: what is wrong leaves everything as it was.
-void RingControl::reload(std::string ring, std::string digest, Done<RingChange> done) {
-  perform_in_background<RingChange>(
-      std::move(done), [this, ring = std::move(ring), digest = std::move(digest)] {
-        try {
-          const RingChange change = reload_now(ring, digest);
-          log_.info("reloaded", {{"ringDigest", change.digest}});
-          update_status([](ControlStatus& status) {
-            status.last_reload = "ok";
-            ++status.reloads;
-          });
-          return change;
-        } catch (const std::exception& error) {
-          log_.error("reload refused; the old ring and configuration go on serving",
-                     {{"reason", error.what()}});
-          update_status([&](ControlStatus& status) {
-            status.last_reload = std::string("refused: ") + error.what();
-            ++status.reloads;
-            ++status.reloads_refused;
-          });
-          throw;
-        }
-      });
+void RingControl::finish(const Finish& finish) {
+  try {
+    finish();
+  } catch (const Refusal& refusal) {
+    failed(refusal);
+  } catch (const std::exception& error) {
+    failed(Refusal("refused", error.what()));
+  }
+}
+
+void RingControl::failed(const Refusal& refusal) {
+  const auto command = std::exchange(under_way_, std::nullopt);
+  if (machine_.busy()) machine_.ended(lease_clock());
+  if (command) command->refuse(refusal);
+}
+
+// What workers go by.
+
+/// The lease's end is written where workers read it; true: other vnodes are served under one.
+bool RingControl::follow_serving() {
+  const auto& serving = machine_.serving();
+  if (!serving) return std::exchange(leased_, nullptr) != nullptr;
+  if (leased_ != nullptr && leased_->vnodes == serving->vnodes) {
+    leased_->lease->set_end(serving->until);
+    return false;
+  }
+  leased_ = LeasedVnodes::of(ring(), serving->vnodes, serving->until);
+  return true;
+}
+
+/// Ring, gate and leases as they are now.
+void RingControl::publish(Publisher::Told told) {
+  for (const Ask& each : machine_.take()) handle(each);
+  follow_serving();
+  gate_published_ = machine_.gate();
+  unpublished_ = false;
+  auto snapshot = std::make_shared<Snapshot>(
+      Snapshot::make(base_.ring.ring, base_.settings, gate_published_, leased_));
+  snapshot->generation = base_.ring.generation;
+  snapshot->sequence = ++sequence_;
+  update_status([any = gate_published_->any()](ControlStatus& status) {
+    if (!any)
+      status.blocked_since.reset();
+    else if (!status.blocked_since)
+      status.blocked_since = std::chrono::system_clock::now();
+  });
+  Publication next = base_.publication;
+  next.snapshot = std::move(snapshot);
+  auto opened = base_.opened;
+  if (staged_) {
+    next.warm = newcomers(next.shards, staged_->prepared.publication.shards);
+    opened.insert(opened.end(), staged_->prepared.opened.begin(), staged_->prepared.opened.end());
+  }
+  if (started_) return publisher_.publish(std::move(next), std::move(opened), std::move(told));
+  publisher_.begin(std::move(next), std::move(opened));
+  told(Published());
+}
+
+void RingControl::wake_later() {
+  const auto at = machine_.wake();
+  if (!at || !started_) return;
+  const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(*at - lease_clock());
+  wake_timer_.expires_after(
+      std::clamp(left + std::chrono::milliseconds(1), std::chrono::milliseconds(0), kLookEach));
+  wake_timer_.async_wait([this](const boost::system::error_code& error) {
+    if (error) return;
+    machine_.tick(lease_clock());
+    settle();
+  });
 }
 
 }  // namespace router

@@ -1,35 +1,39 @@
 #pragma once
 
+#include <atomic>
 #include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <string>
-#include <thread>
 
-#include <boost/asio/executor_work_guard.hpp>
-#include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 
 #include "config/config.hpp"
 #include "router/control/answers.hpp"
-#include "router/control/background.hpp"
-#include "router/control/pending.hpp"
+#include "router/control/machine.hpp"
 #include "router/control/plan_reader.hpp"
 #include "router/control/prepare.hpp"
 #include "router/control/publisher.hpp"
 #include "router/control/ring_files.hpp"
-#include "router/plan/refusal.hpp"
+#include "router/loop/loop_thread.hpp"
 
 namespace router {
 
-/// Everything that changes ring, gate or configuration while the router serves: one change at a
-/// time, all or nothing, on a thread of its own, since loading a large ring takes seconds. Calls
-/// return at once, from any thread; `done` is told on the control's thread.
+/// Everything that changes ring, gate or configuration while the router serves, all or nothing.
+/// Decisions are `Machine`'s; this carries them out. Three threads: the control's, which takes
+/// milliseconds for anything; the files', for what loads and writes rings, a change at a time; and
+/// one for looks at rings (`diff`, `rings`), which no change waits for. Calls return at once, from
+/// any thread; `done` is told on the control's thread, when every worker has acknowledged: else it
+/// is a refusal, `not_acknowledged`, that names the workers which go by the older state still.
 class RingControl {
  public:
   /// `config_file`: read again on reload; empty: the configuration stays. All else outlives it.
-  RingControl(config::Config config, std::string config_file, std::shared_ptr<ShardSources> sources,
-              std::vector<std::unique_ptr<Worker>>& workers, Log& log);
+  /// `elsewhere`: reads rings in a process of its own, which LevelDB may end; empty: in this.
+  RingControl(config::Config config, std::string config_file, ring::Load elsewhere,
+              std::shared_ptr<ShardSources> sources, std::vector<std::unique_ptr<Worker>>& workers,
+              Log& log);
   ~RingControl();
   RingControl(const RingControl&) = delete;
   RingControl& operator=(const RingControl&) = delete;
@@ -38,7 +42,7 @@ class RingControl {
   /// does.
   void load();
   void start();
-  /// Ends the thread; what was still waiting is never told.
+  /// Ends the threads; what was still waiting is never told.
   void stop();
 
   [[nodiscard]] Publisher& publisher() { return publisher_; }
@@ -58,7 +62,7 @@ class RingControl {
   void set_data(ring::VnodeSet vnodes, std::string data_json, Done<RingChange> done);
 
   void rings(Done<std::vector<ring::Generation>> done);
-  /// nullopt: the one before the current one.
+  /// nullopt: the one that was in force before the current one came into force first.
   void rollback(std::optional<std::uint64_t> generation, Done<RingChange> done);
   /// Each a generation's number or a directory; empty: the ring in force.
   void diff(std::string from, std::string to, Done<ring::Difference> done);
@@ -73,124 +77,151 @@ class RingControl {
   void abandon(std::string token, Done<PreparedRing> done);
 
  private:
+  /// On the control's thread: what files' work leads to. May throw: refused.
+  using Finish = std::function<void()>;
+  /// On the files' thread. May throw: refused, and nothing is changed.
+  using Work = std::function<Finish()>;
+  /// A change, until it is told.
+  struct Command {
+    std::function<Work()> begin;  ///< on the control's thread, when its turn comes; may throw
+    std::function<void(const Refusal&)> refuse;
+    std::function<void()> unchanged;  ///< empty: can't be
+  };
   /// A ring that is staged for activation.
   struct Staged {
-    ring::LoadedGeneration loaded;
+    ring::Generation generation;
     Prepared prepared;
     std::uint64_t moved = 0;  // vnodes that change hands
   };
-  /// What a prepare asks for, checked.
-  struct WantedRing {
-    RingEdit edit;
-    std::shared_ptr<const ring::Ring> ring;
-  };
   struct Waiting;  // a block that waits for writes
 
+  // ring_control.cpp
   template <typename Result>
   void perform(Done<Result> done, std::function<Result()> work);
-  /// The same for work that takes seconds of a core, on a thread that every other goes before.
+  /// `event` answers by itself, unless it throws.
   template <typename Result>
-  void perform_in_background(Done<Result> done, std::function<Result()> work);
-  [[nodiscard]] const Snapshot& snapshot() const { return *publisher_.current()->snapshot; }
-  [[nodiscard]] Prepared prepare_for(const config::Config& config, RingInForce ring);
-  RingChange put_in_force(Prepared prepared, std::uint64_t changed);
-  RingChange unchanged() const;
-  RingChange reload_now(const std::string& ring, const std::string& digest);
-  config::Config read_config() const;
-  void require_free(const char* what) const;
-  void require_pnode(const std::string& pnode) const;
-  void require_database(const std::string& pnode) const;
-  void require_holder(const std::string& token) const;
-  ring::GenerationStore store(const char* what) const;
-  std::shared_ptr<const ring::Ring> ring_named(const std::string& name) const;
-  Published set_gate(Gate gate);
-  Published set_snapshot(std::shared_ptr<const Gate> gate,
-                         std::shared_ptr<const LeasedVnodes> leased);
-  void await_writes(const std::shared_ptr<Waiting>& waiting);
-  void writes_ended(const std::shared_ptr<Waiting>& waiting);
-  [[nodiscard]] WantedRing check_prepare(const PrepareRequest& request) const;
-  PreparedRing rehearse(const PrepareRequest& request, const WantedRing& wanted);
-  PreparedRing stage(const PrepareRequest& request, WantedRing wanted);
-  std::size_t serve_under_lease(const PendingRing& ring, std::chrono::nanoseconds until);
-  void end_serving_lease();
-  void withdraw();
-  void drop_generation(ring::GenerationStore& rings, std::uint64_t number);
-  void tidy_store();
-  void watch_lease();
-  void lease_expired();
+  void attempt(Done<Result> done, std::function<void()> event);
+  template <typename Result>
+  void look(Done<Result> done, std::function<Result()> work);
+  void submit(Change change, Command command);
+  void settle();
+  void handle(const Ask& asked);
+  void begin(const Change& change);
+  void run(Work work);
+  void finish(const Finish& finish);
+  void failed(const Refusal& refusal);
+  bool follow_serving();
+  void publish(Publisher::Told told);
+  void wake_later();
+  template <typename Result>
+  static Publisher::Told telling(Done<Result> done, Result result,
+                                 void (*note)(Result&, const Published&));
+  [[nodiscard]] const ring::Ring& ring() const { return *base_.ring.ring; }
+  template <typename Update>
+  void update_status(Update update) {
+    const std::scoped_lock lock(mutex_);
+    update(status_);
+  }
+
+  // ring_changes.cpp
+  config::Config read_config(const config::Config& now) const;
+  Work reload_work(const std::string& ring, const std::string& digest, Done<RingChange> done);
+  void edit(const char* what, std::function<RingEdit(const ring::Ring&)> wanted,
+            Done<RingChange> done);
+  void put_in_force(Prepared prepared, std::uint64_t changed, Done<RingChange> done);
+  void tell_unchanged(const Done<RingChange>& done);
+  [[nodiscard]] static RingFacts facts_of(const RingInForce& ring);
+  [[nodiscard]] static std::shared_ptr<const ring::Ring> ring_named(
+      const std::string& name, const config::Config& config,
+      std::shared_ptr<const ring::Ring> in_force, const ring::Load& elsewhere);
+
+  // prepare_control.cpp
+  void require_prepare(const PrepareRequest& request) const;
+  Work rehearse_work(const PrepareRequest& request, Done<PreparedRing> done);
+  Work prepare_work(const PrepareRequest& request, Done<PreparedRing> done);
+  void ring_staged(Staged staged, const PendingRing& record, const Done<PreparedRing>& done);
+  void activated(const Done<RingChange>& done);
+  Work withdraw_work(std::function<void()> told);
+  void tidy_store(const std::string& in_force);
+  [[nodiscard]] PreparedRing prepared_ring() const;
 
   // plan_watch.cpp: what becomes of a plan whose coordinator is silent
   void read_left_pending(const std::string& record);
-  void follow_plan();
-  void plan_answered(PlanStanding standing, std::chrono::nanoseconds asked);
-  void plan_stands(PlanStanding standing);
-  void plan_ended();
-  void plan_decided();
-  void follow_again(std::chrono::milliseconds pause);
-  void await_target();
-  void await_later();
-  [[nodiscard]] bool awaits_target() const;
-  [[nodiscard]] std::optional<Refusal> against_awaited(const std::string& what) const;
-  void open_vnodes(const ring::VnodeSet& vnodes, const char* why);
+  Work decided_work(const PendingRing& ring);
   [[nodiscard]] PlanQuestion question(const PendingRing& ring, const std::string& pnode) const;
-  PreparedRing prepared_ring() const;
-  template <typename Change>
-  void update_status(Change change) {
-    const std::scoped_lock lock(mutex_);
-    change(status_);
-  }
+  void ask_row(const PendingRing& ring);
+  void ask_target(const PendingRing& ring);
+
+  // block_control.cpp
+  void await_writes(const std::shared_ptr<Waiting>& waiting);
+  void writes_ended(const std::shared_ptr<Waiting>& waiting);
 
   const std::string config_file_;
+  const ring::Load elsewhere_;
   std::shared_ptr<ShardSources> sources_;
   std::vector<std::unique_ptr<Worker>>& workers_;
   Log& log_;
+  LoopThread thread_, files_, looks_;
   Publisher publisher_;
-  boost::asio::io_context loop_{1};
-  boost::asio::executor_work_guard<boost::asio::io_context::executor_type> keep_running_;
-  boost::asio::steady_timer lease_timer_;
-  std::thread thread_;
+  bool started_ = false;  // workers serve
+  std::atomic<std::size_t> looking_{0};
 
   // The control thread's alone:
-  Pending pending_;
-  std::optional<Staged> staged_;          // exactly while pending_.staged()
-  ring::VnodeSet blocked_under_lease_;    // by `block` with the lease's token
-  std::optional<PendingRing> awaited_;    // in force, and blocked until its target takes writes
-  std::optional<PlanStanding> standing_;  // of the pending ring's plan, as read last
-  bool asked_early_ = false;              // the row, before this lease's end
-  bool started_ = false;                  // workers serve
-  bool following_ = false;                // a question about the pending ring's plan is out
-  bool asking_target_ = false;            // one about the awaited plan's target is
-  boost::asio::steady_timer follow_timer_, await_timer_;
+  Machine machine_;
+  Prepared base_;                               // in force
+  std::optional<Staged> staged_;                // exactly while machine_.pending().staged()
+  std::shared_ptr<const LeasedVnodes> leased_;  // of the newest snapshot
+  std::shared_ptr<const Gate> gate_published_;
+  std::uint64_t sequence_ = 0;                 // of the newest snapshot
+  bool unpublished_ = false;                   // leased_ has changed since
+  std::map<std::uint64_t, Command> commands_;  // that wait, by their changes' ids
+  std::optional<Command> under_way_;
+  std::uint64_t next_command_ = 1;
+  boost::asio::steady_timer wake_timer_;
 
-  std::unique_ptr<PlanReader> reader_;  // its answers are posted to loop_
+  std::unique_ptr<PlanReader> reader_;  // its answers are posted to the control's thread
 
   mutable std::mutex mutex_;
   std::shared_ptr<const config::Config> config_;  // guarded by mutex_; set by the control thread
   ControlStatus status_;                          // guarded by mutex_
 };
 
+/// Where it throws, and for `outcome`: the same words for every command.
 template <typename Result>
-void RingControl::perform(Done<Result> done, std::function<Result()> work) {
-  boost::asio::post(loop_, [done = std::move(done), work = std::move(work)] {
-    std::optional<Outcome<Result>> outcome;
+void RingControl::attempt(Done<Result> done, std::function<void()> event) {
+  thread_.post([this, done = std::move(done), event = std::move(event)] {
     try {
-      outcome.emplace(work());
+      event();
     } catch (const Refusal& refusal) {
-      outcome.emplace(refusal);
+      done(refusal);
     } catch (const std::exception& error) {
-      outcome.emplace(Refusal("refused", error.what()));
+      done(Refusal("refused", error.what()));
     }
-    done(*std::move(outcome));
+    settle();
   });
 }
 
 template <typename Result>
-void RingControl::perform_in_background(Done<Result> done, std::function<Result()> work) {
-  perform<Result>(std::move(done), [work = std::move(work)] {
-    std::optional<Result> result;
-    in_background([&] { result.emplace(work()); });
-    return *std::move(result);
+void RingControl::perform(Done<Result> done, std::function<Result()> work) {
+  attempt<Result>(done, [this, done, work = std::move(work)] {
+    Result result = work();
+    settle();  // first, so that it holds when it is told
+    done(std::move(result));
   });
+}
+
+template <typename Result>
+Publisher::Told RingControl::telling(Done<Result> done, Result result,
+                                     void (*note)(Result&, const Published&)) {
+  return [done = std::move(done), result = std::move(result), note](const Published& published) {
+    if (!published.missing.empty())
+      return done(Refusal("not_acknowledged",
+                          "it is done, but " + missing_workers(published) +
+                              " had not taken it over after a second, and will when it can"));
+    Result told = result;
+    if (note != nullptr) note(told, published);
+    done(std::move(told));
+  };
 }
 
 }  // namespace router

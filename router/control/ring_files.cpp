@@ -4,6 +4,7 @@
 
 #include "ring/generation_store.hpp"
 #include "ring/leveldb_store.hpp"
+#include "ring/ring_edit.hpp"
 #include "ring_tool/stored_ring.hpp"
 
 namespace router {
@@ -18,7 +19,17 @@ std::vector<std::uint32_t> numbers(const ring::VnodeSet& vnodes) {
 
 }  // namespace
 
-RingInForce load_ring(const std::string& location) { return ring::load_location(location); }
+RingInForce load_ring(const std::string& location, const ring::Load& elsewhere) {
+  return ring::load_location(location, elsewhere);
+}
+
+std::shared_ptr<const ring::Ring> edited(const ring::Ring& ring, const RingEdit& edit) {
+  std::shared_ptr<const ring::Ring> next;
+  if (!edit.moved.empty()) next = remapped(ring, edit.moved, edit.pnode);
+  if (!edit.marked.empty())
+    next = with_data(next != nullptr ? *next : ring, edit.marked, edit.data_json);
+  return next;
+}
 
 void edit_directory(const std::string& directory, const RingEdit& edit) {
   ring_tool::StoredRing stored(directory, ring_tool::StoredRing::Access::edit);
@@ -27,12 +38,15 @@ void edit_directory(const std::string& directory, const RingEdit& edit) {
   stored.commit();
 }
 
-RingInForce edit_ring(const std::string& location, const RingEdit& edit) {
+RingInForce edit_ring(const std::string& location, const RingEdit& edit,
+                      const ring::Load& elsewhere) {
   if (!ring::GenerationStore::is_store(location)) {
+    // What LevelDB would end its process for shows before it is opened here.
+    if (elsewhere) static_cast<void>(elsewhere(location));
     edit_directory(location, edit);
-    return load_ring(location);
+    return load_ring(location, elsewhere);
   }
-  ring::GenerationStore store(location);
+  ring::GenerationStore store(location, elsewhere);
   auto staged = store.stage_edit(
       [&](const std::filesystem::path& directory) { edit_directory(directory.string(), edit); });
   store.activate(staged.generation);

@@ -20,12 +20,16 @@ struct RingEdit {
 };
 
 /// Throws ring::RingError or std::system_error.
-RingInForce load_ring(const std::string& location);
+RingInForce load_ring(const std::string& location, const ring::Load& elsewhere = {});
 
 /// Edits the files, which a crash leaves whole, old or new, and loads what is there afterwards: one
 /// synced batch in a plain directory, a new generation in a store. The vnodes must be those that
 /// the edit truly changes. Throws; nothing is changed then.
-RingInForce edit_ring(const std::string& location, const RingEdit& edit);
+RingInForce edit_ring(const std::string& location, const RingEdit& edit,
+                      const ring::Load& elsewhere);
+
+/// The same in memory. Throws std::invalid_argument naming what is wrong with the edit.
+std::shared_ptr<const ring::Ring> edited(const ring::Ring& ring, const RingEdit& edit);
 
 /// The batch alone, in a directory of node-fash's form.
 void edit_directory(const std::string& directory, const RingEdit& edit);

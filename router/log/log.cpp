@@ -1,7 +1,9 @@
 #include "router/log/log.hpp"
 
+#include <poll.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <ctime>
 
@@ -15,7 +17,14 @@
 namespace router {
 namespace {
 
+using Clock = std::chrono::steady_clock;
+
 constexpr std::size_t kQueueLines = 8192;
+constexpr std::size_t kPiece = 4096;  // that a pipe takes at once where it takes any
+constexpr int kLook = 100;            // milliseconds
+constexpr std::chrono::seconds kLastLines{1};
+constexpr std::uint64_t kLinesASecond = 20;
+constexpr std::size_t kEventsMost = 256;
 
 /// Whole lines, each by one write where the system takes it.
 class DescriptorSink final : public spdlog::sinks::base_sink<std::mutex> {
@@ -26,15 +35,32 @@ class DescriptorSink final : public spdlog::sinks::base_sink<std::mutex> {
   void sink_it_(const spdlog::details::log_msg& message) override {
     std::string_view left(message.payload.data(), message.payload.size());
     while (!left.empty()) {
-      const ssize_t written = ::write(descriptor_, left.data(), left.size());
+      if (!writable()) return;
+      const ssize_t written = ::write(descriptor_, left.data(), std::min(left.size(), kPiece));
       if (written <= 0 && errno != EINTR) return;  // a log that can't be written stops nobody
       if (written > 0) left.remove_prefix(static_cast<std::size_t>(written));
     }
   }
   void flush_() override {}
 
+ public:
+  /// From now on a reader that takes nothing is waited for until then.
+  void end_by(Clock::time_point when) { end_ = when; }
+
  private:
+  /// Whether a piece can be written without waiting: a pipe whose reader stands still would keep
+  /// us, and the process's end, for as long as it likes.
+  [[nodiscard]] bool writable() const {
+    pollfd waited{descriptor_, POLLOUT, 0};
+    for (;;) {
+      const int ready = poll(&waited, 1, kLook);
+      if (ready > 0 || (ready < 0 && errno != EINTR)) return true;
+      if (Clock::now() >= end_.load()) return false;
+    }
+  }
+
   int descriptor_;
+  std::atomic<Clock::time_point> end_{Clock::time_point::max()};
 };
 
 /// ISO 8601 in UTC with milliseconds.
@@ -96,6 +122,7 @@ std::string_view to_string(LogLevel level) {
 }
 
 struct Log::Sink {
+  std::shared_ptr<DescriptorSink> descriptor;
   std::shared_ptr<spdlog::async_logger> logger;
   std::shared_ptr<spdlog::details::thread_pool>
       pool;  // goes first: its thread writes to the logger
@@ -110,20 +137,45 @@ Log::Log(std::string name, LogLevel level, int descriptor)
   prefix_ += ",\"pid\":" + std::to_string(getpid()) + ",\"level\":";
 
   sink_->pool = std::make_shared<spdlog::details::thread_pool>(kQueueLines, 1);
+  sink_->descriptor = std::make_shared<DescriptorSink>(descriptor);
   sink_->logger = std::make_shared<spdlog::async_logger>(
-      name, std::make_shared<DescriptorSink>(descriptor), sink_->pool,
-      spdlog::async_overflow_policy::overrun_oldest);
+      name, sink_->descriptor, sink_->pool, spdlog::async_overflow_policy::overrun_oldest);
   sink_->logger->set_level(spdlog::level::trace);  // ours decides
 }
 
-Log::~Log() = default;
+Log::~Log() { sink_->descriptor->end_by(Clock::now() + kLastLines); }
 
 std::uint64_t Log::dropped() const { return sink_->pool->overrun_counter(); }
 
+std::optional<std::uint64_t> Log::let_pass(std::string_view event) {
+  const auto now = Clock::now();
+  const std::scoped_lock lock(mutex_);
+  if (recent_.size() >= kEventsMost && !recent_.contains(event)) recent_.clear();
+  auto found = recent_.find(event);
+  if (found == recent_.end()) found = recent_.emplace(std::string(event), Recent{now, 0, 0}).first;
+  Recent& recent = found->second;
+  const bool anew = now - recent.since >= std::chrono::seconds(1);
+  if (anew) recent.lines = 0;
+  if (recent.lines >= kLinesASecond) {
+    ++recent.suppressed;
+    suppressed_.fetch_add(1, std::memory_order_relaxed);
+    return std::nullopt;
+  }
+  if (recent.lines++ == 0) recent.since = now;
+  return anew ? std::exchange(recent.suppressed, 0) : 0;
+}
+
 void Log::write(LogLevel level, std::string_view event, LogFields fields) {
   if (level < this->level()) return;
+  std::uint64_t left_out = 0;
+  if (level >= LogLevel::warn) {
+    const auto passed = let_pass(event);
+    if (!passed) return;
+    left_out = *passed;
+  }
   std::string line = prefix_ + std::to_string(static_cast<int>(level));
   for (const LogField& field : fields) append_member(line, field.name, field.value);
+  if (left_out > 0) append_member(line, "suppressed", static_cast<std::int64_t>(left_out));
   append_member(line, "msg", std::string(event));
   append_member(line, "time", timestamp());
   line += ",\"v\":0}\n";

@@ -1,9 +1,13 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <initializer_list>
+#include <map>
 #include <memory>
+#include <mutex>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -44,12 +48,14 @@ std::string_view to_string(LogLevel level);
 
 /// Writes bunyan lines (JSON; the `bunyan` tool reads them): an event's name and its fields.
 /// Asynchronous: a queue of bounded size and a thread of its own; a full queue drops the oldest
-/// lines, which is counted. Any thread. No global: each router has its own.
+/// lines, which is counted. Of warnings and errors of one event 20 a second are written; the next
+/// one after that second says how many were not (`suppressed`). Any thread. No global: each router
+/// has its own.
 class Log {
  public:
   /// `descriptor` stays the caller's.
   Log(std::string name, LogLevel level, int descriptor);
-  /// Writes what is queued.
+  /// Writes what is queued, as far as somebody reads it within a second.
   ~Log();
   Log(const Log&) = delete;
   Log& operator=(const Log&) = delete;
@@ -69,12 +75,26 @@ class Log {
   void set_level(LogLevel level) { level_.store(level, std::memory_order_relaxed); }
   [[nodiscard]] LogLevel level() const { return level_.load(std::memory_order_relaxed); }
   [[nodiscard]] std::uint64_t dropped() const;
+  [[nodiscard]] std::uint64_t suppressed() const {
+    return suppressed_.load(std::memory_order_relaxed);
+  }
 
  private:
   void write(LogLevel level, std::string_view event, LogFields fields);
 
+  /// Of an event, within the second that began at `since`.
+  struct Recent {
+    std::chrono::steady_clock::time_point since;
+    std::uint64_t lines = 0, suppressed = 0;
+  };
+  /// nullopt: too many of them within a second; else how many were left out before.
+  std::optional<std::uint64_t> let_pass(std::string_view event);
+
   struct Sink;
   std::atomic<LogLevel> level_;
+  std::atomic<std::uint64_t> suppressed_{0};
+  std::mutex mutex_;
+  std::map<std::string, Recent, std::less<>> recent_;  // guarded by mutex_
   std::string prefix_;  // name, host name and process id, as JSON members
   std::unique_ptr<Sink> sink_;
 };

@@ -3,6 +3,11 @@
 #include <prometheus/metric_family.h>
 #include <prometheus/text_serializer.h>
 
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <cmath>
+
 namespace router {
 namespace {
 
@@ -146,6 +151,9 @@ void add_process(std::vector<MetricFamily>& all, const MetricsState& state) {
          1);
   single("router_reloads_refused_total", "reloads refused; the old ring went on serving",
          MetricType::Counter, {}, static_cast<double>(state.page->control.reloads_refused));
+  single("router_log_suppressed_total",
+         "warnings and errors that were not written: there were too many of their kind",
+         MetricType::Counter, {}, static_cast<double>(state.log_lines_suppressed));
   single("router_log_dropped_total", "log lines dropped because the queue was full",
          MetricType::Counter, {}, static_cast<double>(state.log_lines_dropped));
 }
@@ -224,6 +232,34 @@ void add_gate(std::vector<MetricFamily>& all, const Cells& cells, const MetricsS
          seconds(counts.longest_pause));
 }
 
+/// The serializer writes sixteen digits, which are 0.0005999999999999999 for the number nearest to
+/// 0.0006; queries name bounds by their documented texts.
+std::string with_short_bounds(const std::string& text) {
+  constexpr std::string_view kBound = "le=\"";
+  std::string made;
+  made.reserve(text.size());
+  std::size_t at = 0;
+  for (std::size_t found; (found = text.find(kBound, at)) != std::string::npos;) {
+    const std::size_t begin = found + kBound.size(), end = text.find('"', begin);
+    made.append(text, at, begin - at);
+    double bound = 0;
+    std::array<char, 32> shortest;
+    const auto read = std::from_chars(text.data() + begin, text.data() + end, bound);
+    // Nobody prints infinity shorter; and sixteen digits are the number's, if not all of it.
+    const auto near =
+        std::find_if(latency_bounds().begin(), latency_bounds().end(),
+                     [&](double each) { return std::abs(each - bound) < each * 1e-12; });
+    if (read.ec == std::errc() && near != latency_bounds().end())
+      made.append(shortest.data(), std::to_chars(shortest.data(), shortest.data() + shortest.size(),
+                                                 *near, std::chars_format::fixed)
+                                       .ptr);
+    else
+      made.append(text, begin, end - begin);
+    at = end;
+  }
+  return made.append(text, at);
+}
+
 }  // namespace
 
 std::string metrics_text(const std::vector<std::unique_ptr<WorkerCells>>& cells,
@@ -234,7 +270,7 @@ std::string metrics_text(const std::vector<std::unique_ptr<WorkerCells>>& cells,
   add_shards(all, cells, state);
   add_gate(all, cells, state);
   add_process(all, state);
-  return prometheus::TextSerializer().Serialize(all);
+  return with_short_bounds(prometheus::TextSerializer().Serialize(all));
 }
 
 }  // namespace router

@@ -14,7 +14,7 @@ namespace router {
 struct MetricsState {
   std::map<std::string, std::string> labels;  ///< of every series
   const PageState* page = nullptr;
-  std::uint64_t log_lines_dropped = 0;
+  std::uint64_t log_lines_dropped = 0, log_lines_suppressed = 0;
 };
 
 /// All metrics in Prometheus' text format: the cells of all workers added up.

@@ -9,6 +9,7 @@
 #include <nlohmann/json.hpp>
 
 #include "backends/postgres/application_name.hpp"
+#include "router/log/log.hpp"
 
 namespace router {
 namespace {
@@ -140,7 +141,9 @@ std::string status_page(const PageState& state) {
 std::string kang_snapshot(const PageState& state) {
   Json connections = Json::object();
   std::uint64_t started = 0, completed = 0, active = 0;
-  for (const WorkerStatus& worker : state.workers)
+  for (const WorkerStatus& worker : state.workers) {
+    started += worker.ended_sessions.started;
+    completed += worker.ended_sessions.completed;
     for (const SessionStatus& session : worker.sessions) {
       const std::string id = std::to_string(session.id);
       ++active;
@@ -154,6 +157,7 @@ std::string kang_snapshot(const PageState& state) {
                          {"draining", session.draining},
                          {"timeAccepted", iso_time(session.accepted_at)}};
     }
+  }
   Json page{{"service",
              {{"name", "electric-moray"},
               {"ident", host_name() + "/" + std::to_string(getpid())},

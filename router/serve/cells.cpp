@@ -9,8 +9,10 @@ const std::array<double, kLatencyBuckets>& latency_bounds() {
   static const std::array<double, kLatencyBuckets> bounds = [] {
     std::array<double, kLatencyBuckets> made{};
     for (std::size_t i = 0; i < kLatencyBuckets; ++i) {
+      // By a whole power of ten, so that each is the number nearest to its decimal form.
       const auto step = static_cast<double>(2 * (i % 5) + 2);
-      made[i] = step * std::pow(10.0, static_cast<double>(i / 5) - 4.0);
+      const auto decade = static_cast<int>(i / 5) - 4;
+      made[i] = decade < 0 ? step / std::pow(10.0, -decade) : step * std::pow(10.0, decade);
     }
     return made;
   }();

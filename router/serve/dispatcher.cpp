@@ -103,10 +103,14 @@ void Dispatcher::act(const Decision& decision, Exchange::Origin origin, const fa
     hold(std::move(origin), frame);
     return;
   }
+  const auto completed = [&](bool failed) {
+    if (context_.cells == nullptr) return;
+    context_.cells->request_completed(method.rpc, Exchange::Clock::now() - origin.started, failed);
+  };
   if (const auto* reject = std::get_if<Reject>(&decision)) {
     write_error_frame(client.output(), frame.version, frame.message_id, method.name, reject->error);
     client.output_grew();
-    if (context_.cells != nullptr) context_.cells->request_completed(method.rpc, {}, true);
+    completed(true);
     if (context_.cells != nullptr && method.write && reject->error.name == "ReadOnlyError")
       context_.cells->write_refused();
     return;
@@ -121,7 +125,7 @@ void Dispatcher::act(const Decision& decision, Exchange::Origin origin, const fa
                          frame.message_id);
     }
     client.output_grew();
-    if (context_.cells != nullptr) context_.cells->request_completed(method.rpc, {}, false);
+    completed(false);
     return;
   }
   if (std::holds_alternative<ToAll>(decision)) {

@@ -5,6 +5,7 @@
 #include <boost/asio/post.hpp>
 
 #include "router/log/log.hpp"
+#include "router/loop/loop_thread.hpp"
 #include "router/serve/cells.hpp"
 #include "router/serve/single_exchange.hpp"
 
@@ -39,7 +40,7 @@ void Worker::run(Publication first) {
   thread_ = std::thread([this, next = std::move(first)] {
     apply(next);
     tick();
-    loop_.run();
+    run_loop(loop_, "worker", log_);
   });
 }
 
@@ -118,6 +119,7 @@ void Worker::count_heat(std::shared_ptr<Heat> heat) {
 void Worker::status(std::function<void(WorkerStatus)> take) {
   boost::asio::post(loop_, [this, take = std::move(take)] {
     WorkerStatus status;
+    status.ended_sessions = ended_sessions_;
     for (const auto& [id, session] : sessions_)
       status.sessions.push_back({id, session->peer(), session->in_flight(), session->counts(),
                                  session->draining(), session->accepted_at()});
@@ -193,6 +195,10 @@ void Worker::protocol_error(const Session& session, std::string_view reason) {
 }
 
 void Worker::closed(Session& session) {
+  const SessionCounts& counts = session.counts();
+  ended_sessions_.started += counts.started;
+  ended_sessions_.completed += counts.completed;
+  ended_sessions_.protocol_errors += counts.protocol_errors;
   sessions_.erase(session.id());
   session_count_.store(sessions_.size(), std::memory_order_relaxed);
 }

@@ -55,6 +55,7 @@ struct SessionStatus {
 /// What a worker tells of itself; copied on the worker.
 struct WorkerStatus {
   std::vector<SessionStatus> sessions;
+  SessionCounts ended_sessions;  ///< the sum of those that are closed
   std::vector<std::pair<std::string, backends::ShardStatus>> shards;  ///< by pnode name
   std::uint64_t published_sequence = 0;
   std::size_t held_writes = 0;  ///< waiting at the gate
@@ -153,6 +154,7 @@ class alignas(kCacheLineBytes) Worker final : private SessionHost {
   std::unordered_map<std::uint64_t, std::shared_ptr<Session>> sessions_;
   std::vector<std::shared_ptr<Session>> to_flush_;
   std::vector<std::shared_ptr<Session>> flushing_;
+  SessionCounts ended_sessions_;
   bool end_of_turn_posted_ = false;
   std::uint64_t next_session_ = 1;
   std::atomic<std::size_t> session_count_{0};

@@ -1,6 +1,6 @@
 #include <doctest/doctest.h>
 
-#include "router/control/plan_reader.hpp"
+#include "router/control/plan_standing.hpp"
 
 using namespace router;
 
