@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <array>
+#include <atomic>
 #include <cerrno>
 #include <chrono>
 #include <cstdio>
@@ -26,6 +27,7 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 constexpr std::chrono::minutes kTimeMost{10};
+constexpr int kLook = 100;  // milliseconds, whether it is stopped
 constexpr std::size_t kImageBytesMax = 1 << 30;
 constexpr std::size_t kProblemBytesMax = 4'096;
 constexpr int kNice = 10;  // others of the machine go first: it is seconds of a core
@@ -57,7 +59,7 @@ class Pipe {
 
 struct Ended {
   int status = 0;
-  bool over_time = false;
+  bool over_time = false, stopped = false;
   std::string image, problem;
 };
 
@@ -94,7 +96,7 @@ bool take(int from, std::string& into, std::size_t most) {
   return bytes > 0;
 }
 
-Ended run(const std::vector<std::string>& words) {
+Ended run(const std::vector<std::string>& words, const std::atomic<bool>& stop) {
   Ended ended;
   Pipe output, problems;
   const pid_t child = spawn(words, output, problems);
@@ -103,13 +105,13 @@ Ended run(const std::vector<std::string>& words) {
   std::array<pollfd, 2> waited{{{output.out(), POLLIN, 0}, {problems.out(), POLLIN, 0}}};
   const auto until = Clock::now() + kTimeMost;
   while (waited[0].fd >= 0 || waited[1].fd >= 0) {
-    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(until - Clock::now());
-    if (left.count() <= 0) {
-      ended.over_time = true;
+    ended.stopped = stop;
+    ended.over_time = Clock::now() >= until;
+    if (ended.stopped || ended.over_time) {
       kill(child, SIGKILL);
       break;
     }
-    if (poll(waited.data(), waited.size(), static_cast<int>(left.count())) < 0) continue;
+    if (poll(waited.data(), waited.size(), kLook) <= 0) continue;
     if (waited[0].revents != 0 && !take(waited[0].fd, ended.image, kImageBytesMax))
       waited[0].fd = -1;
     if (waited[1].revents != 0 && !take(waited[1].fd, ended.problem, kProblemBytesMax))
@@ -122,17 +124,19 @@ Ended run(const std::vector<std::string>& words) {
 
 }  // namespace
 
-Load load_in_child(std::vector<std::string> words) {
-  return [words = std::move(words)](const std::filesystem::path& directory) {
+Loader load_in_child(std::vector<std::string> words) {
+  const auto stop = std::make_shared<std::atomic<bool>>(false);
+  const auto load = [words = std::move(words), stop](const std::filesystem::path& directory) {
     std::vector<std::string> all = words;
     all.push_back(directory.string());
     const std::string named = "ring " + directory.string() + ": ";
     Ended ended;
     try {
-      ended = run(all);
+      ended = run(all, *stop);
     } catch (const std::system_error& error) {
       throw RingError(named + "the program that reads it can't be started: " + error.what());
     }
+    if (ended.stopped) throw RingError(named + "it is not read any more");
     if (ended.over_time) throw RingError(named + "it could not be read within ten minutes");
     if (WIFSIGNALED(ended.status))
       throw RingError(named + "LevelDB has ended the process that read it (signal " +
@@ -145,6 +149,7 @@ Load load_in_child(std::vector<std::string> words) {
       throw RingError(named + error.what());
     }
   };
+  return {load, [stop] { *stop = true; }};
 }
 
 int write_image(const std::filesystem::path& directory, int output) {

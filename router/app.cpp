@@ -32,7 +32,8 @@ constexpr std::chrono::seconds kStatusAnswer{1};
 }  // namespace
 
 struct App::Parts {
-  Parts(const config::Config& config, std::string config_file, int descriptor, ring::Load elsewhere)
+  Parts(const config::Config& config, std::string config_file, int descriptor,
+        ring::Loader elsewhere)
       : log(config.log.name, log_level_named(config.log.level), descriptor),
         sources(std::make_shared<ShardSources>(config)),
         control(std::make_unique<RingControl>(config, std::move(config_file), std::move(elsewhere),
@@ -75,7 +76,7 @@ struct App::Parts {
 };
 
 App::App(config::Config config, std::string config_file, int log_descriptor, Signals signals,
-         ring::Load elsewhere)
+         ring::Loader elsewhere)
     : parts_(std::make_unique<Parts>(config, std::move(config_file), log_descriptor,
                                      std::move(elsewhere))) {
   if (signals == Signals::ours) parts_->handle_signals();

@@ -30,7 +30,7 @@ class App {
   /// that no damaged file ends this one; empty: in this. Throws std::runtime_error naming what is
   /// wrong.
   App(config::Config config, std::string config_file, int log_descriptor, Signals signals,
-      ring::Load elsewhere = {});
+      ring::Loader elsewhere = {});
   ~App();
   App(const App&) = delete;
   App& operator=(const App&) = delete;

@@ -39,6 +39,13 @@ std::string refusal(const char* code, const std::string& message) {
 
 }  // namespace
 
+/// What clients are counted by. One of them may outlive the server: the loop, and with it whatever
+/// waits there, lives as long as anybody who has not answered yet.
+struct AdminServer::Counts {
+  Guests guests{kClientsMax};
+  std::size_t input_bytes = 0;  // that wait for their lines' ends
+};
+
 struct AdminServer::Parts {
   Parts(const std::string& path_, Handler handler_, Log& log_)
       : path(path_), handler(std::move(handler_)), log(log_), thread("admin", log_),
@@ -50,10 +57,11 @@ struct AdminServer::Parts {
   /// One client: line by line until it leaves.
   struct Client : std::enable_shared_from_this<Client> {
     Client(Parts& parts_, int number)
-        : parts(parts_), socket(parts.thread.loop(), stream_protocol(), number) {}
+        : parts(parts_), counts(parts_.counts),
+          socket(parts.thread.loop(), stream_protocol(), number) {}
     ~Client() {
-      parts.input_bytes -= input.size();
-      if (place) parts.guests.left(*place);
+      counts->input_bytes -= input.size();
+      if (place) counts->guests.left(*place);
     }
 
     void read() {
@@ -61,23 +69,24 @@ struct AdminServer::Parts {
       if (end != std::string::npos) return take(end);
       looked_at = input.size();
       if (input.size() > kLineBytesMax) return refuse("bad_request", "a line is too long");
-      if (parts.input_bytes > kLinesBytesMax) return refuse("busy", "lines of others are too long");
-      parts.guests.idle(*place);
+      if (counts->input_bytes > kLinesBytesMax)
+        return refuse("busy", "lines of others are too long");
+      counts->guests.idle(*place);
       socket.async_read_some(
           boost::asio::buffer(piece),
           [self = shared_from_this()](const error_code& error, std::size_t bytes) {
             if (error) return;  // gone; of a line without an end nothing was done
             self->input.append(self->piece.data(), bytes);
-            self->parts.input_bytes += bytes;
+            self->counts->input_bytes += bytes;
             self->read();
           });
     }
     void take(std::size_t end) {
       const std::string line = input.substr(0, end);
       input.erase(0, end + 1);
-      parts.input_bytes -= end + 1;
+      counts->input_bytes -= end + 1;
       looked_at = 0;
-      parts.guests.busy(*place);
+      counts->guests.busy(*place);
       parts.answering.insert(shared_from_this());
       parts.handler(line, reply());
     }
@@ -112,7 +121,8 @@ struct AdminServer::Parts {
       socket.write_some(boost::asio::buffer(line), ignored);
     }
 
-    Parts& parts;
+    Parts& parts;  // gone before its last clients: for handlers alone
+    std::shared_ptr<Counts> counts;
     std::optional<Guests::Place> place;
     stream_protocol::socket socket;
     std::array<char, 16 << 10> piece;
@@ -129,7 +139,7 @@ struct AdminServer::Parts {
       return client->refuse("not_allowed", "only root and the router's own user are answered here");
     }
     // A guest that is made to leave may be on its way out already.
-    client->place = guests.enter([weak = std::weak_ptr(client)] {
+    client->place = counts->guests.enter([weak = std::weak_ptr(client)] {
       if (const auto leaving = weak.lock()) leaving->socket.close();
     });
     if (!client->place)
@@ -153,8 +163,7 @@ struct AdminServer::Parts {
   std::string path;
   Handler handler;
   Log& log;
-  Guests guests{kClientsMax};
-  std::size_t input_bytes = 0;  // that wait for their lines' ends
+  std::shared_ptr<Counts> counts = std::make_shared<Counts>();
   std::shared_ptr<std::atomic<std::size_t>> unwritten =
       std::make_shared<std::atomic<std::size_t>>(0);  // answers
   bool ending = false;

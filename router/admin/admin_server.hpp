@@ -30,6 +30,7 @@ class AdminServer {
   AdminServer& operator=(const AdminServer&) = delete;
 
  private:
+  struct Counts;
   struct Parts;
   std::unique_ptr<Parts> parts_;
 };

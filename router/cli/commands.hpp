@@ -9,7 +9,7 @@ class App;
 namespace router::cli {
 
 /// Reads rings by this program in a process of its own.
-ring::Load load_in_child();
+ring::Loader load_in_child();
 
 /// Each adds its sub-command; the sub-command's callback stores its exit code in `exit_code`.
 void add_admin(CLI::App& program, int& exit_code);

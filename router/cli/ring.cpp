@@ -39,7 +39,7 @@ void add_ring_image(CLI::App& program, int& exit_code) {
       [directory, &exit_code] { exit_code = ring::write_image(*directory, STDOUT_FILENO); });
 }
 
-ring::Load load_in_child() {
+ring::Loader load_in_child() {
 #ifdef __linux__
   const std::string program = "/proc/self/exe";  // this one, even where its file was replaced
 #else

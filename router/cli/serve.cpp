@@ -34,7 +34,7 @@ int fail(const std::string& text, int exit_code = 1) {
 
 /// Ring and shards too, so that `--check` finds what a start would find.
 int check(const config::Config& config) {
-  const auto ring = load_ring(config.ring_location, load_in_child()).ring;
+  const auto ring = load_ring(config.ring_location, load_in_child().load).ring;
   auto resolved = config::resolve_shards(config, {ring->pnodes().begin(), ring->pnodes().end()});
   for (const auto& warning : resolved.warnings)
     std::fprintf(stderr, "warning: %s: %s\n", warning.path.c_str(), warning.message.c_str());

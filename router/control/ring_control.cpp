@@ -26,13 +26,13 @@ std::vector<ShardSpec> newcomers(const std::vector<ShardSpec>& now,
 
 }  // namespace
 
-RingControl::RingControl(config::Config config, std::string config_file, ring::Load elsewhere,
+RingControl::RingControl(config::Config config, std::string config_file, ring::Loader elsewhere,
                          std::shared_ptr<ShardSources> sources,
                          std::vector<std::unique_ptr<Worker>>& workers, Log& log)
-    : config_file_(std::move(config_file)), elsewhere_(std::move(elsewhere)),
-      sources_(std::move(sources)), workers_(workers), log_(log), thread_("control", log),
-      files_("files", log), looks_("looks", log), publisher_(thread_.loop(), workers, log),
-      wake_timer_(thread_.loop()),
+    : config_file_(std::move(config_file)), stop_loading_(std::move(elsewhere.stop)),
+      elsewhere_(std::move(elsewhere.load)), sources_(std::move(sources)), workers_(workers),
+      log_(log), thread_("control", log), files_("files", log), looks_("looks", log),
+      publisher_(thread_.loop(), workers, log), wake_timer_(thread_.loop()),
       config_(std::make_shared<const config::Config>(std::move(config))) {
   status_.ring_location = config_->ring_location;
 }
@@ -64,6 +64,7 @@ void RingControl::start() {
 void RingControl::stop() {
   thread_.stop();
   reader_.reset();
+  if (stop_loading_) stop_loading_();
   looks_.stop();
   files_.stop();
 }

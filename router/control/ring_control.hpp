@@ -31,7 +31,7 @@ class RingControl {
  public:
   /// `config_file`: read again on reload; empty: the configuration stays. All else outlives it.
   /// `elsewhere`: reads rings in a process of its own, which LevelDB may end; empty: in this.
-  RingControl(config::Config config, std::string config_file, ring::Load elsewhere,
+  RingControl(config::Config config, std::string config_file, ring::Loader elsewhere,
               std::shared_ptr<ShardSources> sources, std::vector<std::unique_ptr<Worker>>& workers,
               Log& log);
   ~RingControl();
@@ -157,6 +157,7 @@ class RingControl {
   void writes_ended(const std::shared_ptr<Waiting>& waiting);
 
   const std::string config_file_;
+  const std::function<void()> stop_loading_;
   const ring::Load elsewhere_;
   std::shared_ptr<ShardSources> sources_;
   std::vector<std::unique_ptr<Worker>>& workers_;

@@ -14,6 +14,7 @@
 #include <stdexcept>
 #include <system_error>
 #include <utility>
+#include <vector>
 
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/steady_timer.hpp>
@@ -28,6 +29,20 @@ constexpr int kBacklog = 1024;
 constexpr std::chrono::milliseconds kPause{100};
 
 std::string reason(int error) { return std::generic_category().message(error); }
+
+/// Whether the process has some descriptors again: each that comes back would be gone at once, and
+/// those who keep one in reserve could not get theirs.
+bool has_room() {
+  constexpr std::size_t kRoom = 16;
+  std::vector<int> opened;
+  while (opened.size() < kRoom) {
+    const int number = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    if (number < 0) break;
+    opened.push_back(number);
+  }
+  for (const int number : opened) close(number);
+  return opened.size() == kRoom;
+}
 
 void close_on_exec(int number) { fcntl(number, F_SETFD, FD_CLOEXEC); }
 
@@ -206,6 +221,7 @@ struct Acceptor::Parts : std::enable_shared_from_this<Acceptor::Parts> {
     pause.async_wait([self = shared_from_this()](const boost::system::error_code& error) {
       if (error || self->stopped) return;
       self->keep_reserve();
+      if (self->starved && !self->options.reserve && !has_room()) return self->wait_again();
       self->wait();
     });
   }

@@ -36,8 +36,9 @@ class ListeningSocket {
 };
 
 /// Accepts connections, for clients, pages and operators alike. Where the process has no descriptor
-/// left, newcomers wait in the system's backlog, and are taken when it has: nothing that goes wrong
-/// once ends it. Lives on its loop's thread, which outlives it.
+/// left, newcomers wait in the system's backlog, and are taken when it has 16 again, or at once by
+/// the descriptor in reserve: nothing that goes wrong once ends it. Lives on its loop's thread,
+/// which outlives it.
 class Acceptor {
  public:
   struct Options {

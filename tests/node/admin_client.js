@@ -43,4 +43,19 @@ function lineOf(socket) {
   });
 }
 
-module.exports = {adminOf, lineOf};
+/** What a command that must succeed answers to such a line, and why one that must be refused with that code was. */
+function answersOf(line) {
+  async function result(command, args) {
+    const answer = await line(command, args);
+    assert.ok(answer.ok, JSON.stringify(answer));
+    return answer.result;
+  }
+  async function refused(code, command, args) {
+    const answer = await line(command, args);
+    assert.strictEqual(answer.ok ? 'ok' : answer.error.code, code, JSON.stringify(answer));
+    return answer.error.message;
+  }
+  return {result, refused};
+}
+
+module.exports = {adminOf, answersOf, lineOf};

@@ -10,7 +10,7 @@ const moray = require('moray');
 const net = require('net');
 const path = require('path');
 
-const {lineOf} = require('./admin_client');
+const {answersOf, lineOf} = require('./admin_client');
 const {RouterProcess, temporaryDirectory, unpackRing} = require('./router_process');
 
 const PNODES = [1, 2, 3].map((i) => `tcp://${i}.moray.example.com:2020`);
@@ -34,6 +34,8 @@ afterEach(async () => {
 
 const shards = () => PNODES.map((pnode, i) => ({pnode, backend: 'embedded', path: path.join(directory, `shard-${i}`), sync: false}));
 const configured = (location, more = {}) => new RouterProcess({ring: {location}, shards: shards(), ...more});
+/** Started by a shell, after that command of its. */
+const underShell = (process_, command) => Object.assign(process_, {program: '/bin/sh', args: ['-c', `${command}; exec ${process_.program} ${process_.args.join(' ')}`]});
 async function start(location, more) {
   router = await configured(location, more).start();
   return router;
@@ -44,16 +46,7 @@ function makeStore(vnodes = 100) {
   ringTool('store', '-l', store, plain);
   return plain;
 }
-async function result(command, args) {
-  const answer = await line(command, args);
-  assert.ok(answer.ok, JSON.stringify(answer));
-  return answer.result;
-}
-async function refused(code, command, args) {
-  const answer = await line(command, args);
-  assert.strictEqual(answer.ok ? 'ok' : answer.error.code, code, JSON.stringify(answer));
-  return answer.error.message;
-}
+const {result, refused} = answersOf(line);
 const connected = (options) => new Promise((resolve, reject) => {
   const made = net.connect(options, () => resolve(made));
   made.on('error', reject);
@@ -159,10 +152,8 @@ test('pages: clients that stay make room, and what is no request is told so', as
 
 test('without descriptors operators and pages are answered, and clients when there are some again', async () => {
   makeStore();
-  const file = configured(store);
-  const command = `ulimit -n 96; exec ${process.env.MORAY_ROUTER_BIN} ${file.args.join(' ')}`;
-  router = Object.assign(file, {args: ['-c', command]});
-  await startAs('/bin/sh', router);
+  router = underShell(configured(store), 'ulimit -n 96');
+  await router.start();
   const clients = [];
   const starved = () => router.lines.some(({msg, of}) => /can't be accepted/.test(msg) && of === 'clients');
   while (!starved()) {
@@ -179,26 +170,6 @@ test('without descriptors operators and pages are answered, and clients when the
   made.close();
 });
 
-/** As `start` of the process, by another program. */
-function startAs(program, process_) {
-  const {spawn: own} = require('child_process');
-  process_.child = own(program, process_.args, {stdio: ['ignore', 'pipe', 'pipe'], env: {...process.env, ...process_.environment}});
-  process_.exited = new Promise((resolve) => process_.child.on('close', (code, signal) => resolve({code, signal})));
-  process_.child.stderr.on('data', (data) => { process_.errors += data; });
-  return new Promise((resolve, reject) => {
-    let rest = '';
-    process_.child.stdout.on('data', (data) => {
-      const lines = (rest + data).split('\n');
-      rest = lines.pop();
-      for (const text of lines) {
-        const record = JSON.parse(text);
-        process_.lines.push(record);
-        if (record.msg === 'listening') resolve(Object.assign(process_, {port: record.port, monitorPort: record.monitorPort, statusPort: record.statusPort}));
-      }
-    });
-    process_.child.on('close', () => reject(new Error(process_.errors)));
-  });
-}
 async function client() {
   const made = moray.createClient({log: bunyan.createLogger({name: 'client', level: 'fatal'}), url: `tcp://127.0.0.1:${router.port}`, unwrapErrors: true});
   await new Promise((resolve) => made.once('connect', resolve));
@@ -249,11 +220,10 @@ test('signals: a reload that is asked for at once is done; two mean nothing; the
 
 test('a log that nobody reads does not keep the process from its end', async () => {
   makeStore();
-  const file = configured(store);
   const pipe = path.join(directory, 'log');
   execFileSync('mkfifo', [pipe]);
   const reader = fs.openSync(pipe, fs.constants.O_RDONLY | fs.constants.O_NONBLOCK), writer = fs.openSync(pipe, fs.constants.O_WRONLY);
-  router = file;
+  router = configured(store);
   router.child = spawn(process.env.MORAY_ROUTER_BIN, router.args, {stdio: ['ignore', writer, 'ignore']});
   router.exited = new Promise((resolve) => router.child.on('exit', (code, signal) => resolve({code, signal})));
   fs.closeSync(writer);
@@ -290,11 +260,22 @@ test('one embedded shard on a full disk: the others are served, and it is when t
 
 test('the soft limit of descriptors is what the configuration needs', async () => {
   makeStore();
-  router = configured(store, {limits: {sessionsMax: 3000}});
-  router.args = ['-c', `ulimit -Sn 256; exec ${process.env.MORAY_ROUTER_BIN} ${router.args.join(' ')}`];
-  await startAs('/bin/sh', router);
+  router = underShell(configured(store, {limits: {sessionsMax: 3000}}), 'ulimit -Sn 256');
+  await router.start();
   const [, soft] = /^Max open files\s+(\d+)/m.exec(fs.readFileSync(`/proc/${router.child.pid}/limits`, 'utf8'));
   assert.ok(Number(soft) >= 3000, soft);
+});
+
+test('a ring that never ends does not keep the process from its end', async () => {
+  makeStore();
+  await start(store);
+  const trap = path.join(directory, 'trap');
+  fs.mkdirSync(trap);
+  execFileSync('mkfifo', [path.join(trap, 'CURRENT')]);
+  for (const [command, args] of [['diff', {from: trap, to: ''}], ['reload', {ring: trap}]]) line(command, args).catch(() => {});
+  const children = () => execFileSync('pgrep', ['-c', '-f', `ring-image ${trap}`]).toString().trim() === '2';
+  await until(() => { try { return children(); } catch (error) { return false; } });
+  assert.deepStrictEqual(await router.stop(), {code: 0, signal: null});
 });
 
 test('damaged rings: each reload is refused with the place, and the old ring goes on serving', async () => {

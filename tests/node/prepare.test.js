@@ -6,7 +6,7 @@ const {execFileSync} = require('child_process');
 const fs = require('fs');
 const path = require('path');
 
-const {lineOf} = require('./admin_client');
+const {answersOf, lineOf} = require('./admin_client');
 const {RouterProcess, temporaryDirectory, unpackRing} = require('./router_process');
 
 const PNODES = [1, 2, 3].map((i) => `tcp://${i}.moray.example.com:2020`);
@@ -40,16 +40,7 @@ afterEach(async () => {
 });
 
 const line = lineOf(() => path.join(router.directory, 'admin.sock'));
-async function result(command, args) {
-  const answer = await line(command, args);
-  assert.ok(answer.ok, JSON.stringify(answer));
-  return answer.result;
-}
-async function refused(code, command, args) {
-  const answer = await line(command, args);
-  assert.strictEqual(answer.ok ? 'ok' : answer.error.code, code, JSON.stringify(answer));
-  return answer.error.message;
-}
+const {result, refused} = answersOf(line);
 const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 const owner = async (vnode) => (await result('ownership', {vnodes: String(vnode), pnode: 'none'})).other.pnode;
 /** The vnodes of a pnode, as a list. */

@@ -25,11 +25,12 @@ class Process {
     this.lines = [];
     this.errors = '';
     this.environment = {};  // more variables
+    this.program = binary;
   }
 
   /** Resolves when it listens; rejects with what it wrote where it ends before. */
   start() {
-    this.child = spawn(binary, this.args, {stdio: ['ignore', 'pipe', 'pipe'], env: {...process.env, ...this.environment}});
+    this.child = spawn(this.program, this.args, {stdio: ['ignore', 'pipe', 'pipe'], env: {...process.env, ...this.environment}});
     this.exited = new Promise((resolve) => this.child.on('close', (code, signal) => resolve({code, signal})));
     this.child.stderr.on('data', (data) => { this.errors += data; });
     return new Promise((resolve, reject) => {

@@ -1,6 +1,8 @@
 // Rings that another process reads.
 #include "ring/load.hpp"
 
+#include <thread>
+
 #include <doctest/doctest.h>
 
 #include "ring/image.hpp"
@@ -12,7 +14,7 @@ using namespace ring;
 
 namespace {
 
-Load shell(const std::string& script) { return load_in_child({"/bin/sh", "-c", script}); }
+Load shell(const std::string& script) { return load_in_child({"/bin/sh", "-c", script}).load; }
 
 std::string problem_of(const Load& load) {
   try {
@@ -55,6 +57,13 @@ TEST_CASE("load: what ends the process that reads is an error here") {
   CHECK(problem_of(shell("echo ring $0: no good >&2; exit 1")) == "ring /where/it/is: no good");
   CHECK(problem_of(shell("echo nothing")).find("ring /where/it/is: the image of a ring") == 0);
   CHECK(problem_of(shell("exit 0")) == "ring /where/it/is: the image of a ring is cut off");
-  CHECK(problem_of(load_in_child({"/no/such/program"})).find("can't be started") !=
+  CHECK(problem_of(load_in_child({"/no/such/program"}).load).find("can't be started") !=
         std::string::npos);
+}
+
+TEST_CASE("load: one that is stopped is told so, and its process is ended") {
+  const Loader loader = load_in_child({"/bin/sh", "-c", "exec sleep 1000"});
+  std::thread stopping([&] { loader.stop(); });
+  CHECK(problem_of(loader.load) == "ring /where/it/is: it is not read any more");
+  stopping.join();
 }
