@@ -22,7 +22,7 @@ function sites() {
   const names = (of) => Object.keys(count(lines, of)).sort();
   const never = Object.keys(KINDS).filter((name) => !lines.some((line) => line.ended === 'moved' && line.kinds.includes(name)));
   return [...head, `${sum(lines, ({acknowledged}) => acknowledged)} acknowledged operations; lost, changed or left where it must not be: ${broken.length === 0 ? 'nothing' : `${broken.length} seeds (${broken.map(({seed}) => seed)})`}. ` +
-    `Moved: ${Math.round(100 * lines.filter(({ended: end}) => end === 'moved').length / lines.length)} %. Kinds that moved in no seed: ${never.join(', ') || 'none'}.`, '',
+    `Moved: ${Math.round(100 * lines.filter(({ended: end}) => end === 'moved').length / lines.length)} %. Kinds that moved in no seed: ${never.map((name) => `${name}${lines.some((line) => line.ended !== 'refused' && line.kinds.includes(name)) ? '' : ' (a plan refuses it)'}`).join(', ') || 'none'}.`, '',
     '| | seeds | moved | refused | stopped |', '|---|---|---|---|---|', row('all', lines), ...by(({mode}) => `target: ${mode}`, names(({mode}) => `target: ${mode}`)),
     ...by(({event}) => event ? `in the middle: ${event}` : [], names(({event}) => event ? `in the middle: ${event}` : [])), ...by(({kinds}) => kinds, names(({kinds}) => kinds)),
     ...by(({settings}) => settings.map((name) => `setting ${name}`), names(({settings}) => settings.map((name) => `setting ${name}`)))];
