@@ -185,7 +185,7 @@ Journal::Journal(fs::path directory)
     : writer_(make_token()), directory_(std::move(directory)),
       plan_(plan_from_json(text_of(directory_ / kPlanFile))) {}
 
-/// Aside first: whoever lists the plans reads each that is there.
+/// Aside first: commands that list the plans read each that is there.
 Journal Journal::create(const fs::path& plans, const Plan& plan) {
   const fs::path directory = plans / plan.name(), aside = plans / (".new-" + plan.name());
   fs::create_directories(plans);

@@ -57,7 +57,7 @@ void RingControl::ask_target(const PendingRing& ring) {
   });
 }
 
-/// The commit can't be taken back: the next ring is in force, whoever says so.
+/// The commit can't be taken back: the next ring comes into force.
 RingControl::Work RingControl::decided_work(const PendingRing& ring) {
   return [this, ring, now = config()]() -> Finish {
     const ring::GenerationStore rings = store_of(*now, "activate", elsewhere_);

@@ -36,7 +36,7 @@ struct PublicationCounts {
 
 /// Hands rings, gates and shards to all workers. What was replaced is kept until no request holds
 /// it, so that no worker spends its time freeing a ring. Nothing here waits for a worker: one that
-/// stands still delays the answer to whoever has published, for a second, and nobody else's.
+/// stands still delays the answer to the caller, for a second, and nobody else's.
 /// `publish` and `await` are for one thread (the control's), which `loop` runs on; the rest is for
 /// any.
 class Publisher {

@@ -23,7 +23,7 @@ RingFacts RingControl::facts_of(const RingInForce& ring) {
   return {ring.ring->digest(), ring.generation, ring.ring->vnode_count()};
 }
 
-/// It is in force for whoever asks from now on; told when every worker has it.
+/// In force from now on; `done` is told when every worker has it.
 void RingControl::put_in_force(Prepared prepared, std::uint64_t changed, Done<RingChange> done) {
   base_ = std::move(prepared);
   const RingChange change{ring().digest(), base_.ring.generation, changed, {}};

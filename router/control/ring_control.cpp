@@ -60,7 +60,7 @@ void RingControl::start() {
   thread_.start();
 }
 
-/// First whoever posts to the control's thread.
+/// The control's thread first: what others post to it meanwhile is never run.
 void RingControl::stop() {
   thread_.stop();
   reader_.reset();

@@ -38,7 +38,7 @@ class LoopThread {
     boost::asio::post(*loop_, std::move(handler));
   }
   [[nodiscard]] boost::asio::io_context& loop() { return *loop_; }
-  /// For whoever may post when this is gone: what is posted then is never run.
+  /// For callers that may post when this is gone: what is posted then is never run.
   [[nodiscard]] const std::shared_ptr<boost::asio::io_context>& shared_loop() { return loop_; }
 
  private:

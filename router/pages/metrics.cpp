@@ -221,7 +221,7 @@ void add_gate(std::vector<MetricFamily>& all, const Cells& cells, const MetricsS
          MetricType::Counter, sum([](const WorkerCells& worker) { return worker.writes_lost(); }));
   single("router_leases_expired_total", "coordinators' leases that ran out", MetricType::Counter,
          static_cast<double>(state.page->control.leases_expired));
-  single("router_publications_total", "rings and gates that all workers took over",
+  single("router_publications_total", "rings and gates that were handed to the workers",
          MetricType::Counter, static_cast<double>(counts.publications));
   single("router_publication_seconds", "how long the last publication took", MetricType::Gauge,
          seconds(counts.last.took));

@@ -85,7 +85,7 @@ test('a router that was stopped beyond its lease sends nothing to vnodes that ma
 test('a look at a ring that never ends keeps the control from nothing: a lease\'s end is followed meanwhile', async () => {
   row('capturing');
   await prepare();
-  // Whoever looks at that ring waits for somebody to write.
+  // A look at that ring waits for a writer.
   const trap = path.join(system.directory, 'trap');
   fs.mkdirSync(trap);
   execFileSync('mkfifo', [path.join(trap, 'CURRENT')]);

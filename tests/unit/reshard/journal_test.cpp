@@ -50,7 +50,7 @@ TEST_CASE("plan: what is written is read") {
   CHECK_THROWS_AS(plan_from_json("no"), std::runtime_error);
 }
 
-TEST_CASE("plan: whoever sees its directory reads it whole") {
+TEST_CASE("plan: where its directory is there, it is read whole") {
   const test_support::TemporaryDirectory directory;
   Plan plan = some_plan();
   std::atomic<std::uint64_t> made{0};  // that is looked for
