@@ -20,18 +20,19 @@ void Edits::erase(std::size_t begin, std::size_t end) { replace(begin, end, {});
 
 void Edits::insert(std::size_t position, std::initializer_list<std::string_view> texts) {
   const std::size_t before = inserted_.size();
-  for (const std::string_view text : texts) inserted_.append(text);
+  for (const std::string_view text : texts)
+    inserted_.insert(inserted_.end(), text.begin(), text.end());
   note(position, position, inserted_.size() - before);
 }
 
 void Edits::replace(std::size_t begin, std::size_t end, std::string_view text) {
-  inserted_.append(text);
+  inserted_.insert(inserted_.end(), text.begin(), text.end());
   note(begin, end, text.size());
 }
 
 void Edits::note(std::size_t begin, std::size_t end, std::size_t text_bytes) {
   pieces_.clear();
-  if (!edits_.empty() && edits_.back().end == begin) {  // behind the last one: one piece fewer
+  if (!edits_.empty() && edits_.back().end == begin) {  // right after the last one: one piece fewer
     edits_.back().end = end;
     edits_.back().text_bytes += text_bytes;
     return;
@@ -49,11 +50,11 @@ std::span<const std::string_view> Edits::pieces(std::string_view text) {
   for (const Edit& edit : edits_) {
     if (edit.begin > done) pieces_.push_back(text.substr(done, edit.begin - done));
     if (edit.text_bytes > 0)
-      pieces_.push_back(std::string_view(inserted_).substr(edit.text_begin, edit.text_bytes));
+      pieces_.emplace_back(inserted_.data() + edit.text_begin, edit.text_bytes);
     done = std::max(done, edit.end);
   }
   if (done < text.size()) pieces_.push_back(text.substr(done));
-  return pieces_;
+  return {pieces_.data(), pieces_.size()};
 }
 
 std::optional<std::uint16_t> Edits::checksum(std::string_view text, std::uint16_t checksum) const {
@@ -66,8 +67,9 @@ std::optional<std::uint16_t> Edits::checksum(std::string_view text, std::uint16_
   if (text.size() < kWorthwhileBytes || old_end > text.size() / 4 ||
       inserted_.size() > text.size() / 4)
     return std::nullopt;
-  return fast::checksum_v2_of_new_end(checksum, text.substr(begin),
-                                      std::span(pieces_).subspan(begin > 0 ? 1 : 0));
+  return fast::checksum_v2_of_new_end(
+      checksum, text.substr(begin),
+      std::span(pieces_.data(), pieces_.size()).subspan(begin > 0 ? 1 : 0));
 }
 
 }  // namespace router

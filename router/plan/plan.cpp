@@ -80,24 +80,24 @@ std::optional<ring::Location> locate(const Snapshot& snapshot, std::string_view 
 }
 
 Decision plan_by_key(const Method& method, std::string_view payload, const Snapshot& snapshot,
-                     PlanScratch& scratch) {
+                     PlanScratch& scratch, Edits& edits) {
   const std::string_view bucket = scratch.arguments[0].string(scratch.bucket);
   const std::string_view key = scratch.arguments[1].string(scratch.key);
   const auto location = locate(snapshot, bucket, key);
-  if (!location) return reject(errors::plain("the key's hash lies behind the ring's last vnode"));
+  if (!location) return reject(errors::plain("the key's hash lies beyond the ring's last vnode"));
   if (method.write)
     if (auto decision = stopped(judge_write(snapshot, *location))) return *std::move(decision);
 
   if (method.rpc == Rpc::put_object && scratch.arguments[2].is(json::Type::object) &&
       snapshot.routed(bucket))
-    append_vnode(scratch.edits, payload, scratch.arguments[2], location->vnode);
-  edit_options(method, payload, scratch.arguments.back(), scratch.edits);
+    append_vnode(edits, payload, scratch.arguments[2], location->vnode);
+  edit_options(method, payload, scratch.arguments.back(), edits);
   return ToShard{location->pnode, location->vnode};
 }
 
 /// `missing`: what to answer when neither a token nor a hashkey is there.
 Decision plan_by_hashkey(const Method& method, std::string_view payload, const Snapshot& snapshot,
-                         PlanScratch& scratch) {
+                         PlanScratch& scratch, Edits& edits) {
   const json::Value options = scratch.arguments.back();
   const auto token = option(options, "token");
   const auto hashkey = option(options, "hashkey");
@@ -115,7 +115,7 @@ Decision plan_by_hashkey(const Method& method, std::string_view payload, const S
                              std::to_string(scratch.arguments.size() - 1) +
                              "]) to be a valid options object: options.hashkey should be string"));
     const auto location = snapshot.ring->locate(hashkey->string(scratch.key));
-    if (!location) return reject(errors::plain("the key's hash lies behind the ring's last vnode"));
+    if (!location) return reject(errors::plain("the key's hash lies beyond the ring's last vnode"));
     target.pnode = location->pnode;
   } else if (method.write) {
     return reject(errors::operation_not_supported());
@@ -125,7 +125,7 @@ Decision plan_by_hashkey(const Method& method, std::string_view payload, const S
   if (method.write)
     if (auto decision = stopped(judge_shard_write(snapshot, target.pnode)))
       return *std::move(decision);
-  edit_options(method, payload, options, scratch.edits);
+  edit_options(method, payload, options, edits);
   return target;
 }
 
@@ -176,6 +176,35 @@ Decision plan_here(const Method& method, const Snapshot& snapshot, const PlanScr
   }
 }
 
+/// The arguments are good.
+Decision route(const Method& method, std::string_view payload, const Snapshot& snapshot,
+               PlanScratch& scratch, Edits& edits) {
+  switch (method.route) {
+    case Route::by_key: return plan_by_key(method, payload, snapshot, scratch, edits);
+    case Route::by_hashkey: return plan_by_hashkey(method, payload, snapshot, scratch, edits);
+    case Route::any_shard: return ToAny{};
+    case Route::all_shards: return plan_all(method, snapshot, scratch);
+    case Route::here: return plan_here(method, snapshot, scratch);
+    case Route::by_batch: {
+      Decision decision = plan_batch(payload, scratch.arguments[0], snapshot, scratch, edits);
+      if (std::holds_alternative<ToShard>(decision))
+        edit_options(method, payload, scratch.arguments[1], edits);
+      return decision;
+    }
+  }
+  return reject(errors::operation_not_supported());
+}
+
+std::optional<double> timeout_of(json::Value options) {
+  const auto timeout = option(options, "timeout");
+  if (!timeout || !timeout->is(json::Type::number)) return std::nullopt;
+  const std::string_view text = timeout->text();
+  double number = 0;
+  if (std::from_chars(text.data(), text.data() + text.size(), number).ec != std::errc{})
+    return std::nullopt;
+  return number;
+}
+
 }  // namespace
 
 std::optional<Decision> stopped(Verdict verdict) {
@@ -184,36 +213,17 @@ std::optional<Decision> stopped(Verdict verdict) {
   return std::nullopt;
 }
 
-Decision plan(const Method& method, std::string_view payload, json::Value d,
-              const Snapshot& snapshot, PlanScratch& scratch) {
-  scratch.edits.clear();
-  if (auto complaint = check_arguments(method, d, scratch.arguments))
-    return reject(std::move(*complaint));
-  switch (method.route) {
-    case Route::by_key: return plan_by_key(method, payload, snapshot, scratch);
-    case Route::by_hashkey: return plan_by_hashkey(method, payload, snapshot, scratch);
-    case Route::any_shard: return ToAny{};
-    case Route::all_shards: return plan_all(method, snapshot, scratch);
-    case Route::here: return plan_here(method, snapshot, scratch);
-    case Route::by_batch: {
-      Decision decision = plan_batch(payload, scratch.arguments[0], snapshot, scratch);
-      if (std::holds_alternative<ToShard>(decision))
-        edit_options(method, payload, scratch.arguments[1], scratch.edits);
-      return decision;
-    }
+Planned plan(const Method& method, std::string_view payload, json::Value d,
+             const Snapshot& snapshot, PlanScratch& scratch) {
+  Planned planned;
+  if (auto complaint = check_arguments(method, d, scratch.arguments)) {
+    planned.decision = reject(std::move(*complaint));
+    return planned;
   }
-  return reject(errors::operation_not_supported());
-}
-
-RequestOptions options_of(const Method& method, const PlanScratch& scratch) {
-  RequestOptions result;
-  const auto timeout = option(options_argument(method, scratch), "timeout");
-  if (!timeout || !timeout->is(json::Type::number)) return result;
-  const std::string_view text = timeout->text();
-  double number = 0;
-  if (std::from_chars(text.data(), text.data() + text.size(), number).ec == std::errc{})
-    result.timeout_ms = number;
-  return result;
+  planned.decision = route(method, payload, snapshot, scratch, planned.edits);
+  if (!std::holds_alternative<Reject>(planned.decision))
+    planned.timeout_ms = timeout_of(options_argument(method, scratch));
+  return planned;
 }
 
 }  // namespace router

@@ -48,25 +48,23 @@ using Decision = std::variant<Reject, ToShard, ToAny, ToAll, AnswerHere, Hold>;
 /// What a verdict makes of a request; nullopt: it passes.
 std::optional<Decision> stopped(Verdict verdict);
 
-/// Scratch memory of a planner, reused from request to request; lives on one worker.
+/// Memory that planning uses anew for each request; nothing in it is a result. Lives on one worker.
 struct PlanScratch {
-  std::vector<json::Value> arguments;  ///< of the request planned last
-  Edits edits;                         ///< what to change in its payload on the way to a shard
+  std::vector<json::Value> arguments;
   std::string bucket, key, other, first_key;
 };
 
-/// What a request asks for beyond its route.
-struct RequestOptions {
-  /// options.timeout in ms; nullopt: absent or not a number.
+/// What becomes of a request.
+struct Planned {
+  Decision decision;
+  Edits edits;  ///< ToShard: what to change in its payload on the way to the shard; else none
+  /// options.timeout in ms; nullopt: absent, not a number, or the request is rejected.
   std::optional<double> timeout_ms;
 };
 
 /// Decides what becomes of one request: pure (no clock, socket or log), O(payload).
-/// `d` is the payload's argument array and belongs to `payload`; edits go to `scratch.edits`.
-Decision plan(const Method& method, std::string_view payload, json::Value d,
-              const Snapshot& snapshot, PlanScratch& scratch);
-
-/// The options that the dispatcher itself honours; after `plan`, from the same scratch.
-RequestOptions options_of(const Method& method, const PlanScratch& scratch);
+/// `d` is the payload's argument array and belongs to `payload`.
+Planned plan(const Method& method, std::string_view payload, json::Value d,
+             const Snapshot& snapshot, PlanScratch& scratch);
 
 }  // namespace router

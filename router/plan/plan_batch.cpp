@@ -77,7 +77,7 @@ std::string_view transformed_key(json::Value request, std::string& bucket, std::
 }  // namespace
 
 Decision plan_batch(std::string_view payload, json::Value requests, const Snapshot& snapshot,
-                    PlanScratch& scratch) {
+                    PlanScratch& scratch, Edits& edits) {
   if (requests.empty())
     return rejected(errors::invocation(
         "batch expects \"requests\" (args[0]) to be an array with at least one request but "
@@ -101,7 +101,7 @@ Decision plan_batch(std::string_view payload, json::Value requests, const Snapsh
     if (auto error = check_shape(request, index++, scratch.other)) return rejected(*error);
 
   const auto location = snapshot.ring->locate(scratch.first_key);
-  if (!location) return rejected(errors::plain("the key's hash lies behind the ring's last vnode"));
+  if (!location) return rejected(errors::plain("the key's hash lies beyond the ring's last vnode"));
   if (auto decision = stopped(judge_write(snapshot, *location))) return *std::move(decision);
 
   char text[32] = "\"vnode\":";
@@ -110,11 +110,11 @@ Decision plan_batch(std::string_view payload, json::Value requests, const Snapsh
   for (const json::Value request : requests.elements()) {
     if (!is_put(request, scratch.other)) continue;
     if (snapshot.routed(request.find("bucket")->string(scratch.other)))
-      append_member(scratch.edits, payload, *request.find("value"), vnode);
+      append_member(edits, payload, *request.find("value"), vnode);
     // A moray takes an absent operation for a put, but refuses null.
     if (const auto operation = request.find("operation");
         operation && operation->is(json::Type::null))
-      scratch.edits.replace(begin_of(payload, *operation), end_of(payload, *operation), "\"put\"");
+      edits.replace(begin_of(payload, *operation), end_of(payload, *operation), "\"put\"");
   }
   return ToShard{location->pnode, location->vnode};
 }

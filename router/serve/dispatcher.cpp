@@ -16,7 +16,7 @@ namespace {
 constexpr std::size_t kDocumentBytesKept = 1 << 20;
 
 std::optional<std::chrono::milliseconds> deadline_of(const Method& method,
-                                                     const RequestOptions& options,
+                                                     std::optional<double> timeout_ms,
                                                      const DispatchLimits& limits) {
   std::chrono::milliseconds usual{};
   switch (method.deadline) {
@@ -25,11 +25,10 @@ std::optional<std::chrono::milliseconds> deadline_of(const Method& method,
     case DeadlineClass::long_running: usual = limits.long_running_deadline; break;
     case DeadlineClass::none: return std::nullopt;
   }
-  if (!options.timeout_ms || !(*options.timeout_ms >= 0)) return usual;
-  if (*options.timeout_ms == 0) return std::nullopt;
+  if (!timeout_ms || !(*timeout_ms >= 0)) return usual;
+  if (*timeout_ms == 0) return std::nullopt;
   constexpr double kYearMs = 365.0 * 24 * 3600 * 1000;
-  const std::chrono::milliseconds asked(
-      static_cast<std::int64_t>(std::min(*options.timeout_ms, kYearMs)));
+  const std::chrono::milliseconds asked(static_cast<std::int64_t>(std::min(*timeout_ms, kYearMs)));
   return std::max(usual, asked + std::chrono::seconds(1));
 }
 
@@ -86,17 +85,17 @@ Dispatched Dispatcher::take(const fast::Frame& frame, ClientPort& client) {
   origin.ring = context_.ring;
   if (!context_.batch_time) context_.batch_time = Exchange::Clock::now();
   origin.started = *context_.batch_time;
-  const Decision decision =
+  Planned planned =
       plan(*origin.method, frame.payload, *d, *origin.ring->snapshot, context_.plan_scratch);
-  if (!std::holds_alternative<Reject>(decision))
-    origin.deadline = deadline_of(*origin.method, options_of(*origin.method, context_.plan_scratch),
-                                  context_.limits);
-  act(decision, std::move(origin), frame);
+  if (!std::holds_alternative<Reject>(planned.decision))
+    origin.deadline = deadline_of(*origin.method, planned.timeout_ms, context_.limits);
+  act(planned, std::move(origin), frame);
   if (frame.payload.size() > kDocumentBytesKept) context_.request.shrink(kDocumentBytesKept);
   return Dispatched::taken;
 }
 
-void Dispatcher::act(const Decision& decision, Exchange::Origin origin, const fast::Frame& frame) {
+void Dispatcher::act(Planned& planned, Exchange::Origin origin, const fast::Frame& frame) {
+  const Decision& decision = planned.decision;
   ClientPort& client = *origin.client;
   const Method& method = *origin.method;
   if (std::holds_alternative<Hold>(decision)) {
@@ -107,12 +106,8 @@ void Dispatcher::act(const Decision& decision, Exchange::Origin origin, const fa
     if (context_.cells == nullptr) return;
     context_.cells->request_completed(method.rpc, Exchange::Clock::now() - origin.started, failed);
   };
-  if (const auto* reject = std::get_if<Reject>(&decision)) {
-    write_error_frame(client.output(), frame.version, frame.message_id, method.name, reject->error);
-    client.output_grew();
-    completed(true);
-    if (context_.cells != nullptr && method.write && reject->error.name == "ReadOnlyError")
-      context_.cells->write_refused();
+  if (const auto* rejected = std::get_if<Reject>(&decision)) {
+    reject(rejected->error, origin, frame);
     return;
   }
   if (const auto* here = std::get_if<AnswerHere>(&decision)) {
@@ -139,14 +134,24 @@ void Dispatcher::act(const Decision& decision, Exchange::Origin origin, const fa
   if (context_.heat != nullptr && target && target->vnode) context_.heat->operation(*target->vnode);
   SingleExchange& exchange = SingleExchange::make(context_, std::move(origin));
   client.started(frame.message_id, exchange);
-  exchange.start(target, frame.payload, frame.checksum, frame.version);
+  exchange.start(target, planned.edits, frame);
+}
+
+void Dispatcher::reject(const fast::Error& error, const Exchange::Origin& origin,
+                        const fast::Frame& frame) {
+  const Method& method = *origin.method;
+  write_error_frame(origin.client->output(), frame.version, frame.message_id, method.name, error);
+  origin.client->output_grew();
+  if (context_.cells == nullptr) return;
+  context_.cells->request_completed(method.rpc, Exchange::Clock::now() - origin.started, true);
+  if (method.write && error.name == "ReadOnlyError") context_.cells->write_refused();
 }
 
 void Dispatcher::hold(Exchange::Origin origin, const fast::Frame& frame) {
   ClientPort& client = *origin.client;
   if (!context_.held.has_room(frame.payload.size())) {
     if (context_.cells != nullptr) context_.cells->gate().overflowed.add();
-    return act(Reject{errors::read_only_vnodes()}, std::move(origin), frame);
+    return reject(errors::read_only_vnodes(), origin, frame);
   }
   if (context_.cells != nullptr) context_.cells->gate().held.add();
   Exchange* exchange;

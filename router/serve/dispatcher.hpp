@@ -31,7 +31,8 @@ class Dispatcher {
 
  private:
   void hold(Exchange::Origin origin, const fast::Frame& frame);
-  void act(const Decision& decision, Exchange::Origin origin, const fast::Frame& frame);
+  void act(Planned& planned, Exchange::Origin origin, const fast::Frame& frame);
+  void reject(const fast::Error& error, const Exchange::Origin& origin, const fast::Frame& frame);
 
   DispatchContext& context_;
 };

@@ -20,22 +20,39 @@ void Exchange::open(Origin origin) {
 }
 
 void Exchange::over() {
-  disarm_deadline();
+  await_nothing();
   origin_.client = nullptr;
   origin_.ring = {};
   --context_.live_exchanges;
 }
 
-void Exchange::arm_deadline() {
-  if (origin_.deadline) context_.wheel->arm(*this, origin_.started + *origin_.deadline);
+void Exchange::await(Awaited awaited, Clock::time_point until) {
+  awaited_ = awaited;
+  context_.wheel->arm(*this, until);
 }
 
-void Exchange::arm_idle_limit() {
+void Exchange::await_answer() {
+  if (origin_.deadline) await(Awaited::answer, origin_.started + *origin_.deadline);
+}
+
+void Exchange::await_more() {
   if (endless()) return;  // nobody knows when the next notification comes
-  context_.wheel->arm(*this, Clock::now() + context_.limits.stream_idle);
+  await(Awaited::more, Clock::now() + context_.limits.stream_idle);
 }
 
-void Exchange::disarm_deadline() { context_.wheel->disarm(*this); }
+void Exchange::await_nothing() {
+  awaited_ = Awaited::nothing;
+  context_.wheel->disarm(*this);
+}
+
+void Exchange::on_deadline() {
+  switch (std::exchange(awaited_, Awaited::nothing)) {
+    case Awaited::nothing: return;
+    case Awaited::gate: give_up_hold(); return;
+    case Awaited::answer:
+    case Awaited::more: answer_late(); return;
+  }
+}
 
 std::chrono::milliseconds Exchange::elapsed() const {
   return std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - origin_.started);
@@ -48,7 +65,7 @@ void Exchange::hold(std::string_view payload) {
   // Held time counts in the deadline; whichever is first says that the write was not done.
   auto until = Clock::now() + context_.held.limits().time_max;
   if (origin_.deadline) until = std::min(until, origin_.started + *origin_.deadline);
-  if (!armed()) context_.wheel->arm(*this, until);
+  if (awaited_ != Awaited::gate) await(Awaited::gate, until);
 }
 
 void Exchange::leave_hold() {
@@ -58,13 +75,13 @@ void Exchange::leave_hold() {
 
 void Exchange::go_on() {
   leave_hold();
-  const Decision decision = plan_again();
-  if (std::holds_alternative<Hold>(decision)) {
+  Planned planned = plan_again();
+  if (std::holds_alternative<Hold>(planned.decision)) {
     hold(retained_);  // its limit stays
     return;
   }
-  disarm_deadline();
-  if (const auto* reject = std::get_if<Reject>(&decision)) {
+  await_nothing();
+  if (const auto* reject = std::get_if<Reject>(&planned.decision)) {
     if (context_.cells != nullptr) context_.cells->gate().refused_later.add();
     write_error(reject->error);
     close_client(true);
@@ -72,7 +89,7 @@ void Exchange::go_on() {
     return;
   }
   if (context_.cells != nullptr) context_.cells->gate().released.add();
-  send_held(decision);
+  send_held(planned);
 }
 
 void Exchange::give_up_hold() {
@@ -90,10 +107,12 @@ void Exchange::drop_held() {
   release();
 }
 
-Decision Exchange::plan_again() {
+Planned Exchange::plan_again() {
   origin_.ring = context_.ring;
   if (context_.request.parse(retained_))
-    return Reject{errors::bad_payload("request could not be read again")};
+    return {.decision = Reject{errors::bad_payload("request could not be read again")},
+            .edits = {},
+            .timeout_ms = {}};
   const auto d = context_.request.root().find("d");
   return plan(*origin_.method, retained_, *d, *origin_.ring->snapshot, context_.plan_scratch);
 }

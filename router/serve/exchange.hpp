@@ -43,7 +43,7 @@ class Exchange : public DeadlineWheel::Entry, public HeldHook {
   /// The gate lets no such write through now: it waits, whole. `payload` is copied.
   void hold(std::string_view payload);
   /// The gate has changed: plans the held write anew, on today's ring, and sends it, answers it, or
-  /// holds it again, behind those held since.
+  /// holds it again, after those held since.
   void go_on();
 
   /// The client is gone: nothing more is written.
@@ -52,6 +52,7 @@ class Exchange : public DeadlineWheel::Entry, public HeldHook {
   virtual void resume() = 0;
 
   [[nodiscard]] std::uint32_t message_id() const { return origin_.message_id; }
+  void on_deadline() final;
   /// It ends only when its client says so: a listen.
   [[nodiscard]] bool endless() const { return origin_.method->rpc == backends::Rpc::listen; }
 
@@ -62,9 +63,9 @@ class Exchange : public DeadlineWheel::Entry, public HeldHook {
   /// The exchange is over, its shards have forgotten it.
   void over();
 
-  void arm_deadline();
-  void arm_idle_limit();
-  void disarm_deadline();
+  void await_answer();  ///< until the request's deadline, where it has one
+  void await_more();    ///< a stream's next part, until the idle limit
+  void await_nothing();
 
   [[nodiscard]] bool answered() const { return origin_.client == nullptr; }
   /// True where a stream must pause: the client has more output waiting than it takes. The client
@@ -92,20 +93,27 @@ class Exchange : public DeadlineWheel::Entry, public HeldHook {
   void give_up_hold();
   /// The client of a held write is gone: it is never sent. Over.
   void drop_held();
-  /// Plans `retained_` on today's ring; edits are in the context's scratch.
-  Decision plan_again();
+  /// Plans `retained_` on today's ring.
+  Planned plan_again();
 
   DispatchContext& context_;
   std::string retained_;  // the payload, where it may have to be sent (again)
 
  private:
   /// A held write that may go: as planned.
-  virtual void send_held(const Decision& decision) = 0;
+  virtual void send_held(Planned& planned) = 0;
+  /// Neither the answer nor a stream's next part has come in its time.
+  virtual void answer_late() = 0;
   /// Over: nothing of it is anywhere else.
   virtual void release() = 0;
   void leave_hold();
 
+  /// What the deadline in the wheel is of; an exchange waits for one thing at a time.
+  enum class Awaited : std::uint8_t { nothing, gate, answer, more };
+  void await(Awaited awaited, Clock::time_point until);
+
   Origin origin_;
+  Awaited awaited_ = Awaited::nothing;
 };
 
 }  // namespace router

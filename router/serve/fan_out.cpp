@@ -59,7 +59,7 @@ backends::Shard& FanOut::shard_of(const Leg& leg) const {
   return *origin().ring->shards[leg.pnode_];
 }
 
-void FanOut::send_held(const Decision&) { start(retained_, std::nullopt, fast::Version::v2); }
+void FanOut::send_held(Planned&) { start(retained_, std::nullopt, fast::Version::v2); }
 
 void FanOut::release() {
   over();
@@ -77,7 +77,7 @@ void FanOut::start(std::string_view payload, std::optional<std::uint16_t> checks
     release();
     return;
   }
-  arm_deadline();
+  await_answer();
   for (std::size_t i = 0; i < origin().ring->shards.size(); ++i)
     legs_.push_back(std::make_unique<Leg>(*this, i));
   if (takes_two_steps()) {
@@ -179,7 +179,7 @@ void FanOut::leg_done(Leg& leg) {
   if (pending_ == 0 && !starting_) {
     finish();
   } else if (!answered() && origin().method->stream) {
-    await_more();
+    await_next();
   }
 }
 
@@ -209,11 +209,7 @@ std::string FanOut::pending_pnodes() const {
   return names;
 }
 
-void FanOut::on_deadline() {
-  if (held()) {
-    give_up_hold();
-    return;
-  }
+void FanOut::answer_late() {
   write_error(errors::deadline(origin().deadline.value_or(elapsed()), pending_pnodes(),
                                origin().method->name, elapsed()));
   close_client(true);
@@ -226,7 +222,7 @@ void FanOut::abandon() {
     return;
   }
   forget_client();
-  disarm_deadline();
+  await_nothing();
   if (asking_) {
     take_back();
     return release();
@@ -242,23 +238,24 @@ void FanOut::abandon() {
 }
 
 /// The deadline is each shard's, to its first answer; the idle limit holds once all were heard.
-void FanOut::await_more() {
+void FanOut::await_next() {
   if (std::any_of(legs_.begin(), legs_.end(), [](const auto& leg) { return leg->paused_; })) return;
   const bool all_heard = std::all_of(legs_.begin(), legs_.end(),
                                      [](const auto& leg) { return leg->heard_ || !leg->ticket_; });
   if (all_heard)
-    arm_idle_limit();
+    await_more();
   else
-    arm_deadline();
+    await_answer();
 }
 
 void FanOut::resume() {
+  if (held()) return;  // it has sent nothing yet, and its limit is the gate's
   for (const auto& leg : legs_) {
     if (!leg->paused_ || !leg->ticket_) continue;
     leg->paused_ = false;
     shard_of(*leg).resume(*leg->ticket_);
   }
-  if (!answered() && origin().method->stream) await_more();
+  if (!answered() && origin().method->stream) await_next();
 }
 
 void FanOut::Leg::on_data(const backends::Reply& reply) {
@@ -266,10 +263,10 @@ void FanOut::Leg::on_data(const backends::Reply& reply) {
   whole_.take_values(*this, reply);
   if (whole_.answered() || !whole_.origin().method->stream) return;
   if (!whole_.client_is_full()) {
-    whole_.await_more();
+    whole_.await_next();
     return;
   }
-  whole_.disarm_deadline();
+  whole_.await_nothing();
   if (!paused_) whole_.shard_of(*this).pause(*ticket_);
   paused_ = true;
 }

@@ -30,7 +30,6 @@ class FanOut final : public Exchange {
 
   void abandon() override;
   void resume() override;
-  void on_deadline() override;
 
  private:
   /// One shard's part.
@@ -58,9 +57,10 @@ class FanOut final : public Exchange {
   void add_counts();
   void add_error(const Leg& leg, fast::Error error);
   void leg_done(Leg& leg);
-  void send_held(const Decision& decision) override;
+  void send_held(Planned& planned) override;
+  void answer_late() override;
   void release() override;
-  void await_more();
+  void await_next();
   void finish();
   // fan_out_steps.cpp
   [[nodiscard]] bool takes_two_steps() const;

@@ -26,25 +26,23 @@ SingleExchange& SingleExchange::make(DispatchContext& context, Origin origin) {
   return *exchange;
 }
 
-void SingleExchange::start(std::optional<ToShard> target, std::string_view payload,
-                           std::uint16_t checksum, fast::Version checksum_version) {
+void SingleExchange::start(std::optional<ToShard> target, Edits& edits, const fast::Frame& frame) {
   any_shard_ = !target;
   if (target) target_ = *target;
-  Edits& edits = context_.plan_scratch.edits;
   backends::Request request;
   request.ring = origin().ring->snapshot->ring->digest();
   request.rpc = origin().method->rpc;
   request.stream = origin().method->stream;
   request.affinity = target && target->vnode ? number(*target->vnode) : 0;
-  request.pieces = edits.pieces(payload);
-  request.checksum_version = checksum_version;
+  request.pieces = edits.pieces(frame.payload);
+  request.checksum_version = frame.version;
   if (edits.empty())
-    request.checksum = checksum;
-  else if (checksum_version == fast::Version::v2)
-    request.checksum = edits.checksum(payload, checksum);
+    request.checksum = frame.checksum;
+  else if (frame.version == fast::Version::v2)
+    request.checksum = edits.checksum(frame.payload, frame.checksum);
   if (origin().method->retryable)
     for (const std::string_view piece : request.pieces) retained_.append(piece);
-  arm_deadline();
+  await_answer();
   submit_somewhere(request);
 }
 
@@ -104,30 +102,30 @@ void SingleExchange::retry() {
     release();
     return;
   }
-  const Decision decision = plan_again();
-  if (const auto* reject = std::get_if<Reject>(&decision)) {
+  Planned planned = plan_again();
+  if (const auto* reject = std::get_if<Reject>(&planned.decision)) {
     fail(reject->error);
     release();
     return;
   }
-  if (const auto* shard = std::get_if<ToShard>(&decision)) target_ = *shard;
-  send_again();
+  if (const auto* shard = std::get_if<ToShard>(&planned.decision)) target_ = *shard;
+  send_again(planned.edits);
 }
 
-void SingleExchange::send_held(const Decision& decision) {
-  target_ = std::get<ToShard>(decision);  // a write of one shard is never anything else
-  arm_deadline();
-  send_again();
+void SingleExchange::send_held(Planned& planned) {
+  target_ = std::get<ToShard>(planned.decision);  // a write of one shard is never anything else
+  await_answer();
+  send_again(planned.edits);
   std::string().swap(retained_);  // it may be large, and is never sent a third time
 }
 
-void SingleExchange::send_again() {
+void SingleExchange::send_again(Edits& edits) {
   backends::Request request;
   request.ring = origin().ring->snapshot->ring->digest();
   request.rpc = origin().method->rpc;
   request.stream = origin().method->stream;
   request.affinity = target_.vnode ? number(*target_.vnode) : 0;
-  request.pieces = context_.plan_scratch.edits.pieces(retained_);
+  request.pieces = edits.pieces(retained_);
   submit_somewhere(request);
 }
 
@@ -177,11 +175,11 @@ void SingleExchange::on_data(const backends::Reply& reply) {
   relay_values(fast::Status::data, reply);
   if (answered() || !origin().method->stream) return;
   if (!client_is_full()) {
-    arm_idle_limit();
+    await_more();
     return;
   }
   // While the client is slow, the shard's silence is our doing.
-  disarm_deadline();
+  await_nothing();
   if (!paused_) shard_->pause(*ticket_);
   paused_ = true;
 }
@@ -267,14 +265,10 @@ void SingleExchange::answer_failure(const backends::Failure& failure) {
 void SingleExchange::fail(const fast::Error& error) {
   write_error(error);
   close_client(true);
-  disarm_deadline();
+  await_nothing();
 }
 
-void SingleExchange::on_deadline() {
-  if (held()) {
-    give_up_hold();
-    return;
-  }
+void SingleExchange::answer_late() {
   write_error(errors::deadline(origin().deadline.value_or(elapsed()),
                                origin().ring->snapshot->pnodes[number(target_.pnode)].name,
                                origin().method->name, elapsed()));
@@ -288,7 +282,7 @@ void SingleExchange::abandon() {
     return;
   }
   forget_client();
-  disarm_deadline();
+  await_nothing();
   give_up_shard();
 }
 
@@ -309,7 +303,7 @@ void SingleExchange::resume() {
   paused_ = false;
   if (!ticket_) return;
   shard_->resume(*ticket_);
-  if (!answered()) arm_idle_limit();
+  if (!answered()) await_more();
 }
 
 void SingleExchange::release() {

@@ -20,17 +20,15 @@ class SingleExchange final : public Exchange, private backends::ReplySink {
   /// A fresh exchange, or a finished one used again. It belongs to itself until it is over.
   static SingleExchange& make(DispatchContext& context, Origin origin);
 
-  /// Sends the request. `target` as planned; nullopt: any healthy shard. `payload` unedited; its
-  /// edits are in the context's scratch. May answer, and finish, before it returns.
-  void start(std::optional<ToShard> target, std::string_view payload, std::uint16_t checksum,
-             fast::Version checksum_version);
+  /// Sends the frame's request, changed by `edits`. `target` as planned; nullopt: any healthy
+  /// shard. May answer, and finish, before it returns.
+  void start(std::optional<ToShard> target, Edits& edits, const fast::Frame& frame);
 
   /// Sends it once more after a lost connection, planned anew on today's ring.
   void retry();
 
   void abandon() override;
   void resume() override;
-  void on_deadline() override;
 
  private:
   void on_data(const backends::Reply& reply) override;
@@ -47,10 +45,11 @@ class SingleExchange final : public Exchange, private backends::ReplySink {
   void answer_failure(const backends::Failure& failure);
   void fail(const fast::Error& error);
   void give_up_shard();
-  void send_held(const Decision& decision) override;
+  void send_held(Planned& planned) override;
+  void answer_late() override;
   void release() override;  ///< back to the context's spare list
   void end_lease(const backends::Failure* failure = nullptr);
-  void send_again();
+  void send_again(Edits& edits);
 
   backends::Shard* shard_ = nullptr;
   std::optional<backends::Ticket> ticket_;  // set while the shard knows our sink

@@ -22,37 +22,37 @@ RoutingSettings with_pnodes(std::vector<RoutingSettings::Pnode> pnodes) {
   return settings;
 }
 
-struct Planned {
+struct Seen {
   Decision decision;
   std::string payload;  ///< as the shard sees it
 };
 
-Planned run(std::string_view rpc, const std::string& d, const Snapshot& snapshot) {
+Seen run(std::string_view rpc, const std::string& d, const Snapshot& snapshot) {
   static json::Document document;
   static PlanScratch scratch;
   const std::string payload =
       R"({"m":{"uts":1,"name":")" + std::string(rpc) + R"("},"d":)" + d + "}";
   REQUIRE_FALSE(document.parse(payload));
-  Planned planned;
-  planned.decision = plan(method_of(*backends::rpc_named(rpc)), payload, *document.root().find("d"),
-                          snapshot, scratch);
-  for (const std::string_view piece : scratch.edits.pieces(payload)) planned.payload += piece;
-  planned.payload = planned.payload.substr(planned.payload.find("\"d\":") + 4);
-  planned.payload.pop_back();
-  return planned;
+  Planned planned = plan(method_of(*backends::rpc_named(rpc)), payload, *document.root().find("d"),
+                         snapshot, scratch);
+  Seen seen{planned.decision, {}};
+  for (const std::string_view piece : planned.edits.pieces(payload)) seen.payload += piece;
+  seen.payload = seen.payload.substr(seen.payload.find("\"d\":") + 4);
+  seen.payload.pop_back();
+  return seen;
 }
 
-Planned run(std::string_view rpc, const std::string& d) {
+Seen run(std::string_view rpc, const std::string& d) {
   static const Snapshot snapshot = Snapshot::make(lab_ring(), {});
   return run(rpc, d, snapshot);
 }
 
-std::string error_of(const Planned& planned) {
+std::string error_of(const Seen& planned) {
   const auto* reject = std::get_if<Reject>(&planned.decision);
   return reject == nullptr ? "" : reject->error.name + ": " + reject->error.message;
 }
 
-ToShard shard_of(const Planned& planned) {
+ToShard shard_of(const Seen& planned) {
   REQUIRE(std::holds_alternative<ToShard>(planned.decision));
   return std::get<ToShard>(planned.decision);
 }
@@ -60,7 +60,7 @@ ToShard shard_of(const Planned& planned) {
 }  // namespace
 
 TEST_CASE("plan: a put goes to its key's shard with the vnode spliced in and _value left out") {
-  const Planned put =
+  const Seen put =
       run("putObject", R"(["cap_b","k1",{"str":"a","num":1},{"_value":"{}","etag":null}])");
   CHECK(shard_of(put) == ToShard{ring::PnodeIndex{0}, ring::Vnode{426}});
   CHECK(put.payload == R"(["cap_b","k1",{"str":"a","num":1,"vnode":426},{"etag":null}])");
@@ -69,7 +69,7 @@ TEST_CASE("plan: a put goes to its key's shard with the vnode spliced in and _va
 }
 
 TEST_CASE("plan: the bytes of a value are not touched") {
-  const Planned put = run("putObject", R"(["cap_b","k1",{"n": 1.50,"n":1E400 },[]])");
+  const Seen put = run("putObject", R"(["cap_b","k1",{"n": 1.50,"n":1E400 },[]])");
   CHECK(put.payload == R"(["cap_b","k1",{"n": 1.50,"n":1E400 ,"vnode":426},{}])");
 }
 
@@ -142,7 +142,7 @@ TEST_CASE("plan: a find goes by token before hashkey, and the hashkey is not tra
 }
 
 TEST_CASE("plan: a batch is checked in electric-moray's order and each put gets the vnode") {
-  const Planned batch = run(
+  const Seen batch = run(
       "batch",
       R"([[{"bucket":"testmanta","key":"/u/stor/d1/b1","value":{}},{"bucket":"testmanta","key":"/u/stor/d1/b2","operation":"delete"},{"bucket":"testmanta","key":"/u/stor/d1/b3","operation":null,"value":{"a":1}}],{}])");
   CHECK(shard_of(batch).vnode == ring::Vnode{362});
@@ -228,7 +228,7 @@ TEST_CASE(
   CHECK(error_of(run("listen", R"(["c",{}])")) == "Error: Operation not supported");
   CHECK(error_of(run("unlisten", R"(["c",{}])")) == "Error: Operation not supported");
   const Snapshot second = Snapshot::make(lab_ring(), with_pnodes({{}, {.listens = true}}));
-  const auto pnode = [&](const Planned& planned) {
+  const auto pnode = [&](const Seen& planned) {
     return number(std::get<ToShard>(planned.decision).pnode);
   };
   CHECK(pnode(run("listen", R"(["c",{}])", second)) == 1);
