@@ -40,20 +40,19 @@ void Session::start() {
 }
 
 bool Session::may_read() const {
-  return !closed_ && !draining_ && !end_of_stream_ && large_frame_ != LargeFrame::waiting &&
-         may_start();
+  return life_.reads() && large_frame_ != LargeFrame::waiting && may_start();
 }
 
 void Session::wait_readable() {
-  if (reading_ || closed_ || !(lingering_ || may_read())) return;
-  reading_ = true;
+  if (outstanding_.readable || !(life_.lingers() || may_read())) return;
+  outstanding_.readable = true;
   socket_.async_wait(Socket::wait_read,
                      [self = shared_from_this()](const boost::system::error_code& error) {
-                       self->reading_ = false;
-                       if (self->closed_) return;
+                       self->outstanding_.readable = false;
+                       if (self->life_.closed()) return;
                        if (error)
                          self->close();
-                       else if (self->lingering_)
+                       else if (self->life_.lingers())
                          self->discard_input();
                        else
                          self->on_readable();
@@ -80,7 +79,7 @@ void Session::on_readable() {
   }
   if (direct.empty()) decoder_.feed({buffer.data(), static_cast<std::size_t>(received)});
   take_frames();
-  if (closed_) return;
+  if (life_.closed()) return;
   if (held_ > 0) acknowledge();
   decoder_.settle();  // the buffer serves another session next
   reserve_large_frame();
@@ -129,7 +128,7 @@ void Session::take_frames() {
   if (taking_) return;
   taking_ = true;
   dispatcher_.begin_batch();
-  while (!closed_ && !draining_ && may_start()) {
+  while (life_.takes() && may_start()) {
     const fast::Decoded decoded = decoder_.next();
     if (const auto* frame = std::get_if<fast::Frame>(&decoded)) {
       take_frame(*frame);
@@ -140,9 +139,9 @@ void Session::take_frames() {
       break;
     }
   }
-  behind_limit_ = !may_start();
+  for_room_.frames = !may_start();
   taking_ = false;
-  close_when_done();
+  rest();
 }
 
 void Session::take_frame(const fast::Frame& frame) {
@@ -191,19 +190,19 @@ void Session::take_failure(const fast::DecodeFailure& failure) {
 void Session::stop_after_error(std::string_view reason) {
   host_.protocol_error(*this, reason);
   ++counts_.protocol_errors;
-  draining_ = true;
-  wheel_.arm(*this, DeadlineWheel::Clock::now() + limits_.last_answers_max);
+  life_.drain();
+  await(Awaited::last_answers, limits_.last_answers_max);
 }
 
 void Session::take_end_of_stream() {
-  end_of_stream_ = true;
+  life_.input_ended();
   if (decoder_.mid_frame()) host_.protocol_error(*this, "end_inside_frame");
   take_frames();
   abandon_endless();
 }
 
 void Session::drain() {
-  draining_ = true;
+  life_.drain();
   abandon_endless();
 }
 
@@ -215,24 +214,21 @@ void Session::abandon_endless() {
     in_flight_.erase(exchange->message_id());
     exchange->abandon();
   }
-  close_when_done();
+  rest();
 }
 
 /// Everything answered and written, and nothing more to come.
-void Session::close_when_done() {
-  if (closed_ || lingering_ || taking_ || !in_flight_.empty()) return;
-  if (!(draining_ || end_of_stream_)) return;
-  if (output_full() && !draining_) return;  // frames may wait behind a full output
-  if (written_ < output_.size()) return;
-  if (end_of_stream_) {
-    close();
-    return;
+void Session::rest() {
+  if (taking_ || !in_flight_.empty() || written_ < output_.size()) return;
+  if (life_.closed() || life_.lingers()) return;
+  switch (life_.at_rest()) {
+    case SessionLife::Rest::go_on: return;
+    case SessionLife::Rest::close: close(); return;
+    case SessionLife::Rest::linger: break;
   }
-  // A close with unread input would reset the connection and destroy our last frames on the way.
-  lingering_ = true;
   boost::system::error_code ignored;
   socket_.shutdown(Socket::shutdown_send, ignored);
-  wheel_.arm(*this, DeadlineWheel::Clock::now() + limits_.last_answers_max);
+  await(Awaited::last_answers, limits_.last_answers_max);
   wait_readable();
 }
 
@@ -245,12 +241,22 @@ void Session::discard_input() {
     close();
 }
 
-void Session::on_deadline() { close(); }  // last answers too late, or a client that takes nothing
+void Session::await(Awaited awaited, std::chrono::milliseconds for_at_most) {
+  awaited_ = awaited;
+  wheel_.arm(*this, DeadlineWheel::Clock::now() + for_at_most);
+}
+
+void Session::await_nothing() {
+  awaited_ = Awaited::nothing;
+  wheel_.disarm(*this);
+}
+
+void Session::on_deadline() { close(); }
 
 void Session::close() {
-  if (closed_) return;
-  closed_ = true;
-  wheel_.disarm(*this);
+  if (life_.closed()) return;
+  life_.close();
+  await_nothing();
   release_large_frame();
   const auto self = shared_from_this();
   std::vector<Exchange*> left;
@@ -269,7 +275,7 @@ void Session::started(std::uint32_t message_id, Exchange& exchange) {
 void Session::finished(std::uint32_t message_id) {
   in_flight_.erase(message_id);
   ++counts_.completed;
-  // Frames may be waiting behind the limit; the end of the turn looks at them.
+  // Frames may be waiting for room; the end of the turn looks at them.
   if (!taking_) output_grew();
 }
 

@@ -14,6 +14,7 @@
 #include "router/serve/client_port.hpp"
 #include "router/serve/deadline_wheel.hpp"
 #include "router/serve/large_frames.hpp"
+#include "router/serve/session_life.hpp"
 
 namespace router {
 
@@ -85,7 +86,7 @@ class Session final : public ClientPort,
   }
   void output_grew() override;
   [[nodiscard]] bool output_full() const override;
-  void stream_paused() override { streams_paused_ = true; }
+  void stream_paused() override { for_room_.streams = true; }
   void started(std::uint32_t message_id, Exchange& exchange) override;
   void finished(std::uint32_t message_id) override;
   void held_changed(std::ptrdiff_t by) override { held_ += static_cast<std::size_t>(by); }
@@ -98,7 +99,7 @@ class Session final : public ClientPort,
   [[nodiscard]] std::size_t in_flight() const { return in_flight_.size(); }
   [[nodiscard]] const SessionCounts& counts() const { return counts_; }
   [[nodiscard]] std::chrono::system_clock::time_point accepted_at() const { return accepted_at_; }
-  [[nodiscard]] bool draining() const { return draining_; }
+  [[nodiscard]] bool draining() const { return life_.draining(); }
 
  private:
   void wait_readable();
@@ -114,7 +115,11 @@ class Session final : public ClientPort,
   void resume_streams();
   /// Nothing more will come from the client, or be taken: what has no end of its own ends.
   void abandon_endless();
-  void close_when_done();
+  void rest();
+  /// What the deadline in the wheel is of. Each of them ends the connection.
+  enum class Awaited : std::uint8_t { nothing, last_answers, client_takes_output };
+  void await(Awaited awaited, std::chrono::milliseconds for_at_most);
+  void await_nothing();
   void discard_input();
   void reserve_large_frame();
   void release_large_frame();
@@ -137,16 +142,16 @@ class Session final : public ClientPort,
   std::string peer_;
   std::chrono::system_clock::time_point accepted_at_;
   SessionCounts counts_;
-  bool reading_ = false;  // a wait for input is outstanding
-  bool writing_ = false;  // a wait for output is outstanding
-  bool flush_wanted_ = false;
-  bool taking_ = false;          // inside take_frames
-  bool behind_limit_ = false;    // frames that were read may wait for may_start
-  bool end_of_stream_ = false;   // the client sends no more
-  bool streams_paused_ = false;  // some of in_flight_ wait for output_drained
-  bool draining_ = false;        // no further request is taken
-  bool lingering_ = false;       // our side is shut down; input is thrown away until the end
-  bool closed_ = false;
+  SessionLife life_;
+  struct Outstanding {  // the loop will call us
+    bool readable = false, writable = false, flush = false;
+  } outstanding_;
+  struct ForRoom {         // what goes on when output is written or a request is answered
+    bool frames = false;   // frames that were read may wait for may_start
+    bool streams = false;  // some of in_flight_ are paused
+  } for_room_;
+  Awaited awaited_ = Awaited::nothing;
+  bool taking_ = false;  // take_frames is under way, and is not begun again
   enum class LargeFrame : std::uint8_t { none, waiting, granted } large_frame_ = LargeFrame::none;
 };
 

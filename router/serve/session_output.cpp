@@ -17,15 +17,15 @@ constexpr std::size_t kBytesWrittenKept = 64 << 10;  // fewer are not worth movi
 bool Session::output_full() const { return output_.size() - written_ > limits_.output_bytes_max; }
 
 void Session::output_grew() {
-  if (flush_wanted_ || closed_) return;
-  flush_wanted_ = true;
+  if (outstanding_.flush || life_.closed()) return;
+  outstanding_.flush = true;
   host_.wants_flush(shared_from_this());
 }
 
 void Session::flush() {
-  flush_wanted_ = false;
-  if (closed_) return;
-  while (written_ < output_.size() && !writing_) {
+  outstanding_.flush = false;
+  if (life_.closed()) return;
+  while (written_ < output_.size() && !outstanding_.writable) {
     const ssize_t sent = ::send(socket_.native_handle(), output_.data() + written_,
                                 output_.size() - written_, MSG_NOSIGNAL);
     if (sent > 0) {
@@ -41,18 +41,19 @@ void Session::flush() {
 }
 
 void Session::wait_writable() {
-  writing_ = true;
-  // A client that takes nothing at all for so long is given up; a slow one is not.
-  if (!armed()) wheel_.arm(*this, DeadlineWheel::Clock::now() + limits_.write_stall_max);
+  outstanding_.writable = true;
+  // A client that takes nothing at all for so long is given up; a slow one is not, unless its last
+  // answers have a time of their own.
+  if (awaited_ == Awaited::nothing) await(Awaited::client_takes_output, limits_.write_stall_max);
   socket_.async_wait(Socket::wait_write,
                      [self = shared_from_this()](const boost::system::error_code& error) {
-                       self->writing_ = false;
-                       if (self->closed_) return;
+                       self->outstanding_.writable = false;
+                       if (self->life_.closed()) return;
                        if (error) {
                          self->close();
                          return;
                        }
-                       if (!self->draining_) self->wheel_.disarm(*self);
+                       if (self->awaited_ == Awaited::client_takes_output) self->await_nothing();
                        self->flush();
                      });
 }
@@ -67,19 +68,19 @@ void Session::output_drained() {
     written_ = 0;
   }
   if (!output_full()) {
-    if (streams_paused_) resume_streams();
-    if (behind_limit_) {
+    if (for_room_.streams) resume_streams();
+    if (for_room_.frames) {
       take_frames();
-      if (closed_) return;
+      if (life_.closed()) return;
       decoder_.settle();
     }
     wait_readable();
   }
-  close_when_done();
+  rest();
 }
 
 void Session::resume_streams() {
-  streams_paused_ = false;
+  for_room_.streams = false;
   std::vector<Exchange*> waiting;
   for (const auto& [message_id, exchange] : in_flight_) waiting.push_back(exchange);
   for (Exchange* exchange : waiting) exchange->resume();

@@ -1,22 +1,17 @@
 // The protocol that moves vnodes, against simulated databases, routers, clients, people, clocks,
 // crashes and coordinators. MORAY_ROUTER_RUNS and MORAY_ROUTER_SEED run more, or one again.
 #include <array>
-#include <cstdlib>
 #include <string>
 
 #include <doctest/doctest.h>
 
 #include "tests/sim/known_faults.hpp"
 #include "tests/sim/world.hpp"
+#include "tests/support/number_from.hpp"
 
 using namespace sim;
 
 namespace {
-
-std::uint32_t number_from(const char* name, std::uint32_t otherwise) {
-  const char* text = std::getenv(name);
-  return text == nullptr ? otherwise : static_cast<std::uint32_t>(std::strtoul(text, nullptr, 10));
-}
 
 // What each of them prevents takes a meeting of faults that the seeds of a test are too few for, or
 // another rule prevents it, too (docs/resharding.md).
