@@ -1,6 +1,4 @@
 #include <cstdint>
-#include <cstdio>
-#include <cstdlib>
 #include <cstring>
 #include <memory>
 #include <string>
@@ -9,18 +7,13 @@
 
 #include "json/document.hpp"
 #include "json/text.hpp"
+#include "tests/fuzz/require.hpp"
 #include "tests/unit/json/reference/reference.hpp"
 
 // Whatever Document::parse takes, JSON.parse would take, and the other way round but for depth; and
 // find() reads the member that JSON.parse would keep.
 
 namespace {
-
-void require(bool holds, const char* what) {
-  if (holds) return;
-  std::fprintf(stderr, "does not hold: %s\n", what);
-  std::abort();
-}
 
 void check_string(json::Value value, const std::string& expected) {
   std::string scratch;
