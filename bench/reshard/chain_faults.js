@@ -8,12 +8,14 @@ const stop = (child) => child.kill('SIGSTOP');
 const goOn = (child) => { if (child.exitCode === null) child.kill('SIGCONT'); };
 
 class Faults {
-  constructor(system, clusters, relays, outcomes) { Object.assign(this, {system, clusters, relays, outcomes, busy: new Set(), pending: new Set(), begun: []}); }
+  constructor(system, clusters, relays, outcomes, {serversStay = false} = {}) { Object.assign(this, {system, clusters, relays, outcomes, serversStay, busy: new Set(), pending: new Set(), begun: []}); }
 
   /** One of all kinds, drawn by `any`; it may last beyond this call. A server or router has one at a time. */
   begin(any) {
-    const kinds = ['router_dies', 'router_hangs', 'server_restarts', 'server_hangs', 'cuts'];
-    const kind = kinds[any(kinds.length)], which = any(kind.startsWith('router') ? this.system.routers.length : this.clusters.length), ms = 300 + any(3000);
+    const kinds = ['router_dies', 'router_hangs', ...(this.serversStay ? [] : ['server_restarts', 'server_hangs', 'cuts'])];
+    const kind = kinds[any(kinds.length)];
+    const which = this.serversStay ? this.system.routers.length - 1 : any(kind.startsWith('router') ? this.system.routers.length : this.clusters.length);
+    const ms = 300 + any(3000);
     const name = `${kind.split('_')[0]} ${which}`;
     if (this.busy.has(name)) return;
     this.outcomes.faults[kind] = (this.outcomes.faults[kind] || 0) + 1;

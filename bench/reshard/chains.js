@@ -3,7 +3,9 @@
 // writers past them, and readers that check each read, while coordinators, routers and servers die, hang and are cut off.
 // All is drawn from a seed. Prints a JSON line for each seed; ends with 1 if any of them broke a promise.
 // With --blocks, for a machine that does nothing else, the time for which writes are held is a promise, too.
-//   MORAY_ROUTER_BIN=… node bench/reshard/chains.js [--seeds 1] [--first 1] [--hops 3] [--blocks]
+// With --servers-stay coordinators and the second router alone die and hang, and all writes go through the first: the
+// slowest write is then the longest time that anybody was held for.
+//   MORAY_ROUTER_BIN=… node bench/reshard/chains.js [--seeds 1] [--first 1] [--hops 3] [--blocks] [--servers-stay]
 const path = require('path');
 
 const tests = path.join(__dirname, '..', '..', 'tests', 'node');
@@ -21,6 +23,7 @@ const option = (name, otherwise) => {
   return at < 0 ? otherwise : Number(process.argv[at + 1]);
 };
 const VNODES = 48, ROUTERS = 2;
+const serversStay = process.argv.includes('--servers-stay');
 
 /** What the end of a seed must show, as words for what broke; none: all is well. */
 async function judge(system, ledgers, client, outcomes) {
@@ -35,14 +38,15 @@ async function run(seed, clusters, relays) {
   const system = await new System({vnodes: VNODES, clusters: clusters.map((cluster, i) => relays[i].before(cluster)), routers: ROUTERS}).start();
   const ledger = new Ledger(seed), past = new Ledger(seed + 700_000, 20, 2, 'past');
   const direct = new DirectWriters(system, past, random(seed * 613));
-  const faults = new Faults(system, clusters, relays, outcomes);
+  const faults = new Faults(system, clusters, relays, outcomes, {serversStay});
   const stop = () => Promise.all([ledger.stop(), past.stop()]);
   try {
     const clients = [];
     for (const {port} of system.routers) clients.push(await system.connect(port));
     await ledger.create(clients[0]);
     await ledger.run(clients[0], 2, 3);
-    ledger.writers.push(ledger.write(clients[1], 3), ledger.write(clients[1], 3), ...clients.map((client) => ledger.judge(client)));
+    const second = serversStay ? clients[0] : clients[1];
+    ledger.writers.push(ledger.write(second, 3), ledger.write(second, 3), ...clients.map((client) => ledger.judge(client)));
     direct.run();
     past.writers.push(past.judge(clients[0], 3));
     const lanes = 1 + any(3), width = VNODES / 4;
@@ -54,7 +58,7 @@ async function run(seed, clusters, relays) {
     const broken = await judge(system, [ledger, past], clients[0], outcomes);
     const blocks = Object.fromEntries(Object.entries(outcomes.blocks).map(([kind, all]) => [kind, {count: all.length, longest: Math.max(0, ...all)}]));
     console.log(JSON.stringify({seed, lanes, plans: outcomes.plans, faults: outcomes.faults, blocks, acknowledged: ledger.acknowledged,
-      refused: ledger.refused, unknown: ledger.unknown, reads: ledger.reads, unread: ledger.unread,
+      refused: ledger.refused, unknown: ledger.unknown, slowest: ledger.slowest, reads: ledger.reads, unread: ledger.unread,
       past: {acknowledged: past.acknowledged, refused: direct.refused, unknown: past.unknown}, broken: broken.slice(0, 20), brokenCount: broken.length}));
     return broken.length === 0;
   } catch (error) {
