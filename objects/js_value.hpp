@@ -28,8 +28,8 @@ class JsObject {
   void erase(std::string_view name);
 
   [[nodiscard]] const std::vector<Member>& members() const { return members_; }
-  [[nodiscard]] bool empty() const { return members_.empty(); }
-  [[nodiscard]] std::size_t size() const { return members_.size(); }
+  [[nodiscard]] bool empty() const;
+  [[nodiscard]] std::size_t size() const;
   bool operator==(const JsObject&) const;
 
  private:
@@ -72,6 +72,9 @@ class JsValue {
  private:
   std::variant<std::monostate, bool, double, std::string, JsArray, JsObject> value_;
 };
+
+inline bool JsObject::empty() const { return members_.empty(); }
+inline std::size_t JsObject::size() const { return members_.size(); }
 
 /// JSON.parse. The text's grammar has been checked by json::Document. O(bytes log members).
 JsValue parse_value(json::Value value);
