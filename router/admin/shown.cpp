@@ -55,7 +55,7 @@ void locate(const AdminActions& actions, const Json& arguments, const Answer& an
   const ring::Ring& ring = *published->snapshot->ring;
   const std::string_view transformed = ring::transform_key(bucket, key);
   const auto location = ring.locate(transformed);
-  if (!location) throw Refusal("no_vnode", "the key's hash lies behind the ring's last vnode");
+  if (!location) throw Refusal("no_vnode", "the key's hash lies beyond the ring's last vnode");
   static constexpr const char* kGates[] = {"open", "hold", "refuse"};
   Json place{
       {"bucket", bucket},

@@ -29,8 +29,9 @@ void Machine::submit(Change change, nanoseconds now) {
   advance(now);
 }
 
-void Machine::advance(nanoseconds now) {
+void Machine::advance(nanoseconds now, bool target_heard) {
   while (!under_way_ && !queue_.empty()) {
+    if (!target_heard && waits_for_target(queue_.front())) return await_target();
     Change change = std::move(queue_.front());
     queue_.pop_front();
     const bool by_row = change.kind == Change::Kind::decided || change.kind == Change::Kind::ended;
@@ -39,11 +40,30 @@ void Machine::advance(nanoseconds now) {
       asks_.emplace_back(ask::Refuse{std::move(change), *std::move(refusal)});
     } else if (change.kind == Change::Kind::activate && pending_.ring() == nullptr) {
       asks_.emplace_back(ask::Unchanged{std::move(change)});
+    } else if (change.kind == Change::Kind::abandon && gives_up_target(change)) {
+      target_settled();
+      asks_.emplace_back(ask::Unchanged{std::move(change)});
     } else {
       under_way_ = change;
       asks_.emplace_back(ask::Begin{std::move(change)});
     }
   }
+}
+
+/// The vnodes are open, so that their target should take writes by now: its own answer decides, and
+/// what comes a moment after a cutover is not refused for that moment.
+bool Machine::waits_for_target(const Change& change) const {
+  const bool other_ring =
+      change.kind == Change::Kind::edit || change.kind == Change::Kind::rollback ||
+      change.kind == Change::Kind::prepare || change.kind == Change::Kind::rehearse;
+  return other_ring && awaited_ &&
+         gate_->held.united(gate_->refused).common(awaited_->vnodes).empty();
+}
+
+/// The plan's ring is in force, and a person has no hope that its target will ever say anything.
+bool Machine::gives_up_target(const Change& change) const {
+  return pending_.ring() == nullptr && awaited_ &&
+         change.holder == Holder::parse(awaited_->token).token;
 }
 
 /// Of a change that a row asks for: a coordinator that is there says all.
@@ -55,7 +75,8 @@ bool Machine::about_pending(const Change& change, nanoseconds now) const {
 
 std::optional<Refusal> Machine::against(const Change& change, nanoseconds now) const {
   switch (change.kind) {
-    case Change::Kind::reload:
+    case Change::Kind::reload:  // of the same ring it may be, with the target's new address
+      return pending_.against_change(change.what, now);
     case Change::Kind::edit:
     case Change::Kind::rollback:
       if (auto refusal = pending_.against_change(change.what, now)) return refusal;
@@ -72,7 +93,9 @@ std::optional<Refusal> Machine::against(const Change& change, nanoseconds now) c
           change.expect_digest == in_force_.digest)
         return std::nullopt;
       return pending_.against_holder(change.holder, now);
-    case Change::Kind::abandon: return pending_.against_abandon(change.holder);
+    case Change::Kind::abandon:
+      if (gives_up_target(change)) return std::nullopt;
+      return pending_.against_abandon(change.holder);
     case Change::Kind::decided:
     case Change::Kind::ended: break;
   }
@@ -80,16 +103,20 @@ std::optional<Refusal> Machine::against(const Change& change, nanoseconds now) c
 }
 
 /// By a ring that is neither the one before the plan nor the one after it, finds leave the moved
-/// rows out of both shards until the target's row is committed: that is when vnodes are unblocked.
+/// rows out of both shards until the target's row is committed. Whether it is, its database alone
+/// knows: vnodes may be unblocked by hand before.
 std::optional<Refusal> Machine::against_awaited(const std::string& what) const {
-  if (!awaits_target()) return std::nullopt;
-  return Refusal("prepared", what + ": plan " + awaited_->plan +
-                                 " has just moved vnodes, which are blocked until \"" +
-                                 awaited_->to + "\" takes writes to them");
+  if (!awaited_) return std::nullopt;
+  return Refusal("prepared", what + ": plan " + awaited_->plan + " has just moved vnodes, and \"" +
+                                 awaited_->to +
+                                 "\" has not said yet that it takes writes to them; `admin "
+                                 "abandon` with the plan's token does not wait for that");
 }
 
 /// A block names vnodes: of a ring that hashes to others it would mean something else.
-std::optional<Refusal> Machine::commit(std::uint32_t vnodes) {
+std::optional<Refusal> Machine::commit(std::uint32_t vnodes, const std::string& digest) {
+  if (under_way_->kind == Change::Kind::reload && digest != in_force_.digest)
+    if (auto refusal = against_awaited(under_way_->what)) return refusal;
   if (gate_->any() && vnodes != in_force_.vnodes)
     return Refusal("refused", "vnodes are blocked, and this ring has " + std::to_string(vnodes) +
                                   " vnodes instead of " + std::to_string(in_force_.vnodes) +
@@ -186,15 +213,11 @@ ring::VnodeSet Machine::unblock(const std::optional<ring::VnodeSet>& vnodes) {
   gate.refused = gate.refused.without(opened);
   blocked_under_lease_ = blocked_under_lease_.without(opened);
   set_gate(std::move(gate));
-  forget_awaited_if_open();
+  if (awaited_ && !opened.common(awaited_->vnodes).empty()) {
+    ask_target_again_ = asking_target_;
+    await_target();
+  }
   return opened;
-}
-
-/// What is blocked later is another matter.
-void Machine::forget_awaited_if_open() {
-  if (awaits_target()) return;
-  awaited_.reset();
-  await_at_.reset();
 }
 
 void Machine::open(const ring::VnodeSet& vnodes, const char* why) {

@@ -70,6 +70,8 @@ struct Row {
 struct Target {
   PendingRing ring;
 };
+/// The target of the ring in force takes writes, or is given up: its record is not needed.
+struct Settled {};
 /// Vnodes are served without a lease: whatever waits still to be sent may be sent.
 struct ServeFreely {};
 struct LeaseExpired {
@@ -88,7 +90,7 @@ struct Tell {
 };
 }  // namespace ask
 using Ask = std::variant<ask::Begin, ask::Refuse, ask::Unchanged, ask::Row, ask::Target,
-                         ask::ServeFreely, ask::LeaseExpired, ask::Opened, ask::Tell>;
+                         ask::Settled, ask::ServeFreely, ask::LeaseExpired, ask::Opened, ask::Tell>;
 
 /// Decides what may change of a router's ring and gate, and when: which change goes on, which
 /// vnodes are blocked, until when those of a prepared plan are served, and what becomes of a plan
@@ -109,11 +111,15 @@ class Machine {
   /// An earlier process has left a prepared ring. Its vnodes are served when its plan's row says
   /// so.
   void found(PendingRing ring);
+  /// An earlier process has put a plan's ring into force, and has not heard that its target takes
+  /// writes to what the plan has moved.
+  void found_in_force(PendingRing ring);
 
   void submit(Change change, std::chrono::nanoseconds now);
   /// Of the change that goes on: its files' work is about to make a ring of so many vnodes what is
-  /// in force. Refused where vnodes of today's ring are blocked, and that has another number.
-  [[nodiscard]] std::optional<Refusal> commit(std::uint32_t vnodes);
+  /// in force. Refused where vnodes of today's ring are blocked, and that has another number; and
+  /// where a reload brings another ring than a plan's whose target is awaited.
+  [[nodiscard]] std::optional<Refusal> commit(std::uint32_t vnodes, const std::string& digest);
   // How the change has ended that `ask::Begin` named.
   void ended(std::chrono::nanoseconds now);                      ///< nothing is changed
   void ended(RingFacts in_force, std::chrono::nanoseconds now);  ///< a ring is in force
@@ -149,15 +155,18 @@ class Machine {
   };
   [[nodiscard]] const std::optional<Serving>& serving() const { return serving_; }
   [[nodiscard]] const Pending& pending() const { return pending_; }
-  [[nodiscard]] bool awaits_target() const;
+  /// A plan's ring is in force, and its target may not take writes to what it has moved.
+  [[nodiscard]] bool awaits_target() const { return awaited_.has_value(); }
   [[nodiscard]] bool busy() const { return under_way_.has_value(); }
   [[nodiscard]] std::size_t waiting() const { return queue_.size(); }
 
  private:
-  void advance(std::chrono::nanoseconds now);
+  void advance(std::chrono::nanoseconds now, bool target_heard = false);
   [[nodiscard]] std::optional<Refusal> against(const Change& change,
                                                std::chrono::nanoseconds now) const;
   [[nodiscard]] std::optional<Refusal> against_awaited(const std::string& what) const;
+  [[nodiscard]] bool waits_for_target(const Change& change) const;
+  [[nodiscard]] bool gives_up_target(const Change& change) const;
   [[nodiscard]] bool about_pending(const Change& change, std::chrono::nanoseconds now) const;
   void set_gate(Gate gate);
   void open(const ring::VnodeSet& vnodes, const char* why);
@@ -168,19 +177,20 @@ class Machine {
   void plan_stands(PlanStanding standing, std::chrono::nanoseconds now);
   void lease_expired();
   void await_target();
-  void forget_awaited_if_open();
+  void target_settled();
 
   RingFacts in_force_;
   Pending pending_;
   std::shared_ptr<const Gate> gate_ = std::make_shared<const Gate>();
   std::optional<Serving> serving_;
-  std::optional<PendingRing> awaited_;    // in force, and blocked until its target takes writes
+  std::optional<PendingRing> awaited_;    // in force, and its target has not said that it is open
   ring::VnodeSet blocked_under_lease_;    // by the holder of the lease
   std::optional<PlanStanding> standing_;  // of the pending ring's plan, as it was said last
   bool asked_early_ = false;              // the row, before this lease's end
   bool expiry_told_ = false;              // of this lease
   bool following_ = false;                // a question about the pending ring's plan is out
   bool asking_target_ = false;
+  bool ask_target_again_ = false;  // vnodes were opened since it was asked
   std::optional<std::chrono::nanoseconds> follow_at_, await_at_;
   std::deque<Change> queue_;
   std::optional<Change> under_way_;

@@ -28,6 +28,11 @@ void Machine::found(PendingRing ring) {
   follow();
 }
 
+void Machine::found_in_force(PendingRing ring) {
+  awaited_ = std::move(ring);
+  await_at_ = nanoseconds(0);
+}
+
 void Machine::follow() {
   const PendingRing* ring = pending_.ring();
   if (ring == nullptr || !ring->of_plan() || following_) return;
@@ -93,29 +98,34 @@ void Machine::follow_by_row(Change::Kind kind, nanoseconds now) {
   advance(now);
 }
 
-bool Machine::awaits_target() const {
-  return awaited_ && !gate_->held.united(gate_->refused).common(awaited_->vnodes).empty();
-}
-
 void Machine::await_target() {
   if (!awaited_ || asking_target_) return;
-  if (!awaits_target()) return forget_awaited_if_open();
   asking_target_ = true;
   asks_.emplace_back(ask::Target{*awaited_});
 }
 
 void Machine::target_said(const PendingRing& about, bool open, nanoseconds now) {
   asking_target_ = false;
-  if (!awaited_) return;
-  if (awaited_->plan != about.plan || awaited_->token != about.token) return await_target();
-  if (!open) {
+  const bool again = std::exchange(ask_target_again_, false);
+  if (awaited_ && (awaited_->plan != about.plan || awaited_->token != about.token)) {
+    await_target();
+  } else if (awaited_ && open) {
+    const ring::VnodeSet moved = awaited_->vnodes;
+    target_settled();
+    this->open(moved, "their plan is done");
+  } else if (awaited_ && again) {
+    await_target();
+  } else if (awaited_) {
     await_at_ = now + kFollowEach;
-    return;
+    return advance(now, true);
   }
-  const ring::VnodeSet moved = awaited_->vnodes;
+  advance(now);
+}
+
+void Machine::target_settled() {
   awaited_.reset();
   await_at_.reset();
-  this->open(moved, "their plan is done");
+  asks_.emplace_back(ask::Settled{});
 }
 
 void Machine::tick(nanoseconds now) {

@@ -134,8 +134,9 @@ std::optional<Refusal> Pending::against_holder(const std::string& token,
 std::optional<Refusal> Pending::against_abandon(const std::string& token) const {
   const PendingRing* pending = ring();
   if (pending == nullptr) return nothing_prepared();
-  if (!Holder::parse(token).may_replace(Holder::parse(pending->token))) return not_holder();
-  return std::nullopt;
+  const Holder has = Holder::parse(pending->token);
+  if (token == has.token || Holder::parse(token).may_replace(has)) return std::nullopt;
+  return not_holder();
 }
 
 }  // namespace router

@@ -84,7 +84,7 @@ class Pending {
   /// To what only the holder of a running lease may do: renew, activate, block under it.
   [[nodiscard]] std::optional<Refusal> against_holder(const std::string& token,
                                                       std::chrono::nanoseconds now) const;
-  /// To an abandon, which outlives lease and process.
+  /// To an abandon, which outlives lease and process. A person names the plan's token alone.
   [[nodiscard]] std::optional<Refusal> against_abandon(const std::string& token) const;
 
  private:

@@ -51,7 +51,8 @@ void PlanReader::ask(PlanQuestion source, std::function<void(PlanStanding)> done
 void PlanReader::ask_open(PlanQuestion target, std::function<void(bool)> done) {
   thread_.post([target = std::move(target), done = std::move(done)] {
     const PlanRow row = read_row(target);
-    done(row.found && (row.state == "committed" || row.state == "done"));
+    // Before it is decided, a failover may take it back.
+    done(row.found && ((row.state == "committed" && row.decided) || row.state == "done"));
   });
 }
 

@@ -23,12 +23,15 @@ PlanQuestion RingControl::question(const PendingRing& ring, const std::string& p
 /// by the old ring would go back in time. Until its database answers, its vnodes are not served.
 void RingControl::read_left_pending(const std::string& record) {
   auto left = PendingRing::parse(record);
-  if (!left) return;
-  if (left->generation == base_.ring.generation && left->digest == ring().digest()) {
-    tidy_store(left->digest);  // it came into force, and the record of that was left
-    update_status([](ControlStatus& status) { status.left_pending.clear(); });
-    return;
+  if (left && left->generation == base_.ring.generation && left->digest == ring().digest()) {
+    if (!left->of_plan()) return tidy_store(left->digest);  // the record was left by a crash
+    machine_.found_in_force(*std::move(left));
+    return settle();
   }
+  log_.warn("a ring was prepared and neither activated nor abandoned; it is not in force",
+            {{"pending", record}});
+  update_status([&](ControlStatus& status) { status.left_pending = record; });
+  if (!left) return;
   machine_.found(*std::move(left));
   settle();
 }
@@ -71,7 +74,7 @@ RingControl::Work RingControl::decided_work(const PendingRing& ring) {
           prepare(*now, {rings.load(*generation).ring, generation->number}, *sources_, log_);
     });
     return [this, ring, now, generation, prepared] {
-      if (auto refusal = machine_.commit(prepared->ring.ring->vnode_count()))
+      if (auto refusal = machine_.commit(prepared->ring.ring->vnode_count(), ring.digest))
         throw *std::move(refusal);
       run([this, ring, now, generation, prepared]() -> Finish {
         store_of(*now, "activate", elsewhere_).activate(*generation);
@@ -82,7 +85,6 @@ RingControl::Work RingControl::decided_work(const PendingRing& ring) {
             status.left_pending.clear();
           });
           put_in_force(std::move(*prepared), ring.vnodes.size(), [](const auto&) {});
-          tidy_store(ring.digest);
         };
       });
     };

@@ -214,7 +214,8 @@ void RingControl::renew(std::string token, std::chrono::milliseconds lease,
 void RingControl::activate(std::string token, std::string expect_digest, Done<RingChange> done) {
   const auto begin = [this, expect_digest, done]() -> Work {
     require_digest("the prepared ring's digest", staged_->generation.digest, expect_digest);
-    if (auto refusal = machine_.commit(staged_->prepared.ring.ring->vnode_count()))
+    if (auto refusal =
+            machine_.commit(staged_->prepared.ring.ring->vnode_count(), staged_->generation.digest))
       throw *std::move(refusal);
     return [this, done, now = config(), generation = staged_->generation]() -> Finish {
       store_of(*now, "activate", elsewhere_).activate(generation);
@@ -233,7 +234,7 @@ void RingControl::activated(const Done<RingChange>& done) {
   Staged staged = *std::exchange(staged_, std::nullopt);
   put_in_force(std::move(staged.prepared), staged.moved, done);
   update_status([](ControlStatus& status) { status.prepared.reset(); });
-  tidy_store(ring().digest());
+  if (!machine_.awaits_target()) tidy_store(ring().digest());
 }
 
 /// What a commit leaves behind in the store; nobody waits for it. A record that is left by a crash
@@ -269,7 +270,11 @@ void RingControl::abandon(std::string token, Done<PreparedRing> done) {
             });
           },
           done,
-          {}});
+          [this, done] {
+            PreparedRing nothing;
+            nothing.base_digest = ring().digest();
+            done(nothing);
+          }});
 }
 
 /// The prepared ring goes, from disk too: first from there, so that what fails there leaves it

@@ -86,7 +86,8 @@ RingControl::Work RingControl::reload_work(const std::string& ring, const std::s
       throw Refusal("refused", "the ring's digest is " + found + ", not " + digest);
     return [this, done, next = std::move(next), changed,
             prepared = std::make_shared<Prepared>(*std::move(prepared))] {
-      if (auto refusal = machine_.commit(prepared->ring.ring->vnode_count()))
+      if (auto refusal =
+              machine_.commit(prepared->ring.ring->vnode_count(), prepared->ring.ring->digest()))
         throw *std::move(refusal);
       sources_->configure(next);
       log_.set_level(log_level_named(next.log.level));
@@ -195,7 +196,8 @@ void RingControl::rollback(std::optional<std::uint64_t> generation, Done<RingCha
       changed = changed_between(*before, *(*prepared)->ring.ring);
     });
     return [this, done, now, wanted, changed, prepared] {
-      if (auto refusal = machine_.commit((*prepared)->ring.ring->vnode_count()))
+      if (auto refusal = machine_.commit((*prepared)->ring.ring->vnode_count(),
+                                         (*prepared)->ring.ring->digest()))
         throw *std::move(refusal);
       run([this, done, now, wanted, changed, prepared]() -> Finish {
         store_of(*now, "rollback", elsewhere_).activate(wanted);

@@ -45,11 +45,7 @@ void RingControl::load() {
   publish([](const Published&) {});
   if (!ring::GenerationStore::is_store(config_->ring_location)) return;
   const std::string pending = ring::GenerationStore(config_->ring_location).pending();
-  if (pending.empty()) return;
-  log_.warn("a ring was prepared and neither activated nor abandoned; it is not in force",
-            {{"pending", pending}});
-  update_status([&](ControlStatus& status) { status.left_pending = pending; });
-  read_left_pending(pending);
+  if (!pending.empty()) read_left_pending(pending);
 }
 
 void RingControl::start() {
@@ -111,6 +107,8 @@ void RingControl::handle(const Ask& asked) {
     ask_row(row->ring);
   } else if (const auto* target = std::get_if<ask::Target>(&asked)) {
     ask_target(target->ring);
+  } else if (std::holds_alternative<ask::Settled>(asked)) {
+    tidy_store(ring().digest());
   } else if (std::holds_alternative<ask::ServeFreely>(asked)) {
     if (leased_ == nullptr) return;
     // What was planned under the lease, and waits still to be sent, may be sent whenever it can.

@@ -19,7 +19,14 @@ test('between activation and the target\'s commit the ring can\'t be edited: by 
   await own.put(key, {n: 1});
   const plan = await system.plan('--vnodes', '0-31', '--soak', '0');
   const running = await system.standing(plan, 'commit_target');
-  assert.match(await system.refusal(...setData), new RegExp(`set-data: plan ${plan} has just moved vnodes, which are blocked until "${PNODES[1]}" takes writes`));
+  const refused = new RegExp(`set-data: plan ${plan} has just moved vnodes, and "${PNODES[1]}" has not said yet that it takes writes`);
+  assert.match(await system.refusal(...setData), refused);
+  // Neither a person who unblocks them nor a restart makes the target take writes.
+  await system.result('unblock', '--all');
+  assert.match(await system.refusal(...setData), refused);
+  await system.crashRouter();
+  assert.match(await system.refusal(...setData), refused);
+  assert.strictEqual((await system.result('reload')).changed, 0);
   system.goOn(running);
   assert.strictEqual((await system.ended(running)).code, 0, running.err);
   await system.result(...setData);

@@ -37,8 +37,9 @@ class MachineRun {
       judge();
     }
     // Whatever was asked for is answered in the end.
-    for (int i = 0; i < 400 && machine_.busy(); ++i) {
+    for (int i = 0; i < 400 && (machine_.busy() || machine_.waiting() > 0); ++i) {
       finish();
+      if (target_) machine_.target_said(*std::exchange(target_, std::nullopt), false, now_);
       settle();
     }
     if (!told_.empty() && wrong_.empty())
@@ -159,13 +160,18 @@ class MachineRun {
       case Change::Kind::rollback: {
         const std::uint32_t vnodes =
             change.kind == Change::Kind::edit || one_of(2) == 0 ? kVnodes : kVnodes + 1;
-        if (const auto refusal = machine_.commit(vnodes)) {
-          if (!machine_.gate()->any()) fail("a ring was refused without a blocked vnode");
+        const std::string digest =
+            one_of(3) == 0 ? machine_.ring().digest : "e" + std::to_string(change.id);
+        if (const auto refusal = machine_.commit(vnodes, digest)) {
+          const bool awaits = change.kind == Change::Kind::reload && machine_.awaits_target();
+          if (!awaits && !machine_.gate()->any()) fail("a ring was refused for no reason");
           return machine_.ended(now_);
         }
         if (machine_.gate()->any() && vnodes != machine_.ring().vnodes)
           fail("blocked vnodes of another ring");
-        return machine_.ended(RingFacts{"e" + std::to_string(change.id), 9, vnodes}, now_);
+        if (machine_.awaits_target() && digest != machine_.ring().digest)
+          fail("another ring before the target takes writes");
+        return machine_.ended(RingFacts{digest, 9, vnodes}, now_);
       }
       case Change::Kind::activate:
       case Change::Kind::decided: {
@@ -206,7 +212,8 @@ class MachineRun {
                        change.kind == Change::Kind::rollback;
     if (edits && pending != nullptr && pending->of_plan()) fail("an edit beside a plan's ring");
     if (edits && machine_.pending().lease_runs(now_)) fail("an edit beside a running lease");
-    if (edits && machine_.awaits_target()) fail("an edit before the target takes writes");
+    if (edits && change.kind != Change::Kind::reload && machine_.awaits_target())
+      fail("an edit before the target takes writes");
     if (change.kind == Change::Kind::activate &&
         (pending == nullptr || pending->token != change.holder))
       fail("an activation by another than the holder");

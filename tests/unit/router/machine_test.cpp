@@ -132,12 +132,12 @@ TEST_CASE("machine: a ring of another number of vnodes does not come beside bloc
   Machine machine = begun();
   REQUIRE_FALSE(machine.block(ring::VnodeSet::parse("7"), GateMode::refuse, "", at(0)));
   machine.submit(change(Change::Kind::rollback, 1), at(0));
-  CHECK(code(machine.commit(50)) == "refused");
-  CHECK(code(machine.commit(100)) == "");
+  CHECK(code(machine.commit(50, "d2")) == "refused");
+  CHECK(code(machine.commit(100, "d2")) == "");
   machine.ended(at(0));
   machine.unblock(std::nullopt);
   machine.submit(change(Change::Kind::rollback, 2), at(0));
-  CHECK(code(machine.commit(50)) == "");
+  CHECK(code(machine.commit(50, "d2")) == "");
   // Between its rename on disk and its coming into force, a block would name vnodes of the old one.
   CHECK(code(machine.block(ring::VnodeSet::parse("70"), GateMode::hold, "", at(0))) == "busy");
   machine.ended(RingFacts{"d3", 3, 50}, at(0));
@@ -255,4 +255,86 @@ TEST_CASE("machine: what an earlier process left is served when its row has said
     CHECK_FALSE(asked<ask::Begin>(machine));
     CHECK(machine.pending().staged());
   }
+}
+
+namespace {
+
+/// A coordinator has activated its ring; vnodes 0 to 9 are blocked.
+Machine activated() {
+  Machine machine = prepared();
+  REQUIRE_FALSE(machine.block(ring::VnodeSet::parse("0-9"), GateMode::hold, "t/1", at(1100)));
+  machine.submit(change(Change::Kind::activate, 3, "t/1"), at(1200));
+  REQUIRE(asked<ask::Begin>(machine));
+  machine.ended(RingFacts{"d2", 2, 100}, at(1300));
+  return machine;
+}
+
+}  // namespace
+
+TEST_CASE("machine: a person who unblocks vnodes does not make the target take writes") {
+  Machine machine = activated();
+  CHECK(machine.unblock(std::nullopt).size() == 10);
+  CHECK(asked<ask::Target>(machine));  // at once
+  machine.submit(change(Change::Kind::edit, 5), at(1400));
+  CHECK(machine.take().empty());  // its answer decides
+  machine.target_said(of_plan(), false, at(1500));
+  CHECK(refused(machine) == "prepared");
+  machine.submit(change(Change::Kind::edit, 6), at(1500));
+  CHECK(asked<ask::Target>(machine));
+  machine.target_said(of_plan(), false, at(1600));
+  CHECK(refused(machine) == "prepared");
+  machine.tick(*machine.wake());
+  CHECK(asked<ask::Target>(machine));
+  machine.submit(change(Change::Kind::edit, 7), at(1900));
+  machine.target_said(of_plan(), true, at(2000));
+  const auto told = machine.take();
+  REQUIRE(told.size() == 2);
+  CHECK(std::holds_alternative<ask::Settled>(told[0]));
+  CHECK(std::get<ask::Begin>(told[1]).change.id == 7);
+}
+
+TEST_CASE("machine: an answer that was on its way when vnodes were opened is asked for again") {
+  Machine machine = activated();
+  machine.tick(at(2300));
+  CHECK(asked<ask::Target>(machine));
+  CHECK(machine.unblock(std::nullopt).size() == 10);
+  CHECK(machine.take().empty());
+  machine.target_said(of_plan(), false, at(2400));
+  CHECK(asked<ask::Target>(machine));
+}
+
+TEST_CASE("machine: a process that restarts still waits for the target") {
+  Machine machine;
+  machine.in_force({"d2", 2, 100});
+  machine.found_in_force(of_plan());
+  machine.tick(*machine.wake());
+  CHECK(asked<ask::Target>(machine));
+  machine.submit(change(Change::Kind::edit, 5), at(1000));
+  CHECK(machine.take().empty());
+  machine.target_said(of_plan(), false, at(1050));
+  CHECK(refused(machine) == "prepared");
+  machine.tick(*machine.wake());
+  CHECK(asked<ask::Target>(machine));
+  SUBCASE("until it says that it takes writes") {
+    machine.target_said(of_plan(), true, at(1100));
+    CHECK(asked<ask::Settled>(machine));
+  }
+  SUBCASE("until a person gives it up, by the plan's token alone") {
+    machine.submit(change(Change::Kind::abandon, 6, "t/1"), at(1100));
+    CHECK(refused(machine) == "nothing_prepared");
+    machine.submit(change(Change::Kind::abandon, 7, "t"), at(1100));
+    const auto told = machine.take();
+    REQUIRE(told.size() == 2);
+    CHECK(std::holds_alternative<ask::Settled>(told[0]));
+    CHECK(std::get<ask::Unchanged>(told[1]).change.id == 7);
+  }
+  CHECK_FALSE(machine.awaits_target());
+}
+
+TEST_CASE("machine: while a target is awaited, the same ring may be loaded again, and no other") {
+  Machine machine = activated();
+  machine.submit(change(Change::Kind::reload, 5), at(1400));
+  REQUIRE(asked<ask::Begin>(machine));
+  CHECK(code(machine.commit(100, "d3")) == "prepared");
+  CHECK(code(machine.commit(100, "d2")) == "");
 }
