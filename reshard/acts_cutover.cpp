@@ -146,8 +146,8 @@ void Executor::flush(Database& side, const std::string& what) {
   }
 }
 
-/// Until no failover can take the commit back; then its row says so. That mark is flushed behind
-/// the block.
+/// Until no failover can take the commit back; then its row says so. That mark is flushed after the
+/// block.
 Outcome Executor::wait_commit_flushed() {
   flush(source_, "the commit");
   const Rows rows = source_.owner().run(
@@ -158,8 +158,13 @@ Outcome Executor::wait_commit_flushed() {
   return Outcome::done;
 }
 
+/// Where it has no standby, which could take it back, it is decided at once: then routers may have
+/// other rings.
 Outcome Executor::commit_target() {
-  if (target_.set_state("'guarded'", "committed")) return Outcome::done;
+  if (target_.set_state("'guarded'", "committed")) {
+    if (target_.unflushed().empty()) target_.decide();
+    return Outcome::done;
+  }
   const auto row = target_.plan_row();
   require_state(row && row->state == "done", target_, "guarded");  // and finalized since
   return Outcome::done;

@@ -192,6 +192,9 @@ Outcome Executor::unblock() {
   if (behind) {
     flush(source_,
           "the commit");  // a router that heard of nothing goes by it, whoever is here then
+    flush(target_, "its commit");
+    target_.decide();
+    flush(target_, "its commit");
     state_.soak_until.clear();
     try {
       hook("post_activate");

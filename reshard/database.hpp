@@ -130,6 +130,8 @@ class Database {
   /// From one of `from` (a list for SQL's IN) to `to`, in this coordinator's epoch; also where it
   /// is `to` already. False: it is in another state. `more`: further assignments.
   bool set_state(const std::string& from, const std::string& to, const std::string& more = "");
+  /// A committed row: no failover takes it back. Not on disk at once: who needs that flushes.
+  void decide();
 
   /// Of both sessions. A limit for statements is the server's, one for answers this side's.
   void limit_statements(std::uint64_t milliseconds);

@@ -195,6 +195,15 @@ bool Database::set_state(const std::string& from, const std::string& to, const s
   return rows.affected() == "1";
 }
 
+/// A server that crashes may forget the mark, and never the commit. No fsync of its own in a block.
+void Database::decide() {
+  owner_->run(
+      "UPDATE moray_router.reshard_plan SET decided = true WHERE plan = $1::bigint AND epoch = "
+      "$2::bigint AND state = 'committed' AND NOT decided AND set_config('synchronous_commit', "
+      "'off', true) = 'off'",
+      {number_, std::to_string(epoch_)});
+}
+
 void Database::find_older_plans() {
   plans_.clear();
   const Rows rows = owner_->run(
