@@ -1,4 +1,5 @@
 // What coordinators tell routers, one a step.
+#include "tests/sim/real_control.hpp"
 #include "tests/sim/world.hpp"
 
 namespace sim {
@@ -19,6 +20,12 @@ World::Answered World::tell_routers(Coordinator& coordinator) {
       if (session.cut || away(plan.at[side])) continue;
       if (session.open && database.transactions_ended != session.ended) return Outcome::failed;
       if (!database.flushed()) return std::nullopt;
+      // No failover can take the target's commit back: routers may let others have the ring.
+      PlanRow* row = side == 0 ? nullptr : this->database(plan.at[side]).plan(plan.number);
+      if (row == nullptr || row->state != State::committed || row->decided) continue;
+      row->decided = true;
+      this->database(plan.at[side]).committed();
+      return std::nullopt;  // until that, too, is flushed
     }
     return Outcome::done;
   }
@@ -57,7 +64,10 @@ World::Answered World::tell(Router& router, Coordinator& coordinator) {
     case Act::block: {
       if (!own || !router.staged || expired(router)) return Outcome::failed;
       if (older(router, coordinator, false)) return Outcome::failed;
-      router.blocked |= plan.vnodes;
+      if (router.control == nullptr)
+        router.blocked |= plan.vnodes;
+      else if (!router.control->block(plan.vnodes, holder_of(plan.number, coordinator.epoch), now_))
+        return Outcome::failed;
       for (int vnode = 0; vnode < kVnodes; ++vnode)
         if (has(plan.vnodes, vnode) && router.in_flight[static_cast<std::size_t>(vnode)] > 0)
           return ++coordinator.tries > 200 ? Outcome::failed : Outcome::more;
@@ -66,11 +76,11 @@ World::Answered World::tell(Router& router, Coordinator& coordinator) {
     case Act::unblock:
     case Act::unblock_source:
       if (older(router, coordinator, false)) return std::nullopt;
-      if (router.opening.plan == plan.number) opened(router);
-      router.blocked = static_cast<Vnodes>(router.blocked & ~plan.vnodes);
+      unblock(router, plan.vnodes);
       return std::nullopt;
     default:  // drop_pending
-      if (own && !older(router, coordinator, false)) router.abandon();
+      if (own && !older(router, coordinator, false))
+        abandon_as(router, plan.number, coordinator.epoch);
       return std::nullopt;
   }
 }
@@ -97,11 +107,24 @@ bool World::give(Router& router, Coordinator& coordinator) {
   if (!router.up || router.deaf_until > now_ || (!calm() && chance(50))) return false;
   if (router.pending.plan == plan.number && router.staged) {
     if (older(router, coordinator, false)) return false;
-    activate(router);
-    return given();
+    if (activate_as(router, coordinator)) return given();
   }
-  if (prepare(router, coordinator, by_vnode ? 0 : base.digest()) == Answer::done) activate(router);
+  if (prepare(router, coordinator, by_vnode ? 0 : base.digest()) == Answer::done) {
+    if (router.control != nullptr)
+      static_cast<void>(
+          router.control->block(plan.vnodes, holder_of(plan.number, coordinator.epoch), now_));
+    activate_as(router, coordinator);
+  }
   return given();
+}
+
+bool World::activate_as(Router& router, const Coordinator& coordinator) {
+  if (router.control == nullptr) {
+    activate(router);
+    return true;
+  }
+  return router.control->activate(holder_of(mission(coordinator.mission).number, coordinator.epoch),
+                                  router.pending.next.digest(), now_);
 }
 
 }  // namespace sim

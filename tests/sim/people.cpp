@@ -1,6 +1,7 @@
 // People: they plan, roll back and abort; edit rings, one router after another; change tables.
 #include <algorithm>
 
+#include "tests/sim/real_control.hpp"
 #include "tests/sim/world.hpp"
 
 namespace sim {
@@ -126,10 +127,13 @@ void World::edit_rings() {
 }
 
 bool World::edit(Router& router) {
+  Ring next = router.ring;
+  const auto vnode = static_cast<std::size_t>(edit_.vnode);
+  (edit_.remaps ? next.owner[vnode] : next.data[vnode]) = edit_.value;
+  if (router.control != nullptr) return router.control->edit(next, now_);
   if (taken(router, 0)) return false;
   router.forget_pending();
-  const auto vnode = static_cast<std::size_t>(edit_.vnode);
-  (edit_.remaps ? router.ring.owner[vnode] : router.ring.data[vnode]) = edit_.value;
+  router.ring = next;
   return true;
 }
 

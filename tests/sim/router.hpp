@@ -1,6 +1,7 @@
 #pragma once
 
 #include <array>
+#include <memory>
 
 #include "tests/sim/database.hpp"
 
@@ -14,6 +15,8 @@ struct Pending {
   int from = 0, to = 0;
   Ring next;
 };
+
+class RealControl;
 
 struct Router {
   Ring ring;        ///< in force
@@ -38,6 +41,9 @@ struct Router {
   bool read_found = false;
   PlanRow read;
   PlanId read_of = 0;
+
+  /// Decides in place of the model's own account of a router; null: that does.
+  std::shared_ptr<RealControl> control;
 
   [[nodiscard]] bool holds_pending() const { return pending.plan != 0; }
   /// What was blocked for it is not any more: nobody else would open that.

@@ -1,6 +1,7 @@
 // Routers: leases, what they read of a plan's row, restarts, and what coordinators tell them.
 #include <algorithm>
 
+#include "tests/sim/real_control.hpp"
 #include "tests/sim/world.hpp"
 
 namespace sim {
@@ -72,6 +73,7 @@ void World::restart(Router& router) {
   router.blocked = 0;
   router.in_flight = {};
   router.renewal = Router::Renewal::none;
+  if (router.control != nullptr) return restart_real(router);
   router.staged = false;
   router.leased = router.holds_pending();
   if (!router.holds_pending()) return;
@@ -82,6 +84,67 @@ void World::restart(Router& router) {
   }
   router.lease_until = router.asked_at - 1;
   if (!away(router.pending.from)) heard(router, asked(router));
+}
+
+/// Before anybody is served it has read the row of what an earlier process has left.
+void World::restart_real(Router& router) {
+  router.control = std::make_shared<RealControl>(router, kLease, now_);
+  if (!router.control->asks_row()) return;
+  const bool answered = !away(router.pending.from);
+  router.control->row_said(answered ? asked(router) : nullptr, answered, now_);
+}
+
+/// A question goes out, a database reads its row, the answer comes back: a step each.
+void World::step_real(Router& router) {
+  RealControl& control = *router.control;
+  if (router.blocked != 0 && chance(1)) unblock(router, router.blocked);  // by hand
+  const bool deaf = router.deaf_until > now_;
+  if (control.asks_target() && !deaf && chance(20)) {
+    const PlanRow* row = away(router.opening.to) || router.opening.plan == 0
+                             ? nullptr
+                             : database(router.opening.to).plan(router.opening.plan);
+    control.target_said(row != nullptr && (row->decided || row->state == State::done), now_);
+  }
+  control.tick(now_);
+  if (!control.asks_row()) {
+    router.renewal = Router::Renewal::none;
+    return;
+  }
+  switch (router.renewal) {
+    case Router::Renewal::none:
+      router.read_of = router.pending.plan;
+      router.asked_at = router.pending.from;
+      router.renewal = Router::Renewal::asked;
+      return;
+    case Router::Renewal::asked: {
+      const auto where = static_cast<int>(router.asked_at);
+      if (away(where)) {
+        if (chance(20)) control.row_said(nullptr, false, now_);  // it asks again
+        return;
+      }
+      if (deaf && !chance(30)) return;
+      const PlanRow* row = database(where).plan(router.read_of);
+      router.read_found = row != nullptr;
+      if (row != nullptr) router.read = *row;
+      router.renewal = Router::Renewal::read;
+      return;
+    }
+    case Router::Renewal::read:
+      if (deaf) return;
+      router.renewal = Router::Renewal::none;
+      control.row_said(router.read_found ? &router.read : nullptr, true, now_);
+      return;
+  }
+}
+
+void World::unblock(Router& router, Vnodes vnodes) {
+  if (router.control != nullptr) return router.control->unblock(vnodes);
+  router.blocked = static_cast<Vnodes>(router.blocked & ~vnodes);
+}
+
+void World::abandon_as(Router& router, PlanId plan, int epoch) {
+  if (router.control != nullptr) return router.control->abandon(holder_of(plan, epoch), now_);
+  router.abandon();
 }
 
 void World::step_router(Router& router) {
@@ -95,6 +158,7 @@ void World::step_router(Router& router) {
     last_fault_ = now_;
     return;
   }
+  if (router.control != nullptr) return step_real(router);
   if (router.blocked != 0 && chance(1)) router.blocked = 0;  // by hand
   if (router.opening.plan != 0 && router.deaf_until <= now_ && !away(router.opening.to) &&
       chance(20)) {
@@ -151,14 +215,27 @@ bool World::older(Router& router, const Coordinator& coordinator, bool notes) {
 /// `base`: 0 for a router that is given the vnodes after the commit, on whatever ring it is.
 World::Answer World::prepare(Router& router, const Coordinator& coordinator, std::uint32_t base) {
   const Mission& plan = mission(coordinator.mission);
-  if (taken(router, plan.number)) return Answer::prepared;
+  RealControl* control = router.control.get();
+  if (control != nullptr &&
+      !control->begins_prepare(holder_of(plan.number, coordinator.epoch), now_))
+    return Answer::prepared;
+  const auto refuse = [&](Answer answer) {
+    if (control != nullptr) control->failed(now_);
+    return answer;
+  };
+  if (control == nullptr && taken(router, plan.number)) return Answer::prepared;
   if (!hold(Rule::check_before_withdraw)) router.forget_pending();
   if (base != 0 && base != router.ring.digest() && hold(Rule::prepare_names_ring))
-    return Answer::other_ring;
-  if (!calm() && chance(1)) return Answer::refused;  // its disk is full
-  if (older(router, coordinator, true)) return Answer::refused;
-  router.pending = {plan.number, coordinator.epoch, plan.vnodes,
-                    plan.from(), plan.to(),         router.ring.with(plan.vnodes, plan.to())};
+    return refuse(Answer::other_ring);
+  if (!calm() && chance(1)) return refuse(Answer::refused);  // its disk is full
+  if (older(router, coordinator, true)) return refuse(Answer::refused);
+  const Pending next{plan.number, coordinator.epoch, plan.vnodes,
+                     plan.from(), plan.to(),         router.ring.with(plan.vnodes, plan.to())};
+  if (control != nullptr) {
+    control->staged(next, now_);
+    return Answer::done;
+  }
+  router.pending = next;
   router.staged = true;
   router.leased = true;
   router.renewal = Router::Renewal::none;

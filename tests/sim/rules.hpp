@@ -165,6 +165,8 @@ class Rules {
   [[nodiscard]] bool backends_survive() const { return backends_survive_; }
   /// Verification brings what differs again, cause or not.
   [[nodiscard]] bool repairs_silently() const { return repairs_silently_; }
+  /// The protocol as it is.
+  [[nodiscard]] bool whole() const { return left_out_.none(); }
   [[nodiscard]] bool hold(Rule rule) const {
     return !left_out_.test(static_cast<std::size_t>(rule));
   }

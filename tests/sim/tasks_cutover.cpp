@@ -21,7 +21,7 @@ World::Answered World::bind(Task& task) {
       // Our own of an attempt that failed would refuse the edit that the others have taken.
       if (router.pending.plan == plan.number &&
           task.epoch >= router.newest_epoch[static_cast<std::size_t>(plan.number)])
-        router.abandon();
+        abandon_as(router, plan.number, task.epoch);
       if (router.holds_pending()) return std::nullopt;  // another plan's, which is named
       if (first == nullptr) first = &router;
       agree = agree && router.ring == first->ring;
@@ -155,10 +155,6 @@ World::Answered World::commit_target(Task& task) {
   if (row == nullptr || (row->state != State::done && row->state != State::committed))
     if (set_state(task, 1, State::guarded, State::committed) != Outcome::done)
       return Outcome::failed;
-  if (!hold(Rule::edits_await_target)) return Outcome::done;
-  if (!at(task, 1).flushed()) return std::nullopt;
-  row->decided = true;  // no failover can take that back: routers may let others have the ring
-  at(task, 1).committed();
   return Outcome::done;
 }
 

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "tests/sim/real_control.hpp"
+
 namespace sim {
 
 World::World(std::uint32_t seed, const Rules& rules)
@@ -13,7 +15,12 @@ World::World(std::uint32_t seed, const Rules& rules)
   for (int vnode = 0; vnode < kVnodes; ++vnode)
     ring.owner[static_cast<std::size_t>(vnode)] =
         static_cast<std::uint8_t>(scenario_.all_there ? 0 : any(kDatabases - (vnode < 2 ? 1 : 0)));
-  for (Router& router : routers_) router.ring = ring;
+  for (Router& router : routers_) {
+    router.ring = ring;
+    // What the machine asks for can't be left out alone: those runs go by the model's own account.
+    if (rules.whole() && seed % 2 == 1)
+      router.control = std::make_shared<RealControl>(router, kLease, now_);
+  }
   first_ring_ = ring;
   for (std::size_t vnode = 0; vnode < kVnodes; ++vnode) owner_[vnode] = ring.owner[vnode];
   for (Database& database : databases_) {
@@ -75,6 +82,7 @@ void World::violate(Wrong wrong, const std::string& what) {
   add(scenario_.zombie_router, "a router that hears nothing");
   add(scenario_.clock_jumps, "clocks that jump");
   add(scenario_.deaf_routers, "routers that are cut off");
+  add(scenario_.restarting_routers, "routers that restart");
   add(scenario_.bystander, "edits of the ring");
   add(table_changes_ > 0, "changes of tables");
   add(scenario_.left_overs, "left-overs");

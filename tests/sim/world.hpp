@@ -117,6 +117,8 @@ class World {
   // routers
   void step_router(Router& router);
   void restart(Router& router);
+  void restart_real(Router& router);
+  void step_real(Router& router);
   void heard(Router& router, const PlanRow* row);
   const PlanRow* asked(const Router& router);
   static void activate(Router& router);
@@ -130,6 +132,9 @@ class World {
   enum class Answer : std::uint8_t { done, other_ring, prepared, refused };
   Answer prepare(Router& router, const Coordinator& coordinator, std::uint32_t base);
   bool older(Router& router, const Coordinator& coordinator, bool notes);
+  bool activate_as(Router& router, const Coordinator& coordinator);
+  void abandon_as(Router& router, PlanId plan, int epoch);
+  static void unblock(Router& router, Vnodes vnodes);
 
   // people
   void step_people();
