@@ -159,7 +159,7 @@ class Reader {
       if (!vnode) refuse(vnode_key(digits), "is not the key of a vnode");
       if (*vnode >= owners.size())
         refuse(vnode_key(digits),
-               "lies behind the last vnode " + std::to_string(owners.size() - 1));
+               "lies beyond the last vnode " + std::to_string(owners.size() - 1));
       owners[*vnode] = pnode_of(digits, value);
     });
     for (std::size_t vnode = 0; vnode < owners.size(); ++vnode)

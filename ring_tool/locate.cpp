@@ -26,7 +26,7 @@ class Locator {
     const auto location = ring_->locate(transformed);
     if (!location)
       throw Failure("the hash of key " + std::string(key_json) +
-                    " lies behind the ring's last vnode");
+                    " lies beyond the ring's last vnode");
     out.append("{\"bucket\":")
         .append(bucket_json)
         .append(",\"key\":")
