@@ -290,3 +290,17 @@ test('damaged rings: each reload is refused with the place, and the old ring goe
   }
   assert.strictEqual((await result('status')).ring.digest, ring.digest);
 });
+
+test('a log that holds its records twice: LevelDB ends the process that reads it, which is not the router', async () => {
+  makeStore();
+  await start(store);
+  const {ring} = await result('status');
+  for (const name of ['plain-100', 'remapped-60', 'ro-64', 'history-300']) {
+    const damaged = unpackRing(name, directory);
+    const [log] = fs.readdirSync(damaged).filter((file) => file.endsWith('.log'));
+    fs.appendFileSync(path.join(damaged, log), fs.readFileSync(path.join(damaged, log)));
+    assert.match(await refused('refused', 'reload', {ring: damaged}), /LevelDB has ended the process/);
+    assert.match(await refused('refused', 'diff', {from: damaged, to: ''}), /LevelDB has ended the process/);
+  }
+  assert.strictEqual((await result('status')).ring.digest, ring.digest);
+});

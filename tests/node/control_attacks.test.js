@@ -42,13 +42,14 @@ function damage(ring, any) {
 function changed(ring, any) {
   const files = fs.readdirSync(ring).filter((name) => name !== 'LOCK' && !name.startsWith('LOG'));
   const file = path.join(ring, files[any(files.length)]), data = fs.readFileSync(file), at = any(Math.max(1, data.length));
-  switch (any(7)) {
+  switch (any(8)) {
     case 0: fs.rmSync(file); break;
     case 1: fs.truncateSync(file, at); break;
     case 2: fs.appendFileSync(file, data.subarray(any(data.length + 1))); break;
     case 3: fs.writeFileSync(file, Buffer.concat([data.subarray(0, at), Buffer.from(Array.from({length: 1 + any(40)}, () => any(256))), data.subarray(at)])); break;
     case 4: fs.writeFileSync(file, Buffer.concat([data.subarray(0, at), data.subarray(at + 1 + any(200))])); break;
-    case 5: fs.writeFileSync(file, data.fill(any(2) * 255, Math.min(at, data.length), Math.min(at + 1 + any(4000), data.length))); break;
+    case 5: fs.appendFileSync(file, data); break;  // to a log's records LevelDB has an assertion
+    case 6: fs.writeFileSync(file, data.fill(any(2) * 255, Math.min(at, data.length), Math.min(at + 1 + any(4000), data.length))); break;
     default:
       for (let n = 1 + any(4); n > 0; --n) data[any(Math.max(1, data.length))] = any(256);
       fs.writeFileSync(file, data);

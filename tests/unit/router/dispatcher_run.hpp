@@ -190,7 +190,7 @@ class DispatcherRun {
         reply.payload = one_of(2) == 0 ? end : data;
         return shard.finish(ticket, [&](backends::ReplySink& sink) { sink.on_end(reply); });
       case 3:
-        reply.payload = one_of(8) == 0 ? "nonsense" : error;
+        reply.payload = one_of(8) == 0 ? std::string_view("nonsense") : std::string_view(error);
         return shard.finish(ticket, [&](backends::ReplySink& sink) { sink.on_error(reply); });
       case 4:
         return shard.finish(ticket, [&](backends::ReplySink& sink) {
