@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
 """Runs fuzz targets for a time, and writes what they came to into docs/reliability.md.
 
-    tests/fuzz/record.py --seconds 600 [NAME...]    of build/fuzz; without names: all
+    tests/fuzz/record.py --seconds 600 [--jobs 2] [NAME...]    of build/fuzz; without names: all
 
 Ends with 1 where a target found something; its input is kept, and named.
 """
 
 import argparse
+import concurrent.futures
 import datetime
 import pathlib
 import re
@@ -39,13 +40,15 @@ def run(name, seconds):
 def main():
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("--seconds", type=int, default=600)
+    arguments.add_argument("--jobs", type=int, default=1, help="targets at once")
     arguments.add_argument("names", nargs="*")
     asked = arguments.parse_args()
     names = asked.names or sorted(path.name[5:] for path in BUILT.glob("fuzz_*") if path.is_file() and path.stat().st_mode & 0o100)
     commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True).stdout.strip()
-    rows = [run(name, asked.seconds) for name in names]
+    with concurrent.futures.ThreadPoolExecutor(asked.jobs) as pool:
+        rows = list(pool.map(lambda name: run(name, asked.seconds), names))
     day = datetime.date.today().strftime("%-d %B %Y")
-    lines = [f"Command: `tests/fuzz/record.py --seconds {asked.seconds} {' '.join(asked.names)}`".replace(" `", "`") + f"; commit {commit}; {day}.", "",
+    lines = [f"Command: `tests/fuzz/record.py --seconds {asked.seconds} --jobs {asked.jobs} {' '.join(asked.names)}`".replace(" `", "`") + f"; commit {commit}; {day}.", "",
              "| target | seconds | inputs | edges covered | most memory, MB | found |", "|---|---|---|---|---|---|",
              *("| " + " | ".join(map(str, row)) + " |" for row, _ in rows)]
     page = PAGE.read_text(encoding="utf-8")
