@@ -118,9 +118,15 @@ class Compiler {
   }
 
   Result<Condition> presence(const Filter& filter) {
-    const auto found = target(filter.attribute);
-    if (!found || found->internal != Target::Internal::none) return unknown(filter);
-    return leaf(Kind::present, *found, filter);
+    // Each row that is found has a count, as it has a key.
+    const auto found =
+        filter.attribute == "_count" ? internal_target("_key") : target(filter.attribute);
+    if (!found) return unknown(filter);
+    Condition condition = leaf(Kind::present, *found, filter);
+    // What every row has chooses none: alone it is no query, and beside others nothing to ask for.
+    condition.decided =
+        found->internal == Target::Internal::none || found->internal == Target::Internal::txn_snap;
+    return condition;
   }
 
   Result<Condition> comparison(const Filter& filter, Kind kind) {

@@ -86,6 +86,9 @@ Error query_timeout(std::string sql) {
   std::erase(sql, '\n');
   return make("QueryTimeoutError", "query timeout: " + sql);
 }
+Error bad_row(const std::string& bucket, const std::string& key, const std::string& what) {
+  return make("InternalError", "failed to convert row: " + bucket + "::" + key + ": " + what);
+}
 Error invalid_sql(const std::string& what) { return make("InternalError", "Invalid SQL: " + what); }
 Error operation_not_supported() { return plain("Operation not supported"); }
 Error unknown_trigger(const std::string& bucket) {

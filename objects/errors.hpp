@@ -33,6 +33,8 @@ Error plain(std::string message);     ///< name "Error"
 Error database(std::string message);  ///< name "error": PostgreSQL's own words
 Error query_timeout(std::string sql);
 Error invalid_sql(const std::string& what);  ///< name "InternalError"
+/// A stored row that is none of moray's: its key, and what is wrong. Name "InternalError".
+Error bad_row(const std::string& bucket, const std::string& key, const std::string& what);
 Error operation_not_supported();
 /// A write to what a shard gives away, or has not got yet.
 Error read_only(std::string message);

@@ -9,12 +9,12 @@
 namespace objects {
 namespace {
 
-/// A stored value; what cannot be read as one is an empty object.
-JsObject parse_object(const std::string& text) {
+constexpr std::int64_t kWholeMost = std::int64_t{1} << 53;  // that JavaScript tells apart
+
+std::optional<JsObject> parse_object(const std::string& text) {
   json::Document document;
-  if (document.parse(text)) return {};
-  JsValue value = parse_value(document.root());
-  return value.object() != nullptr ? std::move(*value.object()) : JsObject();
+  if (document.parse(text) || !document.root().is(json::Type::object)) return std::nullopt;
+  return std::move(*parse_value(document.root()).object());
 }
 
 void overlay(JsObject& object, const IndexField& field, const Column& column) {
@@ -45,7 +45,7 @@ bool agrees(const std::optional<json::Value>& stored, const IndexField& field,
 std::optional<std::string> stored_reply(const Bucket& bucket, const Row& row) {
   constexpr std::size_t kBytesMost = 1 << 20;  // what is larger is rare, and its memory is not kept
   thread_local json::Document document;
-  if (row.value.size() > kBytesMost || document.parse(row.value) ||
+  if (row.id > kWholeMost || row.value.size() > kBytesMost || document.parse(row.value) ||
       !document.root().is(json::Type::object))
     return std::nullopt;
   const json::Value root = document.root();
@@ -81,8 +81,13 @@ Result<std::vector<Column>> columns_of(const Bucket& bucket, const JsObject& val
   return columns;
 }
 
-JsObject object_of(const Bucket& bucket, const Row& row) {
-  JsObject object = parse_object(row.value);
+Result<JsObject> object_of(const Bucket& bucket, const Row& row) {
+  if (row.id > kWholeMost)
+    return errors::bad_row(bucket.name, row.key,
+                           "_id " + std::to_string(row.id) + " is beyond 2^53");
+  auto stored = parse_object(row.value);
+  if (!stored) return errors::bad_row(bucket.name, row.key, "its _value is no JSON object");
+  JsObject object = *std::move(stored);
   for (std::size_t i = 0; i < bucket.fields.size(); ++i)
     if (!bucket.reindexing(bucket.fields[i].name))
       overlay(object, bucket.fields[i], row.columns[i]);

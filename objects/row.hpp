@@ -41,8 +41,9 @@ std::optional<std::string> etag_to_delete(const JsValue& options);
 Failed check_writable(const Bucket& bucket);
 
 /// The row's object as clients read it: the stored value overlaid with the columns of fields that
-/// are not being reindexed (spec moray-postgres 7.2).
-JsObject object_of(const Bucket& bucket, const Row& row);
+/// are not being reindexed (spec moray-postgres 7.2). InternalError where the row is none of
+/// moray's: its value is no object, or its id is no number of JavaScript's (spec moray-rpc 7).
+Result<JsObject> object_of(const Bucket& bucket, const Row& row);
 
 /// getObject's and findObjects' value. `count`: absent, null, or the number of matches.
 struct NoCount {};

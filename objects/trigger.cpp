@@ -115,6 +115,25 @@ bool plainly_function(std::string_view source) {
          source.find('(') != std::string_view::npos;
 }
 
+/// What a name alone stands for where a moray evaluates it: nearly none stands for anything.
+std::optional<Source> known_name(Token name) {
+  static constexpr std::string_view kValues[] = {
+      "undefined", "null", "true",    "false",   "NaN",    "Infinity", "this",
+      "Math",      "JSON", "console", "process", "global", "module",   "exports"};
+  static constexpr std::string_view kFunctions[] = {
+      "Array",  "Boolean",  "Buffer",     "Date",  "Error",   "Function", "Number",
+      "Object", "parseInt", "parseFloat", "isNaN", "require", "RegExp",   "String"};
+  for (const std::string_view value : kValues)
+    if (name == value) return Source::other;
+  for (const std::string_view function : kFunctions)
+    if (name == function) return Source::function;
+  return std::nullopt;
+}
+
+bool is_name(Token token) {
+  return word_byte(token.front()) && (token.front() < '0' || token.front() > '9');
+}
+
 bool records_delete_log(const JsValue& source) {
   const std::string text = to_text(source);
   const auto tokens = tokenize(text);
@@ -128,6 +147,13 @@ Source classify_source(std::string_view source) {
   const auto tokens = tokenize(source);
   if (!tokens || tokens->empty() || !brackets_close(*tokens) || words_side_by_side(*tokens))
     return Source::broken;
+  // To take a name that stands for nothing is an error, as is what does not parse.
+  if (is_name(tokens->front()) && !operator_word(tokens->front())) {
+    const auto known = known_name(tokens->front());
+    if (tokens->size() == 1) return known.value_or(Source::broken);
+    const std::string_view next = (*tokens)[1];
+    if (!known && (next == "." || next == "(" || next == "[")) return Source::broken;
+  }
   return begins_as_function(*tokens) ? Source::function : Source::other;
 }
 

@@ -214,7 +214,9 @@ void FindTask::emit_sorted(Slice& slice) {
 }
 
 void FindTask::emit(const Row& row, Slice& slice) {
-  objects::JsObject object = objects::object_of(table_->bucket, row);
+  auto made = objects::object_of(table_->bucket, row);
+  if (!made) throw StoreError(made.error().message);
+  objects::JsObject object = *std::move(made);
   if (!objects::holds(condition_, row, object)) return;
   objects::drop_internal_members(object);
   const objects::Count count =

@@ -78,7 +78,6 @@ Failed erase(const Work& work, const std::string& bucket, const std::string& key
              const JsValue& options) {
   auto table = work.tables.find(work.transaction, bucket);
   if (!table) return table.error();
-  if (auto error = objects::check_writable((*table)->bucket)) return error;
   auto stored = objects::stored_key(key);
   if (!stored) return stored.error();
   const auto before = read_row(work.transaction, **table, *stored);
@@ -86,6 +85,7 @@ Failed erase(const Work& work, const std::string& bucket, const std::string& key
   const auto wanted = objects::etag_to_delete(options);
   if (wanted && *wanted != before->etag)
     return objects::errors::etag_conflict(bucket, key, *wanted, before->etag);
+  if (auto error = objects::check_writable((*table)->bucket)) return error;
   erase_row(work.transaction, **table, *before);
   return run_triggers(work, **table, options, nullptr);
 }
@@ -108,8 +108,10 @@ Values get_object(const Work& work, const JsArray& arguments) {
   if (!stored) return stored.error();
   const auto row = read_row(work.transaction, **table, *stored);
   if (!row) return objects::errors::object_not_found(bucket, key);
-  return JsArray{objects::reply_of(
-      (*table)->bucket, *row, objects::object_of((*table)->bucket, *row), objects::NullCount{})};
+  auto object = objects::object_of((*table)->bucket, *row);
+  if (!object) return object.error();
+  return JsArray{
+      objects::reply_of((*table)->bucket, *row, *std::move(object), objects::NullCount{})};
 }
 
 Values del_object(const Work& work, const JsArray& arguments) {

@@ -35,12 +35,13 @@ Outdated find_outdated(const Work& work, const Table& table, std::uint64_t count
 
 /// Stores what clients read of the row, converted for every field. Etag and time stay.
 objects::Failed reindex(const Work& work, const Table& table, const Row& before) {
-  const JsObject object = objects::object_of(table.bucket, before);
-  auto columns = objects::columns_of(table.bucket, object);
+  const auto object = objects::object_of(table.bucket, before);
+  if (!object) return object.error();
+  auto columns = objects::columns_of(table.bucket, *object);
   if (!columns) return columns.error();
   Row row = before;
   row.columns = *std::move(columns);
-  row.value = objects::stringify(object);
+  row.value = objects::stringify(*object);
   row.version = table.bucket.version;
   return write_row(work.transaction, table, before, row);
 }

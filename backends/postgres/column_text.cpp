@@ -97,14 +97,28 @@ objects::Elements parse_array(std::string_view text, Scalar scalar) {
   return elements;
 }
 
+/// The year before the first is the year 0, as ISO 8601 counts. False: there is no such date.
+bool make_astronomical(std::string& iso) {
+  const std::size_t end = iso.find('-');
+  int year = 0;
+  if (end == std::string::npos ||
+      std::from_chars(iso.data(), iso.data() + end, year).ptr != iso.data() + end || year < 1)
+    return false;
+  std::string written = std::to_string(year - 1);
+  written.insert(0, written.size() < 4 ? 4 - written.size() : 0, '0');
+  iso.replace(0, end, year == 1 ? written : "-00" + written);
+  return true;
+}
+
 }  // namespace
 
 std::optional<objects::Timestamp> parse_timestamp(std::string_view text) {
   if (text == "infinity" || text == "-infinity") return std::nullopt;
   std::string iso(text);
-  if (const std::size_t blank = iso.find(' '); blank != std::string::npos) iso[blank] = 'T';
   const bool before_christ = iso.ends_with(" BC");
-  if (before_christ) return std::nullopt;
+  if (before_christ) iso.erase(iso.size() - 3);
+  if (const std::size_t blank = iso.find(' '); blank != std::string::npos) iso[blank] = 'T';
+  if (before_christ && !make_astronomical(iso)) return std::nullopt;
   if (const std::size_t zone = iso.find_last_of('+'); zone != std::string::npos && zone > 10)
     iso.erase(zone);
   return objects::parse_date(iso + "Z");

@@ -106,12 +106,18 @@ void check_limit(const FirstRowLimit& limit, const std::string& query) {
 }
 
 /// True: the client has enough for now. Where counting, the first column is the number of matches.
+/// After a row that can't be read, `failed`, nothing follows.
 bool emit_rows(Work& work, const BucketTable& table, const Selected& selected, const Rows& rows,
-               bool counting) {
+               bool counting, objects::Failed& failed) {
   bool full = false;
-  for (int i = 0; i < rows.count(); ++i) {
+  for (int i = 0; i < rows.count() && !failed; ++i) {
     const objects::Row row = table.row_of(rows, i, counting ? 1 : 0);
-    JsObject object = objects::object_of(table.bucket, row);
+    auto made = objects::object_of(table.bucket, row);
+    if (!made) {
+      failed = made.error();
+      break;
+    }
+    JsObject object = *std::move(made);
     if (!objects::holds(selected.condition, row, object))
       continue;  // as moray: a stored NaN, for one
     objects::drop_internal_members(object);
@@ -150,10 +156,11 @@ Values find_objects(Work& work, const JsArray& arguments) {
     if (*work.given_up) co_return JsArray();
     Connection& connection = *lease;
     FirstRowLimit limit(work, connection);
+    objects::Failed failed;
     const auto take = [&, table](const Rows& rows) {
       limit.met();
       sent = sent || rows.count() > 0;
-      return emit_rows(work, *table, selected, rows, counting);
+      return emit_rows(work, *table, selected, rows, counting, failed);
     };
     require_served(work);
     *work.streaming = &connection;
@@ -161,6 +168,7 @@ Values find_objects(Work& work, const JsArray& arguments) {
     *work.streaming = nullptr;
     limit.met();
     check_limit(limit, query);
+    if (failed) throw RpcError{*std::move(failed)};
     if (result) co_return JsArray();
     if (sent || attempt > 0 || !schema_changed(*result.error)) throw StatementFailed{*result.error};
     work.buckets.drop(name);

@@ -70,8 +70,8 @@ std::string reply_to_get(const BucketTable& table, const Rows& rows, const std::
   if (rows.count() == 0) throw RpcError{objects::errors::object_not_found(bucket.name, key)};
   const objects::Row row = table.row_of(rows, 0);
   if (auto stored = objects::stored_reply(bucket, row)) return *std::move(stored);
-  return objects::stringify(
-      objects::reply_of(bucket, row, objects::object_of(bucket, row), objects::NullCount{}));
+  return objects::stringify(objects::reply_of(
+      bucket, row, value_of(objects::object_of(bucket, row)), objects::NullCount{}));
 }
 
 /// The bucket, where nothing has to be asked or limited: then the usual way of a get or put is a
@@ -143,8 +143,25 @@ Task<std::string> put(Work& work, Connection& connection, const BucketTable& tab
   co_return row.etag;
 }
 
+/// Its post triggers come after the delete in a moray: what is said first is that there is no such
+/// object, or another etag.
+Task<bool> refuse_erase(Connection& connection, const BucketTable& table, const std::string& key,
+                        const JsValue& options, objects::Error refusal) {
+  const std::string stored = value_of(objects::stored_key(key));
+  const Rows rows = rows_of(co_await connection.run(
+      once("SELECT _etag FROM " + table.table + " WHERE _key = $1::text"), parameters_of(stored)));
+  if (rows.count() == 0) throw RpcError{objects::errors::object_not_found(table.bucket.name, key)};
+  const auto wanted = objects::etag_to_delete(options);
+  if (wanted && *wanted != rows.text(0, 0))
+    throw RpcError{
+        objects::errors::etag_conflict(table.bucket.name, key, *wanted, rows.string(0, 0))};
+  throw RpcError{std::move(refusal)};
+}
+
 Task<bool> erase(Work& work, Connection& connection, const BucketTable& table,
                  const std::string& key, const JsValue& options) {
+  if (auto refusal = objects::check_writable(table.bucket))
+    co_return co_await refuse_erase(connection, table, key, options, *std::move(refusal));
   co_return co_await run_write(work, connection, table, erase_write(work, table, key, options));
 }
 

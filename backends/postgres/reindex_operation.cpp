@@ -13,11 +13,12 @@ using objects::JsValue;
 
 /// Stores what clients read of the row, converted for every field. Etag and time stay.
 Task<bool> reindex_row(Connection& connection, const BucketTable& table, objects::Row row) {
-  const JsObject object = objects::object_of(table.bucket, row);
-  auto columns = objects::columns_of(table.bucket, object);
+  const auto object = objects::object_of(table.bucket, row);
+  if (!object) throw RpcError{object.error()};
+  auto columns = objects::columns_of(table.bucket, *object);
   if (!columns) throw RpcError{columns.error()};
   row.columns = *std::move(columns);
-  row.value = objects::stringify(object);
+  row.value = objects::stringify(*object);
   row.version = table.bucket.version;
   Parameters parameters = put_parameters(table, row);
   if (table.has_version) parameters.emplace_back(objects::number_text(table.bucket.version));
@@ -71,7 +72,7 @@ Values reindex_objects(Work& work, const JsArray& arguments) {
   };
   JsObject value = co_await in_transaction<JsObject>(work, run);
   if (value.find("processed")->number() != nullptr && *value.find("processed")->number() == 0)
-    work.buckets.drop(name);
+    work.buckets.changed(name);
   co_return one_value(std::move(value));
 }
 

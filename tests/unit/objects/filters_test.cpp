@@ -36,7 +36,9 @@ std::string match(const char* filter, const char* object) {
   if (compiled->at_execution) return compiled->at_execution->message;
   const Row row = row_of(bucket, object);
   if (decide(compiled->condition, row) != Truth::yes) return "no";
-  return holds(compiled->condition, row, object_of(bucket, row)) ? "yes" : "not by its object";
+  const auto made = object_of(bucket, row);
+  REQUIRE(made);
+  return holds(compiled->condition, row, *made) ? "yes" : "not by its object";
 }
 
 }  // namespace
@@ -95,6 +97,26 @@ TEST_CASE("condition: what no column decides is looked up in the object, but nev
   CHECK(match("(n<=abc)", R"({"n":1})") ==
         "no");  // moray counts all rows, and its updateObjects changes them
   CHECK(match("(d=abc)", "{}") == "InvalidQueryError: (d=abc) is an invalid filter");
+}
+
+TEST_CASE("condition: each row has moray's own members, so that their presence chooses none") {
+  for (const char* name : {"_id", "_key", "_etag", "_mtime", "_count"}) {
+    const std::string present = "(" + std::string(name) + "=*)";
+    CAPTURE(present);
+    CHECK(match(("(&(n=1)" + present + ")").c_str(), R"({"n":1})") == "yes");
+    CHECK(match(("(&(n=1)(!" + present + "))").c_str(), R"({"n":1})") == "no");
+    CHECK(match(present.c_str(), "{}").starts_with("InvalidQueryError"));
+  }
+  CHECK(match("(&(n=1)(_txn_snap=*))", R"({"n":1})") == "no");
+  CHECK(match("(&(n=1)(_value=*))", R"({"n":1})") == "not by its object");
+}
+
+// Each level copied all that was within it once: a minute of a worker's time for a thousand.
+TEST_CASE("condition: as deep as a filter may be") {
+  std::string text;
+  for (std::size_t i = 0; i + 2 < kFilterDepthMax; ++i) text += "(!";
+  text += "(n=1)" + std::string(kFilterDepthMax - 2, ')');
+  CHECK(match(text.c_str(), R"({"n":1})") == (kFilterDepthMax % 2 == 0 ? "yes" : "no"));
 }
 
 TEST_CASE("selection: limits, offsets and sorts as moray reads them") {

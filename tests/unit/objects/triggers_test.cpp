@@ -25,9 +25,10 @@ TEST_CASE("trigger: functions, other expressions, and what does not parse") {
                              "(a, b) => { b(); }", "a => a", "async function f() {}",
                              "/* why */ function f() { return \"}\"; } // so", "(function () {})"})
     CHECK_MESSAGE(classify_source(source) == Source::function, source);
-  for (const char* source : {"5", "'text'", "a.b", "[1, 2]", "x"})
+  for (const char* source : {"5", "'text'", "Math.PI", "[1, 2]", "undefined"})
     CHECK_MESSAGE(classify_source(source) == Source::other, source);
-  for (const char* source : {"function (", "not a function", "'open", "/* open", "{(})"})
+  for (const char* source :
+       {"function (", "not a function", "'open", "/* open", "{(})", "hello", "a.b", "f(1)"})
     CHECK_MESSAGE(classify_source(source) == Source::broken, source);
 }
 
