@@ -163,11 +163,25 @@ Decision plan_listen(const Snapshot& snapshot, const PlanScratch& scratch) {
   return reject(errors::operation_not_supported());
 }
 
+/// A moray's own checks, since electric-moray has no ping (spec moray-rpc 3).
+std::optional<std::string> check_ping(json::Value options) {
+  if (!options.is(json::Type::object)) return "options should be object";
+  const auto deep = options.find("deep"), id = options.find("req_id");
+  if (id && !id->is(json::Type::string)) return "options.req_id should be string";
+  if (deep && !deep->is(json::Type::boolean)) return "options.deep should be boolean";
+  return std::nullopt;
+}
+
 Decision plan_here(const Method& method, const Snapshot& snapshot, const PlanScratch& scratch) {
   switch (method.rpc) {
     case Rpc::get_tokens: return AnswerHere{snapshot.tokens_json};
     case Rpc::version: return AnswerHere{"{\"version\":2}"};
     case Rpc::ping: {
+      if (auto complaint = check_ping(scratch.arguments.front()))
+        return reject(
+            errors::invocation("ping expects \"options\" (args[0]) to be a valid options "
+                               "object: " +
+                               *complaint));
       const auto deep = option(scratch.arguments.front(), "deep");
       if (deep && deep->is_true()) return ToAll{};
       return AnswerHere{};
