@@ -85,10 +85,11 @@ JsObject entry_of(const Planned& planned, const Rows& rows) {
 }
 
 /// Throws what the first request that failed makes of it.
-JsArray entries_of(const std::vector<Planned>& all, std::vector<QueryResult> results) {
+JsArray entries_of(const Work& work, const std::vector<Planned>& all,
+                   std::vector<QueryResult> results) {
   JsArray entries;
   for (std::size_t i = 0; i < all.size(); ++i) {
-    if (results[i].error && timed_out(*results[i].error))
+    if (results[i].error && timed_out(*results[i].error, work.limit()))
       throw RpcError{objects::errors::query_timeout(all[i].step.statement().sql)};
     if (results[i].error &&
         results[i].error->skipped())  // what refused them came before all of them
@@ -121,12 +122,12 @@ Task<JsArray> run_together(Work& work, const std::vector<Planned>& all) {
   if (std::none_of(all.begin(), all.end(),
                    [](const Planned& each) { return each.conditional(); })) {
     Connection& connection = point(work);
-    co_return entries_of(all, co_await run_all_limited(work, connection, steps_of(all)));
+    co_return entries_of(work, all, co_await run_all_limited(work, connection, steps_of(all)));
   }
   std::vector<QueryResult> results;
   Transaction transaction = co_await Transaction::begin_with(work, steps_of(all), results);
   const auto judge = [&](Connection&) -> Task<JsArray> {
-    co_return entries_of(all, std::move(results));
+    co_return entries_of(work, all, std::move(results));
   };
   co_return co_await finish_transaction<JsArray>(std::move(transaction), judge);
 }

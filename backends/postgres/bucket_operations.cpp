@@ -183,6 +183,7 @@ Values create_bucket(Work& work, const JsArray& arguments) {
     co_return co_await run_all(connection, objects_of_bucket(bucket));
   };
   co_await change_buckets(work, create);
+  work.buckets.changed(bucket.name);
   co_return JsArray();
 }
 
@@ -230,7 +231,7 @@ Values update_bucket(Work& work, const JsArray& arguments) {
     co_return co_await run_all(connection, changes_of(*update, !no_reindex && bucket.version != 0));
   };
   co_await change_buckets(work, change);
-  work.buckets.drop(wanted.name);
+  work.buckets.changed(wanted.name);
   co_return JsArray();
 }
 
@@ -245,7 +246,7 @@ Values del_bucket(Work& work, const JsArray& arguments) {
     co_return co_await run_all(connection, drops(name));
   };
   co_await change_buckets(work, drop);
-  work.buckets.drop(name);
+  work.buckets.changed(name);
   co_return JsArray();
 }
 

@@ -1,5 +1,9 @@
 #include "backends/postgres/connection.hpp"
 
+#include <charconv>
+
+#include <fcntl.h>
+
 #include <boost/asio/post.hpp>
 
 #include "backends/postgres/application_name.hpp"
@@ -10,33 +14,13 @@ namespace {
 
 using boost::system::error_code;
 
-/// As a value of the server's `options`.
-void append_setting(std::string& options, const SessionSetting& setting) {
-  options.append("-c ").append(setting.name).append("=");
-  for (const char c : setting.of_connections) {
-    if (c == ' ' || c == '\\') options += '\\';
-    options += c;
+std::string quoted(std::string_view text) {
+  std::string literal = "'";
+  for (const char c : text) {
+    if (c == '\'') literal += c;
+    literal += c;
   }
-  options += ' ';
-}
-
-/// The settings on which texts of values depend, besides what the operator's `options` say.
-/// A pipeline's statements name rows by their keys. Prepared while a table was small, they would
-/// keep a plan that reads all of it: there they may not.
-std::string session_options(const Connection::Options& wanted) {
-  std::string options;
-  if (PQconninfoOption* given = PQconninfoParse(wanted.url.c_str(), nullptr)) {
-    for (const PQconninfoOption* each = given; each->keyword != nullptr; ++each)
-      if (std::string_view(each->keyword) == "options" && each->val != nullptr)
-        options = std::string(each->val) + " ";
-    PQconninfoFree(given);
-  }
-  for (const SessionSetting& each : session_settings())
-    if (!each.of_connections.empty()) append_setting(options, each);
-  if (wanted.mode == Connection::Mode::pipeline) options += "-c enable_seqscan=off ";
-  if (wanted.statement_limit.count() > 0)
-    options += "-c statement_timeout=" + std::to_string(wanted.statement_limit.count());
-  return options;
+  return literal + "'";
 }
 
 }  // namespace
@@ -47,7 +31,7 @@ Connection::Connection(boost::asio::io_context& loop, Options options, std::uint
       changed_(std::move(changed)), socket_(loop), limit_(loop) {
   limit_.expires_after(options_.connect_limit);
   limit_.async_wait([this, alive = std::weak_ptr<bool>(alive_)](const error_code& error) {
-    if (!error && !alive.expired() && state_ == State::connecting)
+    if (!error && !alive.expired() && state() == State::connecting)
       close("connecting took too long");
   });
   // Nothing happens from here: the owner does not have us yet.
@@ -68,7 +52,6 @@ Connection::Connection(boost::asio::io_context& loop, Options options, std::uint
 /// `hosts`: of the URL, with their addresses; empty: libpq sees to them.
 void Connection::connect(const std::vector<Host>& hosts) {
   if (state_ != State::connecting) return;
-  const std::string options = session_options(options_);
   std::string names, addresses, ports;
   for (const Host& host : hosts) {
     const char* comma = &host == &hosts.front() ? "" : ",";
@@ -76,16 +59,14 @@ void Connection::connect(const std::vector<Host>& hosts) {
     addresses += comma + host.address;
     ports += comma + host.port;
   }
-  // What stands before the URL it may override, what stands behind it not.
+  // What stands before the URL it may override, what stands after it not.
   // A server that is gone without a word is noticed within a minute.
   const std::string application = application_name();
   std::vector<const char*> keywords{
-      "target_session_attrs", "keepalives_idle",  "keepalives_interval",
-      "keepalives_count",     "tcp_user_timeout", "dbname",
-      "application_name",     "client_encoding",  "options"};
+      "target_session_attrs", "keepalives_idle", "keepalives_interval", "keepalives_count",
+      "tcp_user_timeout",     "dbname",          "application_name",    "client_encoding"};
   std::vector<const char*> values{
-      "read-write",        "30",   "10",           "3", "60000", options_.url.c_str(),
-      application.c_str(), "UTF8", options.c_str()};
+      "read-write", "30", "10", "3", "60000", options_.url.c_str(), application.c_str(), "UTF8"};
   if (!hosts.empty()) {
     keywords.insert(keywords.end(), {"host", "hostaddr", "port"});
     values.insert(values.end(), {names.c_str(), addresses.c_str(), ports.c_str()});
@@ -112,25 +93,24 @@ std::string Connection::address() const {
          (PQport(connection_) == nullptr ? "" : PQport(connection_));
 }
 
-/// libpq may use another socket for each address that it tries, and closes them itself.
+/// libpq may use another socket for each address that it tries.
 void Connection::assign_socket() {
-  const int current = PQsocket(connection_);
-  if (socket_.is_open() && socket_.native_handle() == current) return;
-  if (socket_.is_open()) socket_.release();
   error_code ignored;
-  socket_.assign(current, ignored);
+  socket_.close(ignored);
+  const int own = fcntl(PQsocket(connection_), F_DUPFD_CLOEXEC, 0);
+  if (own < 0) return;  // no descriptors: what waits on it fails, and so does the connection
+  socket_.assign(own, ignored);
 }
 
 void Connection::poll_connect() {
   if (state_ != State::connecting) return;
   if (connection_ == nullptr || PQstatus(connection_) == CONNECTION_BAD)
     return close(connection_ == nullptr ? "out of memory" : error_text());
-  // libpq may have closed the socket that we wait on: let go of it before.
-  if (socket_.is_open()) socket_.release();
   const PostgresPollingStatusType status = PQconnectPoll(connection_);
   if (status == PGRES_POLLING_FAILED) return close(error_text());
   if (status == PGRES_POLLING_OK) return after_connect();
   assign_socket();
+  if (!socket_.is_open()) return close("out of descriptors");
   const auto wanted = status == PGRES_POLLING_READING
                           ? boost::asio::posix::stream_descriptor::wait_read
                           : boost::asio::posix::stream_descriptor::wait_write;
@@ -140,13 +120,55 @@ void Connection::poll_connect() {
 }
 
 void Connection::after_connect() {
-  limit_.cancel();
   assign_socket();
+  if (!socket_.is_open()) return close("out of descriptors");
   PQsetnonblocking(connection_, 1);
-  if (options_.mode == Mode::pipeline) PQenterPipelineMode(connection_);
   state_ = State::up;
-  if (options_.mode == Mode::pipeline) compile_nothing();
+  settle();
+}
+
+/// The settings on which the meaning of a statement or the text of a value depends. A pipeline's
+/// statements name rows by their keys. Prepared while a table was small, they would keep a plan
+/// that reads all of it: there they may not. Where that is so, a plan that has to costs
+/// 10,000,000,000 more, by which it would be compiled each time: of a site's triggers, say, and
+/// their small tables.
+Statement Connection::settings() const {
+  std::string sql = "SELECT pg_backend_pid()";
+  const auto set = [&sql](std::string_view name, std::string_view value) {
+    sql += ", set_config(" + quoted(name) + ", " + quoted(value) + ", false)";
+  };
+  for (const SessionSetting& each : session_settings())
+    if (!each.of_connections.empty()) set(each.name, each.of_connections);
+  if (options_.mode == Mode::pipeline) {
+    set("enable_seqscan", "off");
+    if (version() >= 110000) set("jit", "off");  // older ones compile nothing
+  }
+  if (options_.statement_limit.count() > 0)
+    set("statement_timeout", std::to_string(options_.statement_limit.count()));
+  return once(std::move(sql));
+}
+
+/// Before anybody else may send anything.
+void Connection::settle() {
+  auto pending = std::make_unique<Pending>();
+  pending->settles = true;
+  if (PQsendQueryParams(connection_, settings().sql.c_str(), 0, nullptr, nullptr, nullptr, nullptr,
+                        0) == 0)
+    return close(error_text());
+  progress_ = pending->sent = std::chrono::steady_clock::now();
+  queue_.push_back(std::move(pending));
+  flush();
   wait_readable();
+}
+
+void Connection::settled(const QueryResult& result) {
+  if (result.error || result.rows.count() != 1)
+    return close("the session's settings: " + (result.error ? result.error->message : "no answer"));
+  const std::string_view process = result.rows.text(0, 0);
+  std::from_chars(process.data(), process.data() + process.size(), backend_);
+  limit_.cancel();
+  settled_ = true;
+  if (options_.mode == Mode::pipeline) PQenterPipelineMode(connection_);
   if (const auto changed = changed_) changed();
 }
 
@@ -155,30 +177,34 @@ void Connection::close(const std::string& why) {
   state_ = State::closed;
   problem_ = why;
   limit_.cancel();
-  if (socket_.is_open()) socket_.release();
+  error_code ignored;
+  socket_.close(ignored);
   if (connection_ != nullptr) PQfinish(connection_);
   connection_ = nullptr;
-  fail_all();
-  if (!changed_) return;
-  boost::asio::post(loop_, [this, alive = std::weak_ptr<bool>(alive_)] {
+  const std::weak_ptr<bool> alive = alive_;
+  fail_all();  // by which our owner may end
+  if (alive.expired() || !changed_) return;
+  boost::asio::post(loop_, [this, alive] {
     if (!alive.expired())
       if (const auto changed = changed_) changed();
   });
 }
 
+/// What was in flight is answered by those who wait for it, and one of those may own us.
 void Connection::fail_all() {
   std::deque<std::unique_ptr<Pending>> lost;
   lost.swap(queue_);
+  const std::string problem = problem_;
   for (const auto& pending : lost) {
     pending->result.rows = Rows();
     // Where the server had given its verdict, that is the answer.
     if (!pending->result.error || pending->result.error->lost())
-      pending->result.error = QueryError{"", problem_, ""};
+      pending->result.error = QueryError{"", problem, "", {}};
     // Of several, some may have their results: without the last word of the server they count for
     // nothing.
     for (QueryResult& each : pending->results)
       if (!each.error || each.error->lost())
-        each = QueryResult{Rows(), QueryError{"", problem_, ""}};
+        each = QueryResult{Rows(), QueryError{"", problem, "", {}}};
     if (pending->waiting) pending->waiting.resume();
   }
 }

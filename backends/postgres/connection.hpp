@@ -42,10 +42,15 @@ class Connection {
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
 
-  [[nodiscard]] State state() const { return state_; }
+  /// Up when its session has the settings that it needs, too.
+  [[nodiscard]] State state() const {
+    return state_ == State::up && !settled_ ? State::connecting : state_;
+  }
   [[nodiscard]] const std::string& problem() const { return problem_; }
   /// Nothing has come for so long although something is due: a statement waits for a lock, say.
   static constexpr std::chrono::milliseconds kStall{50};
+  /// SQLSTATE of what the server would do, and this protocol can't serve.
+  static constexpr const char* kNotServed = "MR002";
   [[nodiscard]] bool stalled() const {
     return !queue_.empty() && std::chrono::steady_clock::now() - progress_ > kStall;
   }
@@ -54,10 +59,14 @@ class Connection {
   /// Whether a statement of that vnode is in flight. O(those in flight).
   [[nodiscard]] bool carries(std::uint32_t affinity) const;
   [[nodiscard]] std::string address() const;
-  /// The server's process; 0: none.
-  [[nodiscard]] int backend() const {
-    return connection_ == nullptr ? 0 : PQbackendPID(connection_);
+  /// The server's process, by its own word; 0: none.
+  [[nodiscard]] int backend() const { return backend_; }
+  /// A pooler stands before the server: it has told another process than the server does.
+  [[nodiscard]] bool pooled() const {
+    return connection_ != nullptr && backend_ != 0 && PQbackendPID(connection_) != backend_;
   }
+  /// Nothing is in flight.
+  [[nodiscard]] bool idle() const { return queue_.empty(); }
 
   /// The server's: 150004. 0: not connected.
   [[nodiscard]] int version() const;
@@ -75,8 +84,15 @@ class Connection {
   Run run_read(const Statement& statement, const Parameters& parameters);
   /// Mode single only: rows one at a time.
   Run stream(const Statement& statement, const Parameters& parameters, RowTaker taker);
-  /// Mode single only: the simple protocol, any number of statements, rows one at a time.
+  /// Mode single only: the simple protocol, any number of statements, rows one at a time. A LISTEN
+  /// among them fails (kNotServed); a COPY, of any kind of run, ends the connection with that.
   Run run_script(std::string sql, RowTaker taker);
+  /// Mode single only, outside of a transaction: what a client's SQL has set, made, locked or
+  /// prepared is gone, and so are the session's settings, which `settings` makes again.
+  Run discard_all();
+  /// The statement that makes them. They don't come with the connection, since poolers refuse what
+  /// they don't know.
+  [[nodiscard]] Statement settings() const;
 
   /// All of them in one round trip, up to the first that fails; the others' errors say `skipped`.
   /// Where they don't begin a transaction themselves they are one (which ends with them). Not
@@ -115,12 +131,16 @@ class Connection {
     std::size_t step = 0;
     bool many = false;
     std::optional<std::uint32_t> affinity;
+    bool script = false;   // in the simple protocol
+    bool settles = false;  // before all else
+    std::chrono::steady_clock::time_point sent;
   };
 
   void connect(const std::vector<Host>& hosts);
   void poll_connect();
   void after_connect();
-  void compile_nothing();
+  void settle();
+  void settled(const QueryResult& result);
   void wait_readable();
   void wait_writable();
   void want_flush();
@@ -129,6 +149,9 @@ class Connection {
   void take_results();
   void take_notifications();
   void take(PGresult* result);
+  void take_command(Pending& front, PGresult* result);
+  void take_error(Pending& front, PGresult* result);
+  void refuse_copy(Pending& front);
   void sync_reads();
   void hold_back();
   void let_go();
@@ -150,8 +173,12 @@ class Connection {
   NotificationTaker notified_;
   State state_ = State::connecting;
   std::string problem_;
+  bool settled_ = false;
+  int backend_ = 0;
   std::unique_ptr<HostLookup> lookup_;
   PGconn* connection_ = nullptr;
+  /// libpq's socket by a number of our own: libpq closes its own whenever it likes, and another
+  /// thread may open that number anew before we take it out of the loop.
   boost::asio::posix::stream_descriptor socket_;
   boost::asio::steady_timer limit_;
   std::deque<std::unique_ptr<Pending>> queue_;

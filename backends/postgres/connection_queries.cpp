@@ -26,6 +26,27 @@ QueryError error_of_result(const PGresult* result) {
   return error;
 }
 
+std::chrono::milliseconds since(std::chrono::steady_clock::time_point sent) {
+  return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() -
+                                                               sent);
+}
+
+/// What the server would say of it, or could not: a text ends at a zero byte on its way there, and
+/// the number of values has 16 bits.
+std::optional<QueryError> unsendable(const std::string& sql, const Parameters& parameters) {
+  constexpr std::size_t kParametersMost = 65'535;
+  const auto cut = [](const std::string& text) { return text.find('\0') != std::string::npos; };
+  if (cut(sql) || std::any_of(parameters.begin(), parameters.end(),
+                              [&](const auto& each) { return each && cut(*each); }))
+    return QueryError{"22021", "invalid byte sequence for encoding \"UTF8\": 0x00", ""};
+  if (parameters.size() > kParametersMost)
+    return QueryError{"54023",
+                      "a statement of " + std::to_string(parameters.size()) +
+                          " values: 65,535 is the most that PostgreSQL takes",
+                      ""};
+  return std::nullopt;
+}
+
 std::vector<const char*> pointers_to(const Parameters& parameters) {
   std::vector<const char*> values;
   values.reserve(parameters.size());
@@ -58,8 +79,8 @@ void Connection::take_results() {
       end_of_command();
     } else if (queue_.front()->sync == Pending::Sync::shared) {
       if (--queue_.front()->ends == 0)
-        finish_front();  // what it said holds, whatever becomes of those behind
-    } else if (options_.mode == Mode::single) {
+        finish_front();  // what it said holds, whatever becomes of those after it
+    } else if (options_.mode == Mode::single || queue_.front()->settles) {
       finish_front();
     }  // in a pipeline: the end of one statement's results; its Sync follows
   }
@@ -79,10 +100,13 @@ void Connection::take_notifications() {
   }
 }
 
+/// Every status by its name: what libpq repeats until somebody deals with it would keep the worker
+/// here for ever.
 void Connection::take(PGresult* result) {
   Pending& front = *queue_.front();
-  if (front.many && PQresultStatus(result) != PGRES_PIPELINE_SYNC) return take_step(front, result);
-  switch (PQresultStatus(result)) {
+  const ExecStatusType status = PQresultStatus(result);
+  if (front.many && status != PGRES_PIPELINE_SYNC) return take_step(front, result);
+  switch (status) {
     case PGRES_PIPELINE_SYNC:
       PQclear(result);
       if (options_.mode == Mode::single) PQexitPipelineMode(connection_);
@@ -92,14 +116,8 @@ void Connection::take(PGresult* result) {
       if (front.taker && !front.result.error) held_ = front.taker(rows);
       return;
     }
-    case PGRES_COMMAND_OK:
-      if (!front.preparing.empty()) {
-        front.preparing.clear();
-        PQclear(result);
-        return;
-      }
-      front.result.rows = Rows(result);
-      return;
+    case PGRES_EMPTY_QUERY:  // nothing but comments
+    case PGRES_COMMAND_OK: return take_command(front, result);
     case PGRES_TUPLES_OK: {
       Rows rows(result);
       if (front.taker && rows.count() > 0 && !front.result.error)
@@ -108,19 +126,50 @@ void Connection::take(PGresult* result) {
         front.result.rows = std::move(rows);
       return;
     }
+    case PGRES_COPY_OUT:
+    case PGRES_COPY_IN:
+    case PGRES_COPY_BOTH: PQclear(result); return refuse_copy(front);
     case PGRES_PIPELINE_ABORTED:
       PQclear(result);
       if (!front.preparing.empty()) prepared_.erase(std::exchange(front.preparing, ""));
       if (!front.result.error) front.result.error = skipped();
       return;
-    default:
-      if (!front.preparing.empty()) prepared_.erase(std::exchange(front.preparing, ""));
-      if (!front.result.error) {
-        front.result.error = error_of_result(result);
-        forget_stale_plans(*front.result.error);
-      }
-      PQclear(result);
+    case PGRES_BAD_RESPONSE:
+    case PGRES_NONFATAL_ERROR:
+    case PGRES_FATAL_ERROR: return take_error(front, result);
   }
+  take_error(front, result);  // of a libpq that is newer than this
+}
+
+void Connection::take_command(Pending& front, PGresult* result) {
+  if (!front.preparing.empty()) {
+    front.preparing.clear();
+    PQclear(result);
+    return;
+  }
+  if (front.script && !front.result.error && std::string_view(PQcmdStatus(result)) == "LISTEN")
+    front.result.error =
+        QueryError{kNotServed, "LISTEN by sql is not served: nobody would hear; use listen", ""};
+  front.result.rows = Rows(result);
+}
+
+void Connection::take_error(Pending& front, PGresult* result) {
+  if (!front.preparing.empty()) prepared_.erase(std::exchange(front.preparing, ""));
+  if (!front.result.error) {
+    front.result.error = error_of_result(result);
+    front.result.error->took = since(front.sent);
+    forget_stale_plans(*front.result.error);
+  }
+  PQclear(result);
+}
+
+/// Its transaction ends with the connection, so that nothing of it is done.
+void Connection::refuse_copy(Pending& front) {
+  const QueryError error{kNotServed, "COPY to or from a client is not served by sql", ""};
+  if (!front.result.error) front.result.error = error;
+  for (QueryResult& each : front.results)
+    if (!each.error) each.error = error;
+  close(error.message);
 }
 
 void Connection::take_step(Pending& front, PGresult* result) {
@@ -128,6 +177,10 @@ void Connection::take_step(Pending& front, PGresult* result) {
   QueryResult& step = front.results[std::min(front.step, front.results.size() - 1)];
   const bool preparing = !front.commands.empty() && !front.commands.front().empty();
   switch (PQresultStatus(result)) {
+    case PGRES_COPY_OUT:
+    case PGRES_COPY_IN:
+    case PGRES_COPY_BOTH: return refuse_copy(front);
+    case PGRES_EMPTY_QUERY:
     case PGRES_COMMAND_OK:
     case PGRES_TUPLES_OK:
     case PGRES_SINGLE_TUPLE:  // a pipeline's first command is still in the mode of what was
@@ -137,9 +190,10 @@ void Connection::take_step(Pending& front, PGresult* result) {
     case PGRES_PIPELINE_ABORTED:
       if (!step.error) step.error = skipped();
       break;
-    default:
+    default:  // an error, of whatever kind
       if (!step.error) {
         step.error = error_of_result(result);
+        step.error->took = since(front.sent);
         forget_stale_plans(*step.error);
       }
   }
@@ -165,6 +219,7 @@ void Connection::finish_front() {
   const std::unique_ptr<Pending> done = std::move(queue_.front());
   queue_.pop_front();
   if (!queue_.empty()) progress_ = std::chrono::steady_clock::now();
+  if (done->settles) return settled(done->result);
   // An error without a state is libpq's own: the connection is gone, and `read` closes it.
   if (done->waiting) done->waiting.resume();
 }
@@ -190,18 +245,6 @@ bool Connection::send(const Statement& statement, const Parameters& parameters, 
                            nullptr, values.data(), nullptr, nullptr, 0) != 0;
 }
 
-/// Where the server may not read all of a table, a plan that has to costs 10,000,000,000 more, by
-/// which it would be compiled each time: of a site's triggers, say, and their small tables. It
-/// stands before all else in the pipeline, and nobody waits for it. Older servers compile nothing.
-void Connection::compile_nothing() {
-  if (version() < 110000) return;
-  auto pending = std::make_unique<Pending>();
-  if (!send(once("SET jit = off"), Parameters(), *pending)) return;  // which is noticed as lost
-  progress_ = std::chrono::steady_clock::now();
-  queue_.push_back(std::move(pending));
-  flush();
-}
-
 int Connection::version() const { return PQserverVersion(connection_); }
 
 /// In pipeline mode; `preparing`: the name, where it has to be prepared before.
@@ -225,7 +268,10 @@ bool Connection::send_step(const Statement& statement, const Parameters& paramet
 }
 
 Connection::RunAll Connection::run_all(std::vector<Step> steps) {
-  if (state_ != State::up) return RunAll(QueryError{"", problem_, ""}, steps.size());
+  if (state() != State::up) return RunAll(QueryError{"", problem_, ""}, steps.size());
+  for (const Step& step : steps)
+    if (auto error = unsendable(step.statement().sql, step.parameters))
+      return RunAll(*std::move(error), steps.size());
   if (options_.mode == Mode::single) PQenterPipelineMode(connection_);
   sync_reads();
   hold_back();
@@ -249,7 +295,8 @@ Connection::RunAll Connection::run_all(std::vector<Step> steps) {
 
 Connection::Pending* Connection::enqueue(std::unique_ptr<Pending> pending) {
   pending->affinity = std::exchange(next_affinity_, std::nullopt);
-  if (queue_.empty()) progress_ = std::chrono::steady_clock::now();
+  pending->sent = std::chrono::steady_clock::now();
+  if (queue_.empty()) progress_ = pending->sent;
   queue_.push_back(std::move(pending));
   ++round_trips_;
   want_flush();
@@ -261,7 +308,7 @@ bool Connection::carries(std::uint32_t affinity) const {
                      [&](const auto& pending) { return pending->affinity == affinity; });
 }
 
-/// A Sync sends what there is. The first of a turn goes at once, those behind it wait in the kernel
+/// A Sync sends what there is. The first of a turn goes at once, those after it wait in the kernel
 /// for the end of the turn, and go together.
 void Connection::hold_back() {
   if (++sent_in_turn_ != 2) return;
@@ -286,7 +333,8 @@ void Connection::sync_reads() {
 }
 
 Connection::Run Connection::run_read(const Statement& statement, const Parameters& parameters) {
-  if (state_ != State::up) return Run(QueryError{"", problem_, ""});
+  if (state() != State::up) return Run(QueryError{"", problem_, ""});
+  if (auto error = unsendable(statement.sql, parameters)) return Run(*std::move(error));
   auto pending = std::make_unique<Pending>();
   pending->sync = Pending::Sync::shared;
   if (!send_step(statement, parameters, pending->preparing))
@@ -302,7 +350,8 @@ Connection::Run Connection::run(const Statement& statement, const Parameters& pa
 
 Connection::Run Connection::stream(const Statement& statement, const Parameters& parameters,
                                    RowTaker taker) {
-  if (state_ != State::up) return Run(QueryError{"", problem_, ""});
+  if (state() != State::up) return Run(QueryError{"", problem_, ""});
+  if (auto error = unsendable(statement.sql, parameters)) return Run(*std::move(error));
   sync_reads();
   auto pending = std::make_unique<Pending>();
   pending->taker = std::move(taker);
@@ -311,11 +360,18 @@ Connection::Run Connection::stream(const Statement& statement, const Parameters&
   return Run(enqueue(std::move(pending)));
 }
 
+Connection::Run Connection::discard_all() {
+  prepared_.clear();
+  return run(once("DISCARD ALL"), Parameters());
+}
+
 Connection::Run Connection::run_script(std::string sql, RowTaker taker) {
-  if (state_ != State::up) return Run(QueryError{"", problem_, ""});
+  if (state() != State::up) return Run(QueryError{"", problem_, ""});
+  if (auto error = unsendable(sql, Parameters())) return Run(*std::move(error));
   if (PQsendQuery(connection_, sql.c_str()) == 0) return Run(QueryError{"", error_text(), ""});
   auto pending = std::make_unique<Pending>();
   pending->taker = std::move(taker);
+  pending->script = true;
   if (pending->taker) PQsetSingleRowMode(connection_);
   return Run(enqueue(std::move(pending)));
 }

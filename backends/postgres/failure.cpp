@@ -5,13 +5,12 @@
 namespace backends::postgres {
 
 std::optional<TakenValue> taken_value(const std::string& detail) {
-  const std::size_t begin = detail.find("Key (");
-  const std::size_t middle = detail.find(")=(", begin);
-  const std::size_t end = detail.rfind(") already exists");
-  if (begin == std::string::npos || middle == std::string::npos || end == std::string::npos ||
-      end < middle)
+  // A column's name may have brackets of its own (an expression's), a value anything.
+  const std::size_t begin = detail.find('('), middle = detail.find(")=(");
+  const std::size_t end = detail.rfind(')');
+  if (begin == std::string::npos || middle == std::string::npos || end < middle + 3)
     return std::nullopt;
-  return TakenValue{detail.substr(begin + 5, middle - begin - 5),
+  return TakenValue{detail.substr(begin + 1, middle - begin - 1),
                     detail.substr(middle + 3, end - middle - 3)};
 }
 
@@ -20,13 +19,13 @@ Rows rows_of(QueryResult result) {
   return std::move(result.rows);
 }
 
-objects::Error error_of(const QueryError& error) {
+objects::Error error_of(const QueryError& error, std::chrono::milliseconds limit) {
   if (error.sqlstate == "23505") {
     const auto taken = taken_value(error.detail);
     return taken ? objects::errors::unique_attribute(taken->column, taken->value)
                  : objects::errors::database(error.message);
   }
-  if (timed_out(error)) return objects::errors::query_timeout(error.message);
+  if (timed_out(error, limit)) return objects::errors::query_timeout(error.message);
   if (error.sqlstate == "MR001")
     return objects::errors::read_only(error.message);  // a plan's fence (docs/resharding.md)
   if (error.sqlstate == "42601" || error.sqlstate == "42701")
@@ -41,9 +40,11 @@ objects::Error error_of(const QueryError& error) {
   return objects::errors::database(error.message);
 }
 
-/// An operator's cancel has the same state.
-bool timed_out(const QueryError& error) {
-  return error.sqlstate == "57014" && error.message.find("statement timeout") != std::string::npos;
+bool timed_out(const QueryError& error, std::chrono::milliseconds limit) {
+  if (error.sqlstate != "57014") return false;
+  if (error.message.find("statement timeout") != std::string::npos) return true;
+  if (error.message.find("user request") != std::string::npos) return false;
+  return limit.count() > 0 && error.took >= limit;
 }
 
 bool read_only_server(const QueryError& error) { return error.sqlstate == "25006"; }

@@ -42,14 +42,17 @@ Rows rows_of(QueryResult result);
 struct TakenValue {
   std::string column, value;
 };
-/// By an error's detail, `Key (column)=(value) already exists.`; nullopt: it is not of that form.
+/// By an error's detail, `Key (column)=(value) already exists.` in any language; nullopt: it is not
+/// of that form.
 std::optional<TakenValue> taken_value(const std::string& detail);
 
-/// What a client is told of PostgreSQL's verdict (spec moray-rpc 4).
-objects::Error error_of(const QueryError& error);
+/// What a client is told of PostgreSQL's verdict (spec moray-rpc 4). `limit`: as for `timed_out`.
+objects::Error error_of(const QueryError& error, std::chrono::milliseconds limit);
 
-/// Whether the server ended the statement because it took too long.
-bool timed_out(const QueryError& error);
+/// Whether the server ended the statement because it took too long. `limit`: what it was given; 0:
+/// none by us. A cancel by a person has the same state: where the server does not speak English,
+/// the time that it took tells them apart.
+bool timed_out(const QueryError& error, std::chrono::milliseconds limit);
 
 /// Whether the server takes no writes: it was the primary and is a standby now.
 bool read_only_server(const QueryError& error);

@@ -33,6 +33,11 @@ struct Work {
   std::int64_t now_ms = 0;                          ///< since 1970
   std::uint64_t random = 0;                         ///< fresh for each RPC
   std::optional<std::uint32_t> statement_limit_ms;  ///< options.timeout; 0: none
+  /// In which the server ends a statement; 0: none by us.
+  [[nodiscard]] std::chrono::milliseconds limit() const {
+    return statement_limit_ms ? std::chrono::milliseconds(*statement_limit_ms)
+                              : pool.options().point_limit;
+  }
   bool any_version = false;  ///< rows of newer versions of the bucket are overwritten too
   /// Sends a value, as JSON, before the operation's end. True: no more until the client has taken
   /// it.

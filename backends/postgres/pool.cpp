@@ -10,7 +10,7 @@ using State = Connection::State;
 
 Pool::Pool(boost::asio::io_context& loop, PoolOptions options)
     : loop_(loop), options_(std::move(options)), idle_timer_(loop),
-      random_(reinterpret_cast<std::uintptr_t>(this) | 1u) {
+      random_(reinterpret_cast<std::uintptr_t>(this) | 1u), room_timer_(loop) {
   for (std::size_t i = 0; i < options_.point_connections; ++i)
     points_.push_back(std::make_unique<Slot>());
   for (std::size_t i = 0; i < options_.exclusive_connections; ++i)
@@ -21,7 +21,9 @@ Pool::Pool(boost::asio::io_context& loop, PoolOptions options)
 
 /// Whoever waits is told before the connections go.
 Pool::~Pool() {
-  retire();
+  ended_ = true;
+  fail_waiting();
+  tell_tried();
   for (const auto& slot : points_) slot->connection.reset();
   for (const auto& slot : exclusives_) slot->connection.reset();
 }
@@ -50,26 +52,91 @@ Connection::Options Pool::connection_options(Connection::Mode mode) const {
 void Pool::point_changed(Slot& slot) {
   if (slot.connection->state() == State::up) {
     slot.pause = std::chrono::milliseconds(0);
-    problem_.clear();
+    if (slot.connection->pooled()) {
+      prove_sessions();
+    } else {
+      pooler_ = Pooler::none;
+      problem_.clear();
+    }
     tell_tried();
     return;
   }
-  if (slot.connection->state() != State::closed || retired_) return;
+  if (slot.connection->state() != State::closed || ended_) return;
   problem_ = slot.connection->problem();
   slot.pause = std::min(options_.retry_max, std::max(options_.retry_min, slot.pause * 2));
   random_ = random_ * 6364136223846793005u + 1442695040888963407u;
   const auto pause = slot.pause * (75 + static_cast<int>(random_ >> 33) % 50) / 100;
+  connect_later(slot, pause);
+  tell_tried();
+}
+
+/// Not while room is being made for another.
+void Pool::connect_later(Slot& slot, std::chrono::milliseconds pause) {
   slot.retry = std::make_unique<boost::asio::steady_timer>(loop_, pause);
   slot.retry->async_wait(
       [this, &slot, alive = std::weak_ptr<bool>(alive_)](const boost::system::error_code& error) {
-        if (!error && !alive.expired() && !retired_) connect(slot, Connection::Mode::pipeline);
+        if (error || alive.expired() || ended_) return;
+        if (room_made_ > 0)
+          connect_later(slot, options_.retry_max);
+        else
+          connect(slot, Connection::Mode::pipeline);
       });
+}
+
+/// A pooler that keeps sessions gives each of ours a server's process of its own, for as long as it
+/// lives. Asked one after the other, sessions that are given away have another, or one of somebody
+/// else's.
+Detached Pool::prove_sessions() {
+  static const Statement kBackend = once("SELECT pg_backend_pid()");
+  if (pooler_ == Pooler::asked) co_return;
+  pooler_ = Pooler::asked;
+  const std::weak_ptr<bool> alive = alive_;
+  bool given_away = false;
+  for (std::size_t i = 0; i < points_.size(); ++i) {
+    Connection* connection = points_[i]->connection.get();
+    if (connection->state() != State::up) continue;
+    given_away = given_away || shares_backend(*connection);
+    const int backend = connection->backend();
+    const QueryResult result = co_await connection->run(kBackend, Parameters());
+    if (alive.expired()) co_return;
+    if (!result.error && result.rows.string(0, 0) != std::to_string(backend)) given_away = true;
+  }
+  if (given_away) {
+    refuse_pooler();
+  } else {
+    pooler_ = Pooler::keeps_sessions;
+    problem_.clear();
+    tell_tried();
+  }
+}
+
+bool Pool::shares_backend(const Connection& connection) const {
+  for (const auto* slots : {&points_, &exclusives_})
+    for (const auto& slot : *slots)
+      if (slot->connection != nullptr && slot->connection.get() != &connection &&
+          slot->connection->state() == State::up &&
+          slot->connection->backend() == connection.backend())
+        return true;
+  return false;
+}
+
+void Pool::refuse_pooler() {
+  pooler_ = Pooler::gives_them_away;
+  const std::string why =
+      "a pooler stands before the database that gives a session's server away after each "
+      "transaction: it must keep sessions (PgBouncer: pool_mode = session)";
+  for (const auto& slot : points_) slot->connection->close(why);
+  for (const auto& slot : exclusives_)
+    if (!slot->leased && slot->connection != nullptr) slot->connection->close(why);
+  problem_ = why;
+  fail_waiting();
   tell_tried();
 }
 
 bool Pool::points_tried() const {
   const auto failed = [](const auto& slot) { return slot->pause.count() > 0; };
-  return retired_ || healthy() || std::all_of(points_.begin(), points_.end(), failed);
+  return ended_ || healthy() || pooler_ == Pooler::gives_them_away ||
+         std::all_of(points_.begin(), points_.end(), failed);
 }
 
 void Pool::tell_tried() {
@@ -83,6 +150,7 @@ Connection* Pool::point(std::uint32_t affinity) {
   // The slot itself, or the next that is up. One where a statement waits for another's lock is
   // passed by, unless it carries requests of this vnode already: theirs stay in order, nobody else
   // waits.
+  if (pooler_ == Pooler::asked || pooler_ == Pooler::gives_them_away) return nullptr;
   Connection* stalled = nullptr;
   for (std::size_t i = 0; i < points_.size(); ++i) {
     Connection& connection = *points_[(affinity + i) % points_.size()]->connection;
@@ -96,7 +164,7 @@ Connection* Pool::point(std::uint32_t affinity) {
 /// By way of the loop: one of the connections may be calling us.
 void Pool::renew(const std::string& why) {
   boost::asio::post(loop_, [this, why, alive = std::weak_ptr<bool>(alive_)] {
-    if (alive.expired() || retired_) return;
+    if (alive.expired() || ended_) return;
     for (const auto& slot : points_) slot->connection->close(why);
     for (const auto& slot : exclusives_)
       if (!slot->leased && slot->connection != nullptr) slot->connection->close(why);
@@ -111,9 +179,9 @@ Detached Pool::cancel_statement(int backend) {
 }
 
 bool Pool::healthy() const {
-  return !retired_ && std::any_of(points_.begin(), points_.end(), [](const auto& slot) {
-    return slot->connection->state() == State::up;
-  });
+  if (ended_ || pooler_ == Pooler::asked || pooler_ == Pooler::gives_them_away) return false;
+  return std::any_of(points_.begin(), points_.end(),
+                     [](const auto& slot) { return slot->connection->state() == State::up; });
 }
 
 std::size_t Pool::up() const {
@@ -143,7 +211,8 @@ bool Pool::Claim::await_ready() {
     waiting_.lease = Lease(&pool_, i);
     return true;
   }
-  return pool_.retired_ || pool_.waiting_.size() >= pool_.options_.waiting_max;
+  return pool_.ended_ || pool_.pooler_ == Pooler::gives_them_away ||
+         pool_.waiting_.size() >= pool_.options_.waiting_max;
 }
 
 void Pool::Claim::await_suspend(std::coroutine_handle<> waiting) {
@@ -166,8 +235,39 @@ void Pool::want_exclusive() {
   }
 }
 
+/// Role or server may allow no more of us: then the one that points use least makes room. It is
+/// told nowhere why a server refuses a connection in a form that does not depend on its language.
+bool Pool::make_room() {
+  std::size_t up = 0;
+  Slot* idle = nullptr;
+  for (const auto& slot : points_) {
+    if (slot->connection->state() != State::up) continue;
+    ++up;
+    if (slot->connection->idle()) idle = slot.get();
+  }
+  if (up < 2 || idle == nullptr || room_made_ >= points_.size()) {
+    room_made_ = 0;
+    return false;
+  }
+  ++room_made_;
+  idle->pause = options_.retry_max;
+  idle->connection->close("it makes room for another: " + problem_);
+  constexpr std::chrono::milliseconds kServerNotices{100};
+  room_timer_.expires_after(kServerNotices);
+  room_timer_.async_wait(
+      [this, alive = std::weak_ptr<bool>(alive_)](const boost::system::error_code& error) {
+        if (!error && !alive.expired()) want_exclusive();
+      });
+  return true;
+}
+
 void Pool::exclusive_changed() {
+  for (const auto& slot : exclusives_)
+    if (slot->connection != nullptr && slot->connection->state() == State::up &&
+        slot->connection->pooled() && shares_backend(*slot->connection))
+      return refuse_pooler();
   serve_waiting();
+  if (waiting_.empty()) room_made_ = 0;
   const bool hope = std::any_of(exclusives_.begin(), exclusives_.end(), [](const auto& slot) {
     return slot->leased ||
            (slot->connection != nullptr && slot->connection->state() != State::closed);
@@ -175,6 +275,7 @@ void Pool::exclusive_changed() {
   if (hope) return;
   for (const auto& slot : exclusives_)
     if (slot->connection != nullptr) problem_ = slot->connection->problem();
+  if (!waiting_.empty() && make_room()) return;
   fail_waiting();
 }
 
@@ -202,7 +303,7 @@ void Pool::give_back(std::size_t number) {
   Slot& slot = *exclusives_[number];
   slot.leased = false;
   slot.idle_since = std::chrono::steady_clock::now();
-  if (retired_) return;
+  if (ended_) return;
   boost::asio::post(loop_, [this, alive = std::weak_ptr<bool>(alive_)] {
     if (alive.expired()) return;
     serve_waiting();
@@ -222,12 +323,6 @@ void Pool::watch_idle() {
         slot->connection.reset();
     watch_idle();
   });
-}
-
-void Pool::retire() {
-  retired_ = true;
-  fail_waiting();
-  tell_tried();
 }
 
 }  // namespace backends::postgres

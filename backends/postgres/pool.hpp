@@ -30,7 +30,9 @@ struct PoolOptions {
 };
 
 /// One worker's connections to one shard's server. Those for points are always kept up; those for
-/// exclusive use are made when wanted. Lives on that worker.
+/// exclusive use are made when wanted. Where role or server allow no more, those for points make
+/// room, down to one. Poolers that keep a session's server for it will do; others are refused by
+/// name. Lives on that worker.
 class Pool {
  public:
   Pool(boost::asio::io_context& loop, PoolOptions options);
@@ -90,7 +92,6 @@ class Pool {
   [[nodiscard]] const std::string& problem() const { return problem_; }
   /// Asked of the server so far, whatever became of it.
   [[nodiscard]] std::uint64_t round_trips() const { return round_trips_; }
-  void retire();
 
  private:
   struct Slot {
@@ -107,6 +108,11 @@ class Pool {
 
   void connect(Slot& slot, Connection::Mode mode);
   void point_changed(Slot& slot);
+  Detached prove_sessions();
+  void refuse_pooler();
+  [[nodiscard]] bool shares_backend(const Connection& connection) const;
+  void connect_later(Slot& slot, std::chrono::milliseconds pause);
+  bool make_room();
   [[nodiscard]] bool points_tried() const;
   void tell_tried();
   void exclusive_changed();
@@ -124,13 +130,22 @@ class Pool {
   std::vector<std::coroutine_handle<>> waiting_tried_;
   boost::asio::steady_timer idle_timer_;
   std::string problem_;
+  /// Whether a pooler keeps a session's server for it. Nobody is served before that is known.
+  enum class Pooler : std::uint8_t {
+    none,
+    asked,
+    keeps_sessions,
+    gives_them_away
+  } pooler_ = Pooler::none;
   std::uint64_t random_ = 1;
   std::uint64_t round_trips_ = 0;
   std::size_t listening_ = 0;
+  boost::asio::steady_timer room_timer_;
+  std::size_t room_made_ = 0;  // times, for those who wait now
   /// Held weakly by calls that may run when the pool is gone: a timer that has run out is not taken
   /// back by its end.
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
-  bool retired_ = false;
+  bool ended_ = false;
 };
 
 class Pool::Claim {

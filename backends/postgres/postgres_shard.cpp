@@ -118,7 +118,7 @@ struct PostgresShard::Operation {
 
 PostgresShard::PostgresShard(boost::asio::io_context& loop, PostgresShardOptions options)
     : loop_(loop), options_(std::move(options)), pool_(std::make_unique<Pool>(loop, options_.pool)),
-      ready_timer_(loop), random_(std::random_device{}()) {
+      buckets_(options_.bucket_changes), ready_timer_(loop), random_(std::random_device{}()) {
   make_ready();
 }
 
@@ -252,7 +252,7 @@ Detached PostgresShard::run(std::shared_ptr<Operation> operation) {
       operation->ended = End::failure;
     } else {
       if (read_only_server(failed.error) && *alive) pool_->renew(failed.error.message);
-      values = error_of(failed.error);
+      values = error_of(failed.error, operation->work.limit());
     }
   } catch (const NotServed&) {
     operation->failure = {FailureKind::not_served, "its vnodes are not served here now"};
@@ -372,12 +372,12 @@ void PostgresShard::resume(Ticket ticket) {
   });
 }
 
+/// What was accepted goes on, with all the connections that it waits for: the pool ends with us.
 void PostgresShard::retire() {
   retired_ = true;
   boost::asio::post(loop_, [this, alive = alive_] {
     if (*alive) stop_listeners();
   });
-  pool_->retire();
 }
 
 ShardStatus PostgresShard::status() const {

@@ -23,6 +23,7 @@ struct PostgresShardOptions {
   std::size_t in_flight_max = 10'000;
   std::shared_ptr<Listeners> listeners =
       std::make_shared<Listeners>();  ///< shared by a process's shards
+  std::shared_ptr<BucketChanges> bucket_changes = std::make_shared<BucketChanges>();  ///< likewise
 };
 
 /// What is wrong with a shard's URL, in libpq's words; nullopt: nothing. No password is repeated.

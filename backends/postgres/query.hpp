@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <memory>
 #include <optional>
 #include <string>
@@ -52,8 +53,9 @@ class Step {
 /// What the server, or the connection, made of a statement instead of rows.
 struct QueryError {
   std::string sqlstate;  ///< empty: the connection was lost, and nobody knows what became of it
-  std::string message;
+  std::string message;   ///< in the server's language, as its detail
   std::string detail;
+  std::chrono::milliseconds took{};  ///< from when it was sent
   [[nodiscard]] bool lost() const { return sqlstate.empty(); }
   /// Not run, because a statement before it in its transaction failed.
   [[nodiscard]] bool skipped() const { return sqlstate == "25P02"; }

@@ -11,6 +11,15 @@ using objects::JsValue;
 
 const Statement kPing{"ping", "SELECT name FROM buckets_config LIMIT 1"};
 
+/// The next one who gets it must not find what this client has set, made, locked or listens to.
+Task<bool> clean_up(Connection& connection) {
+  if (connection.state() != Connection::State::up) co_return false;
+  QueryResult result = co_await connection.discard_all();
+  if (!result.error) result = co_await connection.run(connection.settings(), Parameters());
+  if (result.error) connection.close("a session could not be cleaned up");
+  co_return !result.error;
+}
+
 }  // namespace
 
 Values sql(Work& work, const JsArray& arguments) {
@@ -36,10 +45,15 @@ Values sql(Work& work, const JsArray& arguments) {
   *work.streaming = nullptr;
   if (!result.error) {
     co_await transaction.commit();
+    co_await clean_up(connection);
     co_return JsArray();
   }
-  if (!result.error->lost()) co_await transaction.roll_back();
-  if (timed_out(*result.error)) throw RpcError{objects::errors::query_timeout(statement)};
+  if (!result.error->lost()) {
+    co_await transaction.roll_back();
+    co_await clean_up(connection);
+  }
+  if (timed_out(*result.error, work.limit()))
+    throw RpcError{objects::errors::query_timeout(statement)};
   throw StatementFailed{*result.error};
 }
 

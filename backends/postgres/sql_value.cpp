@@ -121,11 +121,33 @@ JsValue interval_of(std::string_view text) {
 
 JsValue value_of(std::string_view text, Oid type);
 
-JsValue array_of(std::string_view text, Oid element) {
-  const objects::Column column = parse_column(text, {objects::Scalar::string, true});
+/// `{a,"b, c",NULL,{d}}` from its first brace, which goes with all up to the last one: an unquoted
+/// NULL is one. A server nests arrays six times at most.
+JsArray array_of(std::string_view& text, Oid element) {
   JsArray array;
-  for (const auto& each : std::get<objects::Elements>(column))
-    array.push_back(each ? value_of(std::get<std::string>(*each), element) : JsValue());
+  text.remove_prefix(1);
+  while (!text.empty() && text.front() != '}') {
+    if (text.front() == ',') {
+      text.remove_prefix(1);
+      continue;
+    }
+    if (text.front() == '{') {
+      array.emplace_back(array_of(text, element));
+      continue;
+    }
+    const bool quoted = text.front() == '"';
+    if (quoted) text.remove_prefix(1);
+    std::string each;
+    while (!text.empty() &&
+           (quoted ? text.front() != '"' : text.front() != ',' && text.front() != '}')) {
+      if (text.front() == '\\' && text.size() > 1) text.remove_prefix(1);
+      each += text.front();
+      text.remove_prefix(1);
+    }
+    if (quoted && !text.empty()) text.remove_prefix(1);
+    array.push_back(!quoted && each == "NULL" ? JsValue() : value_of(each, element));
+  }
+  if (!text.empty()) text.remove_prefix(1);
   return array;
 }
 
@@ -155,8 +177,11 @@ JsValue value_of(std::string_view text, Oid type) {
     }
     default: break;
   }
-  if (const Oid element = element_of(type); element != 0 && text.starts_with("{"))
-    return array_of(text, element);
+  if (const Oid element = element_of(type); element != 0) {
+    // Bounds that don't begin at 1 stand before it: `[0:1]={a,b}`.
+    if (text.starts_with("[")) text.remove_prefix(std::min(text.find('=') + 1, text.size()));
+    if (text.starts_with("{")) return array_of(text, element);
+  }
   return JsValue(text);
 }
 

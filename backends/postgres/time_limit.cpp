@@ -25,7 +25,7 @@ Task<QueryResult> run_limited(Work& work, Connection& connection, const Step& st
   steps.push_back(step);
   std::vector<QueryResult> results = co_await connection.run_all(std::move(steps));
   if (results[0].error) co_return std::move(results[0]);
-  if (results[1].error && timed_out(*results[1].error))
+  if (results[1].error && timed_out(*results[1].error, work.limit()))
     throw RpcError{objects::errors::query_timeout(step.statement().sql)};
   co_return std::move(results[1]);
 }

@@ -26,7 +26,8 @@ moray::MorayShardOptions moray_options(const config::Config& config, const Shard
 
 backends::postgres::PostgresShardOptions postgres_options(
     const config::Config& config, const ShardSpec& spec,
-    std::shared_ptr<backends::postgres::Listeners> listeners) {
+    std::shared_ptr<backends::postgres::Listeners> listeners,
+    std::shared_ptr<backends::postgres::BucketChanges> bucket_changes) {
   backends::postgres::PostgresShardOptions options;
   options.pool.url = spec.url;
   options.pool.point_connections = config.pool.postgres_point_connections;
@@ -39,6 +40,7 @@ backends::postgres::PostgresShardOptions postgres_options(
       std::chrono::milliseconds(deadline - std::min<std::uint64_t>(1'000, deadline / 10));
   options.in_flight_max = config.limits.shard_in_flight_max;
   options.listeners = std::move(listeners);
+  options.bucket_changes = std::move(bucket_changes);
   return options;
 }
 
@@ -87,7 +89,7 @@ std::unique_ptr<backends::Shard> ShardSources::make(const ShardSpec& spec,
         config_.limits.shard_in_flight_max);
   if (spec.backend == config::Backend::postgres)
     return std::make_unique<backends::postgres::PostgresShard>(
-        loop, postgres_options(config_, spec, listeners_));
+        loop, postgres_options(config_, spec, listeners_, bucket_changes_));
   const std::string host = spec.srv.empty() ? spec.address : spec.srv;
   const auto endpoint = config::parse_address(host, spec.default_port);
   if (!endpoint) throw std::runtime_error("not an address: " + host);

@@ -6,6 +6,7 @@
 
 #include "backends/embedded/owners.hpp"
 #include "backends/moray/resolver.hpp"
+#include "backends/postgres/bucket_changes.hpp"
 #include "backends/postgres/listeners.hpp"
 #include "config/config.hpp"
 #include "router/serve/shard_set.hpp"
@@ -41,6 +42,8 @@ class ShardSources {
   backends::embedded::Owners owners_;
   std::shared_ptr<backends::postgres::Listeners> listeners_ =
       std::make_shared<backends::postgres::Listeners>();
+  std::shared_ptr<backends::postgres::BucketChanges> bucket_changes_ =
+      std::make_shared<backends::postgres::BucketChanges>();
 };
 
 }  // namespace router

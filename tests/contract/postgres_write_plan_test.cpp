@@ -107,7 +107,7 @@ TEST_CASE(
   fields.set("s", "x");
   boost::asio::io_context none;
   backends::postgres::Pool pool(none, {});
-  backends::postgres::BucketCache cache;
+  backends::postgres::BucketCache cache(std::make_shared<backends::postgres::BucketChanges>());
   backends::postgres::Work work(pool, cache);
   for (const auto& step :
        {backends::postgres::update_step(work, *table, fields, "(n=5)", options).step,
