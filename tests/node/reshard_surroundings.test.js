@@ -2,14 +2,13 @@
 // What is around the tables of a move: poolers, settings, transactions that don't end, PostgreSQL's own programs.
 const assert = require('node:assert');
 const {after, afterEach, before, test} = require('node:test');
-const {execFileSync, spawn} = require('child_process');
 const fs = require('fs');
 const path = require('path');
 
 const {BUCKET, Ledger} = require('./reshard_ledger');
-const {freePort, PostgresCluster} = require('./postgres_cluster');
+const {startBouncer} = require('./pgbouncer');
+const {PostgresCluster} = require('./postgres_cluster');
 const {System, PNODES} = require('./reshard_system');
-const {temporaryDirectory} = require('./router_process');
 
 let clusters, system, ledger, client;
 before(async () => {
@@ -52,17 +51,7 @@ const planWith = (config, ...words) => system.ended(system.reshard('plan', '--co
   '--max-block', '4000', '--soak', '0', ...words));
 
 /** PgBouncer before the first cluster; `end()` ends it. */
-async function bouncer(mode) {
-  const directory = temporaryDirectory(), port = await freePort();
-  fs.writeFileSync(path.join(directory, 'users'), '"moray" ""\n');
-  fs.writeFileSync(path.join(directory, 'ini'), `[databases]\n* = host=127.0.0.1 port=${clusters[0].port}\n[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = ${port}\nunix_socket_dir =\n` +
-    `auth_type = trust\nauth_file = ${directory}/users\npool_mode = ${mode}\nignore_startup_parameters = extra_float_digits,options\n`);
-  execFileSync('chown', ['-R', 'postgres', directory]);
-  const child = spawn('setpriv', ['--reuid=postgres', '--regid=postgres', '--clear-groups', '/usr/sbin/pgbouncer', '-q', path.join(directory, 'ini')], {stdio: 'ignore'});
-  const url = system.databases[0].replace(`:${clusters[0].port}/`, `:${port}/`);
-  await system.quiet(() => { try { return clusters[0].query(url, 'SELECT 1') === '1'; } catch { return false; } });
-  return {url, end: () => new Promise((resolve) => { child.on('close', resolve); child.kill('SIGINT'); })};
-}
+const bouncer = (mode) => startBouncer(clusters[0], system.databases[0], {mode, ignored: 'extra_float_digits,options'});
 
 test('a pooler in transaction mode is refused by name; one in session mode is not in the way', async () => {
   await begin();
