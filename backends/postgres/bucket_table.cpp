@@ -25,6 +25,15 @@ std::int64_t whole_number(std::string_view text) {
   return number;
 }
 
+/// Evaluated once, before any row is looked at. Each version of a row has another xmin, and keeps
+/// it.
+std::string unchanged(const std::string& bucket, std::string_view xmin) {
+  std::string name;
+  for (const char c : bucket) name += c == '\'' ? std::string("''") : std::string(1, c);
+  return " AND 1 / (SELECT count(*) FROM buckets_config c WHERE c.name = '" + name +
+         "' AND c.xmin = '" + std::string(xmin) + "'::xid) = 1";
+}
+
 }  // namespace
 
 const char* const kBucketColumns =
@@ -39,7 +48,7 @@ const Statement kLoadBucket{
         "to_regclass($2::text) AND a.attnum > 0 AND NOT a.attisdropped)"
         ", (SELECT i.indisvalid FROM pg_index i JOIN pg_class x ON x.oid = i.indexrelid WHERE "
         "i.indrelid = to_regclass($2::text) AND x.relname = $3::text)"
-        ", to_regclass('moray_router.reshard_side') IS NOT NULL"
+        ", to_regclass('moray_router.reshard_side') IS NOT NULL, c.xmin::text"
         " FROM buckets_config c WHERE c.name = $1::text"};
 
 Parameters load_parameters(const std::string& bucket) {
@@ -78,8 +87,9 @@ std::shared_ptr<const BucketTable> bucket_table(const Rows& rows, int row) {
   table->has_version = columns.find(" _rver ") != std::string::npos;
   table->extended_id = columns.find(" _idx ") != std::string::npos && rows.text(row, 9) == "t";
   table->hides = rows.text(row, 10) == "t";
-  table->get =
-      named("SELECT " + table->row_columns() + " FROM " + table->table + " WHERE _key = $1::text");
+  table->unchanged = unchanged(table->bucket.name, rows.text(row, 11));
+  table->get = named("SELECT " + table->row_columns() + " FROM " + table->table +
+                     " WHERE _key = $1::text" + table->unchanged);
   table->writes[0] = write_shapes(*table, Log::none);
   if (table->bucket.triggers == objects::Triggers::record_delete_log)
     for (const Log log : {Log::delete_log, Log::fastdelete_queue})

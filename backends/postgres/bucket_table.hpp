@@ -17,6 +17,9 @@ namespace backends::postgres {
 struct BucketTable {
   objects::Bucket bucket;
   std::string table;         ///< its quoted name
+  /// ` AND …` of each statement that goes by this configuration: true while the bucket's row is the
+  /// one that was read; an error (kStaleBucket) where any process has changed it since.
+  std::string unchanged;
   bool extended_id = false;  ///< `_idx` and its index are there
   bool has_version = false;  ///< `_rver` is there
   bool hides = false;        ///< vnodes have moved, or do: rows that another shard owns may be here
@@ -34,6 +37,9 @@ struct BucketTable {
   /// A row of `row_columns()`, beginning at `column`.
   [[nodiscard]] objects::Row row_of(const Rows& rows, int row, int column = 0) const;
 };
+
+/// SQLSTATE by which a statement says that its bucket was changed: division by zero.
+inline constexpr const char* kStaleBucket = "22012";
 
 /// Reads a bucket's configuration and what the catalogue says of its table: $1 is its name, $2 its
 /// quoted table, $3 the name of the index of `_idx`.

@@ -1,5 +1,6 @@
 #include "backends/postgres/failure.hpp"
 
+#include "backends/postgres/bucket_table.hpp"
 #include "objects/errors.hpp"
 
 namespace backends::postgres {
@@ -51,7 +52,7 @@ bool read_only_server(const QueryError& error) { return error.sqlstate == "25006
 
 bool schema_changed(const QueryError& error) {
   return error.sqlstate == "42703" || error.sqlstate == "42P01" || error.sqlstate == "42702" ||
-         error.sqlstate == "0A000" || error.sqlstate == "26000";
+         error.sqlstate == "0A000" || error.sqlstate == "26000" || error.sqlstate == kStaleBucket;
 }
 
 }  // namespace backends::postgres

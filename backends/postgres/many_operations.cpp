@@ -59,7 +59,8 @@ Selected select(const Work& work, const BucketTable& table, const objects::Filte
   if (!selection) throw RpcError{selection.error()};
   refuse(compiled->at_execution);
   Selected selected;
-  selected.where = where_clause(table, compiled->condition, selected.parameters);
+  selected.where =
+      "(" + where_clause(table, compiled->condition, selected.parameters) + ")" + table.unchanged;
   if (table.hides)
     selected.where =
         "(" + selected.where + ")" + not_elsewhere(table, work.ring, selected.parameters);

@@ -71,7 +71,7 @@ std::string log_part(Log log, Numbers& numbers, const std::string& mtime,
 /// differ.
 std::string current(const BucketTable& table, bool version) {
   return "WITH cur AS (SELECT _etag::text" + std::string(version ? ", _rver" : "") + " FROM " +
-         table.table + " WHERE _key = $1::text FOR UPDATE), ";
+         table.table + " WHERE _key = $1::text" + table.unchanged + " FOR UPDATE), ";
 }
 
 /// Where a table has no `_rver`, its statements must fail once another process gives it one: the
@@ -87,7 +87,8 @@ Statement put_shape(const BucketTable& table, Log log) {
       table.has_version ? "(t._rver IS NULL OR t._rver <= " + put.newest + ")" : "_rver IS NULL";
   const std::string update = "WITH u AS (UPDATE " + at + " t SET " + put.sets +
                              (table.has_version ? "" : std::string(" FROM ") + kNoVersion) +
-                             " WHERE t._key = $1::text AND " + newer + " RETURNING 1)";
+                             " WHERE t._key = $1::text AND " + newer + table.unchanged +
+                             " RETURNING 1)";
   const std::string insert =
       "INSERT INTO " + at + " AS t (" + put.names + ") SELECT " + put.values +
       " WHERE NOT EXISTS (SELECT 1 FROM u) ON CONFLICT (_key) DO UPDATE SET " + put.excluded;

@@ -202,6 +202,50 @@ TEST_CASE("postgres: what one worker has made of a bucket, the others of its pro
         "BucketNotFoundError: b does not exist");
 }
 
+TEST_CASE("postgres: what another process has made of a bucket, the next statement goes by") {
+  FreshDatabase database;
+  boost::asio::io_context loop;
+  Client one(loop, database.url()), other(loop, database.url());
+  const std::string trigger = "function recordDeleteLog(req, cb) { cb(); }";
+  one.good(Rpc::create_bucket,
+           R"(["manta_delete_log",{"index":{"objectId":{"type":"string"}}},{}])");
+  one.good(Rpc::create_bucket, R"(["b",{"index":{"n":{"type":"number"}}},{}])");
+  const auto update = [&](const char* index, const std::string& post) {
+    one.good(Rpc::update_bucket, R"(["b",{"index":)" + std::string(index) + R"(,"post":[)" + post +
+                                     R"(]},{"no_reindex":true}])");
+  };
+  for (const char* key : {"k", "l", "m"})
+    other.good(Rpc::put_object, "[\"b\",\"" + std::string(key) + R"(",{"n":1,"foo":"bar"},{}])");
+  update(R"({"n":{"type":"number"},"foo":{"type":"string"}})", "");
+  SUBCASE("a put fills a new column") {
+    other.good(Rpc::put_object, R"(["b","k",{"n":1,"foo":"bar"},{}])");
+    CHECK(one.good(Rpc::find_objects, R"-(["b","(foo=bar)",{}])-").values.size() == 1);
+  }
+  SUBCASE("a put with an etag, too") {
+    other.good(Rpc::put_object, R"(["b","new",{"n":1,"foo":"bar"},{"etag":null}])");
+    CHECK(one.good(Rpc::find_objects, R"-(["b","(foo=bar)",{}])-").values.size() == 1);
+  }
+  SUBCASE("a find, a get and a batch know it") {
+    one.good(Rpc::put_object, R"(["b","k",{"n":1,"foo":"bar"},{}])");
+    CHECK(other.good(Rpc::find_objects, R"-(["b","(&(foo=bar)(n=1))",{}])-").values.size() == 1);
+    update(R"({"n":{"type":"string"}})", "");
+    other.good(Rpc::batch, R"([[{"bucket":"b","key":"k","value":{"n":1}}],{}])");
+    CHECK(text_of(*other.good(Rpc::get_object, R"(["b","k",{}])").values[0].get("value"), "n") ==
+          "1");
+  }
+  SUBCASE("a delete writes the log that it asks for") {
+    update(R"({"n":{"type":"number"}})", objects::stringify(JsValue(trigger)));
+    other.good(Rpc::del_object,
+               R"(["b","k",{"headers":{"x-muskie-prev-metadata":{"objectId":"o1"}}}])");
+    CHECK(other.good(Rpc::find_objects, R"-(["manta_delete_log","(objectId=o1)",{}])-")
+              .values.size() == 1);
+  }
+  SUBCASE("a deleteMany by an index that went is refused") {
+    update(R"({"n":{"type":"number"}})", "");
+    CHECK(other.call(Rpc::delete_many, R"-(["b","(foo=bar)",{}])-").error.has_value());
+  }
+}
+
 TEST_CASE("postgres: a listener whose connection is lost before its answer hears of that") {
   FreshDatabase database;
   boost::asio::io_context loop;
