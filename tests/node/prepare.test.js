@@ -105,7 +105,11 @@ test('a plan\'s ring outlives the process: its holder prepares again, or abandon
   await crash();
   const status = await result('status');
   assert.deepStrictEqual([status.ring.digest, status.prepared], [next.digest, null]);
+  // But for its target, which can't be asked: a person gives that up.
+  assert.match(await refused('prepared', 'remap', {vnodes: '0-9', pnode: PNODES[2]}), /has not said yet that it takes writes/);
+  await result('abandon', {lease: 'mine'});
   await result('remap', {vnodes: '0-9', pnode: PNODES[2]});
+  assert.ok(!fs.existsSync(path.join(store, 'pending')));
 });
 
 test('a rehearsal checks everything, and leaves nothing', async () => {
