@@ -195,8 +195,11 @@ class System {
   }
   /** Until a plan, which `running` carries out, says that it waits for something that is called like that. */
   async waits(number, what, running) {
-    await this.quiet(async () => what.test((await this.status(number)).waitsFor || '') || running.child.exitCode !== null).catch(() => {});
-    const {waitsFor} = await this.status(number);
+    let waitsFor = null;  // as it was seen last: a plan that tries again waits for nothing meanwhile
+    await this.quiet(async () => {
+      ({waitsFor} = await this.status(number));
+      return what.test(waitsFor || '') || running.child.exitCode !== null;
+    }).catch(() => {});
     if (!what.test(waitsFor || '')) assert.fail(`plan ${number} waits for ${waitsFor}, not ${what}: ${running.err}`);
   }
 

@@ -7,6 +7,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <cstdlib>
 #include <stdexcept>
 
 #include <nlohmann/json.hpp>
@@ -24,7 +25,9 @@ RouterProcess::RouterProcess(const std::vector<std::string>& arguments) {
   int ends[2];
   if (pipe2(ends, O_CLOEXEC) != 0) throw std::runtime_error("pipe failed");
   output_ = ends[0];
-  std::string program = MORAY_ROUTER_BINARY;
+  // Another program may be named, as for tests in JavaScript: an older one, in a comparison.
+  const char* named = std::getenv("MORAY_ROUTER_BIN");
+  std::string program = named == nullptr ? MORAY_ROUTER_BINARY : named;
   std::vector<char*> argv{program.data()};
   std::vector<std::string> copies = arguments;
   for (std::string& argument : copies) argv.push_back(argument.data());
