@@ -16,7 +16,7 @@ namespace backends::postgres {
 /// uses. Immutable; shared by the requests that use it. Sources: spec moray-postgres 2, 3, 4.0, 10.
 struct BucketTable {
   objects::Bucket bucket;
-  std::string table;         ///< its quoted name
+  std::string table;  ///< its quoted name
   /// ` AND …` of each statement that goes by this configuration: true while the bucket's row is the
   /// one that was read; an error (kStaleBucket) where any process has changed it since.
   std::string unchanged;
