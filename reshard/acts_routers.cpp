@@ -206,10 +206,13 @@ Outcome Executor::unblock() {
 }
 
 Outcome Executor::drop_pending() {
+  undropped_ = false;
   for (const RouterAnswer& each :
-       routers_.tell("abandon", {{"lease", routers_.holder()}}, kRouterLimit))
-    if (!each.ok && each.answered && each.code != "not_holder")
+       routers_.tell("abandon", {{"lease", routers_.holder()}}, kRouterLimit)) {
+    undropped_ = undropped_ || !each.answered;
+    if (!each.ok && each.answered && each.code != "not_holder" && each.code != "nothing_prepared")
       watcher_.alarm("router " + each.router + ", abandon: " + each.message);
+  }
   return Outcome::done;
 }
 

@@ -130,6 +130,23 @@ void Executor::take_for(Act act) {
         forward_.issue_ids_anew(!ids_kept_);
       }
     read_tables();
+    if (each == &source_ && act > Act::take_over && act < Act::prepare) keep_source_open();
+  }
+}
+
+/// Before the cutover the source serves its vnodes, whatever else is waited for. A failover may
+/// have brought a fence back that an earlier attempt had taken away.
+void Executor::keep_source_open() {
+  if (!source_.taken()) return;
+  try {
+    const auto row = source_.plan_row();
+    if (!row || row->state != "fenced") return;
+    if (row->epoch == source_.epoch())
+      back_out();
+    else
+      source_.disconnect();  // the epoch went with the failover: it is taken anew
+  } catch (const SessionError&) {
+    source_.disconnect();
   }
 }
 

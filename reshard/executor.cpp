@@ -230,6 +230,12 @@ Outcome Executor::wait_for(Act act, const std::string& what) {
     failed(act, what);
     return Outcome::failed;
   }
+  // A router that did not hear of an attempt's end refuses its vnodes, and by a row that a failover
+  // took away it can't find out.
+  if (act > Act::take_over && act < Act::prepare) {
+    if (undropped_) drop_pending();
+    keep_source_open();
+  }
   say_waiting(what);
   if (aborting_ && act == Act::clean_target)
     left_at_target_ = what;
@@ -238,7 +244,7 @@ Outcome Executor::wait_for(Act act, const std::string& what) {
   return Outcome::more;
 }
 
-/// Before the commit a plan that fails again and again stops where nothing is blocked; behind it
+/// Before the commit a plan that fails again and again stops where nothing is blocked; after it
 /// there is only forward.
 void Executor::failed(Act act, const std::string& why) {
   if (stop_asked() && may_end_here()) return;

@@ -109,6 +109,7 @@ class Executor {
   bool know_again(const std::optional<State>& memory);
   [[nodiscard]] Epochs epochs() const;
   void take_for(Act act);
+  void keep_source_open();
   void confirm();
   // acts_schema.cpp
   Outcome make_schema();
@@ -262,6 +263,7 @@ class Executor {
   std::map<Act, int> failures_;  // since the act was last done
   int cutovers_failed_ = 0;
   bool target_open_ = false;  // its row was seen to be committed, by this epoch
+  bool undropped_ = false;    // a router did not answer when it was told to drop the plan's ring
   bool ids_kept_ = false;     // rows keep their ids at the target: as its row says
   int rebound_ = 0;           // rings bound since a prepare went well
   std::string waiting_for_, left_at_target_, settings_problem_;

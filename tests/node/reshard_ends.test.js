@@ -124,6 +124,26 @@ test('abort while the target hangs does not wait for it', async () => {
   await own.settled();
 });
 
+test('a failover of the source brings a fence back while the target is away: the source takes it away alone', async () => {
+  await own.begin({seed: 315});
+  const {system, clusters, ledger} = own;
+  const plan = await system.plan('--half', '--soak', '0');
+  await system.reshard('run', plan, '--crash-before', 'verify').done;
+  clusters[1].kill();
+  // A standby may have had the row of an attempt that was given up later.
+  system.sql(0, `UPDATE moray_router.reshard_plan SET state = 'fenced' WHERE plan = ${plan}`);
+  await system.quiet(() => ledger.refused.ReadOnlyError > 0);
+  const running = system.reshard('run', plan);
+  await system.quiet(() => /\|source\|capturing/.test(states(0)));
+  const {ReadOnlyError} = ledger.refused;
+  await own.written(50);
+  assert.strictEqual(ledger.refused.ReadOnlyError, ReadOnlyError);
+  clusters[1].revive();
+  assert.strictEqual((await system.ended(running)).code, 0, running.err);
+  await ledger.stop();
+  await ledger.check(system, own.client);
+});
+
 test('the old owner is lost in the soak: finalize is heard, and the cleanup follows when it is back', async () => {
   await own.begin({seed: 313, writers: 0});
   const {system, clusters} = own;

@@ -37,8 +37,8 @@ function definition(shard) {
 /** Ids may be new at the source by what is written in the soak. */
 const rowsOf = (shard) => system.sql(shard, `SELECT to_jsonb(t) - '_id' FROM (SELECT * FROM ${BUCKET} WHERE _vnode < 16 ORDER BY _key) t`);
 
-/** To its soak, with the same table on both sides there; then to its end. */
-async function movedAlike(plan, running) {
+/** To its soak, with the same table on both sides there; then to its end, and that of another plan. */
+async function movedAlike(plan, running, other = null) {
   await system.until(plan, 'soak', running);
   await ledger.goesOn(20);
   await ledger.stop();
@@ -46,6 +46,7 @@ async function movedAlike(plan, running) {
   await system.quiet(() => rowsOf(0) === rowsOf(1));
   await system.reshardTo(0, 'finalize', plan, '--wait', '30');
   assert.strictEqual((await system.ended(running)).code, 0);
+  if (other) assert.strictEqual((await system.ended(other)).code, 0, other.err);
   await ledger.check(system, client);
 }
 const oid = (shard) => system.sql(shard, `SELECT '${BUCKET}'::regclass::oid`);
@@ -125,7 +126,5 @@ test('two plans onto an empty shard: one makes the tables, also where it dies be
   first.child.kill('SIGKILL');
   fs.writeFileSync(go, '');  // its pg_dump outlives it
   await first.done;
-  await movedAlike(one, system.reshard('run', one));
-  assert.strictEqual((await system.ended(second)).code, 0, second.err);
-  await ledger.check(system, client);
+  await movedAlike(one, system.reshard('run', one), second);
 });

@@ -221,6 +221,13 @@ void World::begin_task(Coordinator& coordinator, int index) {
     if (!(side == 0 ? sides.source : sides.target)) continue;
     if (coordinator.sessions[static_cast<std::size_t>(side)].open) continue;
     if (away(plan.at[static_cast<std::size_t>(side)])) {
+      // A router that did not hear of the last attempt's end is told again while others are away.
+      if (act > Act::take_over && act < Act::prepare)
+        for (Router& router : routers_)
+          if (router.pending.plan == plan.number && reached(router) &&
+              !older(router, coordinator, false))
+            abandon_as(router, plan.number, coordinator.epoch);
+      if (act > Act::take_over && act < Act::prepare) keep_source_open(coordinator);
       if (chance(20)) {
         coordinator.outcome = Outcome::failed;
         coordinator.has_outcome = true;
@@ -279,6 +286,14 @@ void World::take_over(Coordinator& coordinator) {
       coordinator.epoch = plan.journal.writer = ++epochs_;
       coordinator.progress.act = late ? Act::finished : Act::aborted;
     }
+    const PlanRow* row = away(plan.from()) ? nullptr : database(plan.from()).plan(plan.number);
+    if (next > Act::take_over && next < Act::prepare && row != nullptr &&
+        row->state == State::fenced) {  // the source alone is taken over, to serve meanwhile
+      coordinator.epoch = plan.journal.writer = ++epochs_;
+      coordinator.sessions = {};
+      take_side(coordinator, 0);
+      keep_source_open(coordinator);
+    }
     return;
   }
   coordinator.epoch = ++epochs_;
@@ -326,6 +341,25 @@ void World::take_side(Coordinator& coordinator, int side) {
     row->epoch = coordinator.epoch;
     database.committed();
   }
+  const Act act = coordinator.progress.act;
+  if (side == 0 && act > Act::take_over && act < Act::prepare) keep_source_open(coordinator);
+}
+
+/// A failover may have brought a fence back that an earlier attempt had taken away.
+void World::keep_source_open(Coordinator& coordinator) {
+  const Mission& plan = mission(coordinator.mission);
+  Session& session = coordinator.sessions[0];
+  Database& database = this->database(plan.from());
+  if (!session.open || session.cut || away(plan.from())) return;
+  if (database.transactions_ended != session.ended) {
+    session.open = false;  // taken anew by the next try
+    return;
+  }
+  PlanRow* row = database.plan(plan.number);
+  if (row == nullptr || row->state != State::fenced || row->epoch != coordinator.epoch) return;
+  row->state = State::capturing;
+  if (hold(Rule::ring_bound_late)) row->base = row->next = 0;
+  database.committed();
 }
 
 }  // namespace sim

@@ -155,6 +155,7 @@ class World {
   void begin_task(Coordinator& coordinator, int index);
   void take_over(Coordinator& coordinator);
   void take_side(Coordinator& coordinator, int side);
+  void keep_source_open(Coordinator& coordinator);
   struct Sides {
     bool source = false, target = false;
   };
