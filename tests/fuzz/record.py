@@ -3,7 +3,8 @@
 
     tests/fuzz/record.py --seconds 600 [--jobs 2] [NAME...]    of build/fuzz; without names: all
 
-Ends with 1 where a target found something; its input is kept, and named.
+Rows of targets that are not named stay as they are. Ends with 1 where a target found something; its input is kept,
+and named.
 """
 
 import argparse
@@ -21,7 +22,7 @@ PAGE = ROOT / "docs" / "reliability.md"
 BEGIN, END = "<!-- fuzz: begin -->", "<!-- fuzz: end -->"
 
 
-def run(name, seconds):
+def run(name, seconds, commit, day):
     """One target's row, and whether it found something."""
     with tempfile.TemporaryDirectory() as found:
         words = [BUILT / f"fuzz_{name}", f"-max_total_time={seconds}", "-print_final_stats=1", "-rss_limit_mb=4096",
@@ -31,7 +32,7 @@ def run(name, seconds):
     covered = re.findall(r"cov: (\d+)", end.stderr)
     if end.returncode != 0:
         print(end.stderr[-4000:], file=sys.stderr)
-    row = (name, seconds, stat.get("number_of_executed_units", 0), covered[-1] if covered else "?",
+    row = (name, commit, day, seconds, stat.get("number_of_executed_units", 0), covered[-1] if covered else "?",
            stat.get("peak_rss_mb", 0), "nothing" if end.returncode == 0 else f"something (exit code {end.returncode})")
     print(*row, sep="\t", flush=True)
     return row, end.returncode != 0
@@ -45,16 +46,18 @@ def main():
     asked = arguments.parse_args()
     names = asked.names or sorted(path.name[5:] for path in BUILT.glob("fuzz_*") if path.is_file() and path.stat().st_mode & 0o100)
     commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True).stdout.strip()
-    with concurrent.futures.ThreadPoolExecutor(asked.jobs) as pool:
-        rows = list(pool.map(lambda name: run(name, asked.seconds), names))
     day = datetime.date.today().strftime("%-d %B %Y")
-    lines = [f"Command: `tests/fuzz/record.py --seconds {asked.seconds} --jobs {asked.jobs} {' '.join(asked.names)}`".replace(" `", "`") + f"; commit {commit}; {day}.", "",
-             "| target | seconds | inputs | edges covered | most memory, MB | found |", "|---|---|---|---|---|---|",
-             *("| " + " | ".join(map(str, row)) + " |" for row, _ in rows)]
+    with concurrent.futures.ThreadPoolExecutor(asked.jobs) as pool:
+        runs = list(pool.map(lambda name: run(name, asked.seconds, commit, day), names))
     page = PAGE.read_text(encoding="utf-8")
     begin, end = page.index(BEGIN) + len(BEGIN), page.index(END)
-    PAGE.write_text(page[:begin] + "\n" + "\n".join(lines) + "\n" + page[end:], encoding="utf-8")
-    return 1 if any(bad for _, bad in rows) else 0
+    rows = {line.split("|")[1].strip(): line for line in page[begin:end].splitlines() if line.startswith("| ") and not line.startswith("| target ")}
+    rows.update({row[0]: "| " + " | ".join(map(str, row)) + " |" for row, _ in runs})
+    table = ["Command: `tests/fuzz/record.py --seconds SECONDS TARGET...`", "",
+             "| target | commit | day | seconds | inputs | edges covered | most memory, MB | found |", "|---|---|---|---|---|---|---|---|",
+             *(rows[name] for name in sorted(rows))]
+    PAGE.write_text(page[:begin] + "\n" + "\n".join(table) + "\n" + page[end:], encoding="utf-8")
+    return 1 if any(bad for _, bad in runs) else 0
 
 
 if __name__ == "__main__":

@@ -22,6 +22,7 @@ std::string talk(const sockaddr* address, socklen_t size, std::string_view bytes
   ::setsockopt(socket, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
   while (!bytes.empty()) {
     const ssize_t sent = ::send(socket, bytes.data(), bytes.size(), MSG_NOSIGNAL);
+    if (sent < 0 && errno == EINTR) continue;
     if (sent <= 0) break;  // it has heard enough
     bytes.remove_prefix(static_cast<std::size_t>(sent));
   }
@@ -29,8 +30,9 @@ std::string talk(const sockaddr* address, socklen_t size, std::string_view bytes
   std::string answer;
   char part[4096];
   ssize_t got;
-  while ((got = ::recv(socket, part, sizeof part, 0)) > 0)
-    answer.append(part, static_cast<std::size_t>(got));
+  // The fuzzer's own alarm interrupts it.
+  while ((got = ::recv(socket, part, sizeof part, 0)) > 0 || (got < 0 && errno == EINTR))
+    if (got > 0) answer.append(part, static_cast<std::size_t>(got));
   require(got == 0 || errno == ECONNRESET, "a connection ends");
   ::close(socket);
   return answer;
