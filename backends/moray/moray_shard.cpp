@@ -23,23 +23,7 @@ const char* no_connection_text(const Request& request) {
   return request.stream ? "no active connections" : "no connections available";
 }
 
-class FixedAddresses final : public AddressSource {
- public:
-  explicit FixedAddresses(Addresses addresses) : addresses_(std::move(addresses)) {}
-  std::shared_ptr<void> watch(boost::asio::io_context&, Changed changed) override {
-    changed(addresses_);
-    return nullptr;
-  }
-
- private:
-  Addresses addresses_;
-};
-
 }  // namespace
-
-std::shared_ptr<AddressSource> fixed_addresses(AddressSource::Addresses addresses) {
-  return std::make_shared<FixedAddresses>(std::move(addresses));
-}
 
 MorayShard::MorayShard(boost::asio::io_context& loop, std::shared_ptr<AddressSource> source,
                        MorayShardOptions options)

@@ -9,11 +9,14 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/unordered/unordered_flat_map.hpp>
 
-#include "backends/moray/addresses.hpp"
+#include "backends/dns/addresses.hpp"
 #include "backends/moray/pool.hpp"
 #include "backends/shard.hpp"
 
 namespace backends::moray {
+
+using dns::AddressSource;
+using dns::fixed_addresses;
 
 struct MorayShardOptions {
   PoolOptions pool;
@@ -65,8 +68,5 @@ class MorayShard final : public Shard, private PoolHost {
   std::uint64_t next_waiting_ = 0;
   bool retired_ = false;
 };
-
-/// Addresses that never change.
-std::shared_ptr<AddressSource> fixed_addresses(AddressSource::Addresses addresses);
 
 }  // namespace backends::moray

@@ -11,10 +11,12 @@
 #include <boost/asio/steady_timer.hpp>
 
 #include "backends/back_off.hpp"
-#include "backends/moray/addresses.hpp"
+#include "backends/dns/addresses.hpp"
 #include "backends/moray/connection.hpp"
 
 namespace backends::moray {
+
+using dns::AddressSource;
 
 struct PoolOptions {
   ConnectionOptions connection;

@@ -35,15 +35,14 @@ Connection::Connection(boost::asio::io_context& loop, Options options, std::uint
       close("connecting took too long");
   });
   // Nothing happens from here: the owner does not have us yet.
-  std::vector<Host> hosts = named_hosts(options_.url);
-  if (hosts.empty()) {
+  if (options_.hosts.empty()) {
     boost::asio::post(loop_, [this, alive = std::weak_ptr<bool>(alive_)] {
       if (!alive.expired()) connect({});
     });
     return;
   }
   lookup_ = std::make_unique<HostLookup>(
-      loop_, std::move(hosts), [this](const std::vector<Host>& found, const std::string& problem) {
+      loop_, options_.hosts, [this](const std::vector<Host>& found, const std::string& problem) {
         if (found.empty()) return close(problem);
         connect(found);
       });

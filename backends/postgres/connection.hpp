@@ -28,7 +28,8 @@ class Connection {
   enum class State : std::uint8_t { connecting, up, closed };
 
   struct Options {
-    std::string url;  ///< libpq's, a URI or `key=value` pairs
+    std::string url;               ///< libpq's, a URI or `key=value` pairs
+    std::vector<NamedHost> hosts;  ///< of the URL, where names are to be looked up
     Mode mode = Mode::single;
     std::chrono::milliseconds connect_limit{3'000};
     std::chrono::milliseconds statement_limit{0};  ///< 0: what the server says

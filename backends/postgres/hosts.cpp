@@ -1,6 +1,9 @@
 #include "backends/postgres/hosts.hpp"
 
+#include <algorithm>
+#include <optional>
 #include <sstream>
+#include <utility>
 
 #include <libpq-fe.h>
 #include <boost/asio/ip/address.hpp>
@@ -57,57 +60,48 @@ std::vector<Host> named_hosts(const std::string& url) {
 }
 
 struct HostLookup::State {
-  std::vector<Host> hosts;
-  std::vector<std::vector<std::string>> found;  // by host
-  std::string problem;
-  std::size_t left = 0;
+  std::vector<NamedHost> hosts;
+  std::vector<std::optional<std::vector<std::string>>> found;  // by host
   std::function<void(std::vector<Host>, std::string)> done;
 
+  /// A source's first answer; it may have others later.
+  void take(std::size_t host, const dns::AddressSource::Addresses& addresses) {
+    if (found[host]) return;
+    found[host].emplace();
+    for (const auto& endpoint : addresses) found[host]->push_back(endpoint.address().to_string());
+  }
+
   void answer_if_done() {
-    if (left > 0) return;
+    if (!std::all_of(found.begin(), found.end(), [](const auto& each) { return each.has_value(); }))
+      return;
     std::vector<Host> all;
-    for (std::size_t i = 0; i < hosts.size(); ++i)
-      for (const std::string& address : found[i])
-        all.push_back({hosts[i].name, hosts[i].port, address});
+    std::string problem;
+    for (std::size_t i = 0; i < hosts.size(); ++i) {
+      const Host& host = hosts[i].host;
+      for (const std::string& address : *found[i]) all.push_back({host.name, host.port, address});
+      if (found[i]->empty())
+        problem += (problem.empty() ? "" : "; ") +
+                   ("host name \"" + host.name + "\": it has no address, or nobody says");
+    }
     if (const auto call = std::exchange(done, nullptr)) call(std::move(all), problem);
   }
 };
 
-HostLookup::HostLookup(boost::asio::io_context& loop, std::vector<Host> hosts,
+/// By way of the loop: a watch must not end inside its own call.
+HostLookup::HostLookup(boost::asio::io_context& loop, const std::vector<NamedHost>& hosts,
                        std::function<void(std::vector<Host>, std::string)> done)
-    : resolver_(loop), state_(std::make_shared<State>()) {
+    : state_(std::make_shared<State>()) {
   state_->found.resize(hosts.size());
-  state_->hosts = std::move(hosts);
+  state_->hosts = hosts;
   state_->done = std::move(done);
-  state_->left = state_->hosts.size();
-  for (std::size_t i = 0; i < state_->hosts.size(); ++i) {
-    const Host& host = state_->hosts[i];
-    if (!host.address.empty()) {
-      state_->found[i].push_back(host.address);
-      boost::asio::post(loop, [state = state_] {
-        --state->left;
-        state->answer_if_done();
-      });
-      continue;
-    }
-    resolver_.async_resolve(
-        host.name, "",
-        [state = state_, i](const boost::system::error_code& error, const auto& results) {
-          if (error)
-            state->problem += (state->problem.empty() ? "" : "; ") +
-                              ("host name \"" + state->hosts[i].name + "\": " + error.message());
-          if (!error)
-            for (const auto& entry : results)
-              state->found[i].push_back(entry.endpoint().address().to_string());
-          --state->left;
-          state->answer_if_done();
-        });
-  }
+  for (std::size_t i = 0; i < hosts.size(); ++i)
+    watched_.push_back(
+        hosts[i].source->watch(loop, [&loop, state = state_, i](const auto& addresses) {
+          state->take(i, addresses);
+          boost::asio::post(loop, [state] { state->answer_if_done(); });
+        }));
 }
 
-HostLookup::~HostLookup() {
-  state_->done = nullptr;
-  resolver_.cancel();
-}
+HostLookup::~HostLookup() { state_->done = nullptr; }
 
 }  // namespace backends::postgres

@@ -5,7 +5,9 @@
 #include <string>
 #include <vector>
 
-#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/io_context.hpp>
+
+#include "backends/dns/addresses.hpp"
 
 namespace backends::postgres {
 
@@ -21,14 +23,21 @@ struct Host {
 /// leaves the hosts to a service file or the environment.
 std::vector<Host> named_hosts(const std::string& url);
 
-/// Looks names up without blocking; asked anew for each connection, so that a failover that changes
-/// a name's address is followed. Lives on one worker.
+/// A host and where its addresses are told.
+struct NamedHost {
+  Host host;
+  std::shared_ptr<dns::AddressSource> source;
+};
+
+/// The addresses of a URL's hosts, for one connection: as their names' servers say now, or have
+/// said for as long as that holds, so that a failover that changes a name's address is followed.
+/// One name that nobody knows delays no other. Lives on one worker.
 class HostLookup {
  public:
   /// `done` gets every address of every name, in the URL's order, and what went wrong with the
   /// names that have none. Not called once this object has ended, and never from inside the
   /// constructor.
-  HostLookup(boost::asio::io_context& loop, std::vector<Host> hosts,
+  HostLookup(boost::asio::io_context& loop, const std::vector<NamedHost>& hosts,
              std::function<void(std::vector<Host>, std::string problem)> done);
   ~HostLookup();
   HostLookup(const HostLookup&) = delete;
@@ -36,8 +45,8 @@ class HostLookup {
 
  private:
   struct State;
-  boost::asio::ip::tcp::resolver resolver_;
   std::shared_ptr<State> state_;
+  std::vector<std::shared_ptr<void>> watched_;
 };
 
 }  // namespace backends::postgres

@@ -11,6 +11,9 @@ using State = Connection::State;
 Pool::Pool(boost::asio::io_context& loop, PoolOptions options)
     : loop_(loop), options_(std::move(options)), idle_timer_(loop),
       random_(reinterpret_cast<std::uintptr_t>(this) | 1u), room_timer_(loop) {
+  if (options_.resolver != nullptr)
+    for (const Host& host : named_hosts(options_.url))
+      hosts_.push_back({host, options_.resolver->source(host.name, 0, false)});
   for (std::size_t i = 0; i < options_.point_connections; ++i)
     points_.push_back(std::make_unique<Slot>());
   for (std::size_t i = 0; i < options_.exclusive_connections; ++i)
@@ -42,6 +45,7 @@ void Pool::connect(Slot& slot, Connection::Mode mode) {
 Connection::Options Pool::connection_options(Connection::Mode mode) const {
   Connection::Options options;
   options.url = options_.url;
+  options.hosts = hosts_;
   options.mode = mode;
   options.connect_limit = options_.connect_limit;
   if (mode == Connection::Mode::pipeline) options.statement_limit = options_.point_limit;

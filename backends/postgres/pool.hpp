@@ -10,6 +10,7 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/steady_timer.hpp>
 
+#include "backends/dns/resolver.hpp"
 #include "backends/postgres/connection.hpp"
 #include "backends/postgres/task.hpp"
 
@@ -17,6 +18,8 @@ namespace backends::postgres {
 
 struct PoolOptions {
   std::string url;
+  std::shared_ptr<dns::Resolver>
+      resolver;                           ///< of names in it; null: libpq looks them up, and blocks
   std::size_t point_connections = 4;      ///< pipelined, for statements that stand alone
   std::size_t exclusive_connections = 4;  ///< at most; for transactions and streams
   std::size_t waiting_max = 1'000;        ///< that wait for an exclusive one
@@ -124,6 +127,7 @@ class Pool {
 
   boost::asio::io_context& loop_;
   PoolOptions options_;
+  std::vector<NamedHost> hosts_;  // kept, so that a name is asked for when its answer is over
   std::vector<std::unique_ptr<Slot>> points_;
   std::vector<std::unique_ptr<Slot>> exclusives_;
   std::deque<Waiting*> waiting_;

@@ -27,7 +27,8 @@ moray::MorayShardOptions moray_options(const config::Config& config, const Shard
 backends::postgres::PostgresShardOptions postgres_options(
     const config::Config& config, const ShardSpec& spec,
     std::shared_ptr<backends::postgres::Listeners> listeners,
-    std::shared_ptr<backends::postgres::BucketChanges> bucket_changes) {
+    std::shared_ptr<backends::postgres::BucketChanges> bucket_changes,
+    std::shared_ptr<backends::dns::Resolver> resolver) {
   backends::postgres::PostgresShardOptions options;
   options.pool.url = spec.url;
   options.pool.point_connections = config.pool.postgres_point_connections;
@@ -41,6 +42,7 @@ backends::postgres::PostgresShardOptions postgres_options(
   options.in_flight_max = config.limits.shard_in_flight_max;
   options.listeners = std::move(listeners);
   options.bucket_changes = std::move(bucket_changes);
+  options.pool.resolver = std::move(resolver);
   return options;
 }
 
@@ -54,7 +56,8 @@ backends::embedded::StoreOptions store_options(const std::string& path, bool may
 }  // namespace
 
 ShardSources::ShardSources(config::Config config)
-    : config_(std::move(config)), resolver_(config_.resolvers) {}
+    : config_(std::move(config)),
+      resolver_(std::make_shared<backends::dns::Resolver>(config_.resolvers)) {}
 
 void ShardSources::configure(const config::Config& config) {
   const std::scoped_lock lock(mutex_);
@@ -89,11 +92,11 @@ std::unique_ptr<backends::Shard> ShardSources::make(const ShardSpec& spec,
         config_.limits.shard_in_flight_max);
   if (spec.backend == config::Backend::postgres)
     return std::make_unique<backends::postgres::PostgresShard>(
-        loop, postgres_options(config_, spec, listeners_, bucket_changes_));
+        loop, postgres_options(config_, spec, listeners_, bucket_changes_, resolver_));
   const std::string host = spec.srv.empty() ? spec.address : spec.srv;
   const auto endpoint = config::parse_address(host, spec.default_port);
   if (!endpoint) throw std::runtime_error("not an address: " + host);
-  auto source = resolver_.source(endpoint->host, endpoint->port, !spec.srv.empty());
+  auto source = resolver_->source(endpoint->host, endpoint->port, !spec.srv.empty());
   return std::make_unique<moray::MorayShard>(loop, std::move(source), moray_options(config_, spec));
 }
 

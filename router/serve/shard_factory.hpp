@@ -4,8 +4,8 @@
 #include <mutex>
 #include <vector>
 
+#include "backends/dns/resolver.hpp"
 #include "backends/embedded/owners.hpp"
-#include "backends/moray/resolver.hpp"
 #include "backends/postgres/bucket_changes.hpp"
 #include "backends/postgres/listeners.hpp"
 #include "config/config.hpp"
@@ -38,7 +38,7 @@ class ShardSources {
 
   std::mutex mutex_;
   config::Config config_;  // guarded by mutex_
-  backends::moray::Resolver resolver_;
+  std::shared_ptr<backends::dns::Resolver> resolver_;
   backends::embedded::Owners owners_;
   std::shared_ptr<backends::postgres::Listeners> listeners_ =
       std::make_shared<backends::postgres::Listeners>();

@@ -15,8 +15,10 @@ class Dnsmasq {
     });
   }
 
-  static async start(records) {
+  /** `ttl`: of its own answers, in seconds. */
+  static async start(records, {ttl = 1} = {}) {
     const server = new Dnsmasq();
+    server.ttl = ttl;
     server.port = await Dnsmasq.freePort();
     await server.serve(records);
     return server;
@@ -26,7 +28,7 @@ class Dnsmasq {
   async serve(records) {
     await this.stop();
     const options = ['--keep-in-foreground', '--conf-file=/dev/null', '--no-resolv', '--no-hosts', '--log-facility=-', '--user=',
-      '--bind-interfaces', '--listen-address=127.0.0.1', '--pid-file=', `--port=${this.port}`, '--local-ttl=1', '--local=/test/', ...records];
+      '--bind-interfaces', '--listen-address=127.0.0.1', '--pid-file=', `--port=${this.port}`, `--local-ttl=${this.ttl}`, '--local=/test/', ...records];
     this.child = spawn('/usr/sbin/dnsmasq', options, {stdio: ['ignore', 'ignore', 'pipe']});
     let errors = '';
     await new Promise((resolve, reject) => {

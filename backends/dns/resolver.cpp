@@ -1,14 +1,14 @@
-#include "backends/moray/resolver.hpp"
+#include "backends/dns/resolver.hpp"
 
 #include <map>
 #include <tuple>
 
 #include <boost/asio/ip/address.hpp>
 
-#include "backends/moray/moray_shard.hpp"
-#include "backends/moray/resolver_engine.hpp"
+#include "backends/dns/addresses.hpp"
+#include "backends/dns/resolver_engine.hpp"
 
-namespace backends::moray {
+namespace backends::dns {
 
 /// The sources by what they follow.
 class Resolver::Engine {
@@ -43,4 +43,4 @@ std::shared_ptr<AddressSource> Resolver::source(const std::string& name, std::ui
   return engine_->source(name, default_port, follow_srv);
 }
 
-}  // namespace backends::moray
+}  // namespace backends::dns

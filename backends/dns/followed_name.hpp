@@ -7,11 +7,11 @@
 #include <mutex>
 #include <string>
 
-#include "backends/moray/addresses.hpp"
+#include "backends/dns/addresses.hpp"
 
 struct ares_channeldata;
 
-namespace backends::moray {
+namespace backends::dns {
 
 /// One name, its last answer and those who watch it. Questions are asked and answered on the
 /// resolver's thread; watchers come and go on any.
@@ -52,4 +52,4 @@ class FollowedName final : public AddressSource, public std::enable_shared_from_
   std::list<std::weak_ptr<Watcher>> watchers_;  // guarded by mutex_
 };
 
-}  // namespace backends::moray
+}  // namespace backends::dns

@@ -5,9 +5,9 @@
 #include <string>
 #include <vector>
 
-#include "backends/moray/addresses.hpp"
+#include "backends/dns/addresses.hpp"
 
-namespace backends::moray {
+namespace backends::dns {
 
 /// Follows names through DNS (c-ares): SRV `_moray._tcp.<name>`, without such records the name's
 /// own addresses. Answers are asked for again when their TTL ends; a failed question keeps the old
@@ -31,4 +31,4 @@ class Resolver {
   std::shared_ptr<Engine> engine_;
 };
 
-}  // namespace backends::moray
+}  // namespace backends::dns

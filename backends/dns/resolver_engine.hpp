@@ -9,11 +9,11 @@
 #include <thread>
 #include <vector>
 
-#include "backends/moray/addresses.hpp"
+#include "backends/dns/addresses.hpp"
 
 struct ares_channeldata;
 
-namespace backends::moray {
+namespace backends::dns {
 
 class FollowedName;
 
@@ -40,4 +40,4 @@ class ResolverEngine {
   std::thread thread_;
 };
 
-}  // namespace backends::moray
+}  // namespace backends::dns

@@ -1,4 +1,4 @@
-#include "backends/moray/resolver_engine.hpp"
+#include "backends/dns/resolver_engine.hpp"
 
 #include <fcntl.h>
 #include <poll.h>
@@ -9,9 +9,9 @@
 
 #include <ares.h>
 
-#include "backends/moray/followed_name.hpp"
+#include "backends/dns/followed_name.hpp"
 
-namespace backends::moray {
+namespace backends::dns {
 namespace {
 
 constexpr int kQuestionMilliseconds = 1500;
@@ -116,4 +116,4 @@ void ResolverEngine::wait(std::chrono::milliseconds limit) {
   if (!any) ares_process_fd(channel_, ARES_SOCKET_BAD, ARES_SOCKET_BAD);  // time-outs
 }
 
-}  // namespace backends::moray
+}  // namespace backends::dns

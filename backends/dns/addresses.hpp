@@ -8,7 +8,7 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
 
-namespace backends::moray {
+namespace backends::dns {
 
 /// Where a shard's servers are, as it changes over time. Shared by workers; any thread.
 class AddressSource {
@@ -22,4 +22,7 @@ class AddressSource {
   virtual std::shared_ptr<void> watch(boost::asio::io_context& loop, Changed changed) = 0;
 };
 
-}  // namespace backends::moray
+/// Addresses that never change; told from inside `watch`.
+std::shared_ptr<AddressSource> fixed_addresses(AddressSource::Addresses addresses);
+
+}  // namespace backends::dns

@@ -1,4 +1,4 @@
-#include "backends/moray/followed_name.hpp"
+#include "backends/dns/followed_name.hpp"
 
 #include <algorithm>
 #include <utility>
@@ -10,7 +10,7 @@
 
 #include <boost/asio/post.hpp>
 
-namespace backends::moray {
+namespace backends::dns {
 namespace {
 
 constexpr std::chrono::seconds kTimeToLiveLeast{1};
@@ -139,8 +139,8 @@ void FollowedName::ask_addresses(ares_channeldata* channel, const std::shared_pt
           if (std::find(whole.addresses.begin(), whole.addresses.end(), endpoint) ==
               whole.addresses.end())
             whole.addresses.push_back(endpoint);
-          if (node->ai_ttl > 0)
-            whole.time_to_live = std::min(whole.time_to_live, std::chrono::seconds(node->ai_ttl));
+          // 0 is an answer that must not be kept: it is asked for as often as we ask at all.
+          whole.time_to_live = std::min(whole.time_to_live, std::chrono::seconds(node->ai_ttl));
         }
         ares_freeaddrinfo(result);
       },
@@ -164,4 +164,4 @@ void FollowedName::finish(const Round& round) {
     if (const auto watcher = weak.lock()) tell(watcher, addresses_);
 }
 
-}  // namespace backends::moray
+}  // namespace backends::dns
