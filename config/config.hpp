@@ -114,6 +114,7 @@ struct Config {
   Timeouts timeouts;
   Pool pool;
   Buckets buckets;
+  bool sql = true;  ///< clients may send SQL of their own
   LogSettings log;
   std::string datacenter;
   std::string server_uuid;

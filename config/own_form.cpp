@@ -254,6 +254,7 @@ Parsed parse_own(const Json& root) {
               [&](const Json& value, const std::string& path) {
                 read_buckets(value, path, config.buckets, problems);
               })
+      .flag("sql", config.sql)
       .member("log", [&](const Json& value,
                          const std::string& path) { read_log(value, path, config.log, problems); })
       .text("datacenter", config.datacenter)

@@ -56,6 +56,7 @@ Prepared prepare(const config::Config& config, RingInForce ring, ShardSources& s
   Prepared prepared;
   prepared.ring = std::move(ring);
   prepared.settings.local_buckets = config.buckets.local;
+  prepared.settings.sql = config.sql;
   for (const config::Shard& shard : resolved.shards)
     prepared.settings.pnodes.push_back(
         {shard.read_only, shard.backend == config::Backend::postgres});

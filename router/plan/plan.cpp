@@ -132,6 +132,7 @@ Decision plan_by_hashkey(const Method& method, std::string_view payload, const S
 Decision plan_all(const Method& method, const Snapshot& snapshot, const PlanScratch& scratch) {
   bool override_vnodes = false;
   if (method.rpc == Rpc::sql) {
+    if (!snapshot.settings.sql) return reject(errors::operation_not_supported());
     const auto given = option(scratch.arguments.back(), "readOnlyOverride");
     if (given && !given->is(json::Type::boolean) && !given->is(json::Type::null))
       return reject(

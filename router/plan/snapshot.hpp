@@ -34,6 +34,7 @@ struct RoutingSettings {
   std::vector<Pnode> pnodes;  ///< in ring order; those that are missing: the defaults
   std::vector<std::string>
       local_buckets;  ///< their rows belong to the shard that they are in, not to a vnode
+  bool sql = true;    ///< clients may send SQL of their own
 
   bool operator==(const RoutingSettings&) const = default;
 };

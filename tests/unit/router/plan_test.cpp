@@ -101,6 +101,25 @@ TEST_CASE("plan: directories of testmanta share a vnode") {
   CHECK(vnode("/u/stor/d1/a") != vnode("/u/stor/d2/a"));
 }
 
+TEST_CASE("plan: a moray's checks of a ping's options") {
+  const auto complaint = [](const char* d) { return error_of(run("ping", d)); };
+  const std::string words =
+      "InvocationError: ping expects \"options\" (args[0]) to be a valid options object: ";
+  CHECK(complaint("[[]]") == words + "options should be object");
+  CHECK(complaint(R"([{"deep":1}])") == words + "options.deep should be boolean");
+  CHECK(complaint(R"([{"req_id":5}])") == words + "options.req_id should be string");
+  CHECK(complaint(R"([{"deep":false,"req_id":"x"}])") == "");
+}
+
+TEST_CASE("plan: a site may forbid clients their own SQL") {
+  RoutingSettings settings;
+  settings.sql = false;
+  const Snapshot snapshot = Snapshot::make(lab_ring(), settings);
+  CHECK(error_of(run("sql", R"(["SELECT 1",[],{}])", snapshot)) ==
+        "Error: Operation not supported");
+  CHECK(error_of(run("sql", R"(["SELECT 1",[],{}])")) == "");
+}
+
 TEST_CASE("plan: arguments are complained of in electric-moray's words") {
   CHECK(error_of(run("putObject", R"(["b","k",{}])")) ==
         "InvocationError: putObject expects 4 arguments");
