@@ -267,6 +267,38 @@ test('the soft limit of descriptors is what the configuration needs', async () =
   assert.ok(Number(soft) >= 3000, soft);
 });
 
+test('peers that speak no Fast are told of 20 times a second, and how often besides', async () => {
+  makeStore();
+  await start(store);
+  let sent = 0;
+  const speakNoFast = async () => {
+    const connection = await connected({port: router.port});
+    ++sent;
+    connection.on('error', () => {}).write('x'.repeat(64));
+    await closed(connection);
+  };
+  for (let i = 0; i < 20; ++i) await Promise.all(Array.from({length: 10}, speakNoFast));
+  const told = () => router.lines.filter(({msg}) => msg === 'protocol error');
+  const [first, last] = [told()[0], told().at(-1)].map(({time}) => Date.parse(time));
+  assert.ok(told().length <= 20 * ((last - first) / 1000 + 1), `${told().length} lines in ${last - first} ms`);
+  await until(async () => {
+    if (told().length + told().reduce((sum, {suppressed = 0}) => sum + suppressed, 0) === sent) return true;
+    await speakNoFast();
+    return false;
+  });
+});
+
+test('clients beyond the bound on sessions wait, and the log says so', async () => {
+  makeStore();
+  await start(store, {limits: {sessionsMax: 2}});
+  const clients = [];
+  const says = (text) => router.lines.some(({msg, of}) => of === 'clients' && msg.startsWith(text));
+  for (let i = 0; i < 3; ++i) clients.push(await connected({port: router.port}));
+  await until(() => says('the bound on connections is reached'));
+  clients.forEach((connection) => connection.destroy());
+  await until(() => says('connections are accepted again'));
+});
+
 test('a ring that never ends does not keep the process from its end', async () => {
   makeStore();
   await start(store);
