@@ -59,8 +59,10 @@ Selected select(const Work& work, const BucketTable& table, const objects::Filte
   if (!selection) throw RpcError{selection.error()};
   refuse(compiled->at_execution);
   Selected selected;
-  selected.where =
-      "(" + where_clause(table, compiled->condition, selected.parameters) + ")" + table.unchanged;
+  selected.where = where_clause(table, compiled->condition, selected.parameters);
+  // A statement that is shown and not carried out is moray's own.
+  if (purpose != objects::Purpose::find || !asks_for(options, "sql_only"))
+    selected.where = "(" + selected.where + ")" + table.unchanged;
   if (table.hides)
     selected.where =
         "(" + selected.where + ")" + not_elsewhere(table, work.ring, selected.parameters);
