@@ -1,7 +1,8 @@
 'use strict';
 // Writes what recorded seeds came to into docs/reliability.md, from the lines that sites.js or chains.js has printed; of a seed that
 // was run twice, the last one's.
-//   node bench/reshard/record.js sites|chains COMMIT FILE...
+// chains-stay: chains.js with --servers-stay, whose slowest write counts, too.
+//   node bench/reshard/record.js sites|chains|chains-stay COMMIT FILE...
 const fs = require('fs');
 const path = require('path');
 
@@ -14,7 +15,8 @@ const sum = (some, of) => some.reduce((total, each) => total + (of(each) || 0), 
 const numbers = lines.map(({seed}) => seed).sort((a, b) => a - b);
 const ranges = numbers.reduce((text, seed, i) => (i > 0 && numbers[i - 1] === seed - 1 ? text.replace(/(-\d+)?$/, `-${seed}`) : `${text}${text && ', '}${seed}`), '');
 const broken = lines.filter((line) => line.broken.length > 0);
-const head = [`Command: \`node bench/reshard/${what}.js --first N --seeds M${what === 'chains' ? ' --hops 2 --blocks' : ''}\`; commit ${commit}; seeds ${ranges} (${lines.length}).`, ''];
+const COMMANDS = {sites: 'sites.js --first N --seeds M', chains: 'chains.js --first N --seeds M --hops 2 --blocks', 'chains-stay': 'chains.js --first N --seeds M --hops 2 --blocks --servers-stay'};
+const head = [`Command: \`node bench/reshard/${COMMANDS[what]}\`; commit ${commit}; seeds ${ranges} (${lines.length}).`, ''];
 
 function sites() {
   const ended = ['moved', 'refused', 'stopped'], row = (name, some) => `| ${name} | ${some.length} | ${ended.map((end) => some.filter((line) => line.ended === end).length).join(' | ')} |`;
@@ -35,10 +37,11 @@ function chains() {
     `| acknowledged through routers, past them | ${sum(lines, ({acknowledged}) => acknowledged)}, ${sum(lines, ({past}) => past && past.acknowledged)} |`, `| checked reads | ${sum(lines, ({reads}) => reads)} |`,
     ...[['uninterrupted', 'coordinators and routers that went on'], ['interrupted', 'coordinators or routers that were stopped or killed']].flatMap(([kind, whose]) => [
       `| blocks of ${whose} | ${block(kind)} |`, `| and, where a server was away, up to the commit | ${block(`${kind}, to the commit`)} |`]),
+    ...what === 'chains-stay' ? [`| the slowest acknowledged write through the router that is left alone | ${Math.max(...lines.map(({slowest}) => slowest || 0)).toFixed(0)} ms |`] : [],
     `| seeds that broke a promise | ${broken.map(({seed, broken: why}) => `${seed}: ${why[0].slice(0, 200)}`).join('; ') || 'none'} |`];
 }
 
 const file = path.join(__dirname, '..', '..', 'docs', 'reliability.md'), text = fs.readFileSync(file, 'utf8');
 const begin = `<!-- ${what}: begin -->`, end = `<!-- ${what}: end -->`;
 if (!text.includes(begin) || !text.includes(end)) throw new Error(`${file} has no place for it: ${begin} and ${end} are missing`);
-fs.writeFileSync(file, `${text.slice(0, text.indexOf(begin) + begin.length)}\n${{sites, chains}[what]().join('\n')}\n${text.slice(text.indexOf(end))}`);
+fs.writeFileSync(file, `${text.slice(0, text.indexOf(begin) + begin.length)}\n${{sites, chains, 'chains-stay': chains}[what]().join('\n')}\n${text.slice(text.indexOf(end))}`);
