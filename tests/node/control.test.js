@@ -110,7 +110,9 @@ test('idle operators keep nobody out, and brackets without end are refused', asy
   assert.ok((await result('status')).pid > 0);
   await first;  // the one that has been idle for longest made room
   idle.forEach((connection) => connection.destroy());
-  for (const text of ['['.repeat(100_000), `{"v":1,"command":"status","arguments":${'{"a":'.repeat(100_000)}1${'}'.repeat(100_001)}`]) {
+  const nested = (open, close, value) => `${open.repeat(100_000)}${value}${close.repeat(100_000)}`;
+  for (const text of ['['.repeat(100_000), `{"v":1,"command":"status","arguments":${nested('{"a":', '}', 1)}}`,
+    `{"v":1,"command":"set-data","arguments":{"vnodes":"0","data":${nested('[', ']', '')}}}`]) {
     const connection = await connected({path: socket()});
     connection.write(`${text}\n`);
     const answer = await new Promise((resolve) => connection.once('data', (data) => resolve(JSON.parse(data))));
