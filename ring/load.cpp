@@ -142,7 +142,13 @@ Loader load_in_child(std::vector<std::string> words) {
       throw RingError(named + "LevelDB has ended the process that read it (signal " +
                       std::to_string(WTERMSIG(ended.status)) + "): its files are damaged. " +
                       ended.problem.substr(0, ended.problem.find('\n')));
-    if (ended.status != 0) throw RingError(ended.problem.substr(0, ended.problem.find('\n')));
+    if (ended.status != 0) {
+      const std::string problem = ended.problem.substr(0, ended.problem.find('\n'));
+      throw RingError(!problem.empty()
+                          ? problem
+                          : named + "the process that read it has ended with code " +
+                                std::to_string(WEXITSTATUS(ended.status)) + " and said nothing");
+    }
     try {
       return from_image(ended.image);
     } catch (const std::invalid_argument& error) {

@@ -55,6 +55,8 @@ TEST_CASE("load: what ends the process that reads is an error here") {
   CHECK(problem_of(shell("echo assertion >&2; kill -SEGV $$")).find("assertion") !=
         std::string::npos);
   CHECK(problem_of(shell("echo ring $0: no good >&2; exit 1")) == "ring /where/it/is: no good");
+  CHECK(problem_of(shell("exit 3")) ==
+        "ring /where/it/is: the process that read it has ended with code 3 and said nothing");
   CHECK(problem_of(shell("echo nothing")).find("ring /where/it/is: the image of a ring") == 0);
   CHECK(problem_of(shell("exit 0")) == "ring /where/it/is: the image of a ring is cut off");
   CHECK(problem_of(load_in_child({"/no/such/program"}).load).find("can't be started") !=
