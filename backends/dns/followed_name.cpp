@@ -139,7 +139,7 @@ void FollowedName::ask_addresses(ares_channeldata* channel, const std::shared_pt
           if (std::find(whole.addresses.begin(), whole.addresses.end(), endpoint) ==
               whole.addresses.end())
             whole.addresses.push_back(endpoint);
-          // 0 is an answer that must not be kept: it is asked for as often as we ask at all.
+          // 0 is an answer that must not be kept.
           whole.time_to_live = std::min(whole.time_to_live, std::chrono::seconds(node->ai_ttl));
         }
         ares_freeaddrinfo(result);

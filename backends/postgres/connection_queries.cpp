@@ -190,7 +190,7 @@ void Connection::take_step(Pending& front, PGresult* result) {
     case PGRES_PIPELINE_ABORTED:
       if (!step.error) step.error = skipped();
       break;
-    default:  // an error, of whatever kind
+    default:  // an error of any kind
       if (!step.error) {
         step.error = error_of_result(result);
         step.error->took = since(front.sent);

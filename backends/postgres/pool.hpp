@@ -127,7 +127,7 @@ class Pool {
 
   boost::asio::io_context& loop_;
   PoolOptions options_;
-  std::vector<NamedHost> hosts_;  // kept, so that a name is asked for when its answer is over
+  std::vector<NamedHost> hosts_;  // their names are looked up again when an answer expires
   std::vector<std::unique_ptr<Slot>> points_;
   std::vector<std::unique_ptr<Slot>> exclusives_;
   std::deque<Waiting*> waiting_;
