@@ -1,4 +1,5 @@
 // What a coordinator says to routers, and asks them.
+#include <algorithm>
 #include <cstdio>
 #include <thread>
 
@@ -16,6 +17,7 @@ using backends::postgres::Rows;
 constexpr std::chrono::seconds kPrepareWithin{60};
 constexpr std::chrono::milliseconds kVerdict{100};  ///< for a server's word that it took too long
 constexpr std::chrono::milliseconds kActivatePoll{20};
+constexpr std::chrono::milliseconds kAnswerLeast{200};  ///< a router that lives answers within it
 constexpr int kBindingsMost = 10;
 
 }  // namespace
@@ -144,11 +146,15 @@ Outcome Executor::block() {
   return Outcome::done;
 }
 
+/// Others hold writes meanwhile, so that none that is silent is waited for beyond its lease.
 Outcome Executor::activate() {
   const auto since = committed_.value_or(Clock::now());
   const auto limit = std::chrono::milliseconds(plan_.options.lease_ms) + kLeaseMargin;
   for (;;) {
-    const auto missing = routers_.activate(state_.bound, kRouterLimit, true, [this] { confirm(); });
+    const auto left =
+        std::chrono::duration_cast<std::chrono::milliseconds>(since + limit - Clock::now());
+    const auto patience = std::clamp(left, kAnswerLeast, std::chrono::milliseconds(kRouterLimit));
+    const auto missing = routers_.activate(state_.bound, patience, true, [this] { confirm(); });
     figures_.behind(missing.size(), since);
     if (missing.empty()) return Outcome::done;
     if (Clock::now() - since > limit) {

@@ -29,9 +29,9 @@ struct PlanOptions {
   std::uint64_t cleanup_rows_per_second = 20'000;  ///< 0: any
   /// A batch that took longer is followed by a pause as long.
   std::uint64_t cleanup_latency_ms = 50;
-  /// Routers serve moving vnodes for so long without hearing of the plan. With the longest block
-  /// and a margin it stays below the time for which routers hold writes.
-  std::uint64_t lease_ms = 2'000;
+  /// Routers serve moving vnodes, and hold writes to them, for so long without hearing of the plan:
+  /// a router's lease. At least `router_lease` of the longest block.
+  std::uint64_t lease_ms = 1'200;
   std::uint64_t attempts = 5;      ///< cutovers tried before the plan stops
   std::uint64_t lag_rows = 1'000;  ///< the log is at most so long before the cutover
   /// The log of writes that are still to be carried over may take so much of a database's disk.
@@ -52,8 +52,28 @@ inline constexpr const char* kAbortHook = "on_abort";
 inline constexpr std::array<const char*, 6> kHookPhases{"pre_lock",    "pre_copy", "post_activate",
                                                         "pre_cleanup", kEndHook,   kAbortHook};
 
-/// Waited for after a lease, for clocks that don't run alike.
+/// Waited for after a router's lease, for clocks that don't run alike.
 inline constexpr std::chrono::milliseconds kLeaseMargin{1'000};
+/// A router's lease is longer than a block by so much, for the block's end to reach it.
+inline constexpr std::chrono::milliseconds kBlockEnds{200};
+
+/// The shortest lease of routers for a block of so many milliseconds.
+constexpr std::uint64_t router_lease(std::uint64_t max_block_ms) {
+  return max_block_ms + static_cast<std::uint64_t>(kBlockEnds.count());
+}
+
+/// The plan's lease, in milliseconds: the longest time for which its cutover makes a write wait,
+/// whatever a coordinator or router does that is silent, stopped or dead. Before the commit that is
+/// a router's lease. After it, within a second lease of a router's and the margin, all routers have
+/// taken the new ring, or serve nothing by the old one; one that holds on refuses by then.
+constexpr std::uint64_t longest_hold(std::uint64_t router_lease_ms) {
+  return 2 * router_lease_ms + static_cast<std::uint64_t>(kLeaseMargin.count());
+}
+/// The lease of routers under which a plan's is so long; 0: there is none.
+constexpr std::uint64_t router_lease_within(std::uint64_t plan_lease_ms) {
+  const auto margin = static_cast<std::uint64_t>(kLeaseMargin.count());
+  return plan_lease_ms > margin ? (plan_lease_ms - margin) / 2 : 0;
+}
 
 /// A move of vnodes from one shard to another. Written once, never changed. It says nothing else of
 /// the ring: that is bound right before each cutover, since other plans and people change it.

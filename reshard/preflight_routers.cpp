@@ -35,13 +35,11 @@ std::string advice_for(const RouterAnswer& answer) {
 }
 
 void look_at_hold(const Plan& plan, std::uint64_t hold_ms, Preflight& found) {
-  const auto& options = plan.options;
-  const auto margin = static_cast<std::uint64_t>(kLeaseMargin.count());
-  if (hold_ms == 0 || options.max_block_ms + options.lease_ms + margin < hold_ms) return;
+  const std::uint64_t lease = longest_hold(plan.options.lease_ms);
+  if (hold_ms == 0 || lease < hold_ms) return;
   found.warnings.push_back(
-      "a block of " + std::to_string(options.max_block_ms) + " ms, a lease of " +
-      std::to_string(options.lease_ms) + " ms and " + std::to_string(margin) +
-      " ms for its end are not below the " + std::to_string(hold_ms) +
+      "the plan's lease, " + std::to_string(lease) + " ms, is not below the " +
+      std::to_string(hold_ms) +
       " ms for which routers hold writes: after that they are refused. A smaller --max-block "
       "or --lease, or a larger timeouts.holdMs of the routers, keeps them held");
 }

@@ -59,9 +59,7 @@ Settings merged(const Settings& older, const Settings& newer, const PlanOptions&
   for (const Option& option : kOptions)
     if (const auto& value = newer.*option.value) all.*option.value = value;
   // A block within which a lease runs out would be given up by its routers.
-  const std::uint64_t needed =
-      all.max_block_ms.value_or(planned.max_block_ms) +
-      static_cast<std::uint64_t>(std::chrono::milliseconds(kLeaseMargin).count());
+  const std::uint64_t needed = router_lease(all.max_block_ms.value_or(planned.max_block_ms));
   if (needed > planned.lease_ms) all.lease_ms = std::max(all.lease_ms, needed);
   return all;
 }
@@ -100,7 +98,7 @@ std::string to_text(const Settings& settings) {
       text += (text.empty() ? "" : ", ") + std::string(option.name) + " " + std::to_string(*value) +
               option.unit;
   if (settings.lease_ms > 0)
-    text += ", lease at least " + std::to_string(settings.lease_ms) + " ms";
+    text += ", lease at least " + std::to_string(longest_hold(settings.lease_ms)) + " ms";
   return text;
 }
 

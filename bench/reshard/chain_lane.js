@@ -12,14 +12,16 @@ const ACTS = ['take_over', 'make_schema', 'arm', 'wait_armed', 'copy', 'pump', '
 const AFTER_COMMIT = ['wait_commit_flushed', 'activate', 'commit_target', 'unblock'];
 const TRIES = 40;
 const MAX_BLOCK = 1500;
+const ROUTER_LEASE = MAX_BLOCK + 200;
+const LEASE = 2 * ROUTER_LEASE + 1000;  // the plan's, as it says itself
 /**
- * Milliseconds that writes may be held: where coordinator and routers go on, and where one of them is stopped or killed: a lease and its margin.
+ * Milliseconds that writes may be held: where coordinator and routers go on, and where one of them is stopped or killed.
  * After the commit nobody but the target can take writes to what moves, and a target that is away is waited for; so that what comes after
- * the commit counts only where no server was away. A coordinator that is stopped in its block for longer than its lease blocks on for as
- * long; writes are refused then, and wait no more.
+ * the commit counts only where no server was away. A coordinator that is stopped in its block for longer than its routers' lease blocks on
+ * for as long, as it sees it; writes are refused then, and wait no more.
  */
-const LEASE = 1000 + 1000;
-const BLOCKED_MOST = {uninterrupted: MAX_BLOCK + 200, interrupted: MAX_BLOCK + LEASE + 200};
+const BLOCKED_MOST = {uninterrupted: MAX_BLOCK + 200, interrupted: LEASE};
+const SERVERS = /^(server|cuts)/;
 const SEEN_WITHIN = 6000;  // milliseconds for a coordinator to come to an act
 
 class Lane {
@@ -74,9 +76,9 @@ class Lane {
 
   /** One run of a coordinator that something happens to: it dies, or stands still while something happens beside it. */
   async disturbed(command, plan, acts = ACTS) {
-    const act = acts[this.any(acts.length)], kind = this.any(6);
-    if (kind === 0) return this.note(await this.system.reshard(command, plan, '--crash-before', act).done);
-    if (kind === 1 && act !== 'soak') return this.note(await this.system.reshard(command, plan, '--crash-behind', act).done);
+    const act = acts[this.any(acts.length)], kind = this.any(6), servers = this.faults.calm(SERVERS);
+    if (kind === 0) return this.note(await this.system.reshard(command, plan, '--crash-before', act).done, 'interrupted', servers());
+    if (kind === 1 && act !== 'soak') return this.note(await this.system.reshard(command, plan, '--crash-behind', act).done, 'interrupted', servers());
     const running = this.system.reshard(command, plan, '--stop-before', act);
     await Promise.race([this.system.stands(running, SEEN_WITHIN).catch(() => {}), running.done]);  // or it has no such act
     const stood = Date.now();
@@ -86,18 +88,18 @@ class Lane {
     const stopped = Date.now() - stood;
     await Promise.race([running.done, pause(500 + this.any(3000))]);
     await this.system.killed(running);
-    this.note(await running.done, 'interrupted', false, stopped);
+    this.note(await running.done, 'interrupted', servers(), stopped);
     return undefined;
   }
 
   /** Its blocks, too: `kind` of them, whether all servers were there, and for how many milliseconds it was stopped. */
-  note(end, kind = 'interrupted', servers = false, stopped = 0) {
+  note(end, kind = 'interrupted', servers, stopped = 0) {
     this.count(end.signal === 'SIGKILL' ? 'killed' : `ended with ${end.code}`);
     for (const [text, ms, acts] of end.err.matchAll(/writes were held for ([\d.]+) ms \((.*)\)/g)) {
       const after = [...acts.matchAll(/(\w+) ([\d.]+) ms/g)].filter(([, act]) => AFTER_COMMIT.includes(act)).reduce((sum, [, , each]) => sum + Number(each), 0);
       const judged = servers ? Number(ms) : Number(ms) - after;
       this.outcomes.blocks[servers ? kind : `${kind}, to the commit`].push(judged);
-      if (this.judgesBlocks && judged > BLOCKED_MOST[kind] + Math.max(0, stopped - LEASE)) this.outcomes.broken.push(`${text}, ${kind}`);
+      if (this.judgesBlocks && judged > BLOCKED_MOST[kind] + Math.max(0, stopped - ROUTER_LEASE)) this.outcomes.broken.push(`${text}, ${kind}`);
     }
   }
 
@@ -105,7 +107,7 @@ class Lane {
   async until(plan, already, good, command = 'run') {
     let end;
     for (let i = 0; i < TRIES; ++i) {
-      const routers = this.faults.calm(/^router/), servers = this.faults.calm(/^(server|cuts)/);
+      const routers = this.faults.calm(/^router/), servers = this.faults.calm(SERVERS);
       end = await this.system.reshard(command, plan, '--take-over').done;
       // At first it may go on with a block of another coordinator.
       this.note(end, routers() && i > 0 ? 'uninterrupted' : 'interrupted', servers());
@@ -117,15 +119,15 @@ class Lane {
 
   async toSoak(plan) {
     for (let i = 0; i < TRIES; ++i) {
-      const running = this.system.reshard('run', plan, '--take-over');
+      const running = this.system.reshard('run', plan, '--take-over'), servers = this.faults.calm(SERVERS);
       let ended = false;
       running.done.then(() => { ended = true; });
       while (!ended && (await this.system.status(plan)).act !== 'soak') await pause(200);
       if (!ended) return running;
-      this.note(await running.done);
+      this.note(await running.done, 'interrupted', servers());
     }
     throw new Error(`plan ${plan} does not come to its soak: ${JSON.stringify(await this.system.status(plan))}`);
   }
 }
 
-module.exports = {Lane};
+module.exports = {Lane, LEASE};

@@ -15,7 +15,7 @@ const sum = (some, of) => some.reduce((total, each) => total + (of(each) || 0), 
 const numbers = lines.map(({seed}) => seed).sort((a, b) => a - b);
 const ranges = numbers.reduce((text, seed, i) => (i > 0 && numbers[i - 1] === seed - 1 ? text.replace(/(-\d+)?$/, `-${seed}`) : `${text}${text && ', '}${seed}`), '');
 const broken = lines.filter((line) => line.broken.length > 0);
-const COMMANDS = {sites: 'sites.js --first N --seeds M', chains: 'chains.js --first N --seeds M --hops 2 --blocks', 'chains-stay': 'chains.js --first N --seeds M --hops 2 --servers-stay'};
+const COMMANDS = {sites: 'sites.js --first N --seeds M', chains: 'chains.js --first N --seeds M --hops 2 --blocks', 'chains-stay': 'chains.js --first N --seeds M --hops 2 --servers-stay --blocks'};
 const head = [`Command: \`node bench/reshard/${COMMANDS[what]}\`; commit ${commit}; seeds ${ranges} (${lines.length}).`, ''];
 
 function sites() {

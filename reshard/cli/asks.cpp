@@ -132,13 +132,13 @@ int finalize(const AskWords& options) {
 void warn_of_holds(const Plan& plan, const PlanOptions& options) {
   try {
     const auto hold = Routers(plan).rehearse(kHoldLimit).hold_ms;
-    const std::uint64_t longest =
-        options.max_block_ms + options.lease_ms + static_cast<std::uint64_t>(kLeaseMargin.count());
+    const std::uint64_t longest = longest_hold(options.lease_ms);
     if (hold > 0 && longest >= hold)
-      std::fprintf(stderr,
-                   "moray-router: warning: routers hold writes for %llu ms, and a block, its lease "
-                   "and its end may take %llu ms: after that they are refused\n",
-                   static_cast<unsigned long long>(hold), static_cast<unsigned long long>(longest));
+      std::fprintf(
+          stderr,
+          "moray-router: warning: routers hold writes for %llu ms, and the plan's lease is "
+          "%llu ms: after that they are refused\n",
+          static_cast<unsigned long long>(hold), static_cast<unsigned long long>(longest));
   } catch (const std::exception&) {  // they are on another ring by now, or silent
   }
 }

@@ -31,6 +31,7 @@ struct PlanWords {
   std::vector<std::string> routers, hooks, gates;
   Choice choice;
   PlanOptions plan;
+  std::uint64_t lease_ms = longest_hold(PlanOptions{}.lease_ms);
   bool dry_run = false, json = false, trust_vnodes = false, no_cleanup = false, run = false;
   std::string pg_bin;
 };
@@ -86,9 +87,8 @@ Plan make_plan(const PlanWords& options, const ring::Ring& ring, const config::C
     throw std::runtime_error("--max-block must be at least a millisecond");
   if (plan.options.log_bytes == 0) throw std::runtime_error("--log-bytes must be at least a byte");
   // A block within which a lease runs out would be given up by its routers.
-  plan.options.lease_ms = std::max<std::uint64_t>(
-      plan.options.lease_ms,
-      plan.options.max_block_ms + static_cast<std::uint64_t>(kLeaseMargin.count()));
+  plan.options.lease_ms =
+      std::max(router_lease_within(options.lease_ms), router_lease(plan.options.max_block_ms));
   plan.options.trust_vnodes = options.trust_vnodes;
   for (const std::string& gate : options.gates) {
     static const std::vector<std::string> gates{"copy", "cutover", "finalize", "cleanup"};
@@ -130,6 +130,7 @@ Json card(const Plan& plan, const Preflight& found) {
                                      : "empty: rows keep their ids"},
           {"routers", plan.routers},
           {"maxBlockMilliseconds", plan.options.max_block_ms},
+          {"leaseMilliseconds", longest_hold(plan.options.lease_ms)},
           {"soakSeconds", plan.options.soak_seconds},
           {"ring", found.rings.before},
           {"ringAfterwards", found.rings.after},
@@ -228,9 +229,10 @@ void add_plan(CLI::App& reshard, int& exit_code) {
                    "Deleted at the source, at most; 0: any")
       ->capture_default_str();
   command
-      ->add_option("--lease", options->plan.lease_ms,
-                   "Milliseconds for which a router goes on without hearing of the plan; at least "
-                   "--max-block and a second")
+      ->add_option(
+          "--lease", options->lease_ms,
+          "Milliseconds that writes wait at most where a router or this plan's coordinator "
+          "is silent; at least twice --max-block and 1400")
       ->capture_default_str();
   command
       ->add_option("--settle", options->plan.settle_ms,

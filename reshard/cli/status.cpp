@@ -216,7 +216,7 @@ Json status_of(const Journal& journal, const std::optional<std::array<SideStandi
   status["lock"] =
       state.lock.empty() ? Json(nullptr) : Json(state.lock + " since " + state.lock_since);
   status["options"] = {{"maxBlockMilliseconds", options.max_block_ms},
-                       {"leaseMilliseconds", options.lease_ms},
+                       {"leaseMilliseconds", longest_hold(options.lease_ms)},
                        {"soakSeconds", options.soak_seconds},
                        {"copyBytesPerSecond", options.copy_bytes_per_second},
                        {"cleanupRowsPerSecond", options.cleanup_rows_per_second}};

@@ -1,6 +1,7 @@
 // Changes take turns; blocks and leases.
 #include "router/control/machine.hpp"
 
+#include <algorithm>
 #include <utility>
 
 namespace router {
@@ -11,6 +12,7 @@ using std::chrono::nanoseconds;
 
 constexpr milliseconds kAskTargetAfter{1'000};
 constexpr milliseconds kFailedAgain{1'000};
+constexpr milliseconds kLeaseMargin{1'000};  // that coordinators wait after a silent router's lease
 
 }  // namespace
 
@@ -141,6 +143,7 @@ void Machine::ended(RingFacts in_force, nanoseconds now) {
   in_force_ = std::move(in_force);
   if (change.kind == Change::Kind::activate || change.kind == Change::Kind::decided) {
     const PendingRing ring = *pending_.ring();
+    if (ring.of_plan()) hold_activated(ring);
     pending_.end();
     standing_.reset();
     follow_at_.reset();
@@ -163,6 +166,10 @@ void Machine::ended(PendingRing staged, nanoseconds now) {
   follow_at_.reset();
   const PendingRing& ring = *pending_.ring();
   if (awaited_ && awaited_->token == ring.token) awaited_.reset();
+  if (activated_ && Holder::parse(activated_->ring.token).token == Holder::parse(ring.token).token)
+    // Its next coordinator is here, and what it finds held is held under its lease.
+    blocked_under_lease_ =
+        blocked_under_lease_.united(std::exchange(activated_, std::nullopt)->held);
   serve(ring, pending_.lease_end());
   advance(now);
 }
@@ -178,7 +185,7 @@ void Machine::ended_withdrawn(nanoseconds now) {
   follow_at_.reset();
   serve_freely();
   if (change.kind == Change::Kind::ended)
-    open(ring.vnodes, "their plan has ended");
+    open(ring.vnodes.united(blocked), "their plan has ended");
   else if (ring.of_plan())
     open(blocked, "their plan has abandoned its ring");
   advance(now);
@@ -212,6 +219,7 @@ ring::VnodeSet Machine::unblock(const std::optional<ring::VnodeSet>& vnodes) {
   gate.held = gate.held.without(opened);
   gate.refused = gate.refused.without(opened);
   blocked_under_lease_ = blocked_under_lease_.without(opened);
+  if (activated_) activated_->held = activated_->held.without(opened);
   set_gate(std::move(gate));
   if (awaited_ && !opened.common(awaited_->vnodes).empty()) {
     ask_target_again_ = asking_target_;
@@ -257,6 +265,24 @@ void Machine::lease_expired() {
   const ring::VnodeSet held = gate_->held.common(blocked_under_lease_);
   asks_.emplace_back(ask::LeaseExpired{*pending_.ring(), held.size()});
   follow();
+  refuse(held);
+}
+
+/// What moves stays held where it was, for as long as a coordinator that lives may have to wait for
+/// routers that are silent: that begins with its commit, which a running lease of this router's
+/// is older than. Then it is refused, as it is at a lease's end.
+void Machine::hold_activated(const PendingRing& ring) {
+  const ring::VnodeSet held = gate_->held.common(blocked_under_lease_);
+  if (held.empty()) return;
+  Activated all{ring, held, pending_.lease_end() + ring.lease + kLeaseMargin};
+  if (activated_) {  // of a plan whose target was given up
+    all.held = all.held.united(activated_->held);
+    all.until = std::max(all.until, activated_->until);
+  }
+  activated_ = std::move(all);
+}
+
+void Machine::refuse(const ring::VnodeSet& held) {
   if (held.empty()) return;
   Gate gate = *gate_;
   gate.held = gate.held.without(held);

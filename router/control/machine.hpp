@@ -78,6 +78,11 @@ struct LeaseExpired {
   PendingRing ring;
   std::uint64_t held = 0;  ///< vnodes whose writes are refused now
 };
+/// A plan's ring is in force, and its coordinator has not unblocked what moves for too long.
+struct Overdue {
+  PendingRing ring;
+  std::uint64_t held = 0;  ///< as above
+};
 struct Opened {
   ring::VnodeSet vnodes;
   std::string why;
@@ -89,8 +94,9 @@ struct Tell {
   PendingRing ring;
 };
 }  // namespace ask
-using Ask = std::variant<ask::Begin, ask::Refuse, ask::Unchanged, ask::Row, ask::Target,
-                         ask::Settled, ask::ServeFreely, ask::LeaseExpired, ask::Opened, ask::Tell>;
+using Ask =
+    std::variant<ask::Begin, ask::Refuse, ask::Unchanged, ask::Row, ask::Target, ask::Settled,
+                 ask::ServeFreely, ask::LeaseExpired, ask::Overdue, ask::Opened, ask::Tell>;
 
 /// Decides what may change of a router's ring and gate, and when: which change goes on, which
 /// vnodes are blocked, until when those of a prepared plan are served, and what becomes of a plan
@@ -176,6 +182,8 @@ class Machine {
   void follow_by_row(Change::Kind kind, std::chrono::nanoseconds now);
   void plan_stands(PlanStanding standing, std::chrono::nanoseconds now);
   void lease_expired();
+  void refuse(const ring::VnodeSet& held);
+  void hold_activated(const PendingRing& ring);
   void await_target();
   void target_settled();
 
@@ -183,7 +191,15 @@ class Machine {
   Pending pending_;
   std::shared_ptr<const Gate> gate_ = std::make_shared<const Gate>();
   std::optional<Serving> serving_;
-  std::optional<PendingRing> awaited_;    // in force, and its target has not said that it is open
+  std::optional<PendingRing> awaited_;  // in force, and its target has not said that it is open
+  /// Vnodes of a ring that came into force: held for its coordinator, who unblocks them, until
+  /// then.
+  struct Activated {
+    PendingRing ring;
+    ring::VnodeSet held;
+    std::chrono::nanoseconds until{};
+  };
+  std::optional<Activated> activated_;
   ring::VnodeSet blocked_under_lease_;    // by the holder of the lease
   std::optional<PlanStanding> standing_;  // of the pending ring's plan, as it was said last
   bool asked_early_ = false;              // the row, before this lease's end

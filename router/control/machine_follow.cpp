@@ -137,6 +137,12 @@ void Machine::tick(nanoseconds now) {
       follow();
     }
   }
+  if (activated_ && now >= activated_->until) {
+    const Activated overdue = *std::exchange(activated_, std::nullopt);
+    const ring::VnodeSet held = gate_->held.common(overdue.held);
+    if (!held.empty()) asks_.emplace_back(ask::Overdue{overdue.ring, held.size()});
+    refuse(held);
+  }
   if (follow_at_ && now >= *follow_at_) {
     follow_at_.reset();
     if (!pending_.lease_runs(now)) follow();
@@ -155,6 +161,7 @@ std::optional<nanoseconds> Machine::wake() const {
            (asked_early_ ? nanoseconds(0) : nanoseconds(early(*pending_.ring()))));
   if (follow_at_) sooner(*follow_at_);
   if (await_at_) sooner(*await_at_);
+  if (activated_) sooner(activated_->until);
   return at;
 }
 

@@ -122,6 +122,14 @@ void RingControl::handle(const Ask& asked) {
          {"plan", expired->ring.plan},
          {"vnodes", expired->held}});
     update_status([](ControlStatus& status) { ++status.leases_expired; });
+  } else if (const auto* overdue = std::get_if<ask::Overdue>(&asked)) {
+    log_.error(
+        "a plan's ring is in force, and its coordinator is silent; vnodes that are held for it "
+        "refuse writes until their target takes them",
+        {{"generation", overdue->ring.generation},
+         {"plan", overdue->ring.plan},
+         {"vnodes", overdue->held}});
+    update_status([](ControlStatus& status) { ++status.leases_expired; });
   } else if (const auto* opened = std::get_if<ask::Opened>(&asked)) {
     log_.warn("vnodes unblocked without their coordinator",
               {{"vnodes", opened->vnodes.size()}, {"reason", opened->why}});

@@ -69,7 +69,7 @@ test('set: options change while a plan runs, the plan does not, and values that 
   await system.reshardTo(0, 'set', plan, '--soak', '86400', '--max-block', '5000', '--cleanup-rows-per-second', '7');
   await system.quiet(async () => (await system.status(plan)).soakUntil !== soakUntil);
   const longer = await system.status(plan);
-  assert.deepStrictEqual(longer.options, {maxBlockMilliseconds: 5000, leaseMilliseconds: 6000, soakSeconds: 86400, copyBytesPerSecond: 0, cleanupRowsPerSecond: 7});
+  assert.deepStrictEqual(longer.options, {maxBlockMilliseconds: 5000, leaseMilliseconds: 11400, soakSeconds: 86400, copyBytesPerSecond: 0, cleanupRowsPerSecond: 7});
   const moved = Date.parse(longer.soakUntil) - Date.parse(soakUntil);
   assert.ok(Math.abs(moved - (86400 - 600) * 1000) < 60000, String(moved));  // a soak that began when it did
   await system.reshardTo(0, 'set', plan, '--soak', '0', '--cleanup-rows-per-second', '0');

@@ -50,7 +50,7 @@ test('the router goes on by itself where nothing is fenced, and the plan afterwa
     await system.quiet(() => system.result('status').then(({gate}) => gate.hold === '' && gate.refuse === ''));
     const before = ledger.acknowledged;
     await system.quiet(() => ledger.acknowledged > before);
-  }, {options: {}, more: ['--max-block', '200', '--lease', '800']});
+  }, {options: {}, more: ['--max-block', '200', '--lease', '3400']});
 });
 
 test('a router takes a decided ring by itself, after a restart too', async () => {
@@ -61,5 +61,5 @@ test('a router takes a decided ring by itself, after a restart too', async () =>
       assert.strictEqual((await system.result('status')).ring.generation, 1);
       if (restarted) await system.crashRouter();
       await system.quiet(() => system.result('status').then(({ring}) => ring.generation === 2));
-    }, {more: ['--max-block', '200', '--lease', '800', '--attempts', '100']});  // so short a block is often given up
+    }, {more: ['--max-block', '200', '--lease', '3400', '--attempts', '100']});  // so short a block is often given up
 });

@@ -178,7 +178,7 @@ test('two plans over the same vnodes, both past preflight: the databases refuse 
 test('a pending ring outlives its lease: another plan and edits wait for it, and nothing is refused for good', async () => {
   const [first, second] = await twoOntoOne(606);
   const {system} = own;
-  const cautious = ['--max-block', '600', '--lease', '1000', '--soak', '0'];
+  const cautious = ['--max-block', '600', '--soak', '0'];
   const one = await system.plan('--vnodes', text(first), '--to', PNODES[1], ...cautious);
   const two = await system.plan('--vnodes', text(second), '--from', PNODES[1], '--to', PNODES[2], '--soak', '0');
   const waiting = await system.standing(two, 'bind');

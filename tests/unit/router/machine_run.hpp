@@ -16,6 +16,7 @@ namespace router {
 class MachineRun {
   static constexpr int kEvents = 60;
   static constexpr std::uint32_t kVnodes = 16;
+  static constexpr std::chrono::milliseconds kLongestLease{3100};
   using milliseconds = std::chrono::milliseconds;
   using nanoseconds = std::chrono::nanoseconds;
 
@@ -80,7 +81,8 @@ class MachineRun {
       case 5: return block();
       case 6: {
         const bool all = one_of(2) == 0;
-        machine_.unblock(all ? std::nullopt : std::optional(some()));
+        const ring::VnodeSet opened = machine_.unblock(all ? std::nullopt : std::optional(some()));
+        held_under_lease_ = held_under_lease_.without(opened);
         return;
       }
       case 7: return renew();
@@ -114,6 +116,9 @@ class MachineRun {
     const bool runs = machine_.pending().lease_runs(now_);
     if (machine_.block(vnodes, mode, lease, now_)) return;
     if (!lease.empty() && !runs) fail("a block under a lease that does not run");
+    const bool under_lease = !lease.empty() && mode == GateMode::hold;
+    held_under_lease_ =
+        under_lease ? held_under_lease_.united(vnodes) : held_under_lease_.without(vnodes);
     vnodes.each([&](ring::Vnode vnode) {
       if (machine_.gate()->mode(vnode) != mode) fail("a vnode is not blocked as it was told");
     });
@@ -125,7 +130,9 @@ class MachineRun {
     const auto lease = milliseconds(100 + one_of(2000));
     const auto refusal = machine_.renew(pending->token, lease, now_);
     if (!refusal && !runs) fail("a lease that had run out was renewed");
-    if (!refusal) promised_ = now_ + lease;
+    if (refusal) return;
+    promised_ = now_ + lease;
+    lease_end_ = std::max(lease_end_, promised_);
   }
   void answer() {
     if (!row_) return;
@@ -150,11 +157,12 @@ class MachineRun {
         PendingRing staged = ring(one_of(4) != 0);
         staged.token = change.holder;
         promised_ = now_ + staged.lease;
+        lease_end_ = std::max(lease_end_, promised_);
         expired_ = false;
         return machine_.ended(staged, now_);
       }
       case Change::Kind::abandon:
-      case Change::Kind::ended: return machine_.ended_withdrawn(now_);
+      case Change::Kind::ended: forget_hand(); return machine_.ended_withdrawn(now_);
       case Change::Kind::reload:
       case Change::Kind::edit:
       case Change::Kind::rollback: {
@@ -176,10 +184,17 @@ class MachineRun {
       case Change::Kind::activate:
       case Change::Kind::decided: {
         const PendingRing ring = *machine_.pending().ring();
+        forget_hand();
         return machine_.ended(RingFacts{ring.digest, ring.generation, machine_.ring().vnodes},
                               now_);
       }
     }
+  }
+
+  /// What a person held under a lease stays so when that ends with its ring.
+  void forget_hand() {
+    const PendingRing* pending = machine_.pending().ring();
+    if (pending != nullptr && !pending->of_plan()) held_under_lease_ = {};
   }
 
   void settle() {
@@ -240,12 +255,18 @@ class MachineRun {
     if (machine_.pending().staged() && ticked_ == now_ && !machine_.pending().lease_runs(now_) &&
         !expired_)
       fail("a lease has run out, and nobody was told");
+    // A coordinator that lives unblocks by then, whatever other routers do.
+    if (ticked_ == now_ && now_ >= lease_end_ + kLongestLease + milliseconds(1000) &&
+        !gate.held.common(held_under_lease_).empty())
+      fail("writes are held for a coordinator that is silent for too long");
     ticked_.reset();
   }
 
   Choices choices_;
   Machine machine_;
   nanoseconds now_ = milliseconds(1000);
+  nanoseconds lease_end_{};            // the latest of all leases
+  ring::VnodeSet held_under_lease_;    // as far as nobody has unblocked them
   nanoseconds promised_{};             // until when vnodes of the plan may be served
   std::optional<nanoseconds> ticked_;  // by the last event
   bool expired_ = false;               // of this lease, and told

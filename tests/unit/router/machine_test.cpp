@@ -201,6 +201,42 @@ TEST_CASE("machine: a plan that is decided comes into force without its coordina
   CHECK(asked<ask::Begin>(machine));
 }
 
+TEST_CASE(
+    "machine: what is held when its ring comes into force is refused after a lease and more") {
+  Machine machine = prepared();
+  REQUIRE_FALSE(machine.renew("t/1", milliseconds(1000), at(1100)));
+  REQUIRE_FALSE(machine.block(ring::VnodeSet::parse("0-9"), GateMode::hold, "t/1", at(1110)));
+  REQUIRE_FALSE(machine.block(ring::VnodeSet::parse("50"), GateMode::hold, "", at(1110)));
+  machine.submit(change(Change::Kind::activate, 2, "t/1"), at(1200));
+  machine.ended(RingFacts{"d2", 2, 100}, at(1210));
+  const auto held = [&machine] { return machine.gate()->held; };
+  SUBCASE("its coordinator is silent") {
+    machine.tick(at(4099));
+    CHECK(held() == ring::VnodeSet::parse("0-9,50"));
+    static_cast<void>(machine.take());
+    machine.tick(at(4100));  // the lease's end, a silent router's lease, and the margin
+    CHECK(asked<ask::Overdue>(machine)->held == 10);
+    CHECK(held() == ring::VnodeSet::parse("50"));
+    CHECK(machine.gate()->refused == ring::VnodeSet::parse("0-9"));
+  }
+  SUBCASE("it unblocks them, and they are blocked by hand later") {
+    static_cast<void>(machine.unblock(ring::VnodeSet::parse("0-9")));
+    REQUIRE_FALSE(machine.block(ring::VnodeSet::parse("0-9"), GateMode::hold, "", at(1300)));
+    machine.tick(at(4100));
+    CHECK(held() == ring::VnodeSet::parse("0-9,50"));
+  }
+  SUBCASE("its next coordinator holds them under a lease of its own") {
+    machine.submit(change(Change::Kind::prepare, 3, "t/2"), at(1300));
+    PendingRing again = of_plan("t/2");
+    again.lease = milliseconds(5000);
+    machine.ended(again, at(1300));
+    machine.tick(at(4100));
+    CHECK(held() == ring::VnodeSet::parse("0-9,50"));
+    machine.tick(at(6300));
+    CHECK(held() == ring::VnodeSet::parse("50"));
+  }
+}
+
 TEST_CASE("machine: an answer about another ring, or while the lease runs, changes nothing") {
   Machine machine = prepared();
   machine.tick(at(1500));
