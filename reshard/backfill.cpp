@@ -5,7 +5,7 @@
 
 #include <nlohmann/json.hpp>
 
-#include "backends/postgres/identifier.hpp"
+#include "backends/postgres/wire/identifier.hpp"
 #include "reshard/throttle.hpp"
 #include "ring/key_transform.hpp"
 

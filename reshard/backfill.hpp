@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "backends/postgres/session.hpp"
+#include "backends/postgres/wire/session.hpp"
 #include "ring/ring.hpp"
 
 namespace reshard {

@@ -4,7 +4,7 @@
 
 #include <nlohmann/json.hpp>
 
-#include "backends/postgres/identifier.hpp"
+#include "backends/postgres/wire/identifier.hpp"
 #include "json/nesting.hpp"
 
 namespace reshard {

@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "backends/postgres/session.hpp"
+#include "backends/postgres/wire/session.hpp"
 #include "config/config.hpp"
 
 namespace reshard {

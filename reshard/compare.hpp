@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "backends/postgres/session.hpp"
+#include "backends/postgres/wire/session.hpp"
 #include "reshard/copy.hpp"
 #include "reshard/verify.hpp"
 

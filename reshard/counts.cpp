@@ -1,6 +1,6 @@
 #include "reshard/counts.hpp"
 
-#include "backends/postgres/identifier.hpp"
+#include "backends/postgres/wire/identifier.hpp"
 #include "reshard/rows.hpp"
 
 namespace reshard {

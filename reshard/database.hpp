@@ -8,8 +8,8 @@
 #include <string>
 #include <vector>
 
-#include "backends/postgres/identifier.hpp"
-#include "backends/postgres/session.hpp"
+#include "backends/postgres/wire/identifier.hpp"
+#include "backends/postgres/wire/session.hpp"
 #include "reshard/journal.hpp"
 #include "reshard/plan.hpp"
 

@@ -7,7 +7,7 @@
 #include <string_view>
 #include <vector>
 
-#include "backends/postgres/session.hpp"
+#include "backends/postgres/wire/session.hpp"
 #include "reshard/tables.hpp"
 #include "ring/ring.hpp"
 #include "ring/vnode_set.hpp"

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <memory>
 
-#include "backends/postgres/session.hpp"
+#include "backends/postgres/wire/session.hpp"
 #include "reshard/transaction.hpp"
 
 namespace reshard {

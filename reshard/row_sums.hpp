@@ -5,7 +5,7 @@
 #include <string>
 #include <utility>
 
-#include "backends/postgres/session.hpp"
+#include "backends/postgres/wire/session.hpp"
 #include "reshard/copy.hpp"
 
 /// What two sides are compared by: a digest for each row, and their sums by vnode.

@@ -4,7 +4,7 @@
 #include <stdexcept>
 #include <vector>
 
-#include "backends/postgres/identifier.hpp"
+#include "backends/postgres/wire/identifier.hpp"
 
 namespace reshard {
 namespace {

@@ -2,7 +2,7 @@
 
 #include <string>
 
-#include "backends/postgres/plan_guard.hpp"
+#include "backends/postgres/sql/plans.hpp"
 #include "reshard/tables.hpp"
 #include "ring/ring.hpp"
 #include "ring/vnode_set.hpp"

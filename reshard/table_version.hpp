@@ -3,8 +3,8 @@
 #include <string>
 #include <vector>
 
-#include "backends/postgres/identifier.hpp"
-#include "backends/postgres/session.hpp"
+#include "backends/postgres/wire/identifier.hpp"
+#include "backends/postgres/wire/session.hpp"
 
 /// What a plan stands on, by identity: a table that was replaced by another of its name, a trigger
 /// that was off for a moment, or a column that came and went, all show, also where everything looks

@@ -5,8 +5,8 @@
 #include <string>
 #include <vector>
 
-#include "backends/postgres/identifier.hpp"
-#include "backends/postgres/session.hpp"
+#include "backends/postgres/wire/identifier.hpp"
+#include "backends/postgres/wire/session.hpp"
 
 namespace reshard {
 

@@ -2,7 +2,7 @@
 
 #include <string>
 
-#include "backends/postgres/session.hpp"
+#include "backends/postgres/wire/session.hpp"
 #include "ring/vnode_set.hpp"
 
 namespace reshard {

@@ -3,7 +3,7 @@
 #include <string>
 #include <vector>
 
-#include "backends/postgres/session.hpp"
+#include "backends/postgres/wire/session.hpp"
 
 namespace reshard {
 

@@ -2,7 +2,7 @@
 
 #include <map>
 
-#include "backends/postgres/session.hpp"
+#include "backends/postgres/wire/session.hpp"
 #include "reshard/bucket_configs.hpp"
 #include "reshard/tables.hpp"
 

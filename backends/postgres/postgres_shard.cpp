@@ -4,7 +4,7 @@
 
 #include <boost/asio/post.hpp>
 
-#include "backends/postgres/operations.hpp"
+#include "backends/postgres/operations/operations.hpp"
 #include "fast/error_payload.hpp"
 #include "json/document.hpp"
 #include "objects/arguments.hpp"

@@ -10,10 +10,10 @@
 
 #include <boost/asio/io_context.hpp>
 
-#include "backends/postgres/bucket_cache.hpp"
-#include "backends/postgres/listeners.hpp"
-#include "backends/postgres/pool.hpp"
-#include "backends/postgres/task.hpp"
+#include "backends/postgres/operations/bucket_cache.hpp"
+#include "backends/postgres/operations/listeners.hpp"
+#include "backends/postgres/wire/pool.hpp"
+#include "backends/postgres/wire/task.hpp"
 #include "backends/shard.hpp"
 
 namespace backends::postgres {

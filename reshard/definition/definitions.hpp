@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "backends/postgres/session.hpp"
+#include "backends/postgres/wire/session.hpp"
 #include "reshard/definition/needs.hpp"
 #include "reshard/definition/table_dump.hpp"
 

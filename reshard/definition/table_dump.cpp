@@ -13,7 +13,7 @@
 #include <stdexcept>
 #include <system_error>
 
-#include "backends/postgres/connection_words.hpp"
+#include "backends/postgres/wire/connection_words.hpp"
 
 namespace reshard {
 namespace {

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "backends/postgres/identifier.hpp"
+#include "backends/postgres/wire/identifier.hpp"
 #include "reshard/definition/pg_tools.hpp"
 #include "reshard/run_command.hpp"
 

@@ -1,7 +1,7 @@
 // Whether vnodes are a pnode's here, and which reads are under way that were planned so.
 #include "router/serve/ownership.hpp"
 
-#include "backends/postgres/application_name.hpp"
+#include "backends/postgres/wire/application_name.hpp"
 #include "router/admin/command.hpp"
 
 namespace router::admin {

@@ -1,7 +1,7 @@
 // Commands that show or change the ring.
 #include <ctime>
 
-#include "backends/postgres/application_name.hpp"
+#include "backends/postgres/wire/application_name.hpp"
 #include "router/admin/command.hpp"
 
 namespace router::admin {

@@ -1,6 +1,6 @@
 #include "router/control/plan_reader.hpp"
 
-#include "backends/postgres/session.hpp"
+#include "backends/postgres/wire/session.hpp"
 
 namespace router {
 namespace {

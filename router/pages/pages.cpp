@@ -8,7 +8,7 @@
 
 #include <nlohmann/json.hpp>
 
-#include "backends/postgres/application_name.hpp"
+#include "backends/postgres/wire/application_name.hpp"
 #include "router/log/log.hpp"
 
 namespace router {

@@ -6,8 +6,8 @@
 
 #include "backends/dns/resolver.hpp"
 #include "backends/embedded/owners.hpp"
-#include "backends/postgres/bucket_changes.hpp"
-#include "backends/postgres/listeners.hpp"
+#include "backends/postgres/operations/bucket_changes.hpp"
+#include "backends/postgres/operations/listeners.hpp"
 #include "config/config.hpp"
 #include "router/serve/shard_set.hpp"
 

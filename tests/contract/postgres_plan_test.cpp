@@ -4,8 +4,8 @@
 
 #include <memory>
 
-#include "backends/postgres/identifier.hpp"
 #include "backends/postgres/postgres_shard.hpp"
+#include "backends/postgres/wire/identifier.hpp"
 #include "tests/contract/shard_client.hpp"
 #include "tests/support/postgres_cluster.hpp"
 

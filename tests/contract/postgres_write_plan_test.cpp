@@ -2,8 +2,8 @@
 // prepared, with the plan that serves every value.
 #include <doctest/doctest.h>
 
-#include "backends/postgres/operations.hpp"
-#include "backends/postgres/session.hpp"
+#include "backends/postgres/operations/operations.hpp"
+#include "backends/postgres/wire/session.hpp"
 #include "tests/contract/postgres_client.hpp"
 
 using namespace test_support;

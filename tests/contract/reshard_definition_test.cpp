@@ -3,7 +3,7 @@
 
 #include <filesystem>
 
-#include "backends/postgres/session.hpp"
+#include "backends/postgres/wire/session.hpp"
 #include "reshard/bucket_configs.hpp"
 #include "reshard/definition/definitions.hpp"
 #include "reshard/definition/likeness.hpp"

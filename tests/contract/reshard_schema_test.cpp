@@ -3,7 +3,7 @@
 
 #include <random>
 
-#include "backends/postgres/session.hpp"
+#include "backends/postgres/wire/session.hpp"
 #include "reshard/schema.hpp"
 #include "ring/key_transform.hpp"
 #include "ring/topology.hpp"

@@ -1,5 +1,5 @@
 // The tools' connection: what becomes of a statement whose server goes, or says nothing.
-#include "backends/postgres/session.hpp"
+#include "backends/postgres/wire/session.hpp"
 
 #include <chrono>
 #include <thread>

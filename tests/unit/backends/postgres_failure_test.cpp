@@ -1,7 +1,7 @@
 // What a server's verdict means, in whatever language it is given.
 #include <doctest/doctest.h>
 
-#include "backends/postgres/failure.hpp"
+#include "backends/postgres/sql/failure.hpp"
 
 using namespace backends::postgres;
 using std::chrono::milliseconds;

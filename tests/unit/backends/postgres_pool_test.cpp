@@ -6,7 +6,7 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/steady_timer.hpp>
 
-#include "backends/postgres/pool.hpp"
+#include "backends/postgres/wire/pool.hpp"
 
 using backends::postgres::Pool;
 using backends::postgres::PoolOptions;

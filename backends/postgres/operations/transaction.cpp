@@ -1,0 +1,66 @@
+#include "backends/postgres/operations/operations.hpp"
+
+namespace backends::postgres {
+
+Connection& point(Work& work) {
+  Connection* connection = work.pool.point(work.affinity);
+  if (connection == nullptr) throw NoConnection{work.pool.problem()};
+  return *connection;
+}
+
+Task<Pool::Lease> claim(Work& work) {
+  Pool::Lease lease = co_await work.pool.exclusive();
+  if (!lease) throw NoConnection{work.pool.problem()};
+  co_return std::move(lease);
+}
+
+Task<Transaction> Transaction::begin(Work& work) {
+  Transaction transaction(co_await claim(work));
+  std::string limit;
+  if (work.statement_limit_ms)
+    limit = "; SET LOCAL statement_timeout = " + std::to_string(*work.statement_limit_ms);
+  const QueryResult begun =
+      co_await (*transaction).run_script("BEGIN ISOLATION LEVEL READ COMMITTED" + limit, nullptr);
+  if (begun.error) throw StatementFailed{*begun.error};
+  co_return std::move(transaction);
+}
+
+Task<Transaction> Transaction::begin_with(Work& work, std::vector<Step> steps,
+                                          std::vector<QueryResult>& results) {
+  Transaction transaction(co_await claim(work));
+  std::string settings = "SELECT set_config('enable_seqscan', 'off', true)";
+  // Else all that can't do without one would be compiled (`Connection::compile_nothing`).
+  if ((*transaction).version() >= 110000) settings += ", set_config('jit', 'off', true)";
+  if (work.statement_limit_ms)
+    settings += ", set_config('statement_timeout', '" + std::to_string(*work.statement_limit_ms) +
+                "', true)";
+  steps.insert(steps.begin(), Step(once(std::move(settings)), Parameters()));
+  steps.insert(steps.begin(), Step(once("BEGIN ISOLATION LEVEL READ COMMITTED"), Parameters()));
+  results = co_await (*transaction).run_all(std::move(steps));
+  results.erase(results.begin(), results.begin() + 2);
+  co_return std::move(transaction);
+}
+
+/// Nobody knows what the server makes of it: its connection is of no more use.
+Transaction::~Transaction() {
+  if (open_) lease_->close("a transaction was given up");
+}
+
+Task<bool> Transaction::commit() {
+  open_ = false;
+  const QueryResult result = co_await lease_->run(once("COMMIT"), Parameters());
+  if (result.error) {
+    lease_->close("a COMMIT failed");
+    throw StatementFailed{*result.error};
+  }
+  co_return true;
+}
+
+Task<bool> Transaction::roll_back() {
+  open_ = false;
+  const QueryResult result = co_await lease_->run(once("ROLLBACK"), Parameters());
+  if (result.error) lease_->close("a ROLLBACK failed");
+  co_return true;
+}
+
+}  // namespace backends::postgres

@@ -1,0 +1,233 @@
+#pragma once
+
+#include <chrono>
+#include <coroutine>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <unordered_set>
+#include <vector>
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/posix/stream_descriptor.hpp>
+#include <boost/asio/steady_timer.hpp>
+
+#include "backends/postgres/wire/hosts.hpp"
+#include "backends/postgres/wire/query.hpp"
+
+namespace backends::postgres {
+
+/// One connection to a PostgreSQL server, never blocking. In pipeline mode statements are sent as
+/// they come, each with a Sync of its own, so that one's error is nobody else's; otherwise one at a
+/// time, as transactions and streams need it. Lives on one worker.
+class Connection {
+ public:
+  enum class Mode : std::uint8_t { pipeline, single };
+  enum class State : std::uint8_t { connecting, up, closed };
+
+  struct Options {
+    std::string url;               ///< libpq's, a URI or `key=value` pairs
+    std::vector<NamedHost> hosts;  ///< of the URL, where names are to be looked up
+    Mode mode = Mode::single;
+    std::chrono::milliseconds connect_limit{3'000};
+    std::chrono::milliseconds statement_limit{0};  ///< 0: what the server says
+  };
+
+  /// `changed` is told of each change of state, never from inside a call; it may destroy the
+  /// connection. `round_trips` is counted up; it outlives us.
+  Connection(boost::asio::io_context& loop, Options options, std::uint64_t& round_trips,
+             std::function<void()> changed);
+  ~Connection();
+  Connection(const Connection&) = delete;
+  Connection& operator=(const Connection&) = delete;
+
+  /// Up when its session has the settings that it needs, too.
+  [[nodiscard]] State state() const {
+    return state_ == State::up && !settled_ ? State::connecting : state_;
+  }
+  [[nodiscard]] const std::string& problem() const { return problem_; }
+  /// Nothing has come for so long although something is due: a statement waits for a lock, say.
+  static constexpr std::chrono::milliseconds kStall{50};
+  /// SQLSTATE of what the server would do, and this protocol can't serve.
+  static constexpr const char* kNotServed = "MR002";
+  [[nodiscard]] bool stalled() const {
+    return !queue_.empty() && std::chrono::steady_clock::now() - progress_ > kStall;
+  }
+  /// Of which vnode the next statement is.
+  void tag(std::uint32_t affinity) { next_affinity_ = affinity; }
+  /// Whether a statement of that vnode is in flight. O(those in flight).
+  [[nodiscard]] bool carries(std::uint32_t affinity) const;
+  [[nodiscard]] std::string address() const;
+  /// The server's process, by its own word; 0: none.
+  [[nodiscard]] int backend() const { return backend_; }
+  /// A pooler stands before the server: it has told another process than the server does.
+  [[nodiscard]] bool pooled() const {
+    return connection_ != nullptr && backend_ != 0 && PQbackendPID(connection_) != backend_;
+  }
+  /// Nothing is in flight.
+  [[nodiscard]] bool idle() const { return queue_.empty(); }
+
+  /// The server's: 150004. 0: not connected.
+  [[nodiscard]] int version() const;
+
+  /// Receives rows of a streamed statement as they come; true: hold the rest up until `resume`.
+  using RowTaker = std::function<bool(const Rows& rows)>;
+
+  /// `co_await connection.run(…)` gives the QueryResult. Where the connection is not up it is an
+  /// error without sqlstate.
+  class Run;
+  Run run(const Statement& statement, const Parameters& parameters);
+  /// Mode pipeline only, for statements that change nothing: those of one turn of the loop share a
+  /// Sync, which saves both sides a system call each. Where another of them fails, this one's error
+  /// says `skipped`; it should be run alone then.
+  Run run_read(const Statement& statement, const Parameters& parameters);
+  /// Mode single only: rows one at a time.
+  Run stream(const Statement& statement, const Parameters& parameters, RowTaker taker);
+  /// Mode single only: the simple protocol, any number of statements, rows one at a time. A LISTEN
+  /// among them fails (kNotServed); a COPY, of any kind of run, ends the connection with that.
+  Run run_script(std::string sql, RowTaker taker);
+  /// Mode single only, outside of a transaction: what a client's SQL has set, made, locked or
+  /// prepared is gone, and so are the session's settings, which `settings` makes again.
+  Run discard_all();
+  /// The statement that makes them. They don't come with the connection, since poolers refuse what
+  /// they don't know.
+  [[nodiscard]] Statement settings() const;
+
+  /// All of them in one round trip, up to the first that fails; the others' errors say `skipped`.
+  /// Where they don't begin a transaction themselves they are one (which ends with them). Not
+  /// empty.
+  class RunAll;
+  RunAll run_all(std::vector<Step> steps);
+
+  /// Mode single only: what is notified, once its LISTEN has been answered. True: no more until
+  /// `resume`.
+  using NotificationTaker =
+      std::function<bool(const std::string& channel, const std::string& payload)>;
+  void on_notification(NotificationTaker taker) { notified_ = std::move(taker); }
+
+  /// A stream that its taker held up goes on.
+  void resume();
+  /// Ends the connection; what was in flight fails as lost.
+  void close(const std::string& why);
+
+ private:
+  struct Pending {
+    QueryResult result;
+    std::coroutine_handle<> waiting;
+    RowTaker taker;
+    std::string preparing;  // name that the first of two results is for; empty: none
+    enum class Sync : std::uint8_t {
+      own,
+      shared,
+      alone
+    };  // alone: nothing but the Sync of those before
+    Sync sync = Sync::own;
+    std::size_t ends = 1;  // of commands that are due before a shared one is over
+    // Of run_all: the commands that are left, each the name that it prepares or, if it is a step,
+    // empty.
+    std::deque<std::string> commands;
+    std::vector<QueryResult> results;
+    std::size_t step = 0;
+    bool many = false;
+    std::optional<std::uint32_t> affinity;
+    bool script = false;   // in the simple protocol
+    bool settles = false;  // before all else
+    std::chrono::steady_clock::time_point sent;
+  };
+
+  void connect(const std::vector<Host>& hosts);
+  void poll_connect();
+  void after_connect();
+  void settle();
+  void settled(const QueryResult& result);
+  void wait_readable();
+  void wait_writable();
+  void want_flush();
+  void flush();
+  void read();
+  void take_results();
+  void take_notifications();
+  void take(PGresult* result);
+  void take_command(Pending& front, PGresult* result);
+  void take_error(Pending& front, PGresult* result);
+  void refuse_copy(Pending& front);
+  void sync_reads();
+  void hold_back();
+  void let_go();
+  void take_step(Pending& front, PGresult* result);
+  void end_of_command();
+  void forget_stale_plans(const QueryError& error);
+  void finish_front();
+  Pending* enqueue(std::unique_ptr<Pending> pending);
+  void fail_all();
+  void assign_socket();
+  bool send(const Statement& statement, const Parameters& parameters, Pending& pending);
+  bool send_step(const Statement& statement, const Parameters& parameters, std::string& preparing);
+  [[nodiscard]] std::string error_text() const;
+
+  boost::asio::io_context& loop_;
+  Options options_;
+  std::uint64_t& round_trips_;
+  std::function<void()> changed_;
+  NotificationTaker notified_;
+  State state_ = State::connecting;
+  std::string problem_;
+  bool settled_ = false;
+  int backend_ = 0;
+  std::unique_ptr<HostLookup> lookup_;
+  PGconn* connection_ = nullptr;
+  /// libpq's socket by a number of our own: libpq closes its own whenever it likes, and another
+  /// thread may open that number anew before we take it out of the loop.
+  boost::asio::posix::stream_descriptor socket_;
+  boost::asio::steady_timer limit_;
+  std::deque<std::unique_ptr<Pending>> queue_;
+  std::unordered_set<std::string> prepared_;
+  unsigned epoch_ = 0;  // of prepared statements: older ones are forgotten, under their own names
+  std::optional<std::uint32_t> next_affinity_;
+  std::chrono::steady_clock::time_point progress_;
+  bool sync_due_ = false;  // of reads
+  unsigned sent_in_turn_ = 0;
+  bool corked_ = false;
+  bool reading_ = false, writing_ = false, flush_posted_ = false, held_ = false;
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+};
+
+/// What `co_await` takes.
+class Connection::Run {
+ public:
+  bool await_ready() const noexcept { return pending_ == nullptr; }
+  void await_suspend(std::coroutine_handle<> waiting) noexcept { pending_->waiting = waiting; }
+  QueryResult await_resume() {
+    return pending_ == nullptr ? std::move(failed_) : std::move(pending_->result);
+  }
+
+ private:
+  friend class Connection;
+  explicit Run(Pending* pending) : pending_(pending) {}
+  explicit Run(QueryError error) { failed_.error = std::move(error); }
+  Pending* pending_ = nullptr;
+  QueryResult failed_;
+};
+
+/// Gives a QueryResult for each step.
+class Connection::RunAll {
+ public:
+  bool await_ready() const noexcept { return pending_ == nullptr; }
+  void await_suspend(std::coroutine_handle<> waiting) noexcept { pending_->waiting = waiting; }
+  std::vector<QueryResult> await_resume() {
+    return pending_ == nullptr ? std::move(failed_) : std::move(pending_->results);
+  }
+
+ private:
+  friend class Connection;
+  explicit RunAll(Pending* pending) : pending_(pending) {}
+  RunAll(QueryError error, std::size_t steps) : failed_(steps) {
+    for (QueryResult& each : failed_) each.error = error;
+  }
+  Pending* pending_ = nullptr;
+  std::vector<QueryResult> failed_;
+};
+
+}  // namespace backends::postgres
