@@ -207,9 +207,10 @@ Values get_object(Work& work, const JsArray& arguments) {
   if (const auto table = known_bucket(work, name, arguments[2])) {
     Connection& connection = point(work);
     connection.tag(work.affinity);
-    const Parameters parameters = parameters_of(value_of(objects::stored_key(key)));
+    Parameters parameters = parameters_of(value_of(objects::stored_key(key)));
     require_served(work);
-    const QueryResult result = co_await connection.run_read(table->get, parameters);
+    const QueryResult result =
+        co_await connection.run_read(table->get, table->get_bare, std::move(parameters));
     if (result.error && result.error->lost()) throw StatementFailed{*result.error};
     if (!result.error) {
       work.emit(reply_to_get(*table, result.rows, key));

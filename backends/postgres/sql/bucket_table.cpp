@@ -30,8 +30,8 @@ std::int64_t whole_number(std::string_view text) {
 std::string unchanged(const std::string& bucket, std::string_view xmin) {
   std::string name;
   for (const char c : bucket) name += c == '\'' ? std::string("''") : std::string(1, c);
-  return " AND 1 / (SELECT count(*) FROM buckets_config c WHERE c.name = '" + name +
-         "' AND c.xmin = '" + std::string(xmin) + "'::xid) = 1";
+  return " AND 1 / (EXISTS (SELECT FROM buckets_config c WHERE c.name = '" + name +
+         "' AND c.xmin = '" + std::string(xmin) + "'::xid))::integer = 1";
 }
 
 }  // namespace
@@ -88,8 +88,10 @@ std::shared_ptr<const BucketTable> bucket_table(const Rows& rows, int row) {
   table->extended_id = columns.find(" _idx ") != std::string::npos && rows.text(row, 9) == "t";
   table->hides = rows.text(row, 10) == "t";
   table->unchanged = unchanged(table->bucket.name, rows.text(row, 11));
-  table->get = named("SELECT " + table->row_columns() + " FROM " + table->table +
-                     " WHERE _key = $1::text" + table->unchanged);
+  const std::string get =
+      "SELECT " + table->row_columns() + " FROM " + table->table + " WHERE _key = $1::text";
+  table->get = named(get + table->unchanged);
+  table->get_bare = named(get);
   table->writes[0] = write_shapes(*table, Log::none);
   if (table->bucket.triggers == objects::Triggers::record_delete_log)
     for (const Log log : {Log::delete_log, Log::fastdelete_queue})

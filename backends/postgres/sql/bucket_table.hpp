@@ -25,7 +25,8 @@ struct BucketTable {
   bool hides = false;        ///< vnodes have moved, or do: rows that another shard owns may be here
                              ///< (docs/resharding.md)
 
-  Statement get;
+  Statement get;       ///< of a key's row; with `unchanged`
+  Statement get_bare;  ///< the same without it, where a later statement looks
   std::array<WriteShapes, 3>
       writes;  ///< by Log; those of logs only where the bucket has Manta's trigger
 

@@ -28,7 +28,7 @@ std::string quoted(std::string_view text) {
 Connection::Connection(boost::asio::io_context& loop, Options options, std::uint64_t& round_trips,
                        std::function<void()> changed)
     : loop_(loop), options_(std::move(options)), round_trips_(round_trips),
-      changed_(std::move(changed)), socket_(loop), limit_(loop) {
+      changed_(std::move(changed)), socket_(loop), limit_(loop), sent_(options_.mode) {
   limit_.expires_after(options_.connect_limit);
   limit_.async_wait([this, alive = std::weak_ptr<bool>(alive_)](const error_code& error) {
     if (!error && !alive.expired() && state() == State::connecting)
@@ -149,13 +149,12 @@ Statement Connection::settings() const {
 
 /// Before anybody else may send anything.
 void Connection::settle() {
-  auto pending = std::make_unique<Pending>();
-  pending->settles = true;
   if (PQsendQueryParams(connection_, settings().sql.c_str(), 0, nullptr, nullptr, nullptr, nullptr,
                         0) == 0)
     return close(error_text());
+  auto pending = std::make_unique<Pending>(pending::Settings());
   progress_ = pending->sent = std::chrono::steady_clock::now();
-  queue_.push_back(std::move(pending));
+  sent_.add(std::move(pending));
   flush();
   wait_readable();
 }
@@ -191,21 +190,8 @@ void Connection::close(const std::string& why) {
 
 /// What was in flight is answered by those who wait for it, and one of those may own us.
 void Connection::fail_all() {
-  std::deque<std::unique_ptr<Pending>> lost;
-  lost.swap(queue_);
-  const std::string problem = problem_;
-  for (const auto& pending : lost) {
-    pending->result.rows = Rows();
-    // Where the server had given its verdict, that is the answer.
-    if (!pending->result.error || pending->result.error->lost())
-      pending->result.error = QueryError{"", problem, "", {}};
-    // Of several, some may have their results: without the last word of the server they count for
-    // nothing.
-    for (QueryResult& each : pending->results)
-      if (!each.error || each.error->lost())
-        each = QueryResult{Rows(), QueryError{"", problem, "", {}}};
-    if (pending->waiting) pending->waiting.resume();
-  }
+  kept_back_ = {};
+  resume_all(sent_.lose(problem_));
 }
 
 void Connection::wait_readable() {
@@ -242,6 +228,7 @@ void Connection::want_flush() {
     if (state_ != State::up) return;
     sync_reads();
     sent_in_turn_ = 0;
+    if (!unsendable_.empty()) return close(unsendable_);
     flush();
     if (state_ == State::up) let_go();
   });

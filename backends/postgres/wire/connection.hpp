@@ -2,12 +2,10 @@
 
 #include <chrono>
 #include <coroutine>
-#include <deque>
 #include <functional>
 #include <memory>
 #include <optional>
 #include <string>
-#include <unordered_set>
 #include <vector>
 
 #include <boost/asio/io_context.hpp>
@@ -15,6 +13,7 @@
 #include <boost/asio/steady_timer.hpp>
 
 #include "backends/postgres/wire/hosts.hpp"
+#include "backends/postgres/wire/multiplexer.hpp"
 #include "backends/postgres/wire/query.hpp"
 
 namespace backends::postgres {
@@ -24,7 +23,7 @@ namespace backends::postgres {
 /// time, as transactions and streams need it. Lives on one worker.
 class Connection {
  public:
-  enum class Mode : std::uint8_t { pipeline, single };
+  using Mode = postgres::Mode;
   enum class State : std::uint8_t { connecting, up, closed };
 
   struct Options {
@@ -50,15 +49,13 @@ class Connection {
   [[nodiscard]] const std::string& problem() const { return problem_; }
   /// Nothing has come for so long although something is due: a statement waits for a lock, say.
   static constexpr std::chrono::milliseconds kStall{50};
-  /// SQLSTATE of what the server would do, and this protocol can't serve.
-  static constexpr const char* kNotServed = "MR002";
   [[nodiscard]] bool stalled() const {
-    return !queue_.empty() && std::chrono::steady_clock::now() - progress_ > kStall;
+    return !sent_.empty() && std::chrono::steady_clock::now() - progress_ > kStall;
   }
   /// Of which vnode the next statement is.
   void tag(std::uint32_t affinity) { next_affinity_ = affinity; }
   /// Whether a statement of that vnode is in flight. O(those in flight).
-  [[nodiscard]] bool carries(std::uint32_t affinity) const;
+  [[nodiscard]] bool carries(std::uint32_t affinity) const { return sent_.carries(affinity); }
   [[nodiscard]] std::string address() const;
   /// The server's process, by its own word; 0: none.
   [[nodiscard]] int backend() const { return backend_; }
@@ -67,13 +64,10 @@ class Connection {
     return connection_ != nullptr && backend_ != 0 && PQbackendPID(connection_) != backend_;
   }
   /// Nothing is in flight.
-  [[nodiscard]] bool idle() const { return queue_.empty(); }
+  [[nodiscard]] bool idle() const { return sent_.empty(); }
 
   /// The server's: 150004. 0: not connected.
   [[nodiscard]] int version() const;
-
-  /// Receives rows of a streamed statement as they come; true: hold the rest up until `resume`.
-  using RowTaker = std::function<bool(const Rows& rows)>;
 
   /// `co_await connection.run(…)` gives the QueryResult. Where the connection is not up it is an
   /// error without sqlstate.
@@ -83,7 +77,13 @@ class Connection {
   /// Sync, which saves both sides a system call each. Where another of them fails, this one's error
   /// says `skipped`; it should be run alone then.
   Run run_read(const Statement& statement, const Parameters& parameters);
-  /// Mode single only: rows one at a time.
+  /// The same of a statement that looks whether what it goes by (a bucket's configuration) is
+  /// unchanged, and fails if not. Of those of one turn with the same `checked` (by its address, and
+  /// one after the other) only the last looks, and of many each sixteenth: the others are sent as
+  /// `bare`, the same without the look, and their answers wait for that one's. What a later
+  /// statement finds unchanged was so before, too. Both live until the answer.
+  Run run_read(const Statement& checked, const Statement& bare, Parameters parameters);
+  /// Mode single only: rows one at a time; where the taker says true, no more until `resume`.
   Run stream(const Statement& statement, const Parameters& parameters, RowTaker taker);
   /// Mode single only: the simple protocol, any number of statements, rows one at a time. A LISTEN
   /// among them fails (kNotServed); a COPY, of any kind of run, ends the connection with that.
@@ -113,28 +113,11 @@ class Connection {
   void close(const std::string& why);
 
  private:
-  struct Pending {
-    QueryResult result;
-    std::coroutine_handle<> waiting;
-    RowTaker taker;
-    std::string preparing;  // name that the first of two results is for; empty: none
-    enum class Sync : std::uint8_t {
-      own,
-      shared,
-      alone
-    };  // alone: nothing but the Sync of those before
-    Sync sync = Sync::own;
-    std::size_t ends = 1;  // of commands that are due before a shared one is over
-    // Of run_all: the commands that are left, each the name that it prepares or, if it is a step,
-    // empty.
-    std::deque<std::string> commands;
-    std::vector<QueryResult> results;
-    std::size_t step = 0;
-    bool many = false;
-    std::optional<std::uint32_t> affinity;
-    bool script = false;   // in the simple protocol
-    bool settles = false;  // before all else
-    std::chrono::steady_clock::time_point sent;
+  /// A read that is kept back for the rest of its turn, which decides how it is sent.
+  struct KeptBack {
+    pending::Read* read = nullptr;
+    const Statement *checked = nullptr, *bare = nullptr;
+    Parameters parameters;
   };
 
   void connect(const std::vector<Host>& hosts);
@@ -149,21 +132,15 @@ class Connection {
   void read();
   void take_results();
   void take_notifications();
-  void take(PGresult* result);
-  void take_command(Pending& front, PGresult* result);
-  void take_error(Pending& front, PGresult* result);
-  void refuse_copy(Pending& front);
+  void resume_all(std::unique_ptr<Pending> done);
+  void send_kept_back(bool bare);
   void sync_reads();
   void hold_back();
   void let_go();
-  void take_step(Pending& front, PGresult* result);
-  void end_of_command();
-  void forget_stale_plans(const QueryError& error);
-  void finish_front();
-  Pending* enqueue(std::unique_ptr<Pending> pending);
+  void enqueue(std::unique_ptr<Pending> pending);
   void fail_all();
   void assign_socket();
-  bool send(const Statement& statement, const Parameters& parameters, Pending& pending);
+  bool send(const Statement& statement, const Parameters& parameters, std::string& preparing);
   bool send_step(const Statement& statement, const Parameters& parameters, std::string& preparing);
   [[nodiscard]] std::string error_text() const;
 
@@ -182,12 +159,13 @@ class Connection {
   /// thread may open that number anew before we take it out of the loop.
   boost::asio::posix::stream_descriptor socket_;
   boost::asio::steady_timer limit_;
-  std::deque<std::unique_ptr<Pending>> queue_;
-  std::unordered_set<std::string> prepared_;
-  unsigned epoch_ = 0;  // of prepared statements: older ones are forgotten, under their own names
+  Multiplexer sent_;
   std::optional<std::uint32_t> next_affinity_;
   std::chrono::steady_clock::time_point progress_;
   bool sync_due_ = false;  // of reads
+  KeptBack kept_back_;
+  unsigned bare_ = 0;       // reads that were sent without a look, since the last that had one
+  std::string unsendable_;  // not empty: libpq did not take what is in `sent_` already
   unsigned sent_in_turn_ = 0;
   bool corked_ = false;
   bool reading_ = false, writing_ = false, flush_posted_ = false, held_ = false;
@@ -205,9 +183,9 @@ class Connection::Run {
 
  private:
   friend class Connection;
-  explicit Run(Pending* pending) : pending_(pending) {}
+  explicit Run(Awaited& awaited) : pending_(&awaited) {}
   explicit Run(QueryError error) { failed_.error = std::move(error); }
-  Pending* pending_ = nullptr;
+  Awaited* pending_ = nullptr;
   QueryResult failed_;
 };
 
@@ -222,11 +200,11 @@ class Connection::RunAll {
 
  private:
   friend class Connection;
-  explicit RunAll(Pending* pending) : pending_(pending) {}
+  explicit RunAll(pending::Several& several) : pending_(&several) {}
   RunAll(QueryError error, std::size_t steps) : failed_(steps) {
     for (QueryResult& each : failed_) each.error = error;
   }
-  Pending* pending_ = nullptr;
+  pending::Several* pending_ = nullptr;
   std::vector<QueryResult> failed_;
 };
 

@@ -12,24 +12,7 @@
 namespace backends::postgres {
 namespace {
 
-std::string field(const PGresult* result, int code) {
-  const char* text = PQresultErrorField(result, code);
-  return text == nullptr ? "" : text;
-}
-
-QueryError skipped() { return {"25P02", "an earlier statement failed", ""}; }
-
-QueryError error_of_result(const PGresult* result) {
-  QueryError error{field(result, PG_DIAG_SQLSTATE), field(result, PG_DIAG_MESSAGE_PRIMARY),
-                   field(result, PG_DIAG_MESSAGE_DETAIL)};
-  if (error.lost() && error.message.empty()) error.message = one_line(PQresultErrorMessage(result));
-  return error;
-}
-
-std::chrono::milliseconds since(std::chrono::steady_clock::time_point sent) {
-  return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() -
-                                                               sent);
-}
+constexpr unsigned kBareMost = 15;  // reads that wait for one's look, and their results in memory
 
 /// What the server would say of it, or could not: a text ends at a zero byte on its way there, and
 /// the number of values has 16 bits.
@@ -68,23 +51,40 @@ std::string one_line(const char* text) {
 void Connection::take_results() {
   const std::weak_ptr<bool> alive = alive_;
   bool nothing = false;  // a lost pipeline says it for ever
-  while (!alive.expired() && state_ == State::up && !queue_.empty() && !held_ &&
+  while (!alive.expired() && state_ == State::up && sent_.due() && !held_ &&
          PQisBusy(connection_) == 0) {
     PGresult* result = PQgetResult(connection_);
     if (result == nullptr && (nothing || PQstatus(connection_) == CONNECTION_BAD)) break;
     nothing = result == nullptr;
-    if (result != nullptr) {
-      take(result);
-    } else if (queue_.front()->many) {
-      end_of_command();
-    } else if (queue_.front()->sync == Pending::Sync::shared) {
-      if (--queue_.front()->ends == 0)
-        finish_front();  // what it said holds, whatever becomes of those after it
-    } else if (options_.mode == Mode::single || queue_.front()->settles) {
-      finish_front();
-    }  // in a pipeline: the end of one statement's results; its Sync follows
+    Multiplexer::Outcome outcome = sent_.take(result);
+    held_ = outcome.held;
+    if (outcome.left_pipeline) PQexitPipelineMode(connection_);
+    if (!outcome.refused.empty()) return close(outcome.refused);
+    if (outcome.done == nullptr) continue;
+    if (!sent_.empty()) progress_ = std::chrono::steady_clock::now();
+    resume_all(std::move(outcome.done));
   }
   if (!alive.expired() && state_ == State::up) flush();
+}
+
+/// Each of them, whatever the one before did: one may end us.
+void Connection::resume_all(std::unique_ptr<Pending> done) {
+  while (done != nullptr) {
+    std::unique_ptr<Pending> next = std::move(done->next);
+    if (const auto* settings = std::get_if<pending::Settings>(&done->kind)) {
+      if (state_ == State::up) settled(settings->result);
+    } else {
+      // An error without a state is libpq's own: the connection is gone, and `read` closes it.
+      const auto waiting = std::visit(
+          [](auto& kind) {
+            if constexpr (requires { kind.waiting; }) return kind.waiting;
+            return std::coroutine_handle<>();
+          },
+          done->kind);
+      if (waiting) waiting.resume();
+    }
+    done = std::move(next);
+  }
 }
 
 void Connection::take_notifications() {
@@ -100,130 +100,6 @@ void Connection::take_notifications() {
   }
 }
 
-/// Every status by its name: what libpq repeats until somebody deals with it would keep the worker
-/// here for ever.
-void Connection::take(PGresult* result) {
-  Pending& front = *queue_.front();
-  const ExecStatusType status = PQresultStatus(result);
-  if (front.many && status != PGRES_PIPELINE_SYNC) return take_step(front, result);
-  switch (status) {
-    case PGRES_PIPELINE_SYNC:
-      PQclear(result);
-      if (options_.mode == Mode::single) PQexitPipelineMode(connection_);
-      return finish_front();
-    case PGRES_SINGLE_TUPLE: {
-      const Rows rows(result);
-      if (front.taker && !front.result.error) held_ = front.taker(rows);
-      return;
-    }
-    case PGRES_EMPTY_QUERY:  // nothing but comments
-    case PGRES_COMMAND_OK: return take_command(front, result);
-    case PGRES_TUPLES_OK: {
-      Rows rows(result);
-      if (front.taker && rows.count() > 0 && !front.result.error)
-        held_ = front.taker(rows);  // a script's, in the simple protocol
-      else
-        front.result.rows = std::move(rows);
-      return;
-    }
-    case PGRES_COPY_OUT:
-    case PGRES_COPY_IN:
-    case PGRES_COPY_BOTH: PQclear(result); return refuse_copy(front);
-    case PGRES_PIPELINE_ABORTED:
-      PQclear(result);
-      if (!front.preparing.empty()) prepared_.erase(std::exchange(front.preparing, ""));
-      if (!front.result.error) front.result.error = skipped();
-      return;
-    case PGRES_BAD_RESPONSE:
-    case PGRES_NONFATAL_ERROR:
-    case PGRES_FATAL_ERROR: return take_error(front, result);
-  }
-  take_error(front, result);  // of a libpq that is newer than this
-}
-
-void Connection::take_command(Pending& front, PGresult* result) {
-  if (!front.preparing.empty()) {
-    front.preparing.clear();
-    PQclear(result);
-    return;
-  }
-  if (front.script && !front.result.error && std::string_view(PQcmdStatus(result)) == "LISTEN")
-    front.result.error =
-        QueryError{kNotServed, "LISTEN by sql is not served: nobody would hear; use listen", ""};
-  front.result.rows = Rows(result);
-}
-
-void Connection::take_error(Pending& front, PGresult* result) {
-  if (!front.preparing.empty()) prepared_.erase(std::exchange(front.preparing, ""));
-  if (!front.result.error) {
-    front.result.error = error_of_result(result);
-    front.result.error->took = since(front.sent);
-    forget_stale_plans(*front.result.error);
-  }
-  PQclear(result);
-}
-
-/// Its transaction ends with the connection, so that nothing of it is done.
-void Connection::refuse_copy(Pending& front) {
-  const QueryError error{kNotServed, "COPY to or from a client is not served by sql", ""};
-  if (!front.result.error) front.result.error = error;
-  for (QueryResult& each : front.results)
-    if (!each.error) each.error = error;
-  close(error.message);
-}
-
-void Connection::take_step(Pending& front, PGresult* result) {
-  Rows rows(result);
-  QueryResult& step = front.results[std::min(front.step, front.results.size() - 1)];
-  const bool preparing = !front.commands.empty() && !front.commands.front().empty();
-  switch (PQresultStatus(result)) {
-    case PGRES_COPY_OUT:
-    case PGRES_COPY_IN:
-    case PGRES_COPY_BOTH: return refuse_copy(front);
-    case PGRES_EMPTY_QUERY:
-    case PGRES_COMMAND_OK:
-    case PGRES_TUPLES_OK:
-    case PGRES_SINGLE_TUPLE:  // a pipeline's first command is still in the mode of what was
-                              // streamed before it
-      if (!preparing && step.rows.count() == 0) step.rows = std::move(rows);
-      return;
-    case PGRES_PIPELINE_ABORTED:
-      if (!step.error) step.error = skipped();
-      break;
-    default:  // an error of any kind
-      if (!step.error) {
-        step.error = error_of_result(result);
-        step.error->took = since(front.sent);
-        forget_stale_plans(*step.error);
-      }
-  }
-  if (preparing) prepared_.erase(front.commands.front());
-}
-
-/// The server refuses a prepared statement whose columns have changed their types, for ever: all
-/// are prepared anew.
-void Connection::forget_stale_plans(const QueryError& error) {
-  if (error.sqlstate != "0A000" && error.sqlstate != "26000") return;
-  ++epoch_;
-  prepared_.clear();
-}
-
-void Connection::end_of_command() {
-  Pending& front = *queue_.front();
-  if (front.commands.empty()) return;
-  if (front.commands.front().empty()) ++front.step;
-  front.commands.pop_front();
-}
-
-void Connection::finish_front() {
-  const std::unique_ptr<Pending> done = std::move(queue_.front());
-  queue_.pop_front();
-  if (!queue_.empty()) progress_ = std::chrono::steady_clock::now();
-  if (done->settles) return settled(done->result);
-  // An error without a state is libpq's own: the connection is gone, and `read` closes it.
-  if (done->waiting) done->waiting.resume();
-}
-
 void Connection::resume() {
   if (!held_) return;
   held_ = false;
@@ -235,10 +111,11 @@ void Connection::resume() {
   });
 }
 
-bool Connection::send(const Statement& statement, const Parameters& parameters, Pending& pending) {
+bool Connection::send(const Statement& statement, const Parameters& parameters,
+                      std::string& preparing) {
   if (options_.mode == Mode::pipeline) {
     hold_back();
-    return send_step(statement, parameters, pending.preparing) && PQpipelineSync(connection_) != 0;
+    return send_step(statement, parameters, preparing) && PQpipelineSync(connection_) != 0;
   }
   const auto values = pointers_to(parameters);
   return PQsendQueryParams(connection_, statement.sql.c_str(), static_cast<int>(values.size()),
@@ -255,15 +132,13 @@ bool Connection::send_step(const Statement& statement, const Parameters& paramet
   if (statement.name.empty())
     return PQsendQueryParams(connection_, statement.sql.c_str(), count, nullptr, values.data(),
                              nullptr, nullptr, 0) != 0;
-  std::string renamed;
-  if (epoch_ > 0) renamed = statement.name + "e" + std::to_string(epoch_);
-  const std::string& name = epoch_ > 0 ? renamed : statement.name;
-  if (prepared_.insert(name).second) {
-    if (PQsendPrepare(connection_, name.c_str(), statement.sql.c_str(), 0, nullptr) == 0)
+  const auto [name, fresh] = sent_.prepared(statement);
+  if (fresh) {
+    if (PQsendPrepare(connection_, name->c_str(), statement.sql.c_str(), 0, nullptr) == 0)
       return false;
-    preparing = name;
+    preparing = *name;
   }
-  return PQsendQueryPrepared(connection_, name.c_str(), count, values.data(), nullptr, nullptr,
+  return PQsendQueryPrepared(connection_, name->c_str(), count, values.data(), nullptr, nullptr,
                              0) != 0;
 }
 
@@ -275,37 +150,32 @@ Connection::RunAll Connection::run_all(std::vector<Step> steps) {
   if (options_.mode == Mode::single) PQenterPipelineMode(connection_);
   sync_reads();
   hold_back();
-  auto pending = std::make_unique<Pending>();
-  pending->many = true;
-  pending->results.resize(steps.size());
+  auto pending = std::make_unique<Pending>(pending::Several());
+  auto& several = std::get<pending::Several>(pending->kind);
+  several.results.resize(steps.size());
   bool sent = true;
   for (const Step& step : steps) {
     std::string preparing;
     sent = sent && send_step(step.statement(), step.parameters, preparing);
-    if (!preparing.empty()) pending->commands.push_back(std::move(preparing));
-    pending->commands.emplace_back();
+    if (!preparing.empty()) several.commands.push_back(std::move(preparing));
+    several.commands.emplace_back();
   }
   if (!sent || PQpipelineSync(connection_) == 0) {
     QueryError error{"", error_text(), ""};
     close(error.message);  // half of them may be on their way; without a Sync nothing is kept
     return RunAll(std::move(error), steps.size());
   }
-  return RunAll(enqueue(std::move(pending)));
+  enqueue(std::move(pending));
+  return RunAll(several);
 }
 
-Connection::Pending* Connection::enqueue(std::unique_ptr<Pending> pending) {
+void Connection::enqueue(std::unique_ptr<Pending> pending) {
   pending->affinity = std::exchange(next_affinity_, std::nullopt);
   pending->sent = std::chrono::steady_clock::now();
-  if (queue_.empty()) progress_ = pending->sent;
-  queue_.push_back(std::move(pending));
+  if (sent_.empty()) progress_ = pending->sent;
+  sent_.add(std::move(pending));
   ++round_trips_;
   want_flush();
-  return queue_.back().get();
-}
-
-bool Connection::carries(std::uint32_t affinity) const {
-  return std::any_of(queue_.begin(), queue_.end(),
-                     [&](const auto& pending) { return pending->affinity == affinity; });
 }
 
 /// A Sync sends what there is. The first of a turn goes at once, those after it wait in the kernel
@@ -325,23 +195,52 @@ void Connection::let_go() {
 /// Ends the reads that were sent since the last one, as one transaction that changes nothing.
 void Connection::sync_reads() {
   if (!std::exchange(sync_due_, false)) return;
+  send_kept_back(false);
   hold_back();
   if (PQpipelineSync(connection_) == 0) return;  // the connection is gone, and reading will say so
-  auto marker = std::make_unique<Pending>();
-  marker->sync = Pending::Sync::alone;
-  queue_.push_back(std::move(marker));
+  sent_.add(std::make_unique<Pending>(pending::EndOfReads()));
+}
+
+/// Its place among what was sent is taken already: where libpq does not take it, the connection
+/// ends with this turn, since answers would be another's from here.
+void Connection::send_kept_back(bool bare) {
+  if (kept_back_.read == nullptr) return;
+  const KeptBack kept = std::exchange(kept_back_, KeptBack());
+  kept.read->unchecked = bare;
+  bare_ = bare ? bare_ + 1 : 0;
+  if (send_step(bare ? *kept.bare : *kept.checked, kept.parameters, kept.read->preparing)) {
+    if (!kept.read->preparing.empty()) kept.read->ends = 2;
+    kept.read->sent = true;
+  } else if (unsendable_.empty()) {
+    unsendable_ = "a statement could not be sent: " + error_text();
+  }
 }
 
 Connection::Run Connection::run_read(const Statement& statement, const Parameters& parameters) {
   if (state() != State::up) return Run(QueryError{"", problem_, ""});
   if (auto error = unsendable(statement.sql, parameters)) return Run(*std::move(error));
-  auto pending = std::make_unique<Pending>();
-  pending->sync = Pending::Sync::shared;
-  if (!send_step(statement, parameters, pending->preparing))
+  send_kept_back(false);
+  auto pending = std::make_unique<Pending>(pending::Read());
+  auto& read = std::get<pending::Read>(pending->kind);
+  if (!send_step(statement, parameters, read.preparing))
     return Run(QueryError{"", error_text(), ""});
-  if (!pending->preparing.empty()) pending->ends = 2;
+  if (!read.preparing.empty()) read.ends = 2;
+  read.sent = sync_due_ = true;
+  enqueue(std::move(pending));
+  return Run(read);
+}
+
+Connection::Run Connection::run_read(const Statement& checked, const Statement& bare,
+                                     Parameters parameters) {
+  if (state() != State::up) return Run(QueryError{"", problem_, ""});
+  if (auto error = unsendable(checked.sql, parameters)) return Run(*std::move(error));
+  send_kept_back(kept_back_.checked == &checked && bare_ < kBareMost);
+  auto pending = std::make_unique<Pending>(pending::Read());
+  auto& read = std::get<pending::Read>(pending->kind);
+  kept_back_ = {&read, &checked, &bare, std::move(parameters)};
   sync_due_ = true;
-  return Run(enqueue(std::move(pending)));
+  enqueue(std::move(pending));
+  return Run(read);
 }
 
 Connection::Run Connection::run(const Statement& statement, const Parameters& parameters) {
@@ -353,15 +252,17 @@ Connection::Run Connection::stream(const Statement& statement, const Parameters&
   if (state() != State::up) return Run(QueryError{"", problem_, ""});
   if (auto error = unsendable(statement.sql, parameters)) return Run(*std::move(error));
   sync_reads();
-  auto pending = std::make_unique<Pending>();
-  pending->taker = std::move(taker);
-  if (!send(statement, parameters, *pending)) return Run(QueryError{"", error_text(), ""});
-  if (pending->taker) PQsetSingleRowMode(connection_);
-  return Run(enqueue(std::move(pending)));
+  auto pending = std::make_unique<Pending>(pending::Single());
+  auto& single = std::get<pending::Single>(pending->kind);
+  single.taker = std::move(taker);
+  if (!send(statement, parameters, single.preparing)) return Run(QueryError{"", error_text(), ""});
+  if (single.taker) PQsetSingleRowMode(connection_);
+  enqueue(std::move(pending));
+  return Run(single);
 }
 
 Connection::Run Connection::discard_all() {
-  prepared_.clear();
+  sent_.forget_prepared();
   return run(once("DISCARD ALL"), Parameters());
 }
 
@@ -369,11 +270,12 @@ Connection::Run Connection::run_script(std::string sql, RowTaker taker) {
   if (state() != State::up) return Run(QueryError{"", problem_, ""});
   if (auto error = unsendable(sql, Parameters())) return Run(*std::move(error));
   if (PQsendQuery(connection_, sql.c_str()) == 0) return Run(QueryError{"", error_text(), ""});
-  auto pending = std::make_unique<Pending>();
-  pending->taker = std::move(taker);
-  pending->script = true;
-  if (pending->taker) PQsetSingleRowMode(connection_);
-  return Run(enqueue(std::move(pending)));
+  auto pending = std::make_unique<Pending>(pending::Script());
+  auto& script = std::get<pending::Script>(pending->kind);
+  script.taker = std::move(taker);
+  if (script.taker) PQsetSingleRowMode(connection_);
+  enqueue(std::move(pending));
+  return Run(script);
 }
 
 }  // namespace backends::postgres
