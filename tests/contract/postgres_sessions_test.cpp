@@ -2,6 +2,7 @@
 // end or change on their way.
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <list>
 
 #include "tests/contract/postgres_client.hpp"
@@ -232,6 +233,31 @@ TEST_CASE("postgres: what another process has made of a bucket, the next stateme
     other.good(Rpc::batch, R"([[{"bucket":"b","key":"k","value":{"n":1}}],{}])");
     CHECK(text_of(*other.good(Rpc::get_object, R"(["b","k",{}])").values[0].get("value"), "n") ==
           "1");
+  }
+  SUBCASE("gets of one turn, of which one looks, know it all") {
+    PostgresSession(database.url()).run("UPDATE b SET foo = 'column'");
+    const std::string texts[] = {ShardClient::payload(Rpc::get_object, R"(["b","k",{}])"),
+                                 ShardClient::payload(Rpc::get_object, R"(["b","none",{}])")};
+    std::list<CollectingSink> sinks;
+    for (int i = 0; i < 40; ++i) {
+      const std::string_view piece = texts[i % 8 == 7 ? 1 : 0];
+      backends::Request request;
+      request.rpc = Rpc::get_object;
+      request.pieces = {&piece, 1};
+      REQUIRE(other.shard->submit(request, sinks.emplace_back()).ticket);
+    }
+    run_until(loop, [&] {
+      return std::all_of(sinks.begin(), sinks.end(),
+                         [](const auto& sink) { return sink.answer.done; });
+    });
+    int found = 0;
+    for (const CollectingSink& sink : sinks) {
+      if (sink.answer.error_text() == "ObjectNotFoundError: b::none does not exist") continue;
+      CHECK(sink.answer.error_text() == "");
+      for (const JsValue& value : sink.answer.values)
+        found += text_of(*value.get("value"), "foo") == "column" ? 1 : 0;
+    }
+    CHECK(found == 35);
   }
   SUBCASE("a delete writes the log that it asks for") {
     update(R"({"n":{"type":"number"}})", objects::stringify(JsValue(trigger)));

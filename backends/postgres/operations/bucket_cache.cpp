@@ -12,6 +12,11 @@ void BucketCache::follow_changes() {
   entries_.clear();
 }
 
+void BucketCache::drop(const std::string& bucket, Clock::time_point before) {
+  const auto found = entries_.find(bucket);
+  if (found != entries_.end() && found->second.read < before) entries_.erase(found);
+}
+
 void BucketCache::changed(const std::string& bucket) {
   drop(bucket);
   changes_->changed();

@@ -141,11 +141,11 @@ Values find_objects(Work& work, const JsArray& arguments) {
   const objects::Filter filter = parse(text);
   Pool::Lease lease = co_await claim(work);
   bool sent = false;
-  for (int attempt = 0;; ++attempt) {
+  for (int attempts = 1;; ++attempts) {
     const auto table = co_await bucket(work, *lease, name, options);
     if (asks_for(options, "requireIndexes") || asks_for(options, "requireOnlineReindexing"))
       refuse(objects::check_usable_fields(table->bucket, filter, text));
-    if (objects::wants_handled_options(options) && attempt == 0)
+    if (objects::wants_handled_options(options) && attempts == 1)
       work.emit(std::string(objects::kFindHandledOptions));
     Selected selected = select(work, *table, filter, options, objects::Purpose::find);
     const bool counting = !asks_for(options, "no_count");
@@ -173,7 +173,7 @@ Values find_objects(Work& work, const JsArray& arguments) {
     check_limit(limit, query);
     if (failed) throw RpcError{*std::move(failed)};
     if (result) co_return JsArray();
-    if (sent || attempt > 0 || !schema_changed(*result.error)) throw StatementFailed{*result.error};
+    if (sent || !reads_anew(*result.error, attempts)) throw StatementFailed{*result.error};
     work.buckets.drop(name);
   }
 }

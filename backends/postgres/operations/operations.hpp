@@ -183,22 +183,24 @@ Task<Result> in_transaction(Work& work, std::function<Task<Result>(Connection&)>
 }
 
 /// Runs an operation on buckets once more, with them read anew, where another process has changed a
-/// table meanwhile. `attempt` must not have sent anything to the client.
+/// table meanwhile; and again, where it was changed between that and its use. `attempt` must not
+/// have sent anything to the client.
 template <typename Result>
 Task<Result> with_buckets(Work& work, std::vector<std::string> names,
                           std::function<Task<Result>()> attempt) {
-  try {
-    co_return co_await attempt();
-  } catch (const StatementFailed& failed) {
-    const bool known = std::any_of(names.begin(), names.end(), [&](const std::string& name) {
-      return work.buckets.peek(name) != nullptr;
-    });
-    if (!schema_changed(failed.error) || !known) throw;
-  } catch (const NewerRow&) {
-    work.any_version = true;  // as moray: what is known then holds
+  for (int attempts = 1;; ++attempts) {
+    auto before = BucketCache::Clock::now();
+    try {
+      co_return co_await attempt();
+    } catch (const StatementFailed& failed) {
+      if (!reads_anew(failed.error, attempts)) throw;
+    } catch (const NewerRow&) {
+      if (work.any_version) throw;
+      work.any_version = true;  // as moray: what is known then holds
+      before = BucketCache::Clock::time_point::max();
+    }
+    for (const std::string& name : names) work.buckets.drop(name, before);
   }
-  for (const std::string& name : names) work.buckets.drop(name);
-  co_return co_await attempt();
 }
 template <typename Result>
 Task<Result> with_bucket(Work& work, const std::string& name,

@@ -50,6 +50,12 @@ bool timed_out(const QueryError& error, std::chrono::milliseconds limit) {
 
 bool read_only_server(const QueryError& error) { return error.sqlstate == "25006"; }
 
+bool reads_anew(const QueryError& error, int attempts) {
+  constexpr int kAttemptsMost = 10;
+  if (error.sqlstate == kStaleBucket) return attempts < kAttemptsMost;
+  return attempts == 1 && schema_changed(error);
+}
+
 bool schema_changed(const QueryError& error) {
   return error.sqlstate == "42703" || error.sqlstate == "42P01" || error.sqlstate == "42702" ||
          error.sqlstate == "0A000" || error.sqlstate == "26000" || error.sqlstate == kStaleBucket;

@@ -60,5 +60,8 @@ bool read_only_server(const QueryError& error);
 /// Whether the table is not what the statement was made for: another process has changed it, or
 /// the statement's plan is gone. Reading the bucket again helps.
 bool schema_changed(const QueryError& error);
+/// Whether an operation that has failed by this, `attempts` times by now, is tried once more with
+/// its bucket read anew. That it was changed between that and its use may come again and again.
+bool reads_anew(const QueryError& error, int attempts);
 
 }  // namespace backends::postgres
