@@ -71,13 +71,19 @@ bool range_matches(Kind kind, const Range<Bound>& range, const Element& wanted) 
   }
 }
 
+/// PostgreSQL's order: NaN above all numbers, the infinities at their ends.
+bool lies_in(double number, const NumberRange& range) {
+  if (std::isfinite(number)) return range.contains(Decimal::of(number));
+  return !range.empty && !(number < 0 ? range.lower : range.upper);
+}
+
 bool ranges_match(Kind kind, const Element& element, const Element& wanted) {
   if (const auto* range = std::get_if<NumberRange>(&element))
     return range_matches(kind, *range, wanted);
   if (const auto* dates = std::get_if<DateRange>(&element))
     return range_matches(kind, *dates, wanted);
   if (const auto* number = std::get_if<double>(&element))
-    return std::isfinite(*number) && std::get<NumberRange>(wanted).contains(Decimal::of(*number));
+    return lies_in(*number, std::get<NumberRange>(wanted));
   if (const auto* time = std::get_if<Timestamp>(&element))
     return std::get<DateRange>(wanted).contains(*time);
   const auto& network = std::get<Network>(element);

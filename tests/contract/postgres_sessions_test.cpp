@@ -234,6 +234,18 @@ TEST_CASE("postgres: what another process has made of a bucket, the next stateme
     CHECK(text_of(*other.good(Rpc::get_object, R"(["b","k",{}])").values[0].get("value"), "n") ==
           "1");
   }
+  SUBCASE("nothing is refused by what was known of it") {
+    CHECK(text_of(other.good(Rpc::update_objects, R"-(["b",{"foo":"x"},"(foo=*)",{}])-").values[0],
+                  "count") == "0");
+    one.good(Rpc::put_object, R"(["b","k",{"n":1,"foo":"bar"},{}])");
+    update(R"({"n":{"type":"number"}})", "");
+    update(R"({"n":{"type":"number"},"zz":{"type":"string"}})", "");
+    other.good(Rpc::find_objects, R"-(["b","(n=1)",{"sort":{"attribute":"zz","order":"ASC"}}])-");
+    update(R"({"n":{"type":"number"}})", R"("function unknown(req, cb) { cb(); }")");
+    CHECK(other.call(Rpc::put_object, R"(["b","k",{"n":1},{}])").error.has_value());
+    update(R"({"n":{"type":"number"}})", "");
+    other.good(Rpc::put_object, R"(["b","k",{"n":1},{}])");
+  }
   SUBCASE("gets of one turn, of which one looks, know it all") {
     PostgresSession(database.url()).run("UPDATE b SET foo = 'column'");
     const std::string texts[] = {ShardClient::payload(Rpc::get_object, R"(["b","k",{}])"),

@@ -12,9 +12,13 @@ void BucketCache::follow_changes() {
   entries_.clear();
 }
 
-void BucketCache::drop(const std::string& bucket, Clock::time_point before) {
+bool BucketCache::knew(const std::string& bucket, Clock::time_point before) const {
   const auto found = entries_.find(bucket);
-  if (found != entries_.end() && found->second.read < before) entries_.erase(found);
+  return found != entries_.end() && found->second.read < before;
+}
+
+void BucketCache::drop(const std::string& bucket, Clock::time_point before) {
+  if (knew(bucket, before)) entries_.erase(bucket);
 }
 
 void BucketCache::changed(const std::string& bucket) {

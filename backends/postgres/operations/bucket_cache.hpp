@@ -27,6 +27,8 @@ class BucketCache {
   [[nodiscard]] std::shared_ptr<const BucketTable> peek(const std::string& bucket);
   /// Reads it on that connection. Throws BucketNotFoundError as RpcError.
   Task<std::shared_ptr<const BucketTable>> load(Connection& connection, std::string bucket);
+  /// Whether it was read before that.
+  [[nodiscard]] bool knew(const std::string& bucket, Clock::time_point before) const;
   /// `before`: what was read later is kept, since others may have read it anew meanwhile.
   void drop(const std::string& bucket, Clock::time_point before = Clock::time_point::max());
   /// A change of this bucket is committed: no worker goes by what it was from now on.

@@ -28,8 +28,9 @@ objects::Filter parse(const std::string& text) {
   return *std::move(parsed.filter);
 }
 
+/// By the bucket as it is known.
 void refuse(const objects::Failed& error) {
-  if (error) throw RpcError{*error};
+  if (error) throw RpcError{*error, true};
 }
 
 /// What a filter and its options select, as SQL.
@@ -54,9 +55,9 @@ std::string not_elsewhere(const BucketTable& table, const std::string& ring,
 Selected select(const Work& work, const BucketTable& table, const objects::Filter& filter,
                 const JsValue& options, objects::Purpose purpose) {
   auto compiled = objects::compile(table.bucket, filter, purpose);
-  if (!compiled) throw RpcError{compiled.error()};
+  if (!compiled) throw RpcError{compiled.error(), true};
   auto selection = objects::selection_of(table.bucket, options);
-  if (!selection) throw RpcError{selection.error()};
+  if (!selection) throw RpcError{selection.error(), true};
   refuse(compiled->at_execution);
   Selected selected;
   selected.where = where_clause(table, compiled->condition, selected.parameters);
@@ -140,14 +141,22 @@ Values find_objects(Work& work, const JsArray& arguments) {
   const JsValue& options = arguments[2];
   const objects::Filter filter = parse(text);
   Pool::Lease lease = co_await claim(work);
-  bool sent = false;
+  bool told = false, sent = false;
   for (int attempts = 1;; ++attempts) {
+    const auto before = BucketCache::Clock::now();
     const auto table = co_await bucket(work, *lease, name, options);
-    if (asks_for(options, "requireIndexes") || asks_for(options, "requireOnlineReindexing"))
-      refuse(objects::check_usable_fields(table->bucket, filter, text));
-    if (objects::wants_handled_options(options) && attempts == 1)
-      work.emit(std::string(objects::kFindHandledOptions));
-    Selected selected = select(work, *table, filter, options, objects::Purpose::find);
+    Selected selected;
+    try {
+      if (asks_for(options, "requireIndexes") || asks_for(options, "requireOnlineReindexing"))
+        refuse(objects::check_usable_fields(table->bucket, filter, text));
+      if (!std::exchange(told, true) && objects::wants_handled_options(options))
+        work.emit(std::string(objects::kFindHandledOptions));
+      selected = select(work, *table, filter, options, objects::Purpose::find);
+    } catch (const RpcError&) {
+      if (attempts > 1 || !work.buckets.knew(name, before)) throw;
+      work.buckets.drop(name);
+      continue;
+    }
     const bool counting = !asks_for(options, "no_count");
     const std::string from = " FROM " + table->table + " WHERE " + selected.where;
     const std::string count = "SELECT count(*)" + from;
@@ -174,7 +183,7 @@ Values find_objects(Work& work, const JsArray& arguments) {
     if (failed) throw RpcError{*std::move(failed)};
     if (result) co_return JsArray();
     if (sent || !reads_anew(*result.error, attempts)) throw StatementFailed{*result.error};
-    work.buckets.drop(name);
+    work.buckets.drop(name, before);
   }
 }
 
@@ -183,7 +192,7 @@ UpdateStep update_step(Work& work, const BucketTable& table, const JsObject& fie
   const objects::Filter filter = parse(text);
   refuse(objects::check_writable(table.bucket));
   auto changes = objects::field_update_of(table.bucket, fields);
-  if (!changes) throw RpcError{changes.error()};
+  if (!changes) throw RpcError{changes.error(), true};
   refuse(objects::check_usable_fields(table.bucket, filter, text));
   Selected selected = select(work, table, filter, options, objects::Purpose::write);
   UpdateStep update;
@@ -234,7 +243,7 @@ Task<std::int64_t> erase_many(Work& work, Connection& connection, const BucketTa
 
 Values update_objects(Work& work, const JsArray& arguments) {
   const std::string& name = *arguments[0].string();
-  refuse(objects::check_not_empty(*arguments[1].object()));
+  if (const auto error = objects::check_not_empty(*arguments[1].object())) throw RpcError{*error};
   parse(*arguments[2].string());
   Pool::Lease lease = co_await claim(work);
   const auto attempt = [&]() -> Task<Updated> {

@@ -127,12 +127,12 @@ Task<std::shared_ptr<const BucketTable>> bucket(Work& work, Connection& connecti
 
 Task<std::string> put(Work& work, Connection& connection, const BucketTable& table,
                       const std::string& key, const JsObject& value, const JsValue& options) {
-  if (const auto error = objects::check_writable(table.bucket)) throw RpcError{*error};
+  if (const auto error = objects::check_writable(table.bucket)) throw RpcError{*error, true};
   const std::string stored = value_of(objects::stored_key(key));
   auto made = objects::new_row(table.bucket, stored, value, work.now_ms);
   if (!made) {
     co_await check_etag(connection, table, key, stored, options.get("etag"));
-    throw RpcError{made.error()};
+    throw RpcError{made.error(), true};
   }
   objects::Row row = *std::move(made);
   if (table.bucket.guarantee_order) {
@@ -155,7 +155,7 @@ Task<bool> refuse_erase(Connection& connection, const BucketTable& table, const 
   if (wanted && *wanted != rows.text(0, 0))
     throw RpcError{
         objects::errors::etag_conflict(table.bucket.name, key, *wanted, rows.string(0, 0))};
-  throw RpcError{std::move(refusal)};
+  throw RpcError{std::move(refusal), true};
 }
 
 Task<bool> erase(Work& work, Connection& connection, const BucketTable& table,

@@ -194,6 +194,11 @@ Task<Result> with_buckets(Work& work, std::vector<std::string> names,
       co_return co_await attempt();
     } catch (const StatementFailed& failed) {
       if (!reads_anew(failed.error, attempts)) throw;
+    } catch (const RpcError& refused) {
+      const bool older = std::any_of(names.begin(), names.end(), [&](const std::string& name) {
+        return work.buckets.knew(name, before);
+      });
+      if (!refused.by_bucket || attempts > 1 || !older) throw;
     } catch (const NewerRow&) {
       if (work.any_version) throw;
       work.any_version = true;  // as moray: what is known then holds

@@ -73,7 +73,7 @@ Write put_write(Work& work, const BucketTable& table, const std::string& key, co
 
 Write erase_write(Work& work, const BucketTable& table, const std::string& key,
                   const JsValue& options) {
-  if (const auto error = objects::check_writable(table.bucket)) throw RpcError{*error};
+  if (const auto error = objects::check_writable(table.bucket)) throw RpcError{*error, true};
   const auto stored = objects::stored_key(key);
   if (!stored) throw RpcError{stored.error()};
   const auto log = log_of(work, table, options, nullptr);

@@ -11,6 +11,8 @@ namespace backends::postgres {
 /// What ends an RPC with an error of moray's own. Thrown by operations.
 struct RpcError {
   objects::Error error;
+  /// By what was known of a bucket, and no statement has looked whether it is still so.
+  bool by_bucket = false;
 };
 
 /// What a statement failed with. Thrown by operations.
