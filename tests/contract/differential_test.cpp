@@ -1,16 +1,21 @@
 // Random buckets, objects, filters, sorts, updates and batches from a seed, against an embedded and
-// a PostgreSQL shard: the same answers. Four seeds at once, each in its own thread and stores.
+// a PostgreSQL shard: the same answers. Of the latter there are two, as of two processes, each with
+// what it knows of buckets; gets come in bursts, too; and between them clients run SQL that minds
+// nobody. Four seeds at once, each in its own thread and stores.
 // MORAY_ROUTER_SEED: the first of them; MORAY_ROUTER_OPERATIONS: how many of all four.
 #include <doctest/doctest.h>
 
 #include <algorithm>
 #include <chrono>
 #include <cstdlib>
+#include <list>
 #include <memory>
+#include <random>
 #include <thread>
 
 #include "backends/embedded/embedded_shard.hpp"
 #include "backends/postgres/postgres_shard.hpp"
+#include "tests/contract/hostile_sql.hpp"
 #include "tests/contract/random_requests.hpp"
 #include "tests/contract/shard_client.hpp"
 #include "tests/support/postgres_cluster.hpp"
@@ -68,43 +73,109 @@ std::string said(const Answer& answer, bool any_order) {
 
 struct Outcome {
   std::string difference;  // empty: none
-  int errors = 0, rows = 0;
+  int operations = 0, errors = 0, rows = 0, hostile = 0;
 };
 
-/// Fails nothing by itself: it runs in a thread of its own.
-Outcome compare(unsigned seed, int operations, const std::string& url) {
-  Outcome outcome;
-  const TemporaryDirectory directory;
-  boost::asio::io_context loop;
-  backends::postgres::PostgresShardOptions options;
-  options.pool.url = url;
-  backends::postgres::PostgresShard postgres(loop, options);
-  backends::embedded::EmbeddedShard embedded(
-      loop,
-      std::make_shared<backends::embedded::Owner>(
-          backends::embedded::StoreOptions{directory.path() / "shard"}, false),
-      "shard", 100);
-  run_until(loop, [&] { return postgres.healthy(); });
-  ShardClient one(embedded, loop), other(postgres, loop);
-  RandomRequests requests(seed);
-  for (int i = 0; i < operations; ++i) {
-    const RandomRequest request = requests.next();
-    const Answer left = one.call(request.rpc, request.arguments);
-    const Answer right = other.call(request.rpc, request.arguments);
-    requests.learn(request, left);
-    outcome.errors += left.error ? 1 : 0;
-    outcome.rows += static_cast<int>(left.values.size());
+/// A PostgreSQL shard as a process has it.
+struct PostgresSide {
+  PostgresSide(boost::asio::io_context& on, const std::string& url)
+      : loop(on), shard(on, options_for(url)), client(shard, on) {
+    run_until(loop, [&] { return shard.healthy(); });
+  }
+  static backends::postgres::PostgresShardOptions options_for(const std::string& url) {
+    backends::postgres::PostgresShardOptions options;
+    options.pool.url = url;
+    return options;
+  }
+  /// All of them in one turn.
+  std::vector<Answer> burst(const std::vector<RandomRequest>& requests) {
+    std::list<CollectingSink> sinks;
+    for (const RandomRequest& request : requests) {
+      const std::string text = ShardClient::payload(request.rpc, request.arguments);
+      const std::string_view piece = text;
+      backends::Request sent;
+      sent.rpc = request.rpc;
+      sent.pieces = {&piece, 1};
+      REQUIRE(shard.submit(sent, sinks.emplace_back()).ticket);
+    }
+    run_until(loop, [&] {
+      return std::all_of(sinks.begin(), sinks.end(),
+                         [](const CollectingSink& sink) { return sink.answer.done; });
+    });
+    std::vector<Answer> answers;
+    for (const CollectingSink& sink : sinks) answers.push_back(sink.answer);
+    return answers;
+  }
+
+  boost::asio::io_context& loop;
+  backends::postgres::PostgresShard shard;
+  ShardClient client;
+};
+
+/// One lane: an embedded shard, and two processes' PostgreSQL shards of one database.
+class Lane {
+ public:
+  Lane(unsigned seed, const std::string& url)
+      : seed_(seed), dice_(seed * 31), requests_(seed),
+        embedded_(loop_,
+                  std::make_shared<backends::embedded::Owner>(
+                      backends::embedded::StoreOptions{directory_.path() / "shard"}, false),
+                  "shard", 100),
+        one_(embedded_, loop_), sides_{PostgresSide(loop_, url), PostgresSide(loop_, url)} {}
+
+  Outcome run(int operations) {
+    while (outcome_.operations < operations && outcome_.difference.empty()) {
+      PostgresSide& side = sides_[dice_() % 2];
+      switch (dice_() % 40) {
+        case 0: hostile(side); break;
+        case 1: burst(side); break;
+        default: {
+          const RandomRequest request = requests_.next();
+          judge(request, side.client.call(request.rpc, request.arguments));
+        }
+      }
+    }
+    return outcome_;
+  }
+
+ private:
+  void judge(const RandomRequest& request, const Answer& right) {
+    const Answer left = one_.call(request.rpc, request.arguments);
+    requests_.learn(request, left);
+    ++outcome_.operations;
+    outcome_.errors += left.error ? 1 : 0;
+    outcome_.rows += static_cast<int>(left.values.size());
     const std::string expected = said(left, request.any_order),
                       found = said(right, request.any_order);
-    if (expected == found) continue;
-    outcome.difference = "MORAY_ROUTER_SEED=" + std::to_string(seed) + ", request " +
-                         std::to_string(i) + ": " + std::string(backends::to_string(request.rpc)) +
-                         " " + request.arguments + "\nembedded: " + expected +
-                         "\npostgres: " + found;
-    break;
+    if (expected == found || !outcome_.difference.empty()) return;
+    outcome_.difference = "MORAY_ROUTER_SEED=" + std::to_string(seed_) + ", operation " +
+                          std::to_string(outcome_.operations) + ": " +
+                          std::string(backends::to_string(request.rpc)) + " " + request.arguments +
+                          "\nembedded: " + expected + "\npostgres: " + found;
   }
-  return outcome;
-}
+  void burst(PostgresSide& side) {
+    const std::vector<RandomRequest> gets = requests_.gets();
+    const std::vector<Answer> answers = side.burst(gets);
+    for (std::size_t i = 0; i < gets.size(); ++i) judge(gets[i], answers[i]);
+  }
+  /// Whatever it is answered, nobody else is to notice.
+  void hostile(PostgresSide& side) {
+    const auto scripts = hostile_scripts("b" + std::to_string(1 + dice_() % 3));
+    side.client.call(Rpc::sql, objects::stringify(JsArray{scripts[dice_() % scripts.size()],
+                                                          JsArray{}, JsObject()}));
+    ++outcome_.hostile;
+  }
+
+  unsigned seed_;
+  std::mt19937 dice_;
+  RandomRequests requests_;
+  const TemporaryDirectory directory_;
+  boost::asio::io_context loop_;
+  backends::embedded::EmbeddedShard embedded_;
+  ShardClient one_;
+  PostgresSide sides_[2];
+  Outcome outcome_;
+};
 
 }  // namespace
 
@@ -123,7 +194,7 @@ TEST_CASE("differential: an embedded and a PostgreSQL shard answer alike") {
         [&outcomes, first, operations, i, url = cluster.make_database("lane" + std::to_string(i))] {
           try {
             outcomes[static_cast<std::size_t>(i)] =
-                compare(first + static_cast<unsigned>(i), operations, url);
+                Lane(first + static_cast<unsigned>(i), url).run(operations);
           } catch (...) {
             outcomes[static_cast<std::size_t>(i)].difference = "a request was not answered";
           }
@@ -131,8 +202,8 @@ TEST_CASE("differential: an embedded and a PostgreSQL shard answer alike") {
   for (std::thread& lane : lanes) lane.join();
   for (const Outcome& outcome : outcomes) {
     CHECK(outcome.difference == "");
-    MESSAGE(operations << " operations, " << outcome.errors << " errors, " << outcome.rows
-                       << " values");
+    MESSAGE(outcome.operations << " operations, " << outcome.errors << " errors, " << outcome.rows
+                               << " values, " << outcome.hostile << " hostile scripts");
     CHECK(outcome.errors < operations / 2);
     CHECK(outcome.rows > operations / 2);
   }

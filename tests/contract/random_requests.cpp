@@ -10,75 +10,31 @@ namespace {
 using backends::Rpc;
 
 const char* const kBuckets[] = {"b1", "b2", "b3"};
-const char* const kTypes[] = {"string",   "number",   "boolean",   "date",     "ip",
-                              "mac",      "subnet",   "uuid",      "numrange", "daterange",
-                              "[string]", "[number]", "[boolean]", "[date]",   "[ip]",
-                              "[mac]",    "[subnet]"};
-const char* const kTexts[] = {"",       "a", "A",   "ab",   "aXb",  "b%", "b_",
-                              "c\\\\d", "é", "x y", "null", "ab,c", "zz"};
-const char* const kFilterTexts[] = {"a",  "A",      "ab", "aXb", "b%",
-                                    "b_", "c\\5cd", "zz", "x y", "null"};
-const char* const kNumbers[] = {"0", "1", "-1", "2.5", "10", "1e3", "12345678901"};
-const char* const kDates[] = {"2020-01-01T00:00:00Z", "2020-01-01T00:00:00.500Z",
-                              "2021-06-30T23:59:59Z", "1999-12-31T00:00:00.001Z"};
-const char* const kIps[] = {"10.0.0.1", "10.0.0.2", "192.168.1.1", "::1", "fd00::5"};
-const char* const kMacs[] = {"aa:bb:cc:dd:ee:ff", "00-11-22-33-44-55", "001122334456"};
-const char* const kSubnets[] = {"10.0.0.0/8", "10.0.0.0/24", "192.168.0.0/16", "fd00::/8"};
-const char* const kUuids[] = {"c0ffee00-0000-4000-8000-000000000001",
-                              "c0ffee00-0000-4000-8000-000000000002"};
-const char* const kNumberRanges[] = {"[1,5)", "(0,10]", "[,3]", "[2,)", "[2.5,2.5]"};
-const char* const kDateRanges[] = {"[2020-01-01T00:00:00Z,2021-01-01T00:00:00Z)",
-                                   "[,2020-06-01T00:00:00Z]", "(2019-01-01T00:00:00Z,]"};
-
-std::string quoted(const std::string& text) { return "\"" + text + "\""; }
-bool is_array(const std::string& type) { return type.front() == '['; }
-std::string element_of(const std::string& type) {
-  return is_array(type) ? type.substr(1, type.size() - 2) : type;
-}
+/// Members of every object, with what they are compared with. Ids and times differ from store to
+/// store.
+const char* const kMembers[] = {"_id=*",          "_mtime=*",  "_mtime>=1", "_mtime<=1",
+                                "_etag=*",        "_key=*",    "_count=*",  "_txn_snap=*",
+                                "_etag=DEADBEEF", "_key>=k15", "_key<=k15", "_key=k1*",
+                                "_key=*1",        "_id>=1",    "_vnode=*",  "_vnode>=50"};
 
 }  // namespace
 
 std::string RandomRequests::some_key() { return "k" + std::to_string(dice(30)); }
 
-std::string RandomRequests::scalar(const std::string& type) {
-  if (type == "number") return dice(8) == 0 ? quoted(one_of(kNumbers)) : one_of(kNumbers);
-  if (type == "boolean") return dice(4) == 0 ? "\"TRUE\"" : dice(2) == 0 ? "true" : "false";
-  if (type == "date") return quoted(one_of(kDates));
-  if (type == "ip") return quoted(one_of(kIps));
-  if (type == "mac") return quoted(one_of(kMacs));
-  if (type == "subnet") return quoted(one_of(kSubnets));
-  if (type == "uuid") return quoted(one_of(kUuids));
-  if (type == "numrange") return quoted(one_of(kNumberRanges));
-  if (type == "daterange") return quoted(one_of(kDateRanges));
-  return quoted(one_of(kTexts));
-}
-
-std::string RandomRequests::value_for(const Field& field) {
-  if (dice(40) == 0)
-    return scalar(element_of(one_of(kTypes)));  // of another type: it may not convert
-  if (dice(12) == 0) return "null";
-  const std::string element = element_of(field.type);
-  if (!is_array(field.type)) return scalar(element);
-  if (dice(6) == 0) return scalar(element);
-  std::string list;
-  for (std::size_t i = dice(4); i > 0; --i) list += (list.empty() ? "" : ",") + scalar(element);
-  return "[" + list + "]";
-}
-
 std::string RandomRequests::object(const std::string& bucket) {
   std::string members = "\"extra\":" + std::to_string(dice(5));
   for (const Field& field : buckets_[bucket].fields)
-    if (dice(3) > 0) members += ",\"" + field.name + "\":" + value_for(field);
+    if (dice(3) > 0) members += ",\"" + field.name + "\":" + values_.value_for(field.type);
   if (dice(2) == 0) members += ",\"vnode\":" + std::to_string(dice(100));
   return "{" + members + "}";
 }
 
 RandomRequests::Field RandomRequests::random_field() {
   Field field;
-  field.type = one_of(kTypes);
+  field.type = values_.type();
   field.name = "f" + std::to_string(++fields_made_);
-  field.unique =
-      !is_array(field.type) && (field.type == "string" || field.type == "number") && dice(8) == 0;
+  field.unique = !RandomValues::is_array(field.type) &&
+                 (field.type == "string" || field.type == "number") && dice(8) == 0;
   return field;
 }
 
@@ -128,50 +84,58 @@ RandomRequest RandomRequests::put(const std::string& name) {
       false, name, key};
 }
 
-std::string RandomRequests::filter_value(const std::string& type) {
-  const std::string text = type == "string" ? one_of(kFilterTexts) : scalar(type);
-  return text.front() == '"' ? text.substr(1, text.size() - 2) : text;
+std::string RandomRequests::filter_of_member() {
+  if (dice(3) == 0) return "(_key=" + some_key() + ")";
+  if (dice(3) == 0) return "(extra=" + std::to_string(dice(5)) + ")";
+  return "(" + one_of(kMembers) + ")";
 }
 
 std::string RandomRequests::filter(const Bucket& bucket, int depth) {
   if (depth > 0 && dice(3) == 0) {
     const std::size_t kind = dice(3);
-    if (kind == 0) return "(!" + filter(bucket, depth - 1) + ")";
-    return std::string(kind == 1 ? "(&" : "(|") + filter(bucket, depth - 1) +
-           filter(bucket, depth - 1) + ")";
+    if (kind == 0) {
+      const std::size_t times = dice(10) == 0 ? 1 + dice(60) : 1;
+      std::string inner = filter(bucket, depth - 1);
+      for (std::size_t i = 0; i < times; ++i) inner = "(!" + inner + ")";
+      return inner;
+    }
+    std::string parts;
+    for (std::size_t i = dice(10) == 0 ? dice(6) + 1 : 2; i > 0; --i)
+      parts += filter(bucket, depth - 1);
+    return std::string(kind == 1 ? "(&" : "(|") + parts + ")";
   }
-  if (dice(10) == 0) return "(_key=" + some_key() + ")";
-  if (dice(20) == 0) return "(extra=" + std::to_string(dice(5)) + ")";
-  const Field& field = bucket.fields[dice(bucket.fields.size())];
-  const std::string element = element_of(field.type);
+  if (dice(6) == 0) return filter_of_member();
+  return filter_of(bucket.fields[dice(bucket.fields.size())]);
+}
+
+std::string RandomRequests::filter_of(const Field& field) {
+  const std::string element = RandomValues::element_of(field.type);
   const std::string at = "(" + field.name;
+  const auto value = [&] { return values_.in_filter(element); };
   if (element == "numrange" && dice(2) == 0)
     return at +
-           (dice(2) == 0 ? ":overlaps:=" + one_of(kNumberRanges)
-                         : ":contains:=" + one_of(kNumbers)) +
+           (dice(2) == 0 ? ":overlaps:=" + values_.number_range()
+                         : ":contains:=" + values_.in_filter("number")) +
            ")";
   if (element == "daterange" && dice(2) == 0)
     return at +
-           (dice(2) == 0 ? ":overlaps:=" + one_of(kDateRanges) : ":contains:=" + one_of(kDates)) +
+           (dice(2) == 0 ? ":overlaps:=" + values_.date_range()
+                         : ":contains:=" + values_.in_filter("date")) +
            ")";
-  if (element == "subnet" && dice(2) == 0) return at + ":contains:=" + one_of(kIps) + ")";
-  if (element == "ip" && dice(2) == 0) return at + ":within:=" + one_of(kSubnets) + ")";
-  if (element == "number" && dice(4) == 0) return at + ":within:=" + one_of(kNumberRanges) + ")";
-  if (element == "date" && dice(4) == 0) return at + ":within:=" + one_of(kDateRanges) + ")";
+  if (element == "subnet" && dice(2) == 0)
+    return at + ":contains:=" + values_.in_filter("ip") + ")";
+  if (element == "ip" && dice(2) == 0) return at + ":within:=" + values_.in_filter("subnet") + ")";
+  if (element == "number" && dice(4) == 0) return at + ":within:=" + values_.number_range() + ")";
+  if (element == "date" && dice(4) == 0) return at + ":within:=" + values_.date_range() + ")";
+  const bool text = field.type == "string";
   switch (dice(7)) {
     case 0: return at + "=*)";
-    case 1: return at + ">=" + filter_value(element) + ")";
-    case 2: return at + "<=" + filter_value(element) + ")";
-    case 3:
-      return field.type == "string" ? at + "=" + one_of(kFilterTexts) + "*" + ")"
-                                    : at + "=" + filter_value(element) + ")";
-    case 4:
-      return field.type == "string" ? at + "=*" + one_of(kFilterTexts) + ")"
-                                    : at + "=" + filter_value(element) + ")";
-    case 5:
-      return field.type == "string" ? at + ":caseIgnoreMatch:=" + one_of(kFilterTexts) + ")"
-                                    : at + "=" + filter_value(element) + ")";
-    default: return at + "=" + filter_value(element) + ")";
+    case 1: return at + ">=" + value() + ")";
+    case 2: return at + "<=" + value() + ")";
+    case 3: return at + "=" + (text ? values_.pattern() + "*" : value()) + ")";
+    case 4: return at + "=" + (text ? "*" + values_.pattern() : value()) + ")";
+    case 5: return at + (text ? ":caseIgnoreMatch:=" + values_.pattern() : "=" + value()) + ")";
+    default: return at + "=" + value() + ")";
   }
 }
 
@@ -192,7 +156,8 @@ RandomRequest RandomRequests::find(const std::string& name) {
   const bool ordered = dice(2) == 0;
   std::string options = selection(bucket, ordered);
   if (dice(4) == 0) options += std::string(options.empty() ? "" : ",") + "\"no_count\":true";
-  const std::string text = objects::stringify(objects::JsValue(filter(bucket, 2)));
+  const std::string text =
+      objects::stringify(objects::JsValue(filter(bucket, dice(20) == 0 ? 8 : 2)));
   return {Rpc::find_objects, "[\"" + name + "\"," + text + ",{" + options + "}]", !ordered, name,
           ""};
 }
@@ -205,8 +170,8 @@ RandomRequest RandomRequests::change_many(const std::string& name) {
     return {Rpc::delete_many, "[\"" + name + "\"," + text + "," + options + "]", false, name, ""};
   const Field& field = bucket.fields[dice(bucket.fields.size())];
   return {Rpc::update_objects,
-          "[\"" + name + "\",{\"" + field.name + "\":" + value_for(field) + "}," + text + "," +
-              options + "]",
+          "[\"" + name + "\",{\"" + field.name + "\":" + values_.value_for(field.type) + "}," +
+              text + "," + options + "]",
           false, name, ""};
 }
 
@@ -220,6 +185,17 @@ RandomRequest RandomRequests::batch(const std::string& name) {
     requests += dice(4) == 0 ? "\"operation\":\"delete\"}" : "\"value\":" + object(name) + "}";
   }
   return {Rpc::batch, "[[" + requests + "],{}]", false, name, ""};
+}
+
+std::vector<RandomRequest> RandomRequests::gets() {
+  std::vector<RandomRequest> all;
+  const std::string name = one_of(kBuckets);
+  if (!buckets_.contains(name)) return all;
+  for (std::size_t i = 1 + dice(40); i > 0; --i) {
+    const std::string key = some_key();
+    all.push_back({Rpc::get_object, "[\"" + name + "\",\"" + key + "\",{}]", false, name, key});
+  }
+  return all;
 }
 
 RandomRequest RandomRequests::next() {

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "backends/rpc.hpp"
+#include "tests/contract/random_values.hpp"
 #include "tests/contract/shard_client.hpp"
 
 namespace test_support {
@@ -25,6 +26,8 @@ class RandomRequests {
   explicit RandomRequests(unsigned seed) : random_(seed) {}
 
   RandomRequest next();
+  /// Gets of one bucket, for one turn; none: no bucket is made yet.
+  std::vector<RandomRequest> gets();
   /// So that conditions can name etags that are there.
   void learn(const RandomRequest& request, const Answer& answer);
 
@@ -53,15 +56,15 @@ class RandomRequests {
   std::string config(const Bucket& bucket) const;
   Field random_field();
   std::string some_key();
-  std::string scalar(const std::string& type);        ///< JSON
-  std::string value_for(const Field& field);          ///< JSON
-  std::string object(const std::string& bucket);      ///< JSON
-  std::string filter_value(const std::string& type);  ///< as a filter has it
+  std::string object(const std::string& bucket);  ///< JSON
   std::string filter(const Bucket& bucket, int depth);
+  std::string filter_of_member();
+  std::string filter_of(const Field& field);
   std::string selection(const Bucket& bucket, bool ordered);
   std::string etag_option(const std::string& bucket, const std::string& key);
 
   std::mt19937 random_;
+  RandomValues values_{random_};
   int fields_made_ = 0;
   std::map<std::string, Bucket> buckets_;
   std::map<std::string, std::string> etags_;  // by bucket and key
