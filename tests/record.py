@@ -2,6 +2,7 @@
 """Runs tests in their longest form, and writes what they came to into docs/reliability.md.
 
     tests/record.py [--build build/release] machine|dispatcher|model|attacks ...
+    tests/record.py --build build/asan attacks_asan
 
 Rows of runs that are not named stay as they are. Ends with 1 where a run failed: its row says so.
 """
@@ -26,6 +27,7 @@ RUNS = {
     "dispatcher": (["{build}/tests/unit/router/unit_router", "-tc=dispatcher*"], MILLION, r"test cases:.*"),
     "model": (["{build}/tests/sim/sim_reshard"], {**MILLION, "MORAY_ROUTER_MUTATION_RUNS": "0"}, r"\d+ runs of .*"),
     "attacks": (["node", "--test", "--test-reporter=tap", "tests/node/control_attacks.test.js"], {"MORAY_ROUTER_LONG": "1", "MORAY_ROUTER_SANITIZED": ""}, r"\{\"(?:damaged|commands)\".*"),
+    "attacks_asan": (["node", "--test", "--test-reporter=tap", "tests/node/control_attacks.test.js"], {"ASAN_OPTIONS": "detect_leaks=0", "MORAY_ROUTER_LONG": "1", "MORAY_ROUTER_SANITIZED": "1"}, r"\{\"(?:damaged|commands)\".*"),
 }
 
 
