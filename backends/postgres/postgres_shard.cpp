@@ -124,7 +124,7 @@ PostgresShard::PostgresShard(boost::asio::io_context& loop, PostgresShardOptions
 
 /// Operations end as their connections do; nobody is told any more.
 PostgresShard::~PostgresShard() {
-  *alive_ = false;
+  lifetime_.end();
   for (auto& [number, operation] : operations_) operation->sink = nullptr;
   stop_listeners();
   take_back_changes();
@@ -142,16 +142,16 @@ Detached PostgresShard::make_ready() {
       "TEXT NOT NULL, post TEXT NOT NULL, "
       "options TEXT, mtime TIMESTAMP WITHOUT TIME ZONE DEFAULT now() NOT NULL, reindex_active "
       "TEXT)");
-  const auto alive = alive_;
+  const Lifetime::Watch watch = lifetime_.watch();
   bool lost = true;
   {
     const Pool::Lease lease = co_await pool_->exclusive();
     Connection* connection = nullptr;
     if (lease) {
       connection = &*lease;
-    } else if (*alive) {
+    } else if (!watch.over()) {
       co_await pool_->tried();
-      if (*alive)
+      if (!watch.over())
         connection =
             pool_->point(0);  // the server may have had room for that one, and none for more
     }
@@ -160,16 +160,16 @@ Detached PostgresShard::make_ready() {
       lost = result.error && result.error->lost();
     }
   }
-  if (*alive) co_await pool_->tried();
-  if (!*alive) co_return;
+  if (!watch.over()) co_await pool_->tried();
+  if (watch.over()) co_return;
   ready_ = !lost;
   starting_ = false;
   for (const auto& operation : std::exchange(first_, {})) run(operation);
   if (ready_ || retired_) co_return;
   ready_timer_.expires_after(kReadyAgain);
-  ready_timer_.async_wait([this, alive = alive_](const boost::system::error_code& error) {
-    if (!error && *alive) make_ready();
-  });
+  ready_timer_.async_wait(lifetime_.guard([this](const boost::system::error_code& error) {
+    if (!error) make_ready();
+  }));
 }
 
 Submitted PostgresShard::submit(const Request& request, ReplySink& sink) {
@@ -206,10 +206,10 @@ Submitted PostgresShard::submit(const Request& request, ReplySink& sink) {
   if (request.two_steps) {
     // By way of the loop: the sink may decide at once.
     operation->steps.emplace([this, weak = std::weak_ptr<Operation>(operation)] {
-      boost::asio::post(loop_, [weak, alive = alive_] {
+      boost::asio::post(loop_, lifetime_.guard([weak] {
         const auto self = weak.lock();
-        if (*alive && self != nullptr && self->sink != nullptr) self->sink->on_ready();
-      });
+        if (self != nullptr && self->sink != nullptr) self->sink->on_ready();
+      }));
     });
     work.steps = &*operation->steps;
   }
@@ -220,9 +220,7 @@ Submitted PostgresShard::submit(const Request& request, ReplySink& sink) {
     run(operation);
   operation->starting = false;
   if (!operation->data.empty() || operation->ended != Operation::End::none)
-    boost::asio::post(loop_, [this, operation, alive = alive_] {
-      if (*alive) deliver(operation);
-    });
+    boost::asio::post(loop_, lifetime_.guard([this, operation] { deliver(operation); }));
   return {Ticket{operation->number}, {}};
 }
 
@@ -234,7 +232,7 @@ void PostgresShard::emit(Operation& operation, std::string value) {
 
 Detached PostgresShard::run(std::shared_ptr<Operation> operation) {
   using End = Operation::End;
-  const auto alive = alive_;
+  const Lifetime::Watch watch = lifetime_.watch();
   objects::Result<JsArray> values = JsArray{};
   try {
     if (auto error = objects::check_arguments(to_string(operation->rpc), operation->arguments))
@@ -251,7 +249,7 @@ Detached PostgresShard::run(std::shared_ptr<Operation> operation) {
                             "connection to the database was lost: " + failed.error.message};
       operation->ended = End::failure;
     } else {
-      if (read_only_server(failed.error) && *alive) pool_->renew(failed.error.message);
+      if (read_only_server(failed.error) && !watch.over()) pool_->renew(failed.error.message);
       values = error_of(failed.error, operation->work.limit());
     }
   } catch (const NotServed&) {
@@ -264,7 +262,7 @@ Detached PostgresShard::run(std::shared_ptr<Operation> operation) {
     operation->failure = {FailureKind::no_connections, "no connections available"};
     operation->ended = End::failure;
   }
-  if (!*alive) co_return;
+  if (watch.over()) co_return;
   operation->streaming = nullptr;
   if (operation->ended == End::none) {
     if (values) {
@@ -346,13 +344,13 @@ bool PostgresShard::cancel(Ticket ticket) {
   }
   // By way of the loop: the connection may be calling us. Until its end we keep it, unheard.
   operation->given_up = true;
-  boost::asio::post(loop_, [operation, alive = alive_] {
-    if (!*alive || operation->ended != Operation::End::none) return;
+  boost::asio::post(loop_, lifetime_.guard([operation] {
+    if (operation->ended != Operation::End::none) return;
     if (operation->stop) return operation->stop();
     if (operation->streaming == nullptr) return;
     operation->work.pool.cancel_statement(operation->streaming->backend());
     operation->streaming->close("a find was given up");
-  });
+  }));
   return true;
 }
 
@@ -365,19 +363,17 @@ void PostgresShard::resume(Ticket ticket) {
   const auto found = operations_.find(ticket.number);
   if (found == operations_.end() || !found->second->paused) return;
   found->second->paused = false;
-  boost::asio::post(loop_, [this, operation = found->second, alive = alive_] {
-    if (!*alive || operation->paused) return;
+  boost::asio::post(loop_, lifetime_.guard([this, operation = found->second] {
+    if (operation->paused) return;
     deliver(operation);
     if (operation->streaming != nullptr && !operation->paused) operation->streaming->resume();
-  });
+  }));
 }
 
 /// What was accepted goes on, with all the connections that it waits for: the pool ends with us.
 void PostgresShard::retire() {
   retired_ = true;
-  boost::asio::post(loop_, [this, alive = alive_] {
-    if (*alive) stop_listeners();
-  });
+  boost::asio::post(loop_, lifetime_.guard([this] { stop_listeners(); }));
 }
 
 ShardStatus PostgresShard::status() const {

@@ -73,7 +73,7 @@ class PostgresShard final : public Shard {
   std::uint64_t next_number_ = 1;
   std::uint64_t random_;
   bool retired_ = false;
-  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+  Lifetime lifetime_;
 };
 
 }  // namespace backends::postgres

@@ -9,12 +9,11 @@
 #include <vector>
 
 #include <boost/asio/io_context.hpp>
-#include <boost/asio/posix/stream_descriptor.hpp>
-#include <boost/asio/steady_timer.hpp>
 
-#include "backends/postgres/wire/hosts.hpp"
+#include "backends/postgres/wire/lifetime.hpp"
 #include "backends/postgres/wire/multiplexer.hpp"
 #include "backends/postgres/wire/query.hpp"
+#include "backends/postgres/wire/transport.hpp"
 
 namespace backends::postgres {
 
@@ -56,12 +55,13 @@ class Connection {
   void tag(std::uint32_t affinity) { next_affinity_ = affinity; }
   /// Whether a statement of that vnode is in flight. O(those in flight).
   [[nodiscard]] bool carries(std::uint32_t affinity) const { return sent_.carries(affinity); }
-  [[nodiscard]] std::string address() const;
+  [[nodiscard]] std::string address() const { return transport_.address(); }
   /// The server's process, by its own word; 0: none.
   [[nodiscard]] int backend() const { return backend_; }
   /// A pooler stands before the server: it has told another process than the server does.
   [[nodiscard]] bool pooled() const {
-    return connection_ != nullptr && backend_ != 0 && PQbackendPID(connection_) != backend_;
+    return transport_.libpq() != nullptr && backend_ != 0 &&
+           PQbackendPID(transport_.libpq()) != backend_;
   }
   /// Nothing is in flight.
   [[nodiscard]] bool idle() const { return sent_.empty(); }
@@ -120,29 +120,21 @@ class Connection {
     Parameters parameters;
   };
 
-  void connect(const std::vector<Host>& hosts);
-  void poll_connect();
-  void after_connect();
-  void settle();
+  void connected();
   void settled(const QueryResult& result);
-  void wait_readable();
-  void wait_writable();
   void want_flush();
   void flush();
-  void read();
+  void read(const std::string& lost);
   void take_results();
   void take_notifications();
   void resume_all(std::unique_ptr<Pending> done);
   void send_kept_back(bool bare);
   void sync_reads();
   void hold_back();
-  void let_go();
   void enqueue(std::unique_ptr<Pending> pending);
   void fail_all();
-  void assign_socket();
   bool send(const Statement& statement, const Parameters& parameters, std::string& preparing);
   bool send_step(const Statement& statement, const Parameters& parameters, std::string& preparing);
-  [[nodiscard]] std::string error_text() const;
 
   boost::asio::io_context& loop_;
   Options options_;
@@ -153,12 +145,7 @@ class Connection {
   std::string problem_;
   bool settled_ = false;
   int backend_ = 0;
-  std::unique_ptr<HostLookup> lookup_;
-  PGconn* connection_ = nullptr;
-  /// libpq's socket by a number of our own: libpq closes its own whenever it likes, and another
-  /// thread may open that number anew before we take it out of the loop.
-  boost::asio::posix::stream_descriptor socket_;
-  boost::asio::steady_timer limit_;
+  Transport transport_;
   Multiplexer sent_;
   std::optional<std::uint32_t> next_affinity_;
   std::chrono::steady_clock::time_point progress_;
@@ -167,9 +154,8 @@ class Connection {
   unsigned bare_ = 0;       // reads that were sent without a look, since the last that had one
   std::string unsendable_;  // not empty: libpq did not take what is in `sent_` already
   unsigned sent_in_turn_ = 0;
-  bool corked_ = false;
-  bool reading_ = false, writing_ = false, flush_posted_ = false, held_ = false;
-  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+  bool flush_posted_ = false, held_ = false;
+  Lifetime lifetime_;
 };
 
 /// What `co_await` takes.

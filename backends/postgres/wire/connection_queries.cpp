@@ -1,8 +1,4 @@
 // What is asked of a server, and what it answers.
-#include <netinet/in.h>
-#include <netinet/tcp.h>
-#include <sys/socket.h>
-
 #include <algorithm>
 
 #include <boost/asio/post.hpp>
@@ -49,22 +45,22 @@ std::string one_line(const char* text) {
 }
 
 void Connection::take_results() {
-  const std::weak_ptr<bool> alive = alive_;
+  const Lifetime::Watch watch = lifetime_.watch();
   bool nothing = false;  // a lost pipeline says it for ever
-  while (!alive.expired() && state_ == State::up && sent_.due() && !held_ &&
-         PQisBusy(connection_) == 0) {
-    PGresult* result = PQgetResult(connection_);
-    if (result == nullptr && (nothing || PQstatus(connection_) == CONNECTION_BAD)) break;
+  while (!watch.over() && state_ == State::up && sent_.due() && !held_ &&
+         PQisBusy(transport_.libpq()) == 0) {
+    PGresult* result = PQgetResult(transport_.libpq());
+    if (result == nullptr && (nothing || PQstatus(transport_.libpq()) == CONNECTION_BAD)) break;
     nothing = result == nullptr;
     Multiplexer::Outcome outcome = sent_.take(result);
     held_ = outcome.held;
-    if (outcome.left_pipeline) PQexitPipelineMode(connection_);
+    if (outcome.left_pipeline) PQexitPipelineMode(transport_.libpq());
     if (!outcome.refused.empty()) return close(outcome.refused);
     if (outcome.done == nullptr) continue;
     if (!sent_.empty()) progress_ = std::chrono::steady_clock::now();
     resume_all(std::move(outcome.done));
   }
-  if (!alive.expired() && state_ == State::up) flush();
+  if (!watch.over() && state_ == State::up) flush();
 }
 
 /// Each of them, whatever the one before did: one may end us.
@@ -88,41 +84,37 @@ void Connection::resume_all(std::unique_ptr<Pending> done) {
 }
 
 void Connection::take_notifications() {
-  const std::weak_ptr<bool> alive = alive_;
-  while (!alive.expired() && state_ == State::up && !held_) {
-    PGnotify* notification = PQnotifies(connection_);
+  const Lifetime::Watch watch = lifetime_.watch();
+  while (!watch.over() && state_ == State::up && !held_) {
+    PGnotify* notification = PQnotifies(transport_.libpq());
     if (notification == nullptr) return;
     const std::string channel = notification->relname,
                       payload = notification->extra == nullptr ? "" : notification->extra;
     PQfreemem(notification);
     const bool full = notified_(channel, payload);  // which may end us
-    if (!alive.expired()) held_ = full;
+    if (!watch.over()) held_ = full;
   }
 }
 
 void Connection::resume() {
   if (!held_) return;
   held_ = false;
-  boost::asio::post(loop_, [this, alive = std::weak_ptr<bool>(alive_)] {
-    if (alive.expired() || state_ != State::up) return;
-    take_results();
-    if (!alive.expired() && notified_) take_notifications();
-    if (!alive.expired()) wait_readable();
-  });
+  boost::asio::post(loop_, lifetime_.guard([this] { read(""); }));
 }
 
 bool Connection::send(const Statement& statement, const Parameters& parameters,
                       std::string& preparing) {
   if (options_.mode == Mode::pipeline) {
     hold_back();
-    return send_step(statement, parameters, preparing) && PQpipelineSync(connection_) != 0;
+    return send_step(statement, parameters, preparing) && PQpipelineSync(transport_.libpq()) != 0;
   }
   const auto values = pointers_to(parameters);
-  return PQsendQueryParams(connection_, statement.sql.c_str(), static_cast<int>(values.size()),
-                           nullptr, values.data(), nullptr, nullptr, 0) != 0;
+  return PQsendQueryParams(transport_.libpq(), statement.sql.c_str(),
+                           static_cast<int>(values.size()), nullptr, values.data(), nullptr,
+                           nullptr, 0) != 0;
 }
 
-int Connection::version() const { return PQserverVersion(connection_); }
+int Connection::version() const { return PQserverVersion(transport_.libpq()); }
 
 /// In pipeline mode; `preparing`: the name, where it has to be prepared before.
 bool Connection::send_step(const Statement& statement, const Parameters& parameters,
@@ -130,16 +122,16 @@ bool Connection::send_step(const Statement& statement, const Parameters& paramet
   const auto values = pointers_to(parameters);
   const int count = static_cast<int>(values.size());
   if (statement.name.empty())
-    return PQsendQueryParams(connection_, statement.sql.c_str(), count, nullptr, values.data(),
-                             nullptr, nullptr, 0) != 0;
+    return PQsendQueryParams(transport_.libpq(), statement.sql.c_str(), count, nullptr,
+                             values.data(), nullptr, nullptr, 0) != 0;
   const auto [name, fresh] = sent_.prepared(statement);
   if (fresh) {
-    if (PQsendPrepare(connection_, name->c_str(), statement.sql.c_str(), 0, nullptr) == 0)
+    if (PQsendPrepare(transport_.libpq(), name->c_str(), statement.sql.c_str(), 0, nullptr) == 0)
       return false;
     preparing = *name;
   }
-  return PQsendQueryPrepared(connection_, name->c_str(), count, values.data(), nullptr, nullptr,
-                             0) != 0;
+  return PQsendQueryPrepared(transport_.libpq(), name->c_str(), count, values.data(), nullptr,
+                             nullptr, 0) != 0;
 }
 
 Connection::RunAll Connection::run_all(std::vector<Step> steps) {
@@ -147,7 +139,7 @@ Connection::RunAll Connection::run_all(std::vector<Step> steps) {
   for (const Step& step : steps)
     if (auto error = unsendable(step.statement().sql, step.parameters))
       return RunAll(*std::move(error), steps.size());
-  if (options_.mode == Mode::single) PQenterPipelineMode(connection_);
+  if (options_.mode == Mode::single) PQenterPipelineMode(transport_.libpq());
   sync_reads();
   hold_back();
   auto pending = std::make_unique<Pending>(pending::Several());
@@ -160,8 +152,8 @@ Connection::RunAll Connection::run_all(std::vector<Step> steps) {
     if (!preparing.empty()) several.commands.push_back(std::move(preparing));
     several.commands.emplace_back();
   }
-  if (!sent || PQpipelineSync(connection_) == 0) {
-    QueryError error{"", error_text(), ""};
+  if (!sent || PQpipelineSync(transport_.libpq()) == 0) {
+    QueryError error{"", transport_.error_text(), ""};
     close(error.message);  // half of them may be on their way; without a Sync nothing is kept
     return RunAll(std::move(error), steps.size());
   }
@@ -181,15 +173,7 @@ void Connection::enqueue(std::unique_ptr<Pending> pending) {
 /// A Sync sends what there is. The first of a turn goes at once, those after it wait in the kernel
 /// for the end of the turn, and go together.
 void Connection::hold_back() {
-  if (++sent_in_turn_ != 2) return;
-  const int on = 1;
-  corked_ = setsockopt(PQsocket(connection_), IPPROTO_TCP, TCP_CORK, &on, sizeof on) == 0;
-}
-
-void Connection::let_go() {
-  if (!std::exchange(corked_, false)) return;
-  const int off = 0;
-  setsockopt(PQsocket(connection_), IPPROTO_TCP, TCP_CORK, &off, sizeof off);
+  if (++sent_in_turn_ == 2) transport_.cork();
 }
 
 /// Ends the reads that were sent since the last one, as one transaction that changes nothing.
@@ -197,7 +181,8 @@ void Connection::sync_reads() {
   if (!std::exchange(sync_due_, false)) return;
   send_kept_back(false);
   hold_back();
-  if (PQpipelineSync(connection_) == 0) return;  // the connection is gone, and reading will say so
+  if (PQpipelineSync(transport_.libpq()) == 0)
+    return;  // the connection is gone, and reading will say so
   sent_.add(std::make_unique<Pending>(pending::EndOfReads()));
 }
 
@@ -212,7 +197,7 @@ void Connection::send_kept_back(bool bare) {
     if (!kept.read->preparing.empty()) kept.read->ends = 2;
     kept.read->sent = true;
   } else if (unsendable_.empty()) {
-    unsendable_ = "a statement could not be sent: " + error_text();
+    unsendable_ = "a statement could not be sent: " + transport_.error_text();
   }
 }
 
@@ -223,7 +208,7 @@ Connection::Run Connection::run_read(const Statement& statement, const Parameter
   auto pending = std::make_unique<Pending>(pending::Read());
   auto& read = std::get<pending::Read>(pending->kind);
   if (!send_step(statement, parameters, read.preparing))
-    return Run(QueryError{"", error_text(), ""});
+    return Run(QueryError{"", transport_.error_text(), ""});
   if (!read.preparing.empty()) read.ends = 2;
   read.sent = sync_due_ = true;
   enqueue(std::move(pending));
@@ -255,8 +240,9 @@ Connection::Run Connection::stream(const Statement& statement, const Parameters&
   auto pending = std::make_unique<Pending>(pending::Single());
   auto& single = std::get<pending::Single>(pending->kind);
   single.taker = std::move(taker);
-  if (!send(statement, parameters, single.preparing)) return Run(QueryError{"", error_text(), ""});
-  if (single.taker) PQsetSingleRowMode(connection_);
+  if (!send(statement, parameters, single.preparing))
+    return Run(QueryError{"", transport_.error_text(), ""});
+  if (single.taker) PQsetSingleRowMode(transport_.libpq());
   enqueue(std::move(pending));
   return Run(single);
 }
@@ -269,11 +255,12 @@ Connection::Run Connection::discard_all() {
 Connection::Run Connection::run_script(std::string sql, RowTaker taker) {
   if (state() != State::up) return Run(QueryError{"", problem_, ""});
   if (auto error = unsendable(sql, Parameters())) return Run(*std::move(error));
-  if (PQsendQuery(connection_, sql.c_str()) == 0) return Run(QueryError{"", error_text(), ""});
+  if (PQsendQuery(transport_.libpq(), sql.c_str()) == 0)
+    return Run(QueryError{"", transport_.error_text(), ""});
   auto pending = std::make_unique<Pending>(pending::Script());
   auto& script = std::get<pending::Script>(pending->kind);
   script.taker = std::move(taker);
-  if (script.taker) PQsetSingleRowMode(connection_);
+  if (script.taker) PQsetSingleRowMode(transport_.libpq());
   enqueue(std::move(pending));
   return Run(script);
 }

@@ -77,14 +77,13 @@ void Pool::point_changed(Slot& slot) {
 /// Not while room is being made for another.
 void Pool::connect_later(Slot& slot, std::chrono::milliseconds pause) {
   slot.retry = std::make_unique<boost::asio::steady_timer>(loop_, pause);
-  slot.retry->async_wait(
-      [this, &slot, alive = std::weak_ptr<bool>(alive_)](const boost::system::error_code& error) {
-        if (error || alive.expired() || ended_) return;
-        if (room_made_ > 0)
-          connect_later(slot, options_.retry_max);
-        else
-          connect(slot, Connection::Mode::pipeline);
-      });
+  slot.retry->async_wait(lifetime_.guard([this, &slot](const boost::system::error_code& error) {
+    if (error || ended_) return;
+    if (room_made_ > 0)
+      connect_later(slot, options_.retry_max);
+    else
+      connect(slot, Connection::Mode::pipeline);
+  }));
 }
 
 /// A pooler that keeps sessions gives each of ours a server's process of its own, for as long as it
@@ -94,7 +93,7 @@ Detached Pool::prove_sessions() {
   static const Statement kBackend = once("SELECT pg_backend_pid()");
   if (pooler_ == Pooler::asked) co_return;
   pooler_ = Pooler::asked;
-  const std::weak_ptr<bool> alive = alive_;
+  const Lifetime::Watch watch = lifetime_.watch();
   bool given_away = false;
   for (std::size_t i = 0; i < points_.size(); ++i) {
     Connection* connection = points_[i]->connection.get();
@@ -102,7 +101,7 @@ Detached Pool::prove_sessions() {
     given_away = given_away || shares_backend(*connection);
     const int backend = connection->backend();
     const QueryResult result = co_await connection->run(kBackend, Parameters());
-    if (alive.expired()) co_return;
+    if (watch.over()) co_return;
     if (!result.error && result.rows.string(0, 0) != std::to_string(backend)) given_away = true;
   }
   if (given_away) {
@@ -167,12 +166,12 @@ Connection* Pool::point(std::uint32_t affinity) {
 
 /// By way of the loop: one of the connections may be calling us.
 void Pool::renew(const std::string& why) {
-  boost::asio::post(loop_, [this, why, alive = std::weak_ptr<bool>(alive_)] {
-    if (alive.expired() || ended_) return;
+  boost::asio::post(loop_, lifetime_.guard([this, why] {
+    if (ended_) return;
     for (const auto& slot : points_) slot->connection->close(why);
     for (const auto& slot : exclusives_)
       if (!slot->leased && slot->connection != nullptr) slot->connection->close(why);
-  });
+  }));
 }
 
 Detached Pool::cancel_statement(int backend) {
@@ -258,10 +257,9 @@ bool Pool::make_room() {
   idle->connection->close("it makes room for another: " + problem_);
   constexpr std::chrono::milliseconds kServerNotices{100};
   room_timer_.expires_after(kServerNotices);
-  room_timer_.async_wait(
-      [this, alive = std::weak_ptr<bool>(alive_)](const boost::system::error_code& error) {
-        if (!error && !alive.expired()) want_exclusive();
-      });
+  room_timer_.async_wait(lifetime_.guard([this](const boost::system::error_code& error) {
+    if (!error) want_exclusive();
+  }));
   return true;
 }
 
@@ -308,25 +306,23 @@ void Pool::give_back(std::size_t number) {
   slot.leased = false;
   slot.idle_since = std::chrono::steady_clock::now();
   if (ended_) return;
-  boost::asio::post(loop_, [this, alive = std::weak_ptr<bool>(alive_)] {
-    if (alive.expired()) return;
+  boost::asio::post(loop_, lifetime_.guard([this] {
     serve_waiting();
     want_exclusive();
-  });
+  }));
 }
 
 void Pool::watch_idle() {
   idle_timer_.expires_after(options_.idle_limit / 4);
-  idle_timer_.async_wait([this, alive = std::weak_ptr<bool>(alive_)](
-                             const boost::system::error_code& error) {
-    if (error || alive.expired()) return;
+  idle_timer_.async_wait(lifetime_.guard([this](const boost::system::error_code& error) {
+    if (error) return;
     const auto now = std::chrono::steady_clock::now();
     for (const auto& slot : exclusives_)
       if (!slot->leased && slot->connection != nullptr && slot->connection->state() == State::up &&
           now - slot->idle_since > options_.idle_limit)
         slot->connection.reset();
     watch_idle();
-  });
+  }));
 }
 
 }  // namespace backends::postgres

@@ -148,7 +148,7 @@ class Pool {
   std::size_t room_made_ = 0;  // times, for those who wait now
   /// Held weakly by calls that may run when the pool is gone: a timer that has run out is not taken
   /// back by its end.
-  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+  Lifetime lifetime_;
   bool ended_ = false;
 };
 
