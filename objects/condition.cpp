@@ -112,7 +112,6 @@ class Compiler {
     condition.kind = Kind::negation;
     // The negation of a part would leave rows out: only a child decided whole can be negated.
     condition.decided = condition.exact = child->exact;
-    condition.filter = filter;
     condition.children.push_back(*std::move(child));
     return condition;
   }

@@ -119,6 +119,16 @@ TEST_CASE("condition: as deep as a filter may be") {
   CHECK(match(text.c_str(), R"({"n":1})") == (kFilterDepthMax % 2 == 0 ? "yes" : "no"));
 }
 
+// A level that kept all that is within it took a thousand times a request's memory.
+TEST_CASE("condition: a negation keeps no copy of what it negates") {
+  const auto parsed = parse_filter("(!(!(n=1)))");
+  REQUIRE(parsed.filter);
+  const auto compiled = compile(bucket_with(kIndex), *parsed.filter, Purpose::find);
+  REQUIRE(compiled);
+  CHECK(compiled->condition.filter == Filter{});
+  CHECK(compiled->condition.children.front().filter == Filter{});
+}
+
 TEST_CASE("selection: limits, offsets and sorts as moray reads them") {
   const Bucket bucket = bucket_with(kIndex);
   CHECK(selection_of(bucket, value("{}"))->limit == 1000u);
