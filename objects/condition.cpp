@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <string_view>
+#include <unordered_set>
 
 #include "objects/convert.hpp"
 #include "objects/errors.hpp"
@@ -208,16 +210,20 @@ class Compiler {
   Purpose purpose_;
 };
 
-void collect_unusable(const Bucket& bucket, const Filter& filter,
-                      std::vector<std::string>& reindexing, std::vector<std::string>& unindexed) {
-  for (const Filter& child : filter.children)
-    collect_unusable(bucket, child, reindexing, unindexed);
-  if (!filter.children.empty() || internal_target(filter.attribute)) return;
-  if (bucket.usable_field(filter.attribute) != nullptr) return;
-  auto& names = bucket.field(filter.attribute) != nullptr ? reindexing : unindexed;
-  if (std::find(names.begin(), names.end(), filter.attribute) == names.end())
+/// The names of a filter that no column decides, in their order, each once.
+struct Unusable {
+  std::vector<std::string> reindexing, unindexed;
+  std::unordered_set<std::string_view> seen;  ///< the filter's own texts
+
+  void collect(const Bucket& bucket, const Filter& filter) {
+    for (const Filter& child : filter.children) collect(bucket, child);
+    if (!filter.children.empty() || internal_target(filter.attribute)) return;
+    if (bucket.usable_field(filter.attribute) != nullptr) return;
+    if (!seen.insert(filter.attribute).second) return;
+    auto& names = bucket.field(filter.attribute) != nullptr ? reindexing : unindexed;
     names.push_back(filter.attribute);
-}
+  }
+};
 
 }  // namespace
 
@@ -230,11 +236,10 @@ Result<Compiled> compile(const Bucket& bucket, const Filter& filter, Purpose pur
 }
 
 Failed check_usable_fields(const Bucket& bucket, const Filter& filter, const std::string& raw) {
-  std::vector<std::string> reindexing;
-  std::vector<std::string> unindexed;
-  collect_unusable(bucket, filter, reindexing, unindexed);
-  if (reindexing.empty() && unindexed.empty()) return std::nullopt;
-  return errors::not_indexed_fields(bucket.name, raw, reindexing, unindexed);
+  Unusable names;
+  names.collect(bucket, filter);
+  if (names.reindexing.empty() && names.unindexed.empty()) return std::nullopt;
+  return errors::not_indexed_fields(bucket.name, raw, names.reindexing, names.unindexed);
 }
 
 }  // namespace objects

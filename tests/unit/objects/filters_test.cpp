@@ -129,6 +129,17 @@ TEST_CASE("condition: a negation keeps no copy of what it negates") {
   CHECK(compiled->condition.children.front().filter == Filter{});
 }
 
+// The filter's names were compared with each other: minutes of a worker's time for a request.
+TEST_CASE("condition: as many fields as a filter may name") {
+  std::string text = "(|";
+  for (int i = 0; i < 200'000; ++i) text += "(f" + std::to_string(i) + "=1)";
+  const auto parsed = parse_filter(text + "(f1=2))");
+  REQUIRE(parsed.filter);
+  const auto error = check_usable_fields(bucket_with(kIndex), *parsed.filter, "it");
+  REQUIRE(error);
+  CHECK(error->name == "NotIndexedError");
+}
+
 TEST_CASE("selection: limits, offsets and sorts as moray reads them") {
   const Bucket bucket = bucket_with(kIndex);
   CHECK(selection_of(bucket, value("{}"))->limit == 1000u);
