@@ -1,6 +1,7 @@
 #include "backends/postgres/sql/condition_sql.hpp"
 
 #include <cmath>
+#include <utility>
 
 #include "backends/postgres/sql/column_text.hpp"
 #include "backends/postgres/wire/identifier.hpp"
@@ -77,23 +78,38 @@ class Writer {
       : table_(table), parameters_(parameters) {}
 
   std::string write(const Condition& condition) {
-    if (!condition.decided) return "TRUE";
-    switch (condition.kind) {
-      case Kind::conjunction: return list(condition, " AND ");
-      case Kind::disjunction: return list(condition, " OR ");
-      case Kind::negation: return "(NOT " + write(condition.children.front()) + ")";
-      default: return leaf(condition);
-    }
+    append(condition);
+    return std::move(text_);
   }
 
  private:
-  std::string list(const Condition& condition, const char* between) {
-    std::string text;
+  /// Into one text: a level that copied its children's would make the whole quadratic.
+  void append(const Condition& condition) {
+    if (!condition.decided) {
+      text_ += "TRUE";
+      return;
+    }
+    switch (condition.kind) {
+      case Kind::conjunction: return append_list(condition, " AND ");
+      case Kind::disjunction: return append_list(condition, " OR ");
+      case Kind::negation:
+        text_ += "(NOT ";
+        append(condition.children.front());
+        text_ += ")";
+        return;
+      default: text_ += leaf(condition);
+    }
+  }
+
+  void append_list(const Condition& condition, const char* between) {
+    const char* before = "(";
     for (const Condition& child : condition.children) {
       if (!child.decided) continue;  // a disjunction has none of those
-      text += (text.empty() ? "(" : between) + write(child);
+      text_ += before;
+      append(child);
+      before = between;
     }
-    return text + ")";
+    text_ += ")";
   }
 
   std::string parameter(std::string value, std::string_view type) {
@@ -173,6 +189,7 @@ class Writer {
 
   const BucketTable& table_;
   Parameters& parameters_;
+  std::string text_;
 };
 
 std::string sort_column(const BucketTable& table, const objects::Selection::Key& key) {
