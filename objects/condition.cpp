@@ -7,6 +7,7 @@
 
 #include "objects/convert.hpp"
 #include "objects/errors.hpp"
+#include "objects/text.hpp"
 
 namespace objects {
 namespace {
@@ -16,6 +17,20 @@ using Kind = Condition::Kind;
 Filter without_asterisks(Filter filter) {
   filter.split = false;
   return filter;
+}
+
+/// A substring filter's parts as PostgreSQL would get them; nullopt where it would take none of
+/// them: no text of its own has a zero byte.
+std::optional<Filter> with_stored_parts(Filter filter) {
+  bool zero = false;
+  const auto convert_part = [&](std::string& part) {
+    zero |= part.find('\0') != std::string::npos;
+    part = text::well_formed(part);
+  };
+  convert_part(filter.initial);
+  std::for_each(filter.any.begin(), filter.any.end(), convert_part);
+  convert_part(filter.final);
+  return zero ? std::nullopt : std::optional(std::move(filter));
 }
 
 /// Whether it compares with a number that is none.
@@ -149,7 +164,9 @@ class Compiler {
     } else if (found->type.scalar != Scalar::string) {
       return invalid(filter);
     }
-    return leaf(kind, *found, filter);
+    const auto stored = with_stored_parts(filter);
+    if (!stored) return invalid(filter);
+    return leaf(kind, *found, *stored);
   }
 
   Result<Condition> extensible(const Filter& filter) {

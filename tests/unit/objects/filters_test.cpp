@@ -75,6 +75,14 @@ TEST_CASE("condition: substrings are anchored, and have no wildcards but the sta
   CHECK(match("(_key=key/*)", "{}") == "yes");
 }
 
+TEST_CASE("condition: a substring is converted as a whole text is") {
+  CHECK(match("(s=a\\00*)", "{}") ==
+        "InvalidQueryError: (s=a" + std::string(1, '\0') + "*) is an invalid filter");
+  CHECK(match("(!(s=*\\00))", R"({"s":"a"})").starts_with("InvalidQueryError"));
+  CHECK(match("(s:caseIgnoreSubstringsMatch:=*\\00*)", "{}").starts_with("InvalidQueryError"));
+  CHECK(match("(s=a\xed\xa0\x80*)", R"({"s":"a\ud800b"})") == "yes");  // as in "(s=a\ud800b)"
+}
+
 TEST_CASE("condition: extensible rules") {
   CHECK(match("(s:caseIgnoreMatch:=ABC)", R"({"s":"abc"})") == "yes");
   CHECK(match("(s:caseIgnoreSubstringsMatch:=A*C)", R"({"s":"abc"})") == "yes");
