@@ -60,21 +60,20 @@ bool compare_matches(Kind kind, const Element& element, const Element& wanted) {
   return order == 0;
 }
 
+/// As PostgreSQL has it: what is no finite number lies beyond every bound, a NaN above all numbers.
+bool contains_number(const NumberRange& range, double number) {
+  if (std::isfinite(number)) return range.contains(Decimal::of(number));
+  return !range.empty && !(number < 0 ? range.lower : range.upper);
+}
+
 template <typename Bound>
 bool range_matches(Kind kind, const Range<Bound>& range, const Element& wanted) {
   if (kind == Kind::overlaps) return range.overlaps(std::get<Range<Bound>>(wanted));
   if constexpr (std::is_same_v<Bound, Decimal>) {
-    const double number = std::get<double>(wanted);
-    return std::isfinite(number) && range.contains(Decimal::of(number));
+    return contains_number(range, std::get<double>(wanted));
   } else {
     return range.contains(std::get<Bound>(wanted));
   }
-}
-
-/// PostgreSQL's order: NaN above all numbers, the infinities at their ends.
-bool lies_in(double number, const NumberRange& range) {
-  if (std::isfinite(number)) return range.contains(Decimal::of(number));
-  return !range.empty && !(number < 0 ? range.lower : range.upper);
 }
 
 bool ranges_match(Kind kind, const Element& element, const Element& wanted) {
@@ -83,7 +82,7 @@ bool ranges_match(Kind kind, const Element& element, const Element& wanted) {
   if (const auto* dates = std::get_if<DateRange>(&element))
     return range_matches(kind, *dates, wanted);
   if (const auto* number = std::get_if<double>(&element))
-    return lies_in(*number, std::get<NumberRange>(wanted));
+    return contains_number(std::get<NumberRange>(wanted), *number);
   if (const auto* time = std::get_if<Timestamp>(&element))
     return std::get<DateRange>(wanted).contains(*time);
   const auto& network = std::get<Network>(element);

@@ -65,6 +65,17 @@ TEST_CASE("condition: a NaN is counted by PostgreSQL's order and dropped by mora
   CHECK(match("(n=*)", R"({"n":"abc"})") == "yes");
 }
 
+TEST_CASE("condition: what is no finite number lies beyond every bound of a range") {
+  const char* above = R"-({"r":"[1,)"})-";
+  CHECK(match("(r:contains:=Infinity)", above) == "yes");
+  CHECK(match("(r:contains:=-Infinity)", above) == "no");
+  CHECK(match("(r:contains:=Infinity)", R"({"r":"[1,9]"})") == "no");
+  CHECK(match("(r:contains:=-Infinity)", R"({"r":"[,9]"})") == "yes");
+  CHECK(match("(r:contains:=Infinity)", R"-({"r":"(1,1)"})-") == "no");
+  CHECK(match("(n:within:=[1,\\))", R"({"n":"Infinity"})") == "yes");
+  CHECK(match("(n:within:=[1,\\))", R"({"n":"abc"})") == "not by its object");
+}
+
 TEST_CASE("condition: substrings are anchored, and have no wildcards but the star") {
   CHECK(match("(s=a*)", R"({"s":"abc"})") == "yes");
   CHECK(match("(s=*c)", R"({"s":"abc"})") == "yes");
