@@ -11,6 +11,11 @@ namespace {
 
 using Kind = Condition::Kind;
 
+bool holds_nan(const Element& element) {
+  const double* number = std::get_if<double>(&element);
+  return number != nullptr && std::isnan(*number);
+}
+
 Truth truth(bool value) { return value ? Truth::yes : Truth::no; }
 Truth negate(Truth value) {
   return value == Truth::null ? Truth::null : value == Truth::yes ? Truth::no : Truth::yes;
@@ -52,8 +57,6 @@ bool matches_parts(std::string_view text, const Filter& filter,
 std::string same(std::string_view text) { return std::string(text); }
 
 bool compare_matches(Kind kind, const Element& element, const Element& wanted) {
-  if (const double* number = std::get_if<double>(&wanted); number != nullptr && std::isnan(*number))
-    return false;
   const auto order = compare(element, wanted);
   if (kind == Kind::greater_or_equal) return order >= 0;
   if (kind == Kind::less_or_equal) return order <= 0;
@@ -128,6 +131,7 @@ Truth null_verdict(const Condition& condition) {
 Truth decide_leaf(const Condition& condition, const Row& row) {
   const Column column = column_of_target(condition.target, row);
   if (condition.kind == Kind::present) return truth(!is_null(column));
+  if (condition.value && holds_nan(*condition.value)) return Truth::no;  // not even a NULL matches
   if (is_null(column)) return null_verdict(condition);
   if (const auto* element = std::get_if<Element>(&column))
     return truth(element_matches(condition, *element));
@@ -199,15 +203,11 @@ bool object_matches(const JsObject& object, const Filter& filter) {
   return text_matches(*value, filter);
 }
 
-bool holds_nan(const Element& element) {
-  const double* number = std::get_if<double>(&element);
-  return number != nullptr && std::isnan(*number);
-}
-
 /// As `decide_leaf`, but that a NaN is in no relation to anything: PostgreSQL holds it to be the
 /// greatest number, so that it counts such rows, and moray's matcher drops them.
 Truth leaf_holds(const Condition& condition, const Row& row) {
-  if (condition.kind == Kind::present) return decide_leaf(condition, row);
+  if (condition.kind == Kind::present || (condition.value && holds_nan(*condition.value)))
+    return decide_leaf(condition, row);
   Column column = column_of_target(condition.target, row);
   if (const auto* element = std::get_if<Element>(&column);
       element != nullptr && holds_nan(*element))

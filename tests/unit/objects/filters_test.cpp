@@ -11,7 +11,8 @@ namespace {
 
 const char* kIndex =
     R"({"s":{"type":"string"},"n":{"type":"number"},"b":{"type":"boolean"},"as":{"type":"[string]"},
-        "ip":{"type":"ip"},"net":{"type":"subnet"},"d":{"type":"date"},"r":{"type":"numrange"}})";
+        "ip":{"type":"ip"},"net":{"type":"subnet"},"d":{"type":"date"},"r":{"type":"numrange"},
+        "an":{"type":"[number]"}})";
 
 Row row_of(const Bucket& bucket, const char* object) {
   Row row;
@@ -74,6 +75,17 @@ TEST_CASE("condition: what is no finite number lies beyond every bound of a rang
   CHECK(match("(r:contains:=Infinity)", R"-({"r":"(1,1)"})-") == "no");
   CHECK(match("(n:within:=[1,\\))", R"({"n":"Infinity"})") == "yes");
   CHECK(match("(n:within:=[1,\\))", R"({"n":"abc"})") == "not by its object");
+}
+
+TEST_CASE("condition: a value that is no number matches nothing, and its negation everything") {
+  for (const char* object : {"{}", R"({"n":1,"as":["a"],"r":"[1,9]"})", R"({"n":"abc"})"}) {
+    CAPTURE(object);
+    CHECK(match("(n<=abc)", object) == "no");
+    CHECK(match("(!(n<=abc))", object) == "yes");
+    CHECK(match("(!(r:contains:=abc))", object) == "yes");
+    CHECK(match("(!(an>=abc))", object) == "yes");
+  }
+  CHECK(match("(!(an>=abc))", R"({"an":[1,null]})") == "yes");
 }
 
 TEST_CASE("condition: substrings are anchored, and have no wildcards but the star") {
