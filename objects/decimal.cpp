@@ -13,6 +13,10 @@ bool all_digits(std::string_view text) {
          std::all_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; });
 }
 
+// Of a numeric, on either side of its point.
+constexpr std::size_t kWholeDigitsMost = 131'072;
+constexpr std::size_t kFractionDigitsMost = 16'383;
+
 std::string_view without_leading_zeros(std::string_view digits) {
   const std::size_t first = digits.find_first_not_of('0');
   return first == std::string_view::npos ? std::string_view() : digits.substr(first);
@@ -35,6 +39,8 @@ std::optional<Decimal> Decimal::parse(std::string_view text) {
     decimal.fraction_ = text.substr(point + 1);
   }
   decimal.whole_ = without_leading_zeros(text.substr(0, point));
+  if (decimal.whole_.size() > kWholeDigitsMost || decimal.fraction_.size() > kFractionDigitsMost)
+    return std::nullopt;
   return decimal;
 }
 

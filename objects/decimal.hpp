@@ -7,11 +7,11 @@
 
 namespace objects {
 
-/// A decimal number of any length, as a bound of a numrange. Values compare by number: 1.50 is
+/// A decimal number, as a bound of a numrange. Values compare by number: 1.50 is
 /// 1.5; their texts may differ.
 class Decimal {
  public:
-  /// `-?d+(.d+)?`.
+  /// `-?d+(.d+)?`, of as many digits as PostgreSQL's numeric has.
   static std::optional<Decimal> parse(std::string_view text);
   /// Exactly the number that the shortest text of `number` says. `number` is finite.
   static Decimal of(double number);

@@ -77,6 +77,14 @@ TEST_CASE("condition: what is no finite number lies beyond every bound of a rang
   CHECK(match("(n:within:=[1,\\))", R"({"n":"abc"})") == "not by its object");
 }
 
+TEST_CASE("condition: a range's bound has no more digits than PostgreSQL's numeric") {
+  const std::string begin = "(r:overlaps:=[0." + std::string(16'382, '0');
+  CHECK(match((begin + "1,])").c_str(), R"({"r":"[1,9]"})") == "yes");
+  CHECK(match((begin + "01,])").c_str(), "{}").starts_with("InvalidQueryError"));
+  CHECK(match(("(r:overlaps:=[0" + std::string(131'073, '1') + ",])").c_str(), "{}")
+            .starts_with("InvalidQueryError"));
+}
+
 TEST_CASE("condition: a value that is no number matches nothing, and its negation everything") {
   for (const char* object : {"{}", R"({"n":1,"as":["a"],"r":"[1,9]"})", R"({"n":"abc"})"}) {
     CAPTURE(object);
