@@ -60,6 +60,19 @@ Converted convert_range(const JsValue& value, ParsedRange<Bound> (*parse)(std::s
   return from(parsed.range);
 }
 
+/// As `convert_range`; moray leaves it to PostgreSQL to refuse what is before its first day.
+Converted convert_date_range(const JsValue& value) {
+  constexpr Timestamp kFirst{-210'866'803'200'000};  // 4714-11-24 BC, midnight
+  Converted converted = convert_range(value, parse_date_range);
+  if (!converted.element) return converted;
+  const auto& range = std::get<DateRange>(*converted.element);
+  for (const auto& bound : {range.lower, range.upper})
+    if (bound && *bound < kFirst)
+      return {std::nullopt,
+              errors::database("timestamp out of range: \"" + to_postgres(*bound) + "\"")};
+  return converted;
+}
+
 Converted convert_ip(const JsValue& value) {
   if (const double* number = value.number()) return from(ip_of_number(*number));
   return value.string() != nullptr ? from(parse_ip(*value.string())) : refused();
@@ -90,7 +103,7 @@ Converted convert_element(Scalar scalar, const JsValue& value) {
     case Scalar::boolean: return convert_boolean(value);
     case Scalar::date: return convert_date(value);
     case Scalar::numrange: return convert_range(value, parse_number_range);
-    case Scalar::daterange: return convert_range(value, parse_date_range);
+    case Scalar::daterange: return convert_date_range(value);
     case Scalar::ip: return convert_ip(value);
     case Scalar::mac: return convert_mac(value);
     case Scalar::subnet:

@@ -6,6 +6,11 @@
 namespace objects {
 namespace {
 
+// std::chrono::year has 16 bits, and a JavaScript date reaches the year 275760: what is beyond goes
+// by whole cycles of the calendar.
+constexpr int kCycleYears = 400;
+constexpr int kCycleDays = 146'097;
+
 constexpr std::int64_t kMsMax = 8'640'000'000'000'000;  // of a JavaScript date, either way
 
 /// Reads fixed-width parts of a date from its front.
@@ -56,23 +61,22 @@ std::optional<Timestamp> assemble(const Parts& p) {
                         (p.hour < 24 || (p.minute == 0 && p.second == 0 && p.ms == 0));
   if (!in_range) return std::nullopt;
   namespace chrono = std::chrono;
-  const chrono::sys_days first = chrono::year_month_day(
-      chrono::year(p.year), chrono::month(static_cast<unsigned>(p.month)), chrono::day(1));
-  const std::int64_t days = first.time_since_epoch().count() + p.day - 1;
+  const int cycles = p.year / kCycleYears;
+  const chrono::sys_days first =
+      chrono::year_month_day(chrono::year(p.year % kCycleYears),
+                             chrono::month(static_cast<unsigned>(p.month)), chrono::day(1));
+  const std::int64_t days =
+      std::int64_t{cycles} * kCycleDays + first.time_since_epoch().count() + p.day - 1;
   const std::int64_t minutes = (days * 24 + p.hour) * 60 + p.minute - p.offset_minutes;
   const Timestamp time{(minutes * 60 + p.second) * 1000 + p.ms};
   if (time.ms > kMsMax || time.ms < -kMsMax) return std::nullopt;
   return time;
 }
 
-/// `[±00]YYYY`.
+/// `YYYY`, or ISO 8601's expanded form, `±YYYYYY`.
 bool read_year(Reader& in, Parts& parts) {
   const bool negative = in.take('-');
-  if (negative || in.take('+')) {
-    const auto zeros = in.digits(2);
-    if (!zeros || *zeros != 0) return false;
-  }
-  const auto year = in.digits(4);
+  const auto year = in.digits(negative || in.take('+') ? 6 : 4);
   if (!year || (negative && *year == 0)) return false;
   parts.year = negative ? -*year : *year;
   return true;
@@ -114,9 +118,10 @@ Civil civil(Timestamp time) {
   namespace chrono = std::chrono;
   const chrono::sys_time<chrono::milliseconds> at{chrono::milliseconds(time.ms)};
   const auto midnight = chrono::floor<chrono::days>(at);
-  const chrono::year_month_day date(midnight);
+  const auto cycles = static_cast<int>(midnight.time_since_epoch().count() / kCycleDays);
+  const chrono::year_month_day date(midnight - chrono::days(cycles * kCycleDays));
   const chrono::hh_mm_ss clock(at - midnight);
-  return {static_cast<int>(date.year()),
+  return {static_cast<int>(date.year()) + cycles * kCycleYears,
           static_cast<unsigned>(date.month()),
           static_cast<unsigned>(date.day()),
           static_cast<int>(clock.hours().count()),
@@ -134,7 +139,8 @@ std::optional<Timestamp> parse_date(std::string_view text) {
                     in.take('-') && read_two(in, parts.day) && in.take('T') &&
                     read_two(in, parts.hour) && in.take(':') && read_two(in, parts.minute) &&
                     in.take(':') && read_seconds(in, parts) && in.take('Z') && in.done();
-  return read ? assemble(parts) : std::nullopt;
+  const bool four_digits = parts.year >= -9999 && parts.year <= 9999;
+  return read && four_digits ? assemble(parts) : std::nullopt;
 }
 
 std::optional<Timestamp> parse_loose_date(std::string_view text) {

@@ -155,6 +155,9 @@ TEST_CASE("postgres: values at the edges of their types come back as they went")
   client.sql("UPDATE b SET d = '0045-03-15 00:00:00+00 BC'");
   CHECK(text_of(*client.good(Rpc::get_object, R"(["b","k",{}])").values[0].get("value"), "d") ==
         "-000044-03-15T00:00:00.000Z");
+  client.good(Rpc::put_object, R"(["b","k",{"d":"9999-12-31T24:00:00Z"},{}])");
+  CHECK(text_of(*client.good(Rpc::get_object, R"(["b","k",{}])").values[0].get("value"), "d") ==
+        "+010000-01-01T00:00:00.000Z");
   const auto row = client.sql(
       "SELECT array[[1,2],[3,4]] AS two, '[0:1]={5,6}'::int[] AS bounds, "
       "array[[NULL,'a,b'],['}','\"']] "

@@ -97,16 +97,19 @@ objects::Elements parse_array(std::string_view text, Scalar scalar) {
   return elements;
 }
 
-/// The year before the first is the year 0, as ISO 8601 counts. False: there is no such date.
-bool make_astronomical(std::string& iso) {
+/// PostgreSQL's year as ISO 8601 writes it: of six digits and with a sign where four are too few,
+/// and the year before the first as 0. False: there is no such year.
+bool make_iso_year(std::string& iso, bool before_christ) {
   const std::size_t end = iso.find('-');
+  if (end == 4 && !before_christ) return true;
   int year = 0;
   if (end == std::string::npos ||
       std::from_chars(iso.data(), iso.data() + end, year).ptr != iso.data() + end || year < 1)
     return false;
-  std::string written = std::to_string(year - 1);
-  written.insert(0, written.size() < 4 ? 4 - written.size() : 0, '0');
-  iso.replace(0, end, year == 1 ? written : "-00" + written);
+  if (before_christ) --year;
+  std::string digits = std::to_string(year);
+  digits.insert(0, digits.size() < 6 ? 6 - digits.size() : 0, '0');
+  iso.replace(0, end, (before_christ && year > 0 ? "-" : "+") + digits);
   return true;
 }
 
@@ -118,10 +121,10 @@ std::optional<objects::Timestamp> parse_timestamp(std::string_view text) {
   const bool before_christ = iso.ends_with(" BC");
   if (before_christ) iso.erase(iso.size() - 3);
   if (const std::size_t blank = iso.find(' '); blank != std::string::npos) iso[blank] = 'T';
-  if (before_christ && !make_astronomical(iso)) return std::nullopt;
+  if (!make_iso_year(iso, before_christ)) return std::nullopt;
   if (const std::size_t zone = iso.find_last_of('+'); zone != std::string::npos && zone > 10)
     iso.erase(zone);
-  return objects::parse_date(iso + "Z");
+  return objects::parse_loose_date(iso + "Z");
 }
 
 std::string_view sql_type(Scalar scalar) {
