@@ -1,5 +1,6 @@
 #include "backends/postgres/sql/column_text.hpp"
 
+#include <algorithm>
 #include <charconv>
 #include <cstdlib>
 #include <limits>
@@ -73,10 +74,11 @@ std::optional<Element> parse_element(std::string_view text, Scalar scalar) {
   return std::nullopt;
 }
 
-/// `{a,"b, c",NULL}`: an unquoted NULL is one.
+/// `{a,"b, c",NULL}`: an unquoted NULL is one. Bounds that don't begin at 1 stand before it:
+/// `[0:1]={a,b}`.
 objects::Elements parse_array(std::string_view text, Scalar scalar) {
   objects::Elements elements;
-  std::size_t at = 1;
+  std::size_t at = std::min(text.find('{'), text.size()) + 1;
   while (at + 1 < text.size()) {
     std::string element;
     const bool quoted = text[at] == '"';

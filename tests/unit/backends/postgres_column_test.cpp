@@ -28,3 +28,11 @@ TEST_CASE("postgres column: years of any number of digits, before Christ and aft
               {Scalar::daterange, false}) ==
         R"-("[9999-12-31T23:59:59.000Z,+010000-01-01T00:00:00.000Z)")-");
 }
+
+TEST_CASE("postgres column: an array whose bounds somebody else has chosen") {
+  CHECK(shown("{5,NULL}", {Scalar::number, true}) == "[5,null]");
+  CHECK(shown("[0:1]={5,6}", {Scalar::number, true}) == "[5,6]");
+  CHECK(shown("[-1:-1]={\"a}\"}", {Scalar::string, true}) == R"(["a}"])");
+  CHECK(shown("{}", {Scalar::string, true}) == "[]");
+  CHECK(shown("none", {Scalar::string, true}) == "[]");
+}
