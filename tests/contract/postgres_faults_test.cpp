@@ -244,6 +244,28 @@ TEST_CASE("postgres: a table changed by another client in between") {
   works();
 }
 
+TEST_CASE("postgres: what keeps a batch from its beginning is named") {
+  FreshDatabase cluster;
+  PostgresSession other(cluster.url());
+  // A server that refuses what is set for one transaction, and that alone.
+  other.run(
+      "CREATE SCHEMA refusing; CREATE FUNCTION refusing.set_config(text, text, boolean) RETURNS "
+      "text LANGUAGE plpgsql AS $$ BEGIN IF $3 THEN RAISE EXCEPTION 'not for one transaction'; END "
+      "IF; RETURN pg_catalog.set_config($1, $2, $3); END $$");
+  other.run(
+      "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET search_path = refusing, pg_catalog, "
+      "public', current_database()); END $$");
+  boost::asio::io_context loop;
+  Client client(loop, cluster.url());
+  client.good(Rpc::create_bucket, R"(["b",{},{}])");
+  const char* const batches[] = {
+      R"([[{"bucket":"b","key":"k","value":{},"options":{"etag":null}}],{}])",  // in a transaction
+      R"([[{"bucket":"b","key":"k","value":{}}],{"timeout":60000}])"};
+  for (const char* batch : batches)
+    CHECK(client.call(Rpc::batch, batch).error_text() == "error: not for one transaction");
+  CHECK(client.call(Rpc::get_object, R"(["b","k",{}])").error_text().starts_with("ObjectNot"));
+}
+
 TEST_CASE(
     "postgres: host names are looked up for each connection, and a URL keeps its own meaning") {
   using backends::postgres::Host;

@@ -128,6 +128,10 @@ inline objects::JsArray one_value(objects::JsObject value) {
   return objects::JsArray(1, objects::JsValue(std::move(value)));
 }
 
+/// Without those of the first `count` statements, which prepare the others. Where one of them
+/// failed, its error is that of the others, which only say that they were skipped.
+void drop_first(std::vector<QueryResult>& results, std::size_t count);
+
 /// Whether a put of such a bucket takes several statements.
 bool needs_transaction(const BucketTable& table);
 

@@ -47,7 +47,7 @@ Task<std::vector<QueryResult>> run_all_limited(Work& work, Connection& connectio
   if (!work.statement_limit_ms) co_return co_await connection.run_all(std::move(steps));
   steps.insert(steps.begin(), limit_step(*work.statement_limit_ms));
   std::vector<QueryResult> results = co_await connection.run_all(std::move(steps));
-  results.erase(results.begin());
+  drop_first(results, 1);
   co_return results;
 }
 

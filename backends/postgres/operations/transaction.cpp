@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "backends/postgres/operations/operations.hpp"
 
 namespace backends::postgres {
@@ -6,6 +8,15 @@ Connection& point(Work& work) {
   Connection* connection = work.pool.point(work.affinity);
   if (connection == nullptr) throw NoConnection{work.pool.problem()};
   return *connection;
+}
+
+void drop_first(std::vector<QueryResult>& results, std::size_t count) {
+  const auto own = results.begin() + static_cast<std::ptrdiff_t>(count);
+  const auto failed = std::find_if(
+      results.begin(), own, [](const QueryResult& result) { return result.error.has_value(); });
+  if (failed != own)
+    for (auto each = own; each != results.end(); ++each) each->error = failed->error;
+  results.erase(results.begin(), own);
 }
 
 Task<Pool::Lease> claim(Work& work) {
@@ -37,7 +48,7 @@ Task<Transaction> Transaction::begin_with(Work& work, std::vector<Step> steps,
   steps.insert(steps.begin(), Step(once(std::move(settings)), Parameters()));
   steps.insert(steps.begin(), Step(once("BEGIN ISOLATION LEVEL READ COMMITTED"), Parameters()));
   results = co_await (*transaction).run_all(std::move(steps));
-  results.erase(results.begin(), results.begin() + 2);
+  drop_first(results, 2);
   co_return std::move(transaction);
 }
 
