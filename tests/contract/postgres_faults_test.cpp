@@ -74,6 +74,37 @@ TEST_CASE(
 }
 
 TEST_CASE(
+    "postgres: a find that is given up ends at the server, also where all else waits for its "
+    "locks") {
+  FreshDatabase cluster;
+  boost::asio::io_context loop;
+  Client client(loop, cluster.url(), 2), watcher(loop, cluster.url());
+  client.good(Rpc::create_bucket, R"(["b",{},{}])");
+  client.good(Rpc::put_object, R"(["b","k",{"n":0},{}])");
+  PostgresSession other(cluster.url());
+  other.run("BEGIN; LOCK TABLE b");
+  std::list<Sent> puts;  // on both pipelines
+  for (std::uint32_t affinity = 0; affinity < 2; ++affinity)
+    puts.emplace_back(client, Rpc::put_object, R"(["b","k",{"n":1},{}])", affinity);
+  const auto finds = [&] {
+    return watcher
+        .sql(
+            "SELECT FROM pg_stat_activity WHERE datname = current_database() AND "
+            "wait_event_type = 'Lock' AND query LIKE 'SELECT (SELECT count(%'")
+        .size();
+  };
+  Sent find(client, Rpc::find_objects, R"x(["b","(_key=k)",{"timeout":300}])x", 0);
+  run_until(loop, [&] { return finds() == 1; });
+  run_until(loop, [&] { return find.done(); });
+  CHECK(find.sink.answer.error_text().starts_with("QueryTimeoutError"));
+  run_until(loop, [&] { return finds() == 0; });
+  for (const Sent& put : puts) CHECK_FALSE(put.done());
+  other.run("ROLLBACK");
+  run_until(loop, [&] { return puts.front().done() && puts.back().done(); });
+  client.good(Rpc::find_objects, R"x(["b","(_key=k)",{}])x");
+}
+
+TEST_CASE(
     "postgres: without an options.timeout a lock is waited for as long as the pool says, and no "
     "longer") {
   FreshDatabase cluster;

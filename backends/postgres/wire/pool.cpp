@@ -18,6 +18,9 @@ Pool::Pool(boost::asio::io_context& loop, PoolOptions options)
     points_.push_back(std::make_unique<Slot>());
   for (std::size_t i = 0; i < options_.exclusive_connections; ++i)
     exclusives_.push_back(std::make_unique<Slot>());
+  canceller_ = std::make_unique<Canceller>(
+      loop_, connection_options(Connection::Mode::single), round_trips_,
+      [this](int backend) { cancel_over(point(0), backend); });  // the server has no room: later
   for (const auto& slot : points_) connect(*slot, Connection::Mode::pipeline);
   watch_idle();
 }
@@ -174,9 +177,20 @@ void Pool::renew(const std::string& why) {
   }));
 }
 
-Detached Pool::cancel_statement(int backend) {
+/// Over an idle connection. Where there is none, statements may be waiting for a lock that this
+/// very process holds, and it is asked over a connection of its own.
+void Pool::cancel_statement(int backend) {
+  if (backend == 0) return;
+  for (const auto& slot : points_)
+    if (slot->connection->state() == State::up && slot->connection->idle()) {
+      cancel_over(slot->connection.get(), backend);
+      return;
+    }
+  canceller_->cancel(backend);
+}
+
+Detached Pool::cancel_over(Connection* connection, int backend) {
   static const Statement kCancel{"cancel", "SELECT pg_cancel_backend($1::integer)"};
-  Connection* connection = backend == 0 ? nullptr : point(0);
   if (connection == nullptr) co_return;
   co_await connection->run(kCancel, parameters_of(std::to_string(backend)));
 }

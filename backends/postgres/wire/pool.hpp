@@ -11,6 +11,7 @@
 #include <boost/asio/steady_timer.hpp>
 
 #include "backends/dns/resolver.hpp"
+#include "backends/postgres/wire/canceller.hpp"
 #include "backends/postgres/wire/connection.hpp"
 #include "backends/postgres/wire/task.hpp"
 
@@ -80,8 +81,8 @@ class Pool {
   /// All connections that nobody uses exclusively are made anew, to whichever host takes writes
   /// now.
   void renew(const std::string& why);
-  /// Asks the server to end what one of its processes is doing; as well as it can.
-  Detached cancel_statement(int backend);
+  /// Asks the server to end what one of its processes is doing; as well as it can. 0: none.
+  void cancel_statement(int backend);
 
   [[nodiscard]] boost::asio::io_context& loop() { return loop_; }
   [[nodiscard]] const PoolOptions& options() const { return options_; }
@@ -110,6 +111,7 @@ class Pool {
   };
 
   void connect(Slot& slot, Connection::Mode mode);
+  Detached cancel_over(Connection* connection, int backend);
   void point_changed(Slot& slot);
   Detached prove_sessions();
   void refuse_pooler();
@@ -144,6 +146,7 @@ class Pool {
   std::uint64_t random_ = 1;
   std::uint64_t round_trips_ = 0;
   std::size_t listening_ = 0;
+  std::unique_ptr<Canceller> canceller_;
   boost::asio::steady_timer room_timer_;
   std::size_t room_made_ = 0;  // times, for those who wait now
   /// Held weakly by calls that may run when the pool is gone: a timer that has run out is not taken
