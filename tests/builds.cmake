@@ -7,7 +7,7 @@ set(tests_of_release
   bench_proxy_batch bench_proxy_find bench_proxy_get-put bench_ring
   contract_differential contract_postgres_plan
   integration_kill integration_ring_kill
-  node_control node_control_attacks node_dev node_failover node_latency node_reshard_asks node_reshard_bench node_reshard_buckets
+  node_control node_control_attacks node_dev node_failover node_latency node_postgres_hostile node_reshard_asks node_reshard_bench node_reshard_buckets
   node_reshard_chains node_reshard_crash node_reshard_edits node_reshard_ends
   node_reshard_failovers node_reshard_faults node_reshard_finalize node_reshard_forget
   node_reshard_gates node_reshard_hooks node_reshard_journal node_reshard_leftovers

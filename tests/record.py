@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Runs tests in their longest form, and writes what they came to into docs/reliability.md.
 
-    tests/record.py [--build build/release] machine|dispatcher|model|differential|attacks ...
+    tests/record.py [--build build/release] machine|dispatcher|model|differential|attacks|hostile ...
     tests/record.py --build build/asan attacks_asan
 
 Rows of runs that are not named stay as they are. Ends with 1 where a run failed: its row says so.
@@ -28,6 +28,7 @@ RUNS = {
     "model": (["{build}/tests/sim/sim_reshard"], {**MILLION, "MORAY_ROUTER_MUTATION_RUNS": "0"}, r"\d+ runs of .*"),
     "differential": (["{build}/tests/contract/contract_differential"], {"MORAY_ROUTER_SEED": "1000", "MORAY_ROUTER_OPERATIONS": "1000000"}, r"\d+ operations, .*"),
     "attacks": (["node", "--test", "--test-reporter=tap", "tests/node/control_attacks.test.js"], {"MORAY_ROUTER_LONG": "1", "MORAY_ROUTER_SANITIZED": ""}, r"\{\"(?:damaged|commands)\".*"),
+    "hostile": (["node", "--test", "--test-reporter=tap", "tests/node/postgres_hostile.test.js"], {"MORAY_ROUTER_LONG": "1", "MORAY_ROUTER_SANITIZED": ""}, r"\{\"hostile\".*"),
     "attacks_asan": (["node", "--test", "--test-reporter=tap", "tests/node/control_attacks.test.js"], {"ASAN_OPTIONS": "detect_leaks=0", "MORAY_ROUTER_LONG": "1", "MORAY_ROUTER_SANITIZED": "1"}, r"\{\"(?:damaged|commands)\".*"),
 }
 
