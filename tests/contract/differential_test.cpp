@@ -61,8 +61,14 @@ std::string masked_text(std::string text) {
   return text;
 }
 
-/// What an answer says, as a text to be compared. Rows without a sort come in any order.
-std::string said(const Answer& answer, bool any_order) {
+/// An error's name alone.
+std::string name_of(const std::string& error) { return error.substr(0, error.find(':')); }
+
+/// What an answer says, as a text to be compared. Rows without a sort come in any order, and which
+/// of those that a reindex can't convert it meets first is each store's affair.
+std::string said(const Answer& answer, const RandomRequest& request) {
+  const bool any_order = request.any_order;
+  if (request.rpc == Rpc::reindex_objects && answer.error) return name_of(answer.error_text());
   std::vector<std::string> rows;
   for (const JsValue& value : answer.values) rows.push_back(objects::stringify(masked(value)));
   if (any_order) std::sort(rows.begin(), rows.end());
@@ -145,8 +151,7 @@ class Lane {
     ++outcome_.operations;
     outcome_.errors += left.error ? 1 : 0;
     outcome_.rows += static_cast<int>(left.values.size());
-    const std::string expected = said(left, request.any_order),
-                      found = said(right, request.any_order);
+    const std::string expected = said(left, request), found = said(right, request);
     if (expected == found || !outcome_.difference.empty()) return;
     outcome_.difference = "MORAY_ROUTER_SEED=" + std::to_string(seed_) + ", operation " +
                           std::to_string(outcome_.operations) + ": " +
