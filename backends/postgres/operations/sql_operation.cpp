@@ -9,7 +9,7 @@ namespace {
 using objects::JsArray;
 using objects::JsValue;
 
-const Statement kPing{"ping", "SELECT name FROM buckets_config LIMIT 1"};
+const Statement kPing = once("SELECT name FROM buckets_config LIMIT 1");
 
 /// The next one who gets it must not find what this client has set, made, locked or listens to.
 Task<bool> clean_up(Connection& connection) {

@@ -35,7 +35,9 @@ Task<QueryResult> read_limited(Work& work, Connection& connection, const Step& s
   if (!work.statement_limit_ms) {
     connection.tag(work.affinity);
     QueryResult result = co_await connection.run_read(step.statement(), step.parameters);
-    if (!result.error || !result.error->skipped()) co_return result;
+    // A neighbour's failure, or that of what was to prepare it.
+    if (!result.error || (!result.error->skipped() && result.error->sqlstate != "26000"))
+      co_return result;
     require_served(work);
   }
   co_return co_await run_limited(work, connection, step);

@@ -52,7 +52,8 @@ bool read_only_server(const QueryError& error) { return error.sqlstate == "25006
 
 bool reads_anew(const QueryError& error, int attempts) {
   constexpr int kAttemptsMost = 10;
-  if (error.sqlstate == kStaleBucket) return attempts < kAttemptsMost;
+  const bool unprepared = error.sqlstate == "26000";
+  if (error.sqlstate == kStaleBucket || unprepared) return attempts < kAttemptsMost;
   return attempts == 1 && schema_changed(error);
 }
 

@@ -63,7 +63,9 @@ bool read_only_server(const QueryError& error);
 /// the statement's plan is gone. Reading the bucket again helps.
 bool schema_changed(const QueryError& error);
 /// Whether an operation that has failed by this, `attempts` times by now, is tried once more with
-/// its bucket read anew. That it was changed between that and its use may come again and again.
+/// its bucket read anew. That it was changed between that and its use may come again and again; so
+/// may that the server does not know a prepared statement: where a neighbour in a pipeline fails,
+/// the server skips what prepares it, and others that go by it are on their way.
 bool reads_anew(const QueryError& error, int attempts);
 
 }  // namespace backends::postgres

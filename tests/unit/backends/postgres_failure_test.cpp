@@ -43,3 +43,14 @@ TEST_CASE("postgres failure: a limit that has passed is told from a person's can
   CHECK(name("storniere Anfrage wegen Benutzeraufforderung", 20, 100) == "error");
   CHECK(name("storniere Anfrage wegen Benutzeraufforderung", 20, 0) == "error");
 }
+
+TEST_CASE("postgres failure: what may come again is tried again, and all else once at most") {
+  for (const char* state : {"22012", "26000"}) {
+    CHECK(reads_anew(QueryError{state, "", ""}, 9));
+    CHECK_FALSE(reads_anew(QueryError{state, "", ""}, 10));
+  }
+  CHECK(reads_anew(QueryError{"42703", "", ""}, 1));
+  CHECK_FALSE(reads_anew(QueryError{"42703", "", ""}, 2));
+  for (const char* state : {"", "23505", "57014"})
+    CHECK_FALSE(reads_anew(QueryError{state, "", ""}, 1));
+}
