@@ -9,7 +9,8 @@
 namespace objects {
 
 /// A parsed LDAP-like filter (spec moray-postgres 8; its grammar and texts are pinned by
-/// tests/data/moray/filters.jsonl). A value; a tree of at most `kFilterDepthMax` levels.
+/// tests/data/moray/filters.jsonl). A value; a tree of at most `kFilterDepthMax` levels and
+/// `kFilterPartsMax` parts.
 struct Filter {
   enum class Kind : std::uint8_t {
     equal,
@@ -39,6 +40,9 @@ struct Filter {
 };
 
 inline constexpr std::size_t kFilterDepthMax = 1000;
+/// Comparisons, lists and negations of a filter: a worker is busy with so many for some 20 ms, in
+/// which nobody else is served.
+inline constexpr std::size_t kFilterPartsMax = 20'000;
 
 struct ParsedFilter {
   std::optional<Filter> filter;

@@ -91,6 +91,10 @@ class Parser {
     ++at_;
   }
 
+  void count() {
+    if (++parts_ > kFilterPartsMax) throw Problem{"too many parts"};
+  }
+
   Filter parenthesised(std::size_t depth) {
     expect_open();
     Filter filter = component(depth);
@@ -102,6 +106,7 @@ class Parser {
   /// What stands between parentheses.
   Filter component(std::size_t depth) {
     if (depth > kFilterDepthMax) throw Problem{"too deep"};
+    count();
     switch (peek()) {
       case '&': return list(Filter::Kind::conjunction, depth);
       case '|': return list(Filter::Kind::disjunction, depth);
@@ -120,6 +125,7 @@ class Parser {
   }
 
   Filter negation(std::size_t depth) {
+    count();
     ++at_;
     Filter filter;
     filter.kind = Filter::Kind::negation;
@@ -208,6 +214,7 @@ class Parser {
 
   std::string_view text_;
   std::size_t at_ = 0;
+  std::size_t parts_ = 0;
 };
 
 }  // namespace

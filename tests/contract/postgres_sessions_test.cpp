@@ -172,11 +172,15 @@ TEST_CASE("postgres: more values than PostgreSQL takes are refused before anythi
   boost::asio::io_context loop;
   Client client(loop, database.url());
   client.good(Rpc::create_bucket, R"(["b",{"index":{"s":{"type":"string"}}},{}])");
-  std::string filter = "(|";
-  for (int i = 0; i < 66'000; ++i) filter += "(s=x)";
-  CHECK(client.call(Rpc::find_objects, "[\"b\",\"" + filter + ")\",{}]")
-            .error_text()
+  CHECK(error_of(client, "SELECT 1", JsArray(66'000, JsValue("x")))
             .find("65,535 is the most that PostgreSQL takes") != std::string::npos);
+  const auto find_by = [&](int parts) {
+    std::string filter = "(|";
+    for (int i = 1; i < parts; ++i) filter += "(s=x)";
+    return client.call(Rpc::find_objects, "[\"b\",\"" + filter + ")\",{}]").error_text();
+  };
+  CHECK(find_by(20'000) == "");
+  CHECK(find_by(20'001).starts_with("InvalidQueryError: "));
   client.good(Rpc::find_objects, R"-(["b","(s=x)",{}])-");
 }
 
