@@ -55,7 +55,7 @@ TEST_CASE("settings: what is written is read; none is none; nonsense names its f
   write_settings(directory.path(), settings);
   CHECK(read_settings(directory.path()) == settings);
   CHECK(to_text(settings) ==
-        "max-block 9000 ms, cleanup-rows-per-second 7, lease at least 10000 ms");
+        "max-block 9000 ms, cleanup-rows-per-second 7, lease at least 19400 ms");
   std::ofstream(directory.path() / "options.json") << "{\"soakSeconds\": \"long\"}";
   CHECK_THROWS_WITH_AS(read_settings(directory.path()), doctest::Contains("options.json"),
                        std::runtime_error);
