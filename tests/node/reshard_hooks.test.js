@@ -109,8 +109,8 @@ test('two plans hold one lock: the first takes it, and the last gives it back', 
   const {system} = own;
   const {plan, running} = await soaking(...hooks(SHARED));
   const second = await system.plan('--vnodes', '32-40', ...hooks(SHARED));
-  const copying = await system.standing(second, 'verify');
-  held(second);
+  const copying = await system.standing(second, 'verify');  // before its metrics were written again, maybe
+  assert.match((await system.status(second)).lock, /^held since 20/);
   await system.reshardTo(0, 'finalize', plan);
   assert.strictEqual((await system.ended(running)).code, 0);
   given(plan);
