@@ -63,9 +63,10 @@ constexpr std::uint64_t router_lease(std::uint64_t max_block_ms) {
 }
 
 /// The plan's lease, in milliseconds: the longest time for which its cutover makes a write wait,
-/// whatever a coordinator or router does that is silent, stopped or dead. Before the commit that is
+/// also where a coordinator or a router is silent, stopped or dead. Before the commit that is
 /// a router's lease. After it, within a second lease of a router's and the margin, all routers have
-/// taken the new ring, or serve nothing by the old one; one that holds on refuses by then.
+/// taken the new ring, or serve nothing by the old one; one that holds on refuses by then. A second
+/// coordinator that dies adds its own.
 constexpr std::uint64_t longest_hold(std::uint64_t router_lease_ms) {
   return 2 * router_lease_ms + static_cast<std::uint64_t>(kLeaseMargin.count());
 }

@@ -163,7 +163,7 @@ class Lane {
     const std::vector<Answer> answers = side.burst(gets);
     for (std::size_t i = 0; i < gets.size(); ++i) judge(gets[i], answers[i]);
   }
-  /// Whatever it is answered, nobody else is to notice.
+  /// Its answer may be an error; the answers of others are judged after it.
   void hostile(PostgresSide& side) {
     const auto scripts = hostile_scripts("b" + std::to_string(1 + dice_() % 3));
     side.client.call(Rpc::sql, objects::stringify(JsArray{scripts[dice_() % scripts.size()],

@@ -172,7 +172,7 @@ class ListeningClient {
     if (this.any(60) === 0 && this.stream === stream && this.hears) await this.unlisten();
     else if (!this.hears) await pause(5);
   }
-  /** Whatever is due comes before. */
+  /** Waits first for the notifications that are due. */
   async unlisten() {
     const {stream} = this;
     for (const end = Date.now() + 60_000; this.stream === stream && this.missing().length > 0 && Date.now() < end;) await pause(5);

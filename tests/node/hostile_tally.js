@@ -13,7 +13,7 @@ const NOT_DONE = [
   ['error', /canceling statement due to user request|deadlock detected/],
 ];
 
-/** 'answered': the router's verdict on the request itself. What several shards were asked for is in part done, perhaps. */
+/** 'answered': the router's verdict on the request itself. A request to several shards may be done at some of them. */
 function fateOf({name, message, ase_errors: parts}) {
   if (name === 'MultiError') return parts.some((part) => fateOf(part) === 'answered') ? 'answered' : 'unknown';
   if (UNKNOWN.has(name)) return 'unknown';

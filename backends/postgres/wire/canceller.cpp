@@ -36,7 +36,7 @@ void Canceller::give_up() {
   for (const int backend : std::exchange(due_, {})) unreachable_(backend);
 }
 
-/// Those that come meanwhile are asked for next.
+/// Processes that are named while a question is out are in the next one.
 Detached Canceller::ask() {
   static const Statement kCancel =
       once("SELECT pg_cancel_backend(each) FROM unnest($1::integer[]) each");

@@ -63,7 +63,8 @@ void Connection::take_results() {
   if (!watch.over() && state_ == State::up) flush();
 }
 
-/// Each of them, whatever the one before did: one may end us.
+/// Resumes every one of them: a coroutine may end this connection, and the rest still get their
+/// results.
 void Connection::resume_all(std::unique_ptr<Pending> done) {
   while (done != nullptr) {
     std::unique_ptr<Pending> next = std::move(done->next);

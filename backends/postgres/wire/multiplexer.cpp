@@ -103,7 +103,7 @@ Multiplexer::Outcome Multiplexer::take_of(pending::Single& front, PGresult* resu
 }
 
 Multiplexer::Outcome Multiplexer::take_of(pending::Read& front, PGresult* result) {
-  // What it said holds, whatever becomes of those after it.
+  // A statement's result stands even where a later one of its group fails.
   if (result == nullptr) return --front.ends == 0 ? finish() : Outcome();
   const Came what = came(result);
   if (what == Came::command && !front.preparing.empty()) {
@@ -172,7 +172,7 @@ Multiplexer::Outcome Multiplexer::take_of(pending::Several& front, PGresult* res
   return {};
 }
 
-/// A result of whatever waits for one.
+/// A result, for a statement of any kind that waits for one.
 Multiplexer::Outcome Multiplexer::take_rows(Awaited& front, const RowTaker& taker,
                                             PGresult* result) {
   Outcome outcome;

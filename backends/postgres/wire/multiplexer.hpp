@@ -35,7 +35,7 @@ class Multiplexer {
   struct Outcome {
     /// Answered, a chain in the order in which they were sent.
     std::unique_ptr<Pending> done;
-    bool held = false;           ///< a taker wants no more for now
+    bool held = false;           ///< a taker wants no more until the connection's `resume`
     bool left_pipeline = false;  ///< the steps of a connection for one statement at a time are over
     std::string refused;         ///< not empty: why the connection has to end
   };

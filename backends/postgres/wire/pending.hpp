@@ -15,7 +15,8 @@
 
 namespace backends::postgres {
 
-/// Receives rows of a streamed statement as they come; true: hold the rest up for now.
+/// Receives rows of a streamed statement as they come; true: hold the rest up until the
+/// connection's `resume`.
 using RowTaker = std::function<bool(const Rows& rows)>;
 
 /// A result, and the coroutine that waits for it. Its address is what the coroutine knows, so that
