@@ -121,13 +121,13 @@ void Connection::flush() {
 void Connection::read(const std::string& lost) {
   if (state_ != State::up) return;
   const Lifetime::Watch watch = lifetime_.watch();
-  take_results();
+  take_results(!lost.empty());
   if (!lost.empty()) {
     if (!watch.over()) close(lost);
     return;
   }
   if (!watch.over() && notified_) take_notifications();
-  if (watch.over() || state_ != State::up) return;
+  if (watch.over() || state_ != State::up || next_turn_) return;
   if (PQstatus(transport_.libpq()) == CONNECTION_BAD) return close(transport_.error_text());
   if (!held_) transport_.await_readable();
 }

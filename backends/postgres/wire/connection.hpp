@@ -125,7 +125,8 @@ class Connection {
   void want_flush();
   void flush();
   void read(const std::string& lost);
-  void take_results();
+  void take_results(bool all);
+  void next_turn();
   void take_notifications();
   void resume_all(std::unique_ptr<Pending> done);
   void send_kept_back(bool bare);
@@ -154,7 +155,7 @@ class Connection {
   unsigned bare_ = 0;       // reads that were sent without a look, since the last that had one
   std::string unsendable_;  // not empty: libpq did not take what is in `sent_` already
   unsigned sent_in_turn_ = 0;
-  bool flush_posted_ = false, held_ = false;
+  bool flush_posted_ = false, held_ = false, next_turn_ = false;
   Lifetime lifetime_;
 };
 

@@ -9,6 +9,7 @@ namespace backends::postgres {
 namespace {
 
 constexpr unsigned kBareMost = 15;  // reads that wait for one's look, and their results in memory
+constexpr std::chrono::milliseconds kTurn{2};  // for results, until the worker sees to others
 
 /// What the server would say of it, or could not: a text ends at a zero byte on its way there, and
 /// the number of values has 16 bits.
@@ -44,11 +45,17 @@ std::string one_line(const char* text) {
   return message;
 }
 
-void Connection::take_results() {
+/// A quick server has many rows ready in one turn of the loop. `all`: no later turn comes.
+void Connection::take_results(bool all) {
   const Lifetime::Watch watch = lifetime_.watch();
+  const auto until = std::chrono::steady_clock::now() + kTurn;
   bool nothing = false;  // a lost pipeline says it for ever
   while (!watch.over() && state_ == State::up && sent_.due() && !held_ &&
          PQisBusy(transport_.libpq()) == 0) {
+    if (!all && std::chrono::steady_clock::now() > until) {
+      next_turn();
+      break;
+    }
     PGresult* result = PQgetResult(transport_.libpq());
     if (result == nullptr && (nothing || PQstatus(transport_.libpq()) == CONNECTION_BAD)) break;
     nothing = result == nullptr;
@@ -61,6 +68,15 @@ void Connection::take_results() {
     resume_all(std::move(outcome.done));
   }
   if (!watch.over() && state_ == State::up) flush();
+}
+
+/// Takes the rest of what is here. Nothing is read from the socket before: it would be kept, too.
+void Connection::next_turn() {
+  next_turn_ = true;
+  boost::asio::post(loop_, lifetime_.guard([this] {
+    next_turn_ = false;
+    read("");
+  }));
 }
 
 /// Resumes every one of them: a coroutine may end this connection, and the rest still get their
