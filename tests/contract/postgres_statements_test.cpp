@@ -3,9 +3,14 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <functional>
 #include <memory>
 #include <string>
+#include <thread>
+#include <utility>
 #include <vector>
+
+#include <boost/asio/post.hpp>
 
 #include "tests/contract/postgres_client.hpp"
 
@@ -22,6 +27,27 @@ constexpr const char* kManta =
 std::string with_previous(const std::string& id, const std::string& more = "") {
   return R"({"headers":{"x-muskie-prev-metadata":{"objectId":")" + id + "\"}}" + more + "}";
 }
+
+/// Takes longer for a row than a stream may have of a turn.
+class SlowSink final : public backends::ReplySink {
+ public:
+  void on_data(const backends::Reply&) override {
+    std::this_thread::sleep_for(std::chrono::milliseconds(3));
+    ++rows_, ++in_turn_;
+  }
+  void on_end(const backends::Reply&) override { done_ = true; }
+  void on_error(const backends::Reply&) override { done_ = true; }
+  void on_failure(const backends::Failure&) override { done_ = true; }
+
+  void end_turn() { most_ = std::max(most_, std::exchange(in_turn_, 0)); }
+  [[nodiscard]] bool done() const { return done_; }
+  [[nodiscard]] int rows() const { return rows_; }
+  [[nodiscard]] int most() const { return most_; }
+
+ private:
+  int rows_ = 0, in_turn_ = 0, most_ = 0;
+  bool done_ = false;
+};
 
 }  // namespace
 
@@ -261,4 +287,27 @@ TEST_CASE("postgres: gets that are sent together fail one by one") {
       CHECK(error == "");
   }
   CHECK(client.shard->round_trips() - before > 30);  // some were skipped, and asked for again
+}
+
+TEST_CASE("postgres: between the rows that are ready, others have their turns") {
+  FreshDatabase cluster;
+  boost::asio::io_context loop;
+  Client client(loop, cluster.url());
+  SlowSink sink;
+  const std::string payload =
+      test_support::ShardClient::payload(Rpc::sql, R"x(["SELECT generate_series(1, 300)",[],{}])x");
+  const std::string_view pieces[] = {payload};
+  backends::Request request;
+  request.rpc = Rpc::sql;
+  request.pieces = pieces;
+  request.stream = true;
+  REQUIRE(client.shard->submit(request, sink).ticket);
+  std::function<void()> other = [&] {
+    sink.end_turn();
+    if (!sink.done()) boost::asio::post(loop, other);
+  };
+  boost::asio::post(loop, other);
+  run_until(loop, [&] { return sink.done(); });
+  CHECK(sink.rows() == 300);
+  CHECK(sink.most() == 1);
 }
