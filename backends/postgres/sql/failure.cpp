@@ -31,8 +31,7 @@ objects::Error error_of(const QueryError& error, std::chrono::milliseconds limit
     return objects::errors::read_only(error.message);  // a plan's fence (docs/resharding.md)
   if (error.sqlstate == "42601" || error.sqlstate == "42701")
     return objects::errors::invalid_sql(error.message);
-  if (error.sqlstate.starts_with(
-          "57P")) {  // the server is ending: what it did not answer it has not done
+  if (ends_session(error)) {
     objects::Error lost;
     lost.name = "VError";
     lost.message = "Postgres client failed: " + error.message;
@@ -40,6 +39,8 @@ objects::Error error_of(const QueryError& error, std::chrono::milliseconds limit
   }
   return objects::errors::database(error.message);
 }
+
+bool ends_session(const QueryError& error) { return error.sqlstate.starts_with("57P"); }
 
 bool timed_out(const QueryError& error, std::chrono::milliseconds limit) {
   if (error.sqlstate != "57014") return false;

@@ -56,6 +56,9 @@ objects::Error error_of(const QueryError& error, std::chrono::milliseconds limit
 /// the time that it took tells them apart.
 bool timed_out(const QueryError& error, std::chrono::milliseconds limit);
 
+/// The server, or an administrator, has ended the session. What it was asked and did not answer it
+/// has not done, but for a COMMIT.
+bool ends_session(const QueryError& error);
 /// Whether the server takes no writes: it was the primary and is a standby now.
 bool read_only_server(const QueryError& error);
 

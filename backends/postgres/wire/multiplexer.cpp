@@ -187,7 +187,10 @@ Multiplexer::Outcome Multiplexer::take_rows(Awaited& front, const RowTaker& take
       else
         front.result.rows = std::move(rows);
       break;
-    case Came::command: front.result.rows = std::move(rows); break;
+    case Came::command:
+      front.result.committed = std::string_view(PQcmdStatus(result)) == "COMMIT";
+      front.result.rows = std::move(rows);
+      break;
     case Came::sync: break;
     case Came::copy: return refuse_copy(front);
     case Came::aborted:
