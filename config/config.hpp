@@ -36,8 +36,9 @@ struct Shard {
   bool operator==(const Shard&) const = default;
 };
 
-/// Bounds. Those of a process are divided evenly among workers.
+/// Bounds of a process, but where it says otherwise.
 struct Limits {
+  std::uint64_t memory_bytes = 0;  ///< held for clients; 0: a quarter of the machine's memory
   std::uint64_t frame_bytes_max = 64u << 20;         ///< a frame that a client sends
   std::uint64_t shard_frame_bytes_max = 256u << 20;  ///< a frame that a shard sends
   std::uint64_t large_frames_bytes_max =
@@ -144,6 +145,10 @@ Parsed load_file(const std::string& path);
 
 /// Lets `overrides` take the place of the file's members.
 void apply_overrides(Config& config);
+
+/// limits.memoryBytes as it is in force: as configured, or a quarter of what the machine (or the
+/// cgroup that we are in) has, at least 256 MiB.
+std::uint64_t memory_bytes(const Config& config);
 
 /// One problem a line, for people.
 std::string to_text(const std::vector<Problem>& problems);

@@ -150,6 +150,7 @@ void read_buckets(const Json& value, const std::string& path, Buckets& into, Pro
 
 void read_limits(const Json& value, const std::string& path, Limits& into, Problems& problems) {
   ObjectReader(path, problems)
+      .number("memoryBytes", into.memory_bytes, 0, std::uint64_t{1} << 50)
       .number("frameBytesMax", into.frame_bytes_max, 1024, kBytesMost)
       .number("shardFrameBytesMax", into.shard_frame_bytes_max, 1024, kBytesMost)
       .number("largeFramesBytesMax", into.large_frames_bytes_max, 1 << 20, std::uint64_t{1} << 40)
@@ -261,6 +262,11 @@ Parsed parse_own(const Json& root) {
       .text("serverUuid", config.server_uuid);
   reader.read(root, problems);
   if (!root.is_object()) return parsed;
+  if (memory_bytes(config) / 4 < config.limits.frame_bytes_max)
+    problems.push_back({"limits.memoryBytes", "must be at least four times limits.frameBytesMax: " +
+                                                  std::to_string(memory_bytes(config)) +
+                                                  " bytes don't do for " +
+                                                  std::to_string(config.limits.frame_bytes_max)});
   if (!root.contains("ring"))
     problems.push_back({"ring", "is required: {\"location\": directory}"});
   else if (config.ring_location.empty() && root["ring"].is_object() &&

@@ -22,6 +22,8 @@ Value Document::root() const {
   return Value(&index_->tokens, 0);
 }
 
+std::size_t Document::tokens() const { return index_->tokens.count; }
+
 void Document::shrink(std::size_t bytes_max) {
   index_->tokens = {};
   index_->scanner.shrink(bytes_max);

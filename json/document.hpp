@@ -45,6 +45,10 @@ class Document {
   /// The whole text's value. Only after a parse without a problem.
   [[nodiscard]] Value root() const;
 
+  /// How many brackets, colons, commas, strings, numbers and literals the text has: what a tree of
+  /// it would take is proportional to that, and not to the text's length. O(1).
+  [[nodiscard]] std::size_t tokens() const;
+
   /// Gives back buffers for texts larger than `bytes_max` (after a giant frame). Earlier values are
   /// no longer usable, whether or not something was given back.
   void shrink(std::size_t bytes_max);

@@ -18,7 +18,7 @@ set(tests_of_release
   node_serving_lease node_slow_reader
   replay_failures
   sim_reshard smf tidy
-  unit_fast unit_ring unit_router)
+  unit_budget unit_fast unit_ring unit_router)
 
 # Parsers, the object model, the backends, and what moves rows: memory and arithmetic.
 set(tests_of_asan
@@ -34,7 +34,7 @@ set(tests_of_tsan
   contract_shards
   integration_ring_property
   node_admin node_blocks node_ownership node_postgres node_prepare node_reload node_rings
-  unit_embedded)
+  unit_budget unit_embedded)
 
 set(MORAY_ROUTER_BUILD release)
 if(MORAY_ROUTER_SANITIZE MATCHES "address")
