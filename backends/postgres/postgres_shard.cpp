@@ -4,7 +4,7 @@
 
 #include <boost/asio/post.hpp>
 
-#include "backends/postgres/operations/operations.hpp"
+#include "backends/postgres/postgres_operation.hpp"
 #include "fast/error_payload.hpp"
 #include "json/document.hpp"
 #include "objects/arguments.hpp"
@@ -63,10 +63,6 @@ bool goes_by_filter(Rpc rpc) {
 }
 
 bool needs_database(Rpc rpc) { return rpc != Rpc::version && rpc != Rpc::get_tokens; }
-/// An unlisten works, and a listen tells its own error, whatever the state of the database.
-bool waits_for_database(Rpc rpc) {
-  return needs_database(rpc) && rpc != Rpc::listen && rpc != Rpc::unlisten;
-}
 
 objects::Result<JsArray> without_database(Rpc rpc) {
   if (rpc != Rpc::version) return objects::errors::operation_not_supported();
@@ -76,6 +72,10 @@ objects::Result<JsArray> without_database(Rpc rpc) {
 }
 
 }  // namespace
+
+bool waits_for_database(Rpc rpc) {
+  return needs_database(rpc) && rpc != Rpc::listen && rpc != Rpc::unlisten;
+}
 
 std::optional<std::string> problem_of_url(const std::string& url) {
   char* said = nullptr;
@@ -92,33 +92,11 @@ std::optional<std::string> problem_of_url(const std::string& url) {
   return problem;
 }
 
-/// One RPC. Its messages wait here while its client is slow; the connection that they come from is
-/// held up then, so that few do.
-struct PostgresShard::Operation {
-  enum class End : std::uint8_t { none, end, error, failure };
-
-  Operation(Pool& pool, BucketCache& buckets) : work(pool, buckets) {}
-
-  std::uint64_t number = 0;
-  Rpc rpc = Rpc::ping;
-  JsArray arguments;
-  Work work;
-  ReplySink* sink = nullptr;  // null: cancelled
-  Connection* streaming = nullptr;
-  std::function<void()> stop;
-  std::deque<std::string> data;  // payloads, in order
-  End ended = End::none;
-  std::string last;  // payload of an END or ERROR
-  Failure failure;
-  bool paused = false;
-  bool given_up = false;
-  bool starting = true;  // inside submit
-  std::optional<TwoSteps> steps;
-};
-
 PostgresShard::PostgresShard(boost::asio::io_context& loop, PostgresShardOptions options)
     : loop_(loop), options_(std::move(options)), pool_(std::make_unique<Pool>(loop, options_.pool)),
-      buckets_(options_.bucket_changes), ready_timer_(loop), random_(std::random_device{}()) {
+      buckets_(options_.bucket_changes), ready_timer_(loop), paused_timer_(loop),
+      random_(std::random_device{}()) {
+  pool_->on_points_changed([this] { begin_waiting(); });
   make_ready();
 }
 
@@ -145,7 +123,7 @@ Detached PostgresShard::make_ready() {
   const Lifetime::Watch watch = lifetime_.watch();
   bool lost = true;
   {
-    const Pool::Lease lease = co_await pool_->exclusive();
+    const Pool::Lease lease = co_await pool_->exclusive(false);
     Connection* connection = nullptr;
     if (lease) {
       connection = &*lease;
@@ -216,6 +194,8 @@ Submitted PostgresShard::submit(const Request& request, ReplySink& sink) {
   operations_.emplace(operation->number, operation);
   if (wait)
     first_.push_back(operation);
+  else if (must_wait(*operation))
+    operation->place = waiting_.insert(waiting_.end(), operation);
   else
     run(operation);
   operation->starting = false;
@@ -301,73 +281,6 @@ void PostgresShard::deliver(const std::shared_ptr<Operation>& operation) {
   if (operation->ended == End::end) return sink->on_end(reply);
   if (operation->ended == End::error) return sink->on_error(reply);
   sink->on_failure(operation->failure);
-}
-
-/// They have no end of their own.
-void PostgresShard::stop_listeners() {
-  std::vector<std::shared_ptr<Operation>> listening;
-  for (const auto& [number, operation] : operations_)
-    if (operation->stop && operation->ended == Operation::End::none) listening.push_back(operation);
-  for (const auto& operation : listening) operation->stop();
-}
-
-/// They wait for a word that does not come any more.
-void PostgresShard::take_back_changes() {
-  std::vector<std::shared_ptr<Operation>> waiting;
-  for (const auto& [number, operation] : operations_)
-    if (operation->steps && !operation->steps->decided()) waiting.push_back(operation);
-  for (const auto& operation : waiting) operation->steps->decide(false);
-}
-
-void PostgresShard::proceed(Ticket ticket) {
-  const auto found = operations_.find(ticket.number);
-  if (found != operations_.end() && found->second->steps) found->second->steps->decide(true);
-}
-
-bool PostgresShard::cancel(Ticket ticket) {
-  const auto found = operations_.find(ticket.number);
-  if (found != operations_.end() && found->second->steps && !found->second->steps->decided()) {
-    const auto operation = found->second;  // kept until it has rolled back
-    operation->sink = nullptr;
-    operation->steps->decide(false);
-    return true;
-  }
-  if (found == operations_.end() ||
-      (found->second->rpc != Rpc::find_objects && found->second->rpc != Rpc::listen))
-    return false;
-  const auto operation = found->second;
-  operation->sink = nullptr;
-  operation->data.clear();
-  if (operation->ended != Operation::End::none) {
-    operations_.erase(found);
-    return true;
-  }
-  // By way of the loop: the connection may be calling us. Until its end we keep it, unheard.
-  operation->given_up = true;
-  boost::asio::post(loop_, lifetime_.guard([operation] {
-    if (operation->ended != Operation::End::none) return;
-    if (operation->stop) return operation->stop();
-    if (operation->streaming == nullptr) return;
-    operation->work.pool.cancel_statement(operation->streaming->backend());
-    operation->streaming->close("a find was given up");
-  }));
-  return true;
-}
-
-void PostgresShard::pause(Ticket ticket) {
-  if (const auto found = operations_.find(ticket.number); found != operations_.end())
-    found->second->paused = true;
-}
-
-void PostgresShard::resume(Ticket ticket) {
-  const auto found = operations_.find(ticket.number);
-  if (found == operations_.end() || !found->second->paused) return;
-  found->second->paused = false;
-  boost::asio::post(loop_, lifetime_.guard([this, operation = found->second] {
-    if (operation->paused) return;
-    deliver(operation);
-    if (operation->streaming != nullptr && !operation->paused) operation->streaming->resume();
-  }));
 }
 
 /// What was accepted goes on, with all the connections that it waits for: the pool ends with us.

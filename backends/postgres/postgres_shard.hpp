@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <list>
 #include <memory>
 #include <optional>
 #include <string>
@@ -53,11 +54,16 @@ class PostgresShard final : public Shard {
 
  private:
   struct Operation;
+  using Waiting = std::list<std::shared_ptr<Operation>>;
 
   Detached run(std::shared_ptr<Operation> operation);
   Detached make_ready();
   void stop_listeners();
   void take_back_changes();
+  [[nodiscard]] bool must_wait(const Operation& operation) const;
+  void begin_waiting();
+  void watch_paused();
+  void end_paused();
   void emit(Operation& operation, std::string value);
   void deliver(const std::shared_ptr<Operation>& operation);
 
@@ -67,6 +73,10 @@ class PostgresShard final : public Shard {
   BucketCache buckets_;
   std::unordered_map<std::uint64_t, std::shared_ptr<Operation>> operations_;
   boost::asio::steady_timer ready_timer_;
+  boost::asio::steady_timer paused_timer_;
+  bool watching_paused_ = false;
+  Waiting waiting_;  // for a connection whose server takes nothing now
+  Waiting::iterator next_waiting_ = waiting_.end();
   bool ready_ = false;    // the table of buckets is there
   bool starting_ = true;  // the first attempt to reach the server is not over
   std::vector<std::shared_ptr<Operation>> first_;  // that wait for it

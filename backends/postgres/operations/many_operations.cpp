@@ -140,7 +140,7 @@ Values find_objects(Work& work, const JsArray& arguments) {
   const std::string& text = *arguments[1].string();
   const JsValue& options = arguments[2];
   const objects::Filter filter = parse(text);
-  Pool::Lease lease = co_await claim(work);
+  Pool::Lease lease = co_await claim(work, true);
   bool told = false, sent = false;
   for (int attempts = 1;; ++attempts) {
     const auto before = BucketCache::Clock::now();
@@ -245,7 +245,7 @@ Values update_objects(Work& work, const JsArray& arguments) {
   const std::string& name = *arguments[0].string();
   if (const auto error = objects::check_not_empty(*arguments[1].object())) throw RpcError{*error};
   parse(*arguments[2].string());
-  Pool::Lease lease = co_await claim(work);
+  Pool::Lease lease = co_await claim(work, false);
   const auto attempt = [&]() -> Task<Updated> {
     const auto table = co_await bucket(work, *lease, name, arguments[3]);
     co_return co_await update(work, *lease, *table, *arguments[1].object(), *arguments[2].string(),
@@ -261,7 +261,7 @@ Values update_objects(Work& work, const JsArray& arguments) {
 Values delete_many(Work& work, const JsArray& arguments) {
   const std::string& name = *arguments[0].string();
   parse(*arguments[1].string());
-  Pool::Lease lease = co_await claim(work);
+  Pool::Lease lease = co_await claim(work, false);
   const auto attempt = [&]() -> Task<std::int64_t> {
     const auto table = co_await bucket(work, *lease, name, arguments[2]);
     co_return co_await erase_many(work, *lease, *table, *arguments[1].string(), arguments[2]);

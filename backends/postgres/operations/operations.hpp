@@ -49,6 +49,7 @@ struct Work {
   std::function<void()>* stop = nullptr;
   Listeners* listeners = nullptr;
   const bool* given_up = nullptr;  ///< nobody waits for the answer
+  bool claims = false;             ///< it waits for a connection, and has changed nothing
   TwoSteps* steps = nullptr;       ///< of a change of buckets; null: it is made in one
 };
 
@@ -136,14 +137,14 @@ void drop_first(std::vector<QueryResult>& results, std::size_t count);
 bool needs_transaction(const BucketTable& table);
 
 /// An exclusive connection, or NoConnection.
-Task<Pool::Lease> claim(Work& work);
+Task<Pool::Lease> claim(Work& work, bool stream);
 /// One that points go over, or NoConnection.
 Connection& point(Work& work);
 
 /// A transaction: rolled back, or its connection closed, unless it was committed.
 class Transaction {
  public:
-  static Task<Transaction> begin(Work& work);
+  static Task<Transaction> begin(Work& work, bool stream = false);
   /// With statements that name rows by keys, in the same round trip. `results`: theirs.
   static Task<Transaction> begin_with(Work& work, std::vector<Step> steps,
                                       std::vector<QueryResult>& results);

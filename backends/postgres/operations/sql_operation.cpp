@@ -25,7 +25,7 @@ Task<bool> clean_up(Connection& connection) {
 Values sql(Work& work, const JsArray& arguments) {
   const std::string& statement = *arguments[0].string();
   const JsArray& values = *arguments[1].array();
-  Transaction transaction = co_await Transaction::begin(work);
+  Transaction transaction = co_await Transaction::begin(work, true);
   Connection& connection = *transaction;
   const auto take = [&work](const Rows& rows) {
     bool full = false;

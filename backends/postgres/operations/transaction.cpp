@@ -19,14 +19,17 @@ void drop_first(std::vector<QueryResult>& results, std::size_t count) {
   results.erase(results.begin(), own);
 }
 
-Task<Pool::Lease> claim(Work& work) {
-  Pool::Lease lease = co_await work.pool.exclusive();
+Task<Pool::Lease> claim(Work& work, bool stream) {
+  work.claims = true;
+  Pool::Lease lease = co_await work.pool.exclusive(stream, work.given_up);
+  work.claims = false;
+  if (work.given_up != nullptr && *work.given_up) throw NoConnection{"it was given up"};
   if (!lease) throw NoConnection{work.pool.problem()};
   co_return std::move(lease);
 }
 
-Task<Transaction> Transaction::begin(Work& work) {
-  Transaction transaction(co_await claim(work));
+Task<Transaction> Transaction::begin(Work& work, bool stream) {
+  Transaction transaction(co_await claim(work, stream));
   std::string limit;
   if (work.statement_limit_ms)
     limit = "; SET LOCAL statement_timeout = " + std::to_string(*work.statement_limit_ms);
@@ -38,7 +41,7 @@ Task<Transaction> Transaction::begin(Work& work) {
 
 Task<Transaction> Transaction::begin_with(Work& work, std::vector<Step> steps,
                                           std::vector<QueryResult>& results) {
-  Transaction transaction(co_await claim(work));
+  Transaction transaction(co_await claim(work, false));
   std::string settings = "SELECT set_config('enable_seqscan', 'off', true)";
   // Else all that can't do without one would be compiled (`Connection::compile_nothing`).
   if ((*transaction).version() >= 110000) settings += ", set_config('jit', 'off', true)";

@@ -26,11 +26,14 @@ Connection::Connection(boost::asio::io_context& loop, Options options, std::uint
       changed_(std::move(changed)),
       transport_(loop, {options_.url, options_.hosts, options_.connect_limit},
                  {[this] { connected(); }, [this](const std::string& lost) { read(lost); },
-                  [this](const std::string& why) { close(why); }}),
+                  [this](const std::string& why) { close(why); },
+                  [this] {
+                    if (const auto drained = drained_) drained();
+                  }}),
       sent_(options_.mode) {}
 
 Connection::~Connection() {
-  changed_ = nullptr;
+  changed_ = drained_ = nullptr;
   close("closed");
 }
 

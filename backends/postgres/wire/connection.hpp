@@ -63,6 +63,14 @@ class Connection {
     return transport_.libpq() != nullptr && backend_ != 0 &&
            PQbackendPID(transport_.libpq()) != backend_;
   }
+  /// The server takes no more now: what is sent waits in this process, and can't be taken back.
+  [[nodiscard]] bool backlogged() const { return transport_.backlogged(); }
+  /// Called by way of the socket when it is no longer so.
+  void on_drained(std::function<void()> drained) { drained_ = std::move(drained); }
+  /// libpq keeps the memory of the largest message, as long as it is connected.
+  [[nodiscard]] bool grown() const { return grown_; }
+  /// When the last answer was complete.
+  [[nodiscard]] std::chrono::steady_clock::time_point last_answer() const { return progress_; }
   /// Nothing is in flight.
   [[nodiscard]] bool idle() const { return sent_.empty(); }
 
@@ -140,7 +148,7 @@ class Connection {
   boost::asio::io_context& loop_;
   Options options_;
   std::uint64_t& round_trips_;
-  std::function<void()> changed_;
+  std::function<void()> changed_, drained_;
   NotificationTaker notified_;
   State state_ = State::connecting;
   std::string problem_;
@@ -155,7 +163,7 @@ class Connection {
   unsigned bare_ = 0;       // reads that were sent without a look, since the last that had one
   std::string unsendable_;  // not empty: libpq did not take what is in `sent_` already
   unsigned sent_in_turn_ = 0;
-  bool flush_posted_ = false, held_ = false, next_turn_ = false;
+  bool flush_posted_ = false, held_ = false, next_turn_ = false, grown_ = false;
   Lifetime lifetime_;
 };
 

@@ -9,6 +9,7 @@ namespace backends::postgres {
 namespace {
 
 constexpr unsigned kBareMost = 15;  // reads that wait for one's look, and their results in memory
+constexpr std::size_t kUsualBytes = 1 << 20;   // of a message; libpq keeps more for ever
 constexpr std::chrono::milliseconds kTurn{2};  // for results, until the worker sees to others
 
 /// What the server would say of it, or could not: a text ends at a zero byte on its way there, and
@@ -25,6 +26,12 @@ std::optional<QueryError> unsendable(const std::string& sql, const Parameters& p
                           " values: 65,535 is the most that PostgreSQL takes",
                       ""};
   return std::nullopt;
+}
+
+bool large(const Parameters& parameters) {
+  std::size_t bytes = 0;
+  for (const auto& each : parameters) bytes += each ? each->size() : 0;
+  return bytes > kUsualBytes;
 }
 
 std::vector<const char*> pointers_to(const Parameters& parameters) {
@@ -59,6 +66,7 @@ void Connection::take_results(bool all) {
     PGresult* result = PQgetResult(transport_.libpq());
     if (result == nullptr && (nothing || PQstatus(transport_.libpq()) == CONNECTION_BAD)) break;
     nothing = result == nullptr;
+    if (result != nullptr && PQresultMemorySize(result) > kUsualBytes) grown_ = true;
     Multiplexer::Outcome outcome = sent_.take(result);
     held_ = outcome.held;
     if (outcome.left_pipeline) PQexitPipelineMode(transport_.libpq());
@@ -125,6 +133,7 @@ bool Connection::send(const Statement& statement, const Parameters& parameters,
     hold_back();
     return send_step(statement, parameters, preparing) && PQpipelineSync(transport_.libpq()) != 0;
   }
+  if (large(parameters)) grown_ = true;
   const auto values = pointers_to(parameters);
   return PQsendQueryParams(transport_.libpq(), statement.sql.c_str(),
                            static_cast<int>(values.size()), nullptr, values.data(), nullptr,
@@ -136,6 +145,7 @@ int Connection::version() const { return PQserverVersion(transport_.libpq()); }
 /// In pipeline mode; `preparing`: the name, where it has to be prepared before.
 bool Connection::send_step(const Statement& statement, const Parameters& parameters,
                            std::string& preparing) {
+  if (large(parameters)) grown_ = true;
   const auto values = pointers_to(parameters);
   const int count = static_cast<int>(values.size());
   if (statement.name.empty())

@@ -6,6 +6,14 @@
 
 namespace backends::postgres {
 
+namespace {
+
+// A connection that has had a large message is made anew when it was idle for so long.
+constexpr std::chrono::seconds kGrownFor{10};
+constexpr std::chrono::seconds kLooksAtMemory{1};
+
+}  // namespace
+
 using State = Connection::State;
 
 Pool::Pool(boost::asio::io_context& loop, PoolOptions options)
@@ -43,6 +51,10 @@ void Pool::connect(Slot& slot, Connection::Mode mode) {
   };
   slot.connection =
       std::make_unique<Connection>(loop_, connection_options(mode), round_trips_, changed);
+  if (mode == Connection::Mode::pipeline)
+    slot.connection->on_drained([this] {
+      if (points_changed_) points_changed_();
+    });
 }
 
 Connection::Options Pool::connection_options(Connection::Mode mode) const {
@@ -57,6 +69,8 @@ Connection::Options Pool::connection_options(Connection::Mode mode) const {
 
 /// Tried again after a pause that doubles, give or take a quarter.
 void Pool::point_changed(Slot& slot) {
+  if (points_changed_ && !ended_)
+    boost::asio::post(loop_, lifetime_.guard([this] { points_changed_(); }));
   if (slot.connection->state() == State::up) {
     slot.pause = std::chrono::milliseconds(0);
     if (slot.connection->pooled()) {
@@ -211,33 +225,6 @@ std::size_t Pool::up() const {
 
 std::string Pool::address() const { return points_.front()->connection->address(); }
 
-Pool::Lease::~Lease() {
-  if (pool_ != nullptr) pool_->give_back(slot_);
-}
-
-Connection& Pool::Lease::operator*() const { return *pool_->exclusives_[slot_]->connection; }
-
-Pool::Claim Pool::exclusive() { return Claim(*this); }
-
-bool Pool::Claim::await_ready() {
-  for (std::size_t i = 0; i < pool_.exclusives_.size(); ++i) {
-    Slot& slot = *pool_.exclusives_[i];
-    if (slot.leased || slot.connection == nullptr || slot.connection->state() != State::up)
-      continue;
-    slot.leased = true;
-    waiting_.lease = Lease(&pool_, i);
-    return true;
-  }
-  return pool_.ended_ || pool_.pooler_ == Pooler::gives_them_away ||
-         pool_.waiting_.size() >= pool_.options_.waiting_max;
-}
-
-void Pool::Claim::await_suspend(std::coroutine_handle<> waiting) {
-  waiting_.handle = waiting;
-  pool_.waiting_.push_back(&waiting_);
-  pool_.want_exclusive();
-}
-
 /// One more connection is made for whoever waits, if there is a place.
 void Pool::want_exclusive() {
   std::size_t connecting = 0;
@@ -295,19 +282,6 @@ void Pool::exclusive_changed() {
   fail_waiting();
 }
 
-void Pool::serve_waiting() {
-  for (std::size_t i = 0; i < exclusives_.size() && !waiting_.empty(); ++i) {
-    Slot& slot = *exclusives_[i];
-    if (slot.leased || slot.connection == nullptr || slot.connection->state() != State::up)
-      continue;
-    slot.leased = true;
-    Waiting* next = waiting_.front();
-    waiting_.pop_front();
-    next->lease = Lease(this, i);
-    next->handle.resume();
-  }
-}
-
 void Pool::fail_waiting() {
   std::deque<Waiting*> failed;
   failed.swap(waiting_);
@@ -326,8 +300,22 @@ void Pool::give_back(std::size_t number) {
   }));
 }
 
+/// One at a time: the others serve meanwhile.
+void Pool::renew_one_grown() {
+  const auto long_ago = std::chrono::steady_clock::now() - kGrownFor;
+  for (const auto& slot : points_)
+    if (slot->connection->state() == State::up && slot->connection->grown() &&
+        slot->connection->idle() && slot->connection->last_answer() < long_ago)
+      return slot->connection->close("it kept the memory of a large message");
+  for (const auto& slot : exclusives_)
+    if (!slot->leased && slot->connection != nullptr && slot->connection->state() == State::up &&
+        slot->connection->grown() && slot->idle_since < long_ago)
+      return slot->connection.reset();
+}
+
 void Pool::watch_idle() {
-  idle_timer_.expires_after(options_.idle_limit / 4);
+  idle_timer_.expires_after(
+      std::min<std::chrono::milliseconds>(options_.idle_limit / 4, kLooksAtMemory));
   idle_timer_.async_wait(lifetime_.guard([this](const boost::system::error_code& error) {
     if (error) return;
     const auto now = std::chrono::steady_clock::now();
@@ -335,6 +323,7 @@ void Pool::watch_idle() {
       if (!slot->leased && slot->connection != nullptr && slot->connection->state() == State::up &&
           now - slot->idle_since > options_.idle_limit)
         slot->connection.reset();
+    renew_one_grown();
     watch_idle();
   }));
 }

@@ -70,8 +70,16 @@ class Pool {
   };
 
   /// `co_await pool.exclusive()`: a lease of a connection that is up; empty: none can be had.
+  /// `stream`: a client may hold it up for as long as it likes, so that streams leave one to the
+  /// others. `given_up`: whether nobody waits any more; asked by `drop_given_up`.
   class Claim;
-  Claim exclusive();
+  Claim exclusive(bool stream, const bool* given_up = nullptr);
+  /// Those whose claims nobody waits for get an empty lease. By way of the loop, once a turn.
+  void drop_given_up();
+  /// Streams that wait for a lease, since others have all.
+  [[nodiscard]] std::size_t streams_waiting() const;
+  /// Called when a connection for points takes statements again, or is made, or lost.
+  void on_points_changed(std::function<void()> changed) { points_changed_ = std::move(changed); }
 
   /// `co_await pool.tried()`: until a connection for points is up, each of them has failed once, or
   /// the pool ends.
@@ -102,12 +110,14 @@ class Pool {
     std::unique_ptr<Connection> connection;
     std::unique_ptr<boost::asio::steady_timer> retry;
     std::chrono::milliseconds pause{0};
-    bool leased = false;
+    bool leased = false, to_stream = false;
     std::chrono::steady_clock::time_point idle_since;
   };
   struct Waiting {
     std::coroutine_handle<> handle;
     Lease lease;
+    bool stream = false;
+    const bool* given_up = nullptr;
   };
 
   void connect(Slot& slot, Connection::Mode mode);
@@ -124,6 +134,9 @@ class Pool {
   void give_back(std::size_t slot);
   void serve_waiting();
   void want_exclusive();
+  bool lease_to(Waiting& waiting);
+  [[nodiscard]] bool streams_may_have_more() const;
+  void renew_one_grown();
   void fail_waiting();
   void watch_idle();
 
@@ -133,6 +146,8 @@ class Pool {
   std::vector<std::unique_ptr<Slot>> points_;
   std::vector<std::unique_ptr<Slot>> exclusives_;
   std::deque<Waiting*> waiting_;
+  std::function<void()> points_changed_;
+  bool dropping_ = false;
   std::vector<std::coroutine_handle<>> waiting_tried_;
   boost::asio::steady_timer idle_timer_;
   std::string problem_;
@@ -157,7 +172,10 @@ class Pool {
 
 class Pool::Claim {
  public:
-  explicit Claim(Pool& pool) : pool_(pool) {}
+  Claim(Pool& pool, bool stream, const bool* given_up) : pool_(pool) {
+    waiting_.stream = stream;
+    waiting_.given_up = given_up;
+  }
   bool await_ready();
   void await_suspend(std::coroutine_handle<> waiting);
   Lease await_resume() { return std::move(waiting_.lease); }

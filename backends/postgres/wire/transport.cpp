@@ -136,7 +136,10 @@ void Transport::await_writable() {
                      lifetime_.guard([this](const error_code& error) {
                        writing_ = false;
                        if (error || closed_) return;
-                       if (!flush()) fail(error_text());
+                       if (!flush()) return fail(error_text());
+                       if (writing_ || !events_.drained) return;
+                       const auto drained = events_.drained;  // by which we may end
+                       drained();
                      }));
 }
 

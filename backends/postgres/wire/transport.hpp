@@ -31,6 +31,7 @@ class Transport {
     /// Something has come; or, not empty, why no more will: what came before can still be taken.
     std::function<void(const std::string& lost)> readable;
     std::function<void(const std::string& why)> failed;
+    std::function<void()> drained;  ///< the socket takes more again
   };
 
   Transport(boost::asio::io_context& loop, Options options, Events events);
@@ -50,6 +51,8 @@ class Transport {
   void await_readable();
   /// Sends what libpq has, now and whenever the socket takes more. False: the connection is lost.
   [[nodiscard]] bool flush();
+  /// The socket takes no more now: what is sent waits in this process.
+  [[nodiscard]] bool backlogged() const { return writing_; }
   /// Holds small writes back in the kernel until `uncork`.
   void cork();
   void uncork();
