@@ -10,7 +10,7 @@ namespace {
 
 // A larger frame in the middle is read straight into the decoder's own buffer.
 constexpr std::size_t kDirectBytesMin = 64 << 10;
-// The buffer for a large frame grows with what has arrived: a length field alone costs nothing.
+// So much of a large frame's buffer is touched before it has come.
 constexpr std::size_t kDirectBytesMax = 1 << 20;
 
 std::uint32_t get_u32(const char* at) {
@@ -150,6 +150,9 @@ std::span<char> Decoder::direct_tail() {
   if (header.payload_bytes > payload_bytes_max_ || whole <= held.size() ||
       whole - held.size() < kDirectBytesMin)
     return {};
+  // All of it at once: a buffer that grows is copied each time, and held twice meanwhile. What has
+  // not come takes no memory yet, but addresses.
+  if (carried_.capacity() < carried_begin_ + whole) carried_.reserve(carried_begin_ + whole);
   direct_begin_ = carried_.size();
   carried_.resize(direct_begin_ + std::min(whole - held.size(), kDirectBytesMax));
   return std::span(carried_).subspan(direct_begin_);

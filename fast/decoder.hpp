@@ -77,6 +77,8 @@ class Decoder {
 
   /// Bytes held now in the decoder's own buffer (for budgets).
   [[nodiscard]] std::size_t bytes_held() const;
+  /// Of a frame that has begun, how many have come (after `settle`).
+  [[nodiscard]] std::size_t bytes_carried() const { return carried_.size() - carried_begin_; }
 
  private:
   Decoded decode_carried();

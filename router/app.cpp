@@ -10,7 +10,9 @@
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/signal_set.hpp>
+#include <boost/asio/steady_timer.hpp>
 
+#include "budget/trim.hpp"
 #include "router/admin/admin_server.hpp"
 #include "router/admin/commands.hpp"
 #include "router/control/ring_control.hpp"
@@ -47,6 +49,7 @@ struct App::Parts {
   void begin_stop();
   void handle_signals();
   void wait_for_stop_signal();
+  void keep_memory_low();
   void wait_for_reload_signal();
   [[nodiscard]] bool may_accept() const;
   template <typename Answer>
@@ -60,6 +63,9 @@ struct App::Parts {
   boost::asio::signal_set reload_signals{loop};
   std::shared_ptr<ShardSources> sources;
   std::chrono::system_clock::time_point started_at = std::chrono::system_clock::now();
+  std::shared_ptr<Bounds> bounds = std::make_shared<Bounds>();
+  budget::Trim trim;
+  boost::asio::steady_timer trim_timer{loop};
   std::vector<std::unique_ptr<WorkerCells>> cells;
   std::unique_ptr<RingControl> control;  // workers tell it of what has ended: it outlives them
   std::vector<std::unique_ptr<Worker>> workers;
@@ -101,7 +107,7 @@ void App::Parts::start() {
   for (std::size_t i = 0; i < worker_count(config); ++i) {
     cells.push_back(std::make_unique<WorkerCells>());
     workers.push_back(
-        std::make_unique<Worker>(i, WorkerOptions{}, factory, cells.back().get(), log));
+        std::make_unique<Worker>(i, WorkerOptions{}, factory, bounds, cells.back().get(), log));
   }
   auto socket = ListeningSocket::tcp(config.listen.host, config.listen.port);
   port = socket.port();
@@ -119,6 +125,7 @@ void App::Parts::start() {
   for (const auto& worker : workers) worker->run(first);
   control->start();
   acceptor->start();
+  keep_memory_low();
   ready = true;
   const auto& snapshot = *first.snapshot;
   log.info("listening", {{"host", config.listen.host},
@@ -130,6 +137,16 @@ void App::Parts::start() {
                          {"vnodes", std::uint64_t{snapshot.ring->vnode_count()}},
                          {"generation", snapshot.generation},
                          {"ringDigest", snapshot.ring->digest()}});
+}
+
+/// On this thread, which serves nobody.
+void App::Parts::keep_memory_low() {
+  trim_timer.expires_after(std::chrono::seconds(1));
+  trim_timer.async_wait([this](const boost::system::error_code& error) {
+    if (error) return;
+    if (trim.look(bounds->memory.used())) budget::trim_memory();
+    keep_memory_low();
+  });
 }
 
 bool App::Parts::may_accept() const {

@@ -24,11 +24,9 @@ DispatchLimits dispatch_limits(const config::Config& config) {
           ms(config.timeouts.long_running_ms), ms(config.timeouts.stream_idle_ms)};
 }
 
-HoldLimits hold_limits(const config::Config& config) {
-  const std::size_t workers = worker_count(config);
-  return {std::max<std::size_t>(1, config.limits.held_writes_max / workers),
-          config.limits.held_bytes_max / workers,
-          std::chrono::milliseconds(config.timeouts.hold_ms)};
+BoundValues bound_values(const config::Config& config) {
+  return {config::memory_bytes(config), config.limits.held_writes_max, config.limits.held_bytes_max,
+          config.limits.large_frames_bytes_max};
 }
 
 void log_problems(Log& log, LogLevel level, const std::vector<config::Problem>& problems) {
@@ -68,8 +66,8 @@ Prepared prepare(const config::Config& config, RingInForce ring, ShardSources& s
   publication.shards = std::move(resolved.shards);
   publication.dispatch = dispatch_limits(config);
   publication.session = session_limits(config);
-  publication.hold = hold_limits(config);
-  publication.large_frames_bytes_max = config.limits.large_frames_bytes_max / worker_count(config);
+  publication.hold = {std::chrono::milliseconds(config.timeouts.hold_ms)};
+  publication.bounds = bound_values(config);
   return prepared;
 }
 

@@ -158,6 +158,32 @@ void add_process(std::vector<MetricFamily>& all, const MetricsState& state) {
          MetricType::Counter, {}, static_cast<double>(state.log_lines_dropped));
 }
 
+/// What is held for clients, and what was refused or dropped for want of room.
+void add_memory(std::vector<MetricFamily>& all, const Cells& cells, const MetricsState& state) {
+  double held = 0, refused = 0, dropped = 0;
+  for (const WorkerStatus& worker : state.page->workers)
+    held += static_cast<double>(worker.memory_held);
+  for (const auto& worker : cells) {
+    refused += static_cast<double>(worker->refused_over_budget());
+    dropped += static_cast<double>(worker->answers_dropped());
+  }
+  MetricFamily families[] = {
+      family("router_memory_held_bytes", "held for clients: requests, answers, what arrives",
+             MetricType::Gauge),
+      family("router_memory_max_bytes", "limits.memoryBytes as it is in force", MetricType::Gauge),
+      family("router_over_budget_total", "requests refused: too much was held for all, or a shard",
+             MetricType::Counter),
+      family("router_answers_dropped_total",
+             "answers that gave way to an error, since their clients did not take those before",
+             MetricType::Counter)};
+  families[0].metric.push_back(gauge(state.labels, {}, held));
+  families[1].metric.push_back(
+      gauge(state.labels, {}, static_cast<double>(state.page->published->bounds.memory_bytes)));
+  families[2].metric.push_back(counter(state.labels, {}, refused));
+  families[3].metric.push_back(counter(state.labels, {}, dropped));
+  for (MetricFamily& each : families) all.push_back(std::move(each));
+}
+
 /// Writes at the gate, and publications. electric-moray had neither.
 void add_gate(std::vector<MetricFamily>& all, const Cells& cells, const MetricsState& state) {
   const auto sum = [&](auto cell) {
@@ -269,6 +295,7 @@ std::string metrics_text(const std::vector<std::unique_ptr<WorkerCells>>& cells,
   add_protocol_errors(all, cells, state.labels);
   add_shards(all, cells, state);
   add_gate(all, cells, state);
+  add_memory(all, cells, state);
   add_process(all, state);
   return with_short_bounds(prometheus::TextSerializer().Serialize(all));
 }

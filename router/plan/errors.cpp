@@ -100,6 +100,22 @@ fast::Error read_only_pnodes(std::string_view names) {
 fast::Error shutting_down() { return make("OverloadedError", "router is shutting down"); }
 fast::Error overloaded(std::string message) { return make("OverloadedError", std::move(message)); }
 
+fast::Error over_budget(std::size_t bytes_max) {
+  return overloaded("the router holds as much as it may for its clients (limits.memoryBytes, " +
+                    std::to_string(bytes_max) + ")");
+}
+
+fast::Error shard_over_budget(std::string_view pnode) {
+  return overloaded("requests that pnode \"" + std::string(pnode) +
+                    "\" has not answered hold as much memory as they may");
+}
+
+fast::Error answer_dropped(std::size_t bytes) {
+  return overloaded("an answer of " + std::to_string(bytes) +
+                    " bytes was dropped: there is no room for it beside those that the client has "
+                    "not taken");
+}
+
 fast::Error not_served() {
   return make("NoBackendsError",
               "no connections available: some vnodes are about to move, and it is not known where "

@@ -29,6 +29,12 @@ fast::Error read_only(std::string message);
 fast::Error read_only_pnodes(std::string_view names);
 fast::Error shutting_down();
 fast::Error overloaded(std::string message);
+/// Nothing was done: the router holds as much for its clients as it may.
+fast::Error over_budget(std::size_t bytes_max);
+/// Nothing was sent: the shard has not answered as much as it may hold of the router's memory.
+fast::Error shard_over_budget(std::string_view pnode);
+/// A read was done, and its answer of so many bytes has no room in what waits for its client.
+fast::Error answer_dropped(std::size_t bytes);
 
 /// A read of vnodes that may be another shard's by now: nothing was sent, it may be tried again.
 fast::Error not_served();

@@ -76,6 +76,10 @@ class alignas(kCacheLineBytes) WorkerCells {
   [[nodiscard]] std::uint64_t writes_fenced() const { return writes_fenced_.get(); }
   void write_refused() { writes_refused_.add(); }
   [[nodiscard]] std::uint64_t writes_refused() const { return writes_refused_.get(); }
+  void over_budget() { over_budget_.add(); }
+  [[nodiscard]] std::uint64_t refused_over_budget() const { return over_budget_.get(); }
+  void answer_dropped() { answers_dropped_.add(); }
+  [[nodiscard]] std::uint64_t answers_dropped() const { return answers_dropped_.get(); }
   /// Rare: takes a lock.
   void protocol_error(std::string_view reason);
 
@@ -103,9 +107,11 @@ class alignas(kCacheLineBytes) WorkerCells {
   };
   std::array<RpcCells, backends::kRpcCount> rpcs_;
   GateCells gate_;
-  Cell writes_lost_;     // connection lost before the answer
-  Cell writes_fenced_;   // by a plan of resharding, at their shard
-  Cell writes_refused_;  // as read-only, by data, configuration or gate
+  Cell writes_lost_;      // connection lost before the answer
+  Cell writes_fenced_;    // by a plan of resharding, at their shard
+  Cell writes_refused_;   // as read-only, by data, configuration or gate
+  Cell over_budget_;      // requests refused: the process holds as much as it may
+  Cell answers_dropped_;  // for clients that did not take those before
   std::unique_ptr<AllShards> shards_ = std::make_unique<AllShards>();
   mutable std::mutex errors_mutex_;
   std::map<std::string, std::uint64_t> errors_;

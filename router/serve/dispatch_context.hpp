@@ -6,10 +6,12 @@
 #include <optional>
 #include <vector>
 
+#include "budget/budget.hpp"
 #include "json/document.hpp"
 #include "router/plan/edits.hpp"
 #include "router/plan/plan.hpp"
 #include "router/serve/active_ring.hpp"
+#include "router/serve/bounds.hpp"
 #include "router/serve/deadline_wheel.hpp"
 #include "router/serve/heat.hpp"
 #include "router/serve/held_writes.hpp"
@@ -33,6 +35,8 @@ struct DispatchLimits {
 
 /// What the exchanges of one worker share. Lives on that worker.
 struct DispatchContext {
+  std::shared_ptr<Bounds> bounds;  ///< the process's
+  budget::Account memory;          ///< what requests, answers and sessions draw on
   DispatchLimits limits;
   DeadlineWheel* wheel = nullptr;
   WorkerCells* cells = nullptr;
@@ -58,7 +62,7 @@ struct DispatchContext {
   void (*schedule_retries)(void* worker) = nullptr;
   void* worker = nullptr;
 
-  DispatchContext();
+  explicit DispatchContext(std::shared_ptr<Bounds> of_process = std::make_shared<Bounds>());
   ~DispatchContext();
 };
 

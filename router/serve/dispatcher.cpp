@@ -43,7 +43,9 @@ std::optional<json::Value> rpc_name(json::Value root) {
 
 }  // namespace
 
-DispatchContext::DispatchContext() = default;
+DispatchContext::DispatchContext(std::shared_ptr<Bounds> of_process)
+    : bounds(std::move(of_process)),
+      memory(std::shared_ptr<budget::Budget>(bounds, &bounds->memory)), held(*bounds) {}
 DispatchContext::~DispatchContext() = default;
 
 void write_error_frame(std::string& out, fast::Version version, std::uint32_t message_id,
@@ -59,10 +61,18 @@ Dispatched Dispatcher::take(const fast::Frame& frame, ClientPort& client) {
     client.output_grew();
     return result;
   };
+  const auto no_room = [&] {
+    if (context_.cells != nullptr) context_.cells->over_budget();
+    return answer({}, errors::over_budget(context_.memory.bytes_max()), Dispatched::taken);
+  };
+  // Before it costs anything.
+  budget::Charge charge(context_.memory);
+  if (!charge.grow(Exchange::cost_of(frame.payload.size()))) return no_room();
   const auto problem = context_.request.parse(frame.payload);
   if (problem && problem->fault == json::Fault::too_deep)
     return answer({}, errors::too_deep(frame.message_id), Dispatched::taken);
   if (problem) return answer({}, errors::bad_payload("payload is not JSON"), Dispatched::broken);
+  if (!charge.grow(Exchange::cost_of_tree(context_.request.tokens()))) return no_room();
   const json::Value root = context_.request.root();
   const auto d = root.is(json::Type::object) ? root.find("d") : std::nullopt;
   if (!d || !d->is(json::Type::array))
@@ -81,6 +91,7 @@ Dispatched Dispatcher::take(const fast::Frame& frame, ClientPort& client) {
   origin.client = &client;
   origin.message_id = frame.message_id;
   origin.version = frame.version;
+  origin.charge = std::move(charge);
   origin.method = &method_of(*rpc);
   origin.ring = context_.ring;
   if (!context_.batch_time) context_.batch_time = Exchange::Clock::now();
@@ -149,7 +160,7 @@ void Dispatcher::reject(const fast::Error& error, const Exchange::Origin& origin
 
 void Dispatcher::hold(Exchange::Origin origin, const fast::Frame& frame) {
   ClientPort& client = *origin.client;
-  if (!context_.held.has_room(frame.payload.size())) {
+  if (!context_.held.take_room(frame.payload.size())) {
     if (context_.cells != nullptr) context_.cells->gate().overflowed.add();
     return reject(errors::read_only_vnodes(), origin, frame);
   }

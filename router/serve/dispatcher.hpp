@@ -20,6 +20,9 @@ class Dispatcher {
  public:
   explicit Dispatcher(DispatchContext& context) : context_(context) {}
 
+  /// What requests, and those who make them, draw on.
+  [[nodiscard]] budget::Account& memory() { return context_.memory; }
+
   /// Frames that were read together follow: they count as having arrived at one time.
   void begin_batch() { context_.batch_time.reset(); }
 

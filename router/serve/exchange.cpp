@@ -23,7 +23,19 @@ void Exchange::over() {
   await_nothing();
   origin_.client = nullptr;
   origin_.ring = {};
+  origin_.charge = {};
   --context_.live_exchanges;
+}
+
+std::optional<LoadPart> Exchange::load_on(std::size_t pnode) const {
+  constexpr std::size_t kAlways = 64 << 10;
+  if (origin_.ring->loads.empty()) return LoadPart();
+  ShardLoad* load = origin_.ring->loads[pnode];
+  const std::size_t bytes = load->bytes + cost();
+  // By the worker: half of a client's share, since a shard has all workers' requests.
+  if (bytes > kAlways && load->bytes > 0 && bytes > context_.memory.share() / 2)
+    return std::nullopt;
+  return LoadPart(load, cost());
 }
 
 void Exchange::await(Awaited awaited, Clock::time_point until) {
@@ -60,8 +72,8 @@ std::chrono::milliseconds Exchange::elapsed() const {
 
 void Exchange::hold(std::string_view payload) {
   if (payload.data() != retained_.data()) retained_.assign(payload);
-  context_.held.add(*this, retained_.size());
-  origin_.client->held_changed(1);
+  context_.held.add(*this);
+  origin_.client->held_changed(1, static_cast<std::ptrdiff_t>(cost()));
   // Held time counts in the deadline; whichever is first says that the write was not done.
   auto until = Clock::now() + context_.held.limits().time_max;
   if (origin_.deadline) until = std::min(until, origin_.started + *origin_.deadline);
@@ -69,17 +81,18 @@ void Exchange::hold(std::string_view payload) {
 }
 
 void Exchange::leave_hold() {
-  context_.held.remove(*this, retained_.size());
-  if (!answered()) origin_.client->held_changed(-1);
+  context_.held.remove(*this);
+  if (!answered()) origin_.client->held_changed(-1, -static_cast<std::ptrdiff_t>(cost()));
 }
 
 void Exchange::go_on() {
   leave_hold();
   Planned planned = plan_again();
   if (std::holds_alternative<Hold>(planned.decision)) {
-    hold(retained_);  // its limit stays
+    hold(retained_);  // its limit stays, and its room
     return;
   }
+  context_.held.give_room(retained_.size());
   await_nothing();
   if (const auto* reject = std::get_if<Reject>(&planned.decision)) {
     if (context_.cells != nullptr) context_.cells->gate().refused_later.add();
@@ -94,6 +107,7 @@ void Exchange::go_on() {
 
 void Exchange::give_up_hold() {
   leave_hold();
+  context_.held.give_room(retained_.size());
   if (context_.cells != nullptr) context_.cells->gate().expired.add();
   write_error(errors::read_only_vnodes());
   close_client(true);
@@ -103,6 +117,7 @@ void Exchange::give_up_hold() {
 void Exchange::drop_held() {
   forget_client();
   leave_hold();
+  context_.held.give_room(retained_.size());
   if (context_.cells != nullptr) context_.cells->gate().abandoned.add();
   release();
 }

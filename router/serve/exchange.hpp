@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "backends/shard.hpp"
+#include "budget/budget.hpp"
 #include "fast/error_payload.hpp"
 #include "fast/frame.hpp"
 #include "router/plan/methods.hpp"
@@ -38,9 +39,17 @@ class Exchange : public DeadlineWheel::Entry, public HeldHook {
     ActiveRingPointer ring;
     std::optional<std::chrono::milliseconds> deadline;  ///< nullopt: none
     Clock::time_point started;
+    budget::Charge charge;  ///< for the request, on its way and where it waits
   };
+  /// What a request of `bytes` counts for: its copies and what is known of it.
+  [[nodiscard]] static constexpr std::size_t cost_of(std::size_t bytes) { return 1024 + 2 * bytes; }
+  /// And for the tree that some shards make of it: `[0,0,0` takes twenty times its text there.
+  [[nodiscard]] static constexpr std::size_t cost_of_tree(std::size_t tokens) {
+    return 24 * tokens;
+  }
 
-  /// The gate lets no such write through now: it waits, whole. `payload` is copied.
+  /// The gate lets no such write through now: it waits, whole. `payload` is copied. Room for it has
+  /// been taken.
   void hold(std::string_view payload);
   /// The gate has changed: plans the held write anew, on today's ring, and sends it, answers it, or
   /// holds it again, after those held since.
@@ -51,6 +60,7 @@ class Exchange : public DeadlineWheel::Entry, public HeldHook {
   /// The client's output has drained: streams may go on.
   virtual void resume() = 0;
 
+  [[nodiscard]] std::size_t cost() const { return origin_.charge.bytes(); }
   [[nodiscard]] std::uint32_t message_id() const { return origin_.message_id; }
   void on_deadline() final;
   /// It ends only when its client says so: a listen.
@@ -77,6 +87,10 @@ class Exchange : public DeadlineWheel::Entry, public HeldHook {
   }
   [[nodiscard]] std::chrono::milliseconds elapsed() const;
   [[nodiscard]] const Origin& origin() const { return origin_; }
+
+  /// This request's part of what the shard of that number holds; nullopt: it holds as much as it
+  /// may, and the request is not sent. One that takes nothing can't have the others' memory.
+  [[nodiscard]] std::optional<LoadPart> load_on(std::size_t pnode) const;
 
   /// Writes one frame of `pieces`; `checksum` where it is known for this client's version.
   void write_frame(fast::Status status, std::span<const std::string_view> pieces,

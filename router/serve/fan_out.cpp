@@ -104,9 +104,16 @@ backends::Submitted FanOut::submit(Leg& leg, const backends::Request& request) {
   wanted.rpc = origin().method->rpc;
   wanted.stream = origin().method->stream;
   wanted.two_steps = asking_;
+  auto load = load_on(leg.pnode_);
+  if (!load) {
+    if (context_.cells != nullptr) context_.cells->over_budget();
+    add_error(leg, errors::shard_over_budget(origin().ring->snapshot->pnodes[leg.pnode_].name));
+    return {};
+  }
   if (context_.cells != nullptr) context_.cells->shard_request(leg.pnode_);
   backends::Submitted submitted = shard_of(leg).submit(wanted, leg);
   leg.ticket_ = submitted.ticket;
+  if (leg.ticket_) leg.load_ = *std::move(load);
   if (!leg.ticket_)
     add_error(leg, errors::from_failure(submitted.failure, origin().method->stream));
   return submitted;
@@ -151,6 +158,14 @@ void FanOut::take_values(Leg& leg, const backends::Reply& reply) {
     add_counts();
     return;
   }
+  if (!origin().method->write && !origin().client->answer_fits(reply.payload.size())) {
+    // What still comes is swallowed.
+    if (context_.cells != nullptr) context_.cells->answer_dropped();
+    write_error(errors::answer_dropped(reply.payload.size()));
+    close_client(true);
+    await_nothing();
+    return;
+  }
   const bool untouched = edits.empty() && reply.version == origin().version;
   write_frame(fast::Status::data, edits.pieces(reply.payload),
               untouched ? reply.checksum : std::nullopt);
@@ -173,6 +188,7 @@ void FanOut::add_error(const Leg& leg, fast::Error error) {
 
 void FanOut::leg_done(Leg& leg) {
   leg.ticket_.reset();
+  leg.load_ = {};
   context_.leases.end(leg.lease_);
   if (asking_) return leg_refused(leg);
   --pending_;
@@ -228,10 +244,12 @@ void FanOut::abandon() {
     return release();
   }
   resume();
-  if (origin().method->write) return;  // a write that was sent is never cancelled
+  // Of a write, what was not sent yet; the rest is never cancelled.
   for (const auto& leg : legs_) {
     if (!leg->ticket_ || !shard_of(*leg).cancel(*leg->ticket_)) continue;
     leg->ticket_.reset();
+    leg->load_ = {};
+    context_.leases.end(leg->lease_);
     --pending_;
   }
   if (pending_ == 0) release();

@@ -4,17 +4,27 @@
 
 namespace router {
 
-void HeldWrites::add(Exchange& exchange, std::size_t bytes) {
-  queue_.push_back(exchange);
+bool HeldWrites::take_room(std::size_t bytes) {
+  if (!bounds_.held_writes.take(1)) return false;
+  if (!bounds_.held_bytes.take(bytes)) {
+    bounds_.held_writes.give(1);
+    return false;
+  }
   ++count_;
   bytes_ += bytes;
+  return true;
 }
 
-void HeldWrites::remove(Exchange& exchange, std::size_t bytes) {
-  static_cast<HeldHook&>(exchange).unlink();
+void HeldWrites::give_room(std::size_t bytes) {
+  bounds_.held_writes.give(1);
+  bounds_.held_bytes.give(bytes);
   --count_;
   bytes_ -= bytes;
 }
+
+void HeldWrites::add(Exchange& exchange) { queue_.push_back(exchange); }
+
+void HeldWrites::remove(Exchange& exchange) { static_cast<HeldHook&>(exchange).unlink(); }
 
 /// One that is sent may, by failing at once, end a client whose other writes wait here: they take
 /// themselves out of `due`.

@@ -5,6 +5,8 @@
 
 #include <boost/intrusive/list.hpp>
 
+#include "router/serve/bounds.hpp"
+
 namespace router {
 
 class Exchange;
@@ -12,11 +14,8 @@ class Exchange;
 using HeldHook =
     boost::intrusive::list_base_hook<boost::intrusive::link_mode<boost::intrusive::auto_unlink>>;
 
-/// One worker's share of the process's bounds; beyond them writes get ReadOnlyError.
 struct HoldLimits {
-  std::size_t writes_max = 10'000;
-  std::size_t bytes_max = std::size_t{64} << 20;  ///< of payloads
-  std::chrono::milliseconds time_max{5'000};
+  std::chrono::milliseconds time_max{5'000};  ///< then a held write is refused
 
   bool operator==(const HoldLimits&) const = default;
 };
@@ -26,14 +25,18 @@ struct HoldLimits {
 /// another request. Reads never wait. Lives on that worker.
 class HeldWrites {
  public:
+  explicit HeldWrites(Bounds& bounds) : bounds_(bounds) {}
+
   void configure(const HoldLimits& limits) { limits_ = limits; }
   [[nodiscard]] const HoldLimits& limits() const { return limits_; }
 
-  [[nodiscard]] bool has_room(std::size_t bytes) const {
-    return count_ < limits_.writes_max && bytes_ + bytes <= limits_.bytes_max;
-  }
-  void add(Exchange& exchange, std::size_t bytes);
-  void remove(Exchange& exchange, std::size_t bytes);
+  /// Room for one more write, of the process's; false: there is none, and it gets ReadOnlyError.
+  [[nodiscard]] bool take_room(std::size_t bytes);
+  /// It is held no more.
+  void give_room(std::size_t bytes);
+  /// With room taken: to the end of the queue, for the first time or again.
+  void add(Exchange& exchange);
+  void remove(Exchange& exchange);
 
   /// The gate has changed: every write is planned again, in order; those that are still held come
   /// back in the same order. O(held).
@@ -47,6 +50,7 @@ class HeldWrites {
   using Queue = boost::intrusive::list<HeldHook, boost::intrusive::base_hook<HeldHook>,
                                        boost::intrusive::constant_time_size<false>>;
 
+  Bounds& bounds_;
   HoldLimits limits_;
   std::size_t count_ = 0;
   std::size_t bytes_ = 0;

@@ -34,10 +34,11 @@ class LocalCall final : private ClientPort {
   std::string& output() override { return output_; }
   void output_grew() override {}
   [[nodiscard]] bool output_full() const override { return false; }
+  [[nodiscard]] bool answer_fits(std::size_t) const override { return true; }
   void stream_paused() override {}
   void started(std::uint32_t, Exchange&) override { pending_ = true; }
   void finished(std::uint32_t) override;
-  void held_changed(std::ptrdiff_t) override {}
+  void held_changed(std::ptrdiff_t, std::ptrdiff_t) override {}
   void end();
 
   Done done_;

@@ -5,6 +5,8 @@
 #include <vector>
 
 #include <netinet/tcp.h>
+#include <poll.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include "router/plan/errors.hpp"
@@ -13,6 +15,9 @@
 
 namespace router {
 namespace {
+
+// What any client may have in flight, whatever the others have.
+constexpr std::size_t kCostAlways = 64 << 10;
 
 std::string name_of(const Session::Socket& socket) {
   boost::system::error_code error;
@@ -26,7 +31,8 @@ std::string name_of(const Session::Socket& socket) {
 Session::Session(Socket socket, std::uint64_t id, SessionHost& host, Dispatcher& dispatcher,
                  DeadlineWheel& wheel, const SessionLimits& limits)
     : socket_(std::move(socket)), id_(id), host_(host), dispatcher_(dispatcher), wheel_(wheel),
-      limits_(limits), decoder_(limits.frame_bytes_max), peer_(name_of(socket_)),
+      limits_(limits), decoder_(limits.frame_bytes_max), output_charge_(host.memory()),
+      input_charge_(host.memory()), peer_(name_of(socket_)),
       accepted_at_(std::chrono::system_clock::now()) {}
 
 Session::~Session() = default;
@@ -39,9 +45,13 @@ void Session::start() {
   wait_readable();
 }
 
-bool Session::may_read() const {
-  return life_.reads() && large_frame_ != LargeFrame::waiting && may_start();
+/// A client that has its share in flight waits for its own answers, and is refused nothing.
+bool Session::may_start() const {
+  return in_flight_.size() - held_ < limits_.in_flight_max && !output_full() &&
+         (cost_ < kCostAlways || cost_ < host_.memory().share());
 }
+
+bool Session::may_read() const { return life_.reads() && !frame_waits() && may_start(); }
 
 void Session::wait_readable() {
   if (outstanding_.readable || !(life_.lingers() || may_read())) return;
@@ -82,7 +92,8 @@ void Session::on_readable() {
   if (life_.closed()) return;
   if (held_ > 0) acknowledge();
   decoder_.settle();  // the buffer serves another session next
-  reserve_large_frame();
+  reserve_frame(static_cast<std::size_t>(received));
+  await_rest_of_frame();
   wait_readable();
 }
 
@@ -97,30 +108,60 @@ void Session::acknowledge() {
 #endif
 }
 
-/// Before more of a large frame is read, its memory is reserved.
-void Session::reserve_large_frame() {
-  const auto now = LargeFrames::Clock::now();
-  if (large_frame_ == LargeFrame::granted) host_.large_frames().progressed(*this, now);
+/// Before more of a frame is read, its memory is reserved. What is there of a smaller one counts.
+void Session::reserve_frame(std::size_t received) {
+  ArrivingFrames& frames = host_.arriving_frames();
+  if (frame_reserved()) {
+    frames.arrived(*this, received);
+    return;
+  }
   const std::size_t bytes = decoder_.unfinished_frame_bytes();
-  if (large_frame_ != LargeFrame::none || bytes < LargeFrames::kBytesMin) return;
-  large_frame_ =
-      host_.large_frames().reserve(*this, bytes, now) ? LargeFrame::granted : LargeFrame::waiting;
+  if (bytes >= ArrivingFrames::kBytesMin && !frame_waits())
+    frames.reserve(*this, bytes, ArrivingFrames::Clock::now());
+  input_charge_.set(frame_reserved() ? 0 : decoder_.bytes_held());
 }
 
-void Session::release_large_frame() {
-  if (large_frame_ == LargeFrame::none) return;
-  large_frame_ = LargeFrame::none;
-  host_.large_frames().release(*this, LargeFrames::Clock::now());
+/// One deadline for a frame, from its first bytes on.
+void Session::await_rest_of_frame() {
+  if (!decoder_.mid_frame()) {
+    frame_awaited_ = false;
+    if (awaited_ == Awaited::rest_of_frame) await_nothing();
+    return;
+  }
+  if (awaited_ != Awaited::nothing && (awaited_ != Awaited::rest_of_frame || frame_awaited_))
+    return;
+  frame_awaited_ = true;
+  await(Awaited::rest_of_frame, limits_.write_stall_max);
 }
 
-void Session::large_frame_granted() {
-  large_frame_ = LargeFrame::granted;
+void Session::frame_granted() {
+  input_charge_.set(0);
   wait_readable();
 }
 
-void Session::large_frame_stalled() {
+void Session::frame_stalled() {
   host_.protocol_error(*this, "stalled_inside_frame");
   close();
+}
+
+/// A client that has sent its last byte may have sent all of the frame: it lies in the socket.
+bool Session::frame_may_be_whole() {
+  int events = POLLIN;
+#ifdef POLLRDHUP
+  events = POLLRDHUP;
+#endif
+  pollfd peer{socket_.native_handle(), static_cast<short>(events), 0};
+  if (poll(&peer, 1, 0) <= 0) return true;
+  if ((peer.revents & (POLLERR | POLLHUP)) != 0) return false;
+#ifdef POLLRDHUP
+  if ((peer.revents & POLLRDHUP) == 0) return true;
+  int waiting = 0;
+  if (ioctl(peer.fd, FIONREAD, &waiting) != 0) return false;
+  return decoder_.bytes_carried() + static_cast<std::size_t>(waiting) >=
+         decoder_.unfinished_frame_bytes();
+#else
+  return true;
+#endif
 }
 
 /// Takes the frames read so far, as long as limits allow; called again when they allow more.
@@ -145,7 +186,9 @@ void Session::take_frames() {
 }
 
 void Session::take_frame(const fast::Frame& frame) {
-  release_large_frame();  // the first frame to be whole is the one that was begun
+  // The first frame to be whole is the one that was begun.
+  host_.arriving_frames().release(*this, ArrivingFrames::Clock::now());
+  frame_awaited_ = false;
   switch (frame.status) {
     case fast::Status::data:
       if (in_flight_.contains(frame.message_id)) {
@@ -211,6 +254,7 @@ void Session::abandon_endless() {
   for (const auto& [message_id, exchange] : in_flight_)
     if (exchange->endless()) endless.push_back(exchange);
   for (Exchange* exchange : endless) {
+    cost_ -= exchange->cost();
     in_flight_.erase(exchange->message_id());
     exchange->abandon();
   }
@@ -251,13 +295,24 @@ void Session::await_nothing() {
   wheel_.disarm(*this);
 }
 
-void Session::on_deadline() { close(); }
+void Session::on_deadline() {
+  switch (std::exchange(awaited_, Awaited::nothing)) {
+    case Awaited::nothing: return;
+    case Awaited::last_answers: return close();
+    case Awaited::client_takes_output: return look_at_output();
+    case Awaited::rest_of_frame:
+      if (frame_reserved() || frame_waits() || !may_read())
+        return await(Awaited::rest_of_frame,
+                     limits_.write_stall_max);  // its own rule, or our doing
+      return frame_stalled();
+  }
+}
 
 void Session::close() {
   if (life_.closed()) return;
   life_.close();
   await_nothing();
-  release_large_frame();
+  host_.arriving_frames().release(*this, ArrivingFrames::Clock::now());
   const auto self = shared_from_this();
   std::vector<Exchange*> left;
   for (const auto& [message_id, exchange] : in_flight_) left.push_back(exchange);
@@ -270,10 +325,14 @@ void Session::close() {
 
 void Session::started(std::uint32_t message_id, Exchange& exchange) {
   in_flight_.emplace(message_id, &exchange);
+  cost_ += exchange.cost();
 }
 
 void Session::finished(std::uint32_t message_id) {
-  in_flight_.erase(message_id);
+  if (const auto found = in_flight_.find(message_id); found != in_flight_.end()) {
+    cost_ -= found->second->cost();
+    in_flight_.erase(found);
+  }
   ++counts_.completed;
   // Frames may be waiting for room; the end of the turn looks at them.
   if (!taking_) output_grew();

@@ -10,10 +10,11 @@
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/unordered/unordered_flat_map.hpp>
 
+#include "budget/budget.hpp"
 #include "fast/decoder.hpp"
+#include "router/serve/arriving_frames.hpp"
 #include "router/serve/client_port.hpp"
 #include "router/serve/deadline_wheel.hpp"
-#include "router/serve/large_frames.hpp"
 #include "router/serve/session_life.hpp"
 
 namespace router {
@@ -26,8 +27,9 @@ struct SessionLimits {
   std::size_t frame_bytes_max = 64u << 20;
   std::size_t in_flight_max = 1000;         ///< more: reading stops until one is answered
   std::size_t output_bytes_max = 1u << 20;  ///< more waiting: reading and streams pause
-  std::chrono::milliseconds write_stall_max{
-      60'000};  ///< a client that takes nothing so long is cut
+  /// A client that does not take what is due to it, or not send the rest of a frame that it has
+  /// begun, is cut after so long. What counts is a rate: a byte now and then is nothing.
+  std::chrono::milliseconds write_stall_max{60'000};
   std::chrono::milliseconds last_answers_max{1'000};  ///< after a protocol error
 
   bool operator==(const SessionLimits&) const = default;
@@ -51,7 +53,9 @@ class SessionHost {
   virtual void take_back_buffer(std::string& used) = 0;
   /// `flush` is called once at the end of this turn of the loop.
   virtual void wants_flush(std::shared_ptr<Session> session) = 0;
-  virtual LargeFrames& large_frames() = 0;
+  virtual ArrivingFrames& arriving_frames() = 0;
+  /// What sessions draw on.
+  virtual budget::Account& memory() = 0;
   virtual void protocol_error(const Session& session, std::string_view reason) = 0;
   /// The connection is closed and will not be heard of again.
   virtual void closed(Session& session) = 0;
@@ -62,7 +66,7 @@ class SessionHost {
 
 /// One client's connection, from accept to close. Lives on one worker, all of its life.
 class Session final : public ClientPort,
-                      public LargeFrames::Holder,
+                      public ArrivingFrames::Holder,
                       public DeadlineWheel::Entry,
                       public std::enable_shared_from_this<Session> {
  public:
@@ -86,13 +90,19 @@ class Session final : public ClientPort,
   }
   void output_grew() override;
   [[nodiscard]] bool output_full() const override;
+  [[nodiscard]] bool answer_fits(std::size_t bytes) const override;
   void stream_paused() override { for_room_.streams = true; }
   void started(std::uint32_t message_id, Exchange& exchange) override;
   void finished(std::uint32_t message_id) override;
-  void held_changed(std::ptrdiff_t by) override { held_ += static_cast<std::size_t>(by); }
+  void held_changed(std::ptrdiff_t by, std::ptrdiff_t cost) override {
+    held_ += static_cast<std::size_t>(by);
+    cost_ -= static_cast<std::size_t>(cost);
+  }
   void on_deadline() override;
-  void large_frame_granted() override;
-  void large_frame_stalled() override;
+  void frame_granted() override;
+  void frame_stalled() override;
+  [[nodiscard]] bool frame_is_read() const override { return may_read(); }
+  [[nodiscard]] bool frame_may_be_whole() override;
 
   [[nodiscard]] std::uint64_t id() const { return id_; }
   [[nodiscard]] const std::string& peer() const { return peer_; }
@@ -117,16 +127,20 @@ class Session final : public ClientPort,
   void abandon_endless();
   void rest();
   /// What the deadline in the wheel is of. Each of them ends the connection.
-  enum class Awaited : std::uint8_t { nothing, last_answers, client_takes_output };
+  enum class Awaited : std::uint8_t {
+    nothing,
+    last_answers,
+    client_takes_output,
+    rest_of_frame,
+  };
   void await(Awaited awaited, std::chrono::milliseconds for_at_most);
   void await_nothing();
   void discard_input();
-  void reserve_large_frame();
-  void release_large_frame();
+  void reserve_frame(std::size_t received);
+  void await_rest_of_frame();
+  void look_at_output();
   [[nodiscard]] bool may_read() const;
-  [[nodiscard]] bool may_start() const {
-    return in_flight_.size() - held_ < limits_.in_flight_max && !output_full();
-  }
+  [[nodiscard]] bool may_start() const;
 
   Socket socket_;
   std::uint64_t id_;
@@ -137,8 +151,11 @@ class Session final : public ClientPort,
   fast::Decoder decoder_;
   std::string output_;
   std::size_t written_ = 0;  // of output_
+  budget::Charge output_charge_;
+  budget::Charge input_charge_;  // of a frame's beginning that is not reserved
   boost::unordered_flat_map<std::uint32_t, Exchange*> in_flight_;
   std::size_t held_ = 0;  // of those, how many wait at the gate
+  std::size_t cost_ = 0;  // of the others, by the budget
   std::string peer_;
   std::chrono::system_clock::time_point accepted_at_;
   SessionCounts counts_;
@@ -151,8 +168,10 @@ class Session final : public ClientPort,
     bool streams = false;  // some of in_flight_ are paused
   } for_room_;
   Awaited awaited_ = Awaited::nothing;
-  bool taking_ = false;  // take_frames is under way, and is not begun again
-  enum class LargeFrame : std::uint8_t { none, waiting, granted } large_frame_ = LargeFrame::none;
+  bool taking_ = false;         // take_frames is under way, and is not begun again
+  bool frame_awaited_ = false;  // the rest of the frame that has begun has its deadline
+  std::size_t taken_ = 0;       // by the client, since stalled_since_
+  DeadlineWheel::Clock::time_point stalled_since_{};
 };
 
 }  // namespace router

@@ -1,4 +1,5 @@
 // Session's writing half: one gathered write a turn of the loop.
+#include <algorithm>
 #include <cerrno>
 #include <vector>
 
@@ -11,12 +12,27 @@ namespace router {
 namespace {
 
 constexpr std::size_t kBytesWrittenKept = 64 << 10;  // fewer are not worth moving the others
+constexpr std::size_t kAnswerAlways = 4 << 10;       // is added, however many wait
+// Whether the client takes its output is looked at so often, and so much is taking some.
+constexpr std::chrono::milliseconds kLook{5'000};
+constexpr std::size_t kTakesLeast = 16 << 10;
 
 }  // namespace
 
 bool Session::output_full() const { return output_.size() - written_ > limits_.output_bytes_max; }
 
+/// A client may let its answers wait for as much as its share is; one of any size is added where
+/// none waits, and there is memory.
+bool Session::answer_fits(std::size_t bytes) const {
+  const std::size_t waits = output_.size() - written_;
+  if (bytes <= kAnswerAlways) return true;
+  const budget::Account& memory = host_.memory();
+  if (waits == 0) return bytes <= memory.free();
+  return waits + bytes <= std::max(limits_.output_bytes_max, memory.share());
+}
+
 void Session::output_grew() {
+  output_charge_.set(output_.capacity());
   if (outstanding_.flush || life_.closed()) return;
   outstanding_.flush = true;
   host_.wants_flush(shared_from_this());
@@ -30,6 +46,7 @@ void Session::flush() {
                                 output_.size() - written_, MSG_NOSIGNAL);
     if (sent > 0) {
       written_ += static_cast<std::size_t>(sent);
+      taken_ += static_cast<std::size_t>(sent);
     } else if (errno == EAGAIN) {
       wait_writable();
     } else if (errno != EINTR) {
@@ -42,20 +59,38 @@ void Session::flush() {
 
 void Session::wait_writable() {
   outstanding_.writable = true;
-  // A client that takes nothing at all for so long is given up; a slow one is not, unless its last
-  // answers have a time of their own.
-  if (awaited_ == Awaited::nothing) await(Awaited::client_takes_output, limits_.write_stall_max);
+  if (awaited_ != Awaited::client_takes_output && awaited_ != Awaited::last_answers) {
+    stalled_since_ = DeadlineWheel::Clock::now();
+    taken_ = 0;
+    await(Awaited::client_takes_output, std::min(kLook, limits_.write_stall_max));
+  }
   socket_.async_wait(Socket::wait_write,
                      [self = shared_from_this()](const boost::system::error_code& error) {
                        self->outstanding_.writable = false;
                        if (self->life_.closed()) return;
-                       if (error) {
+                       if (error)
                          self->close();
-                         return;
-                       }
-                       if (self->awaited_ == Awaited::client_takes_output) self->await_nothing();
-                       self->flush();
+                       else
+                         self->flush();
                      });
+}
+
+/// A client that has taken next to nothing for so long is cut: sooner where memory is short, and
+/// much of it waits for this one.
+void Session::look_at_output() {
+  const auto now = DeadlineWheel::Clock::now();
+  if (taken_ >= kTakesLeast) {
+    stalled_since_ = now;
+    taken_ = 0;
+  }
+  const auto least = std::min(kLook, limits_.write_stall_max);
+  const auto most = host_.memory().pressed() && output_full() ? least : limits_.write_stall_max;
+  if (now - stalled_since_ >= most) {
+    host_.protocol_error(*this, "takes_no_output");
+    close();
+    return;
+  }
+  await(Awaited::client_takes_output, least);
 }
 
 /// After a write: memory is given back, and what waited for room goes on.
@@ -63,10 +98,15 @@ void Session::output_drained() {
   if (written_ == output_.size()) {
     host_.take_back_buffer(output_);
     written_ = 0;
+    if (awaited_ == Awaited::client_takes_output) {
+      await_nothing();
+      await_rest_of_frame();
+    }
   } else if (written_ > kBytesWrittenKept && written_ > output_.size() / 2) {
     output_.erase(0, written_);
     written_ = 0;
   }
+  output_charge_.set(output_.capacity());
   if (!output_full()) {
     if (for_room_.streams) resume_streams();
     if (for_room_.frames) {

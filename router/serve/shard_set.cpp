@@ -4,26 +4,27 @@
 
 namespace router {
 
-/// A shard that is there already; null: none is. Between two rings of one configuration each is
+/// A shard that is there already, or a new one. Between two rings of one configuration each is
 /// found at its old place.
-std::unique_ptr<backends::Shard> ShardSet::take(const ShardSpec& spec, std::size_t place) {
+ShardSet::Held ShardSet::take(const ShardSpec& spec, std::size_t place) {
   const auto same = [&](const Held& held) {
     return held.shard != nullptr && held.spec.same_shard(spec);
   };
-  if (place < shards_.size() && same(shards_[place])) return std::move(shards_[place].shard);
-  const auto old = std::find_if(shards_.begin(), shards_.end(), same);
-  return old == shards_.end() ? nullptr : std::move(old->shard);
+  auto old = shards_.begin() + static_cast<std::ptrdiff_t>(std::min(place, shards_.size()));
+  if (old == shards_.end() || !same(*old)) old = std::find_if(shards_.begin(), shards_.end(), same);
+  Held taken{spec, nullptr};
+  if (old == shards_.end()) {
+    taken.shard = factory_(spec, loop_);
+  } else {
+    taken.shard = std::move(old->shard);
+    taken.load = std::move(old->load);
+  }
+  return taken;
 }
 
-std::vector<backends::Shard*> ShardSet::publish(const std::vector<ShardSpec>& specs) {
+void ShardSet::publish(const std::vector<ShardSpec>& specs) {
   std::vector<Held> kept;
-  std::vector<backends::Shard*> result;
-  for (const ShardSpec& spec : specs) {
-    std::unique_ptr<backends::Shard> shard = take(spec, result.size());
-    if (shard == nullptr) shard = factory_(spec, loop_);
-    result.push_back(shard.get());
-    kept.push_back({spec, std::move(shard)});
-  }
+  for (const ShardSpec& spec : specs) kept.push_back(take(spec, kept.size()));
   for (Held& held : shards_) {
     if (held.shard == nullptr) continue;
     held.shard->retire();
@@ -31,7 +32,6 @@ std::vector<backends::Shard*> ShardSet::publish(const std::vector<ShardSpec>& sp
   }
   shards_ = std::move(kept);
   collect();
-  return result;
 }
 
 void ShardSet::collect() {

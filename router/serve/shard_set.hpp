@@ -25,7 +25,7 @@ class ShardSet {
       : factory_(std::move(factory)), loop_(loop) {}
 
   /// The shards of a new ring, in the order of `specs`. O(specs) where most keep their places.
-  std::vector<backends::Shard*> publish(const std::vector<ShardSpec>& specs);
+  void publish(const std::vector<ShardSpec>& specs);
 
   /// Destroys retired shards that are idle.
   void collect();
@@ -34,12 +34,14 @@ class ShardSet {
   struct Held {
     ShardSpec spec;
     std::unique_ptr<backends::Shard> shard;
+    std::unique_ptr<ShardLoad> load = std::make_unique<ShardLoad>();
   };
+  /// As published.
   [[nodiscard]] const std::vector<Held>& shards() const { return shards_; }
   [[nodiscard]] bool all_idle() const;
 
  private:
-  std::unique_ptr<backends::Shard> take(const ShardSpec& spec, std::size_t place);
+  Held take(const ShardSpec& spec, std::size_t place);
 
   ShardFactory factory_;
   boost::asio::io_context& loop_;

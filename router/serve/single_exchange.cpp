@@ -67,10 +67,27 @@ void SingleExchange::submit_somewhere(backends::Request& request) {
 }
 
 bool SingleExchange::submit(const backends::Request& request) {
+  const auto elsewhere = [&] {
+    if (!any_shard_ || attempts_ >= kAttemptsMax || origin().ring->shards.size() < 2) return false;
+    backends::Request again = request;
+    submit_somewhere(again);
+    return true;
+  };
+  auto load = load_on(number(target_.pnode));
+  if (!load) {
+    if (elsewhere()) return true;
+    if (context_.cells != nullptr) context_.cells->over_budget();
+    write_error(
+        errors::shard_over_budget(origin().ring->snapshot->pnodes[number(target_.pnode)].name));
+    close_client(true);
+    release();
+    return false;
+  }
   const backends::Submitted submitted = shard_->submit(request, *this);
   if (context_.cells != nullptr) context_.cells->shard_request(number(target_.pnode));
   ticket_ = submitted.ticket;
   if (ticket_) {
+    load_ = *std::move(load);
     if (origin().method->write)
       context_.leases.begin(lease_, target_.vnode,
                             origin().ring->snapshot->pnodes[number(target_.pnode)].name);
@@ -78,13 +95,14 @@ bool SingleExchange::submit(const backends::Request& request) {
       context_.reads.begin(read_, *origin().ring, origin().started);
     return true;
   }
-  if (any_shard_ && attempts_ < kAttemptsMax && origin().ring->shards.size() > 1) {
-    backends::Request again = request;
-    submit_somewhere(again);
-    return true;
-  }
+  if (elsewhere()) return true;
   answer_failure(submitted.failure);
   return false;
+}
+
+void SingleExchange::forget_ticket() {
+  ticket_.reset();
+  load_ = {};
 }
 
 /// Its vnodes may be another shard's by now. The gate has said nothing of that yet: the control may
@@ -153,6 +171,11 @@ std::size_t SingleExchange::relay_values(fast::Status status, const backends::Re
     write_end();
     return 0;
   }
+  if (!from.method->write && !from.client->answer_fits(reply.payload.size())) {
+    if (context_.cells != nullptr) context_.cells->answer_dropped();
+    fail(errors::answer_dropped(reply.payload.size()));
+    return 0;
+  }
   // Values in an END frame are delivered as DATA before an END of our own.
   const fast::Status relayed = values->count > 0 ? fast::Status::data : status;
   const auto pieces = context_.reply_edits.pieces(reply.payload);
@@ -199,7 +222,7 @@ void SingleExchange::end_lease(const backends::Failure* failure) {
 }
 
 void SingleExchange::on_end(const backends::Reply& reply) {
-  ticket_.reset();
+  forget_ticket();
   context_.reads.end(read_);
   end_lease();
   if (!answered()) {
@@ -210,7 +233,7 @@ void SingleExchange::on_end(const backends::Reply& reply) {
 }
 
 void SingleExchange::on_error(const backends::Reply& reply) {
-  ticket_.reset();
+  forget_ticket();
   context_.reads.end(read_);
   end_lease();
   if (context_.cells != nullptr) context_.cells->shard_error(number(target_.pnode));
@@ -238,7 +261,7 @@ bool SingleExchange::may_retry(const backends::Failure& failure) const {
 }
 
 void SingleExchange::on_failure(const backends::Failure& failure) {
-  ticket_.reset();
+  forget_ticket();
   context_.reads.end(read_);
   end_lease(&failure);
   if (!may_retry(failure)) {
@@ -293,7 +316,7 @@ void SingleExchange::give_up_shard() {
   if (!ticket_) return;       // a retry is due: it finds the client gone
   if (paused_) resume();
   if (!shard_->cancel(*ticket_)) return;
-  ticket_.reset();
+  forget_ticket();
   end_lease();  // a write that can be cancelled was never sent
   release();
 }

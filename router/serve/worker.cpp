@@ -12,17 +12,20 @@
 namespace router {
 namespace {
 
+// Of one read, where most of the memory is taken: what is left of it is copied before it can be
+// asked whether there is room.
+constexpr std::size_t kReadBytesPressed = 16 << 10;
 constexpr std::size_t kSpareBytesMax = 2 << 20;  // of memory that waits for sessions with output
 
 }  // namespace
 
-Worker::Worker(std::size_t index, WorkerOptions options, ShardFactory factory, WorkerCells* cells,
-               Log& log)
+Worker::Worker(std::size_t index, WorkerOptions options, ShardFactory factory,
+               std::shared_ptr<Bounds> bounds, WorkerCells* cells, Log& log)
     : index_(index), options_(options), cells_(cells), log_(log),
       loop_(1),  // one thread: Asio leaves its locks out
       keep_running_(loop_.get_executor()), tick_timer_(loop_), wheel_(DeadlineWheel::Clock::now()),
-      shards_(std::move(factory), loop_),
-      large_frames_(Publication{}.large_frames_bytes_max, SessionLimits{}.write_stall_max),
+      shards_(std::move(factory), loop_), context_(std::move(bounds)),
+      arriving_frames_(*context_.bounds, context_.memory, SessionLimits{}.write_stall_max),
       dispatcher_(context_), read_buffer_(options.read_buffer_bytes) {
   context_.wheel = &wheel_;
   context_.cells = cells_;
@@ -69,16 +72,20 @@ void Worker::apply(const Publication& next) {
   auto ring = std::make_unique<ActiveRing>();
   ring->snapshot = next.snapshot;
   if (next.warm.empty()) {
-    ring->shards = shards_.publish(next.shards);
+    shards_.publish(next.shards);
   } else {
     std::vector<ShardSpec> all = next.shards;
     all.insert(all.end(), next.warm.begin(), next.warm.end());
-    ring->shards = shards_.publish(all);
-    ring->shards.resize(next.shards.size());
+    shards_.publish(all);
   }
+  for (std::size_t i = 0; i < next.shards.size(); ++i) {
+    ring->shards.push_back(shards_.shards()[i].shard.get());
+    ring->loads.push_back(shards_.shards()[i].load.get());
+  }
+  context_.bounds->configure(next.bounds);
   context_.limits = next.dispatch;
   session_limits_ = next.session;
-  large_frames_.configure(next.large_frames_bytes_max, next.session.write_stall_max);
+  arriving_frames_.configure(next.session.write_stall_max);
   context_.held.configure(next.hold);
   context_.ring = ActiveRingPointer(ring.release());
   if (gate_changed) context_.held.let_go();
@@ -129,6 +136,7 @@ void Worker::status(std::function<void(WorkerStatus)> take) {
     status.held_writes = context_.held.count();
     status.held_bytes = context_.held.bytes();
     status.write_leases = context_.leases.running();
+    status.memory_held = context_.memory.held();
     take(std::move(status));
   });
 }
@@ -146,10 +154,15 @@ void Worker::tick() {
     if (error) return;
     wheel_.advance(DeadlineWheel::Clock::now());
     shards_.collect();
-    large_frames_.cut_stalled(LargeFrames::Clock::now());
+    arriving_frames_.tick(ArrivingFrames::Clock::now());
     if (drained_) check_drained();
     tick();
   });
+}
+
+std::span<char> Worker::read_buffer() {
+  const std::span<char> all(read_buffer_);
+  return context_.memory.pressed() ? all.first(std::min(all.size(), kReadBytesPressed)) : all;
 }
 
 void Worker::lend_buffer(std::string& empty) {

@@ -37,9 +37,9 @@ struct Publication {
   std::vector<ShardSpec> shards;  ///< by ring::PnodeIndex
   std::vector<ShardSpec> warm;    ///< of a ring that is to come: connected, but not used yet
   DispatchLimits dispatch;
-  SessionLimits session;                            ///< of clients that connect from now on
-  HoldLimits hold;                                  ///< of one worker
-  std::size_t large_frames_bytes_max = 256u << 20;  ///< of one worker
+  SessionLimits session;  ///< of clients that connect from now on
+  HoldLimits hold;
+  BoundValues bounds;  ///< of the process
 };
 
 /// A session as status pages show it.
@@ -61,6 +61,7 @@ struct WorkerStatus {
   std::size_t held_writes = 0;  ///< waiting at the gate
   std::size_t held_bytes = 0;
   std::size_t write_leases = 0;  ///< writes whose shard has not answered
+  std::size_t memory_held = 0;   ///< by this worker, of the process's budget
 };
 
 /// What a worker says when the writes that a block waited for have ended.
@@ -77,8 +78,9 @@ struct LeasesEnded {
 /// (active_ring.hpp). So a second worker costs the first nothing but the machine's own limits.
 class alignas(kCacheLineBytes) Worker final : private SessionHost {
  public:
-  Worker(std::size_t index, WorkerOptions options, ShardFactory factory, WorkerCells* cells,
-         Log& log);
+  /// `bounds`: what all workers of the process share.
+  Worker(std::size_t index, WorkerOptions options, ShardFactory factory,
+         std::shared_ptr<Bounds> bounds, WorkerCells* cells, Log& log);
   ~Worker();
 
   /// Starts the thread. `first` is in force before the first client is served.
@@ -121,11 +123,12 @@ class alignas(kCacheLineBytes) Worker final : private SessionHost {
   }
 
  private:
-  std::span<char> read_buffer() override { return read_buffer_; }
+  std::span<char> read_buffer() override;
   void lend_buffer(std::string& empty) override;
   void take_back_buffer(std::string& used) override;
   void wants_flush(std::shared_ptr<Session> session) override;
-  LargeFrames& large_frames() override { return large_frames_; }
+  ArrivingFrames& arriving_frames() override { return arriving_frames_; }
+  budget::Account& memory() override { return context_.memory; }
   void protocol_error(const Session& session, std::string_view reason) override;
   void closed(Session& session) override;
 
@@ -145,8 +148,8 @@ class alignas(kCacheLineBytes) Worker final : private SessionHost {
   boost::asio::steady_timer tick_timer_;
   DeadlineWheel wheel_;
   ShardSet shards_;
-  LargeFrames large_frames_;
   DispatchContext context_;
+  ArrivingFrames arriving_frames_;
   Dispatcher dispatcher_;
   std::vector<char> read_buffer_;
   std::vector<std::string> spare_buffers_;  // empty, lent to sessions that have output

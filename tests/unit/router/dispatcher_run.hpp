@@ -26,10 +26,11 @@ class AccountingClient final : public ClientPort {
   std::string& output() override { return output_; }
   void output_grew() override {}
   [[nodiscard]] bool output_full() const override { return full; }
+  [[nodiscard]] bool answer_fits(std::size_t) const override { return fits; }
   void stream_paused() override { paused = true; }
   void started(std::uint32_t id, Exchange& exchange) override { in_flight.emplace(id, &exchange); }
   void finished(std::uint32_t id) override { in_flight.erase(id); }
-  void held_changed(std::ptrdiff_t by) override { held += by; }
+  void held_changed(std::ptrdiff_t by, std::ptrdiff_t) override { held += by; }
 
   /// Reads its output; the first thing that is wrong with it, or nothing.
   std::string read() {
@@ -58,7 +59,7 @@ class AccountingClient final : public ClientPort {
   std::map<std::uint32_t, Exchange*> in_flight;
   std::map<std::uint32_t, std::string> unanswered;  // by message id: the key, where it has one
   std::ptrdiff_t held = 0;
-  bool full = false, paused = false;
+  bool full = false, paused = false, fits = true;
 
  private:
   std::string output_;
@@ -74,10 +75,14 @@ class DispatcherRun {
   using Client = AccountingClient;
 
  public:
-  explicit DispatcherRun(Choices choices) : choices_(choices), wheel_(Exchange::Clock::now()) {
+  explicit DispatcherRun(Choices choices)
+      : choices_(choices), wheel_(Exchange::Clock::now()),
+        context_(std::make_shared<Bounds>(
+            BoundValues{.memory_bytes = choices_.one_of(2) == 0 ? std::size_t{1} << 30 : 9'000,
+                        .held_writes = 6,
+                        .held_bytes = 4096})) {
     context_.wheel = &wheel_;
-    context_.held.configure(
-        {.writes_max = 6, .bytes_max = 4096, .time_max = std::chrono::seconds(5)});
+    context_.held.configure({.time_max = std::chrono::seconds(5)});
     for (StandInShard& shard : shards_) {
       shard.steps = one_of(2) == 0;
       shard.on_submit = [this](const backends::Request& request, const std::string& payload) {
@@ -311,6 +316,9 @@ class DispatcherRun {
     if (!context_.reads.by_ring().empty()) fail("reads are left");
     if (context_.held.count() != 0 || context_.held.bytes() != 0) fail("held writes are left");
     if (wheel_.armed() != 0) fail("deadlines are left");
+    if (context_.memory.held() != 0) fail("bytes are left that nobody holds");
+    if (context_.bounds->held_writes.used() != 0 || context_.bounds->held_bytes.used() != 0)
+      fail("room for held writes is left taken");
   }
 
   Choices choices_;

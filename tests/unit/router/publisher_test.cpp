@@ -25,7 +25,7 @@ struct Served {
           [](const ShardSpec&, boost::asio::io_context&) {
             return std::make_unique<StandInShard>();
           },
-          nullptr, log));
+          std::make_shared<Bounds>(), nullptr, log));
     publisher.begin(publication(), {});
     for (const auto& worker : workers) worker->run(*publisher.current());
   }
