@@ -3,12 +3,11 @@
 #include <cerrno>
 #include <vector>
 
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <sys/socket.h>
 
 #include <boost/asio/post.hpp>
 
+#include "backends/moray/socket_options.hpp"
 #include "fast/encoder.hpp"
 
 namespace backends::moray {
@@ -18,22 +17,17 @@ using boost::asio::ip::tcp;
 using boost::system::error_code;
 
 constexpr std::size_t kReadBytes = 256 << 10;
-constexpr std::size_t kOutputBytesKept = 256 << 10;
+/// A socket is written to for so long, and then others have their turn.
+constexpr std::size_t kWriteBytesMax = 1 << 20;
+/// From this size on a read is followed by one into the decoder's own buffer. That buffer is made
+/// ready for a megabyte each time, which a byte at a time is not worth.
+constexpr ssize_t kBulkBytes = 16 << 10;
 constexpr std::chrono::seconds kServedAfter{1};
 
 /// Lent for one read; a worker is one thread.
 std::vector<char>& read_buffer() {
   thread_local std::vector<char> buffer(kReadBytes);
   return buffer;
-}
-
-/// A moray sends DATA and END in two small writes, and (Nagle) the second waits for our
-/// acknowledgement of the first, which Linux would delay by 40 ms.
-void acknowledge_now([[maybe_unused]] int socket) {
-#ifdef TCP_QUICKACK
-  const int on = 1;
-  ::setsockopt(socket, IPPROTO_TCP, TCP_QUICKACK, &on, sizeof on);
-#endif
 }
 
 std::string describe(const fast::DecodeFailure& failure) {
@@ -54,10 +48,10 @@ std::string info_of(const fast::DecodeFailure& failure) {
 }  // namespace
 
 Connection::Connection(boost::asio::io_context& loop, tcp::endpoint address, std::uint64_t id,
-                       const ConnectionOptions& options, ConnectionHost& host)
+                       const ConnectionOptions& options, ConnectionHost& host, Load& load)
     : loop_(loop), socket_(loop), connect_timer_(loop), address_(std::move(address)), id_(id),
-      options_(options), host_(&host), decoder_(options.frame_bytes_max),
-      last_used_(std::chrono::steady_clock::now()) {}
+      options_(options), host_(&host), decoder_(options.frame_bytes_max), output_(load),
+      in_flight_(load), progress_(options.progress), last_used_(std::chrono::steady_clock::now()) {}
 
 void Connection::start() {
   connect_timer_.expires_after(options_.connect_limit);
@@ -82,29 +76,55 @@ void Connection::established() {
   socket_.non_blocking(true, ignored);
   socket_.set_option(tcp::no_delay(true), ignored);
   socket_.set_option(boost::asio::socket_base::keep_alive(true), ignored);
+  watch_peer(socket_.native_handle());
   wait_readable();
   if (host_ != nullptr) host_->connected(*this);
 }
 
-std::uint32_t Connection::send(const Request& request, ReplySink& sink) {
-  do {
-    last_message_id_ = last_message_id_ == fast::kMessageIdMax ? 1 : last_message_id_ + 1;
-  } while (in_flight_.contains(last_message_id_));
-  in_flight_.emplace(last_message_id_, &sink);
+std::uint32_t Connection::send(const Request& request, ReplySink& sink, std::uint64_t waited) {
+  const std::uint32_t message_id = in_flight_.add(request, sink, waited);
   used_ = true;
+  std::size_t bytes = fast::kHeaderBytes;
+  for (const std::string_view piece : request.pieces) bytes += piece.size();
+  std::string& out = output_.next(message_id, bytes, in_flight_.find(message_id)->prompt, writing_);
   if (request.checksum && request.checksum_version == options_.version)
-    fast::append_frame_with_checksum(output_, options_.version, fast::Status::data,
-                                     last_message_id_, *request.checksum, request.pieces);
+    fast::append_frame_with_checksum(out, options_.version, fast::Status::data, message_id,
+                                     *request.checksum, request.pieces);
   else
-    fast::append_frame(output_, options_.version, fast::Status::data, last_message_id_,
-                       request.pieces);
+    fast::append_frame(out, options_.version, fast::Status::data, message_id, request.pieces);
   want_flush();
-  return last_message_id_;
+  return message_id;
+}
+
+bool Connection::take_back(std::uint32_t message_id) {
+  if (!output_.take_back(message_id)) {
+    in_flight_.give_up(message_id);
+    return false;
+  }
+  if (const auto entry = in_flight_.remove(message_id)) forget(*entry);
+  if (host_ != nullptr) host_->answered(*this);
+  return true;
+}
+
+void Connection::forget(const InFlight::Entry& entry) {
+  if (entry.waited != 0 && host_ != nullptr) host_->waited_request_over(entry.waited);
+}
+
+void Connection::look(std::chrono::steady_clock::time_point now) {
+  Sight sight;
+  sight.answers_due =
+      state_ == State::up && !paused_ && in_flight_.prompt() > output_.prompt_unsent();
+  sight.answers = answers_;
+  sight.bytes_read = bytes_read_;
+  sight.output_due = writing_ && output_.bytes() > 0;
+  sight.bytes_written = output_.bytes_written();
+  sight.given_up = in_flight_.given_up();
+  progress_.look(sight, now);
 }
 
 bool Connection::served() const {
   const bool was_up = established_at_ != std::chrono::steady_clock::time_point{};
-  return has_answered_ ||
+  return has_answered() ||
          (was_up && std::chrono::steady_clock::now() - established_at_ >= kServedAfter);
 }
 
@@ -137,16 +157,18 @@ void Connection::wait_readable() {
 }
 
 void Connection::on_readable() {
-  const std::span<char> direct = decoder_.direct_tail();
+  const std::span<char> direct = bulk_ ? decoder_.direct_tail() : std::span<char>();
   const std::span<char> buffer = direct.empty() ? std::span<char>(read_buffer()) : direct;
   const ssize_t received = ::recv(socket_.native_handle(), buffer.data(), buffer.size(), 0);
   const int problem = errno;
   if (!direct.empty()) decoder_.wrote(received > 0 ? static_cast<std::size_t>(received) : 0);
+  bulk_ = received >= kBulkBytes;
   if (received == 0 || (received < 0 && problem != EAGAIN && problem != EINTR)) {
     lose(FailureKind::connection_lost, "unexpected end of transport stream");
     return;
   }
   if (received > 0) {
+    bytes_read_ += static_cast<std::size_t>(received);
     if (direct.empty()) decoder_.feed({buffer.data(), static_cast<std::size_t>(received)});
     take_frames();
     if (state_ != State::up) return;
@@ -174,21 +196,22 @@ void Connection::take_frames() {
 }
 
 bool Connection::take_frame(const fast::Frame& frame) {
-  const auto found = in_flight_.find(frame.message_id);
-  if (found == in_flight_.end()) return false;
-  ReplySink* sink = found->second;
   const Reply reply{frame.payload, frame.checksum, frame.version};
   answer_unfinished_ = frame.status == fast::Status::data;
   if (frame.status == fast::Status::data) {
-    sink->on_data(reply);
+    const InFlight::Entry* entry = in_flight_.find(frame.message_id);
+    if (entry == nullptr) return false;
+    entry->sink->on_data(reply);
     return true;
   }
-  has_answered_ = true;
-  in_flight_.erase(found);
+  const auto entry = in_flight_.remove(frame.message_id);
+  if (!entry) return false;
+  ++answers_;
+  forget(*entry);
   if (frame.status == fast::Status::end)
-    sink->on_end(reply);
+    entry->sink->on_end(reply);
   else
-    sink->on_error(reply);
+    entry->sink->on_error(reply);
   if (host_ != nullptr) host_->answered(*this);
   return true;
 }
@@ -201,25 +224,24 @@ void Connection::want_flush() {
 
 void Connection::flush() {
   flush_wanted_ = false;
-  while (state_ == State::up && written_ < output_.size() && !writing_) {
-    const ssize_t sent = ::send(socket_.native_handle(), output_.data() + written_,
-                                output_.size() - written_, MSG_NOSIGNAL);
-    if (sent > 0)
-      written_ += static_cast<std::size_t>(sent);
-    else if (errno == EAGAIN)
+  std::size_t allowed = kWriteBytesMax;
+  while (state_ == State::up && !writing_) {
+    const std::string_view pending = output_.pending().substr(0, allowed);
+    if (pending.empty()) {
+      if (allowed == 0 && output_.bytes() > 0) wait_writable();  // which it is: in the next turn
+      return;
+    }
+    const ssize_t sent =
+        ::send(socket_.native_handle(), pending.data(), pending.size(), MSG_NOSIGNAL);
+    if (sent > 0) {
+      output_.wrote(static_cast<std::size_t>(sent));
+      allowed -= static_cast<std::size_t>(sent);
+    } else if (errno == EAGAIN) {
       wait_writable();
-    else if (errno != EINTR)
+    } else if (errno != EINTR) {
       lose(FailureKind::connection_lost, "unexpected end of transport stream");
+    }
   }
-  if (written_ < output_.size()) {
-    if (written_ < kOutputBytesKept) return;
-    output_.erase(0, written_);  // what is out needs no memory
-    written_ = 0;
-    return;
-  }
-  output_.clear();
-  written_ = 0;
-  if (output_.capacity() > kOutputBytesKept) output_.shrink_to_fit();
 }
 
 void Connection::wait_writable() {
@@ -231,10 +253,13 @@ void Connection::wait_writable() {
 }
 
 void Connection::close(const std::string& reason, bool silent) {
-  if (silent) in_flight_.clear();
+  if (silent)
+    for (const auto& [message_id, entry] : in_flight_.remove_all()) forget(entry);
   lose(FailureKind::connection_lost, reason);
 }
 
+/// Of a write that was still in the queue nothing was sent, and its client hears so. A read of
+/// which that is true is tried again as any that is lost.
 void Connection::lose(FailureKind kind, const std::string& message, const std::string& info) {
   if (state_ == State::closed) return;
   state_ = State::closed;
@@ -242,8 +267,12 @@ void Connection::lose(FailureKind kind, const std::string& message, const std::s
   error_code ignored;
   socket_.close(ignored);
   const auto self = shared_from_this();
-  const auto left = std::exchange(in_flight_, {});
-  for (const auto& [message_id, sink] : left) sink->on_failure(Failure{kind, message, info});
+  for (const std::uint32_t message_id : output_.clear()) in_flight_.mark_unsent(message_id);
+  for (const auto& [message_id, entry] : in_flight_.remove_all()) {
+    forget(entry);
+    const bool untouched = entry.unsent && entry.write;
+    entry.sink->on_failure(Failure{untouched ? FailureKind::no_connections : kind, message, info});
+  }
   if (host_ != nullptr) host_->disconnected(*this, message);
 }
 

@@ -1,6 +1,9 @@
 #include "backends/moray/moray_shard.hpp"
 
-#include <algorithm>
+#include <string>
+#include <utility>
+
+#include "fast/frame.hpp"
 
 namespace backends::moray {
 namespace {
@@ -15,8 +18,12 @@ Ticket ticket_of(const Connection& connection, std::uint32_t message_id) {
 
 std::uint64_t connection_number(std::uint64_t ticket) { return ticket >> kMessageIdBits; }
 
-Submitted refused(FailureKind kind, const char* message) {
-  return {std::nullopt, Failure{kind, message, "{}"}};
+std::uint32_t message_number(std::uint64_t ticket) {
+  return static_cast<std::uint32_t>(ticket & ((std::uint64_t{1} << kMessageIdBits) - 1));
+}
+
+Submitted refused(FailureKind kind, std::string message) {
+  return {std::nullopt, Failure{kind, std::move(message), "{}"}};
 }
 
 const char* no_connection_text(const Request& request) {
@@ -33,11 +40,30 @@ Connection* MorayShard::connection_for(const Request& request) {
   return request.stream ? pool_.stream() : pool_.point(request.affinity);
 }
 
+std::optional<Failure> MorayShard::over_bounds(const Request& request) const {
+  const Load& load = pool_.load();
+  if (load.requests + waiting_.size() >= options_.in_flight_max) {
+    std::string text = "too many requests are in flight to this shard";
+    if (load.given_up > 0)
+      text += ", " + std::to_string(load.given_up) + " of them given up and not answered";
+    return Failure{FailureKind::overloaded, text, "{}"};
+  }
+  std::size_t bytes = fast::kHeaderBytes;
+  for (const std::string_view piece : request.pieces) bytes += piece.size();
+  const std::size_t unsent = load.unsent_bytes + waiting_.bytes();
+  if (unsent == 0 || unsent + bytes <= options_.unsent_bytes_max) return std::nullopt;
+  return Failure{FailureKind::overloaded,
+                 "too many bytes are unsent to this shard: " + std::to_string(unsent) + " and " +
+                     std::to_string(bytes) + " more, of " +
+                     std::to_string(options_.unsent_bytes_max),
+                 "{}"};
+}
+
 Submitted MorayShard::submit(const Request& request, ReplySink& sink) {
   if (retired_) return refused(FailureKind::no_connections, no_connection_text(request));
-  if (pool_.in_flight() + waiting_.size() >= options_.in_flight_max)
-    return refused(FailureKind::overloaded, "too many requests are in flight to this shard");
-  if (!waiting_.empty()) serve_waiting();  // those that came before go before
+  if (auto failure = over_bounds(request)) return {std::nullopt, *std::move(failure)};
+  // Those that came before go before. Unless connections have changed, they still have to wait.
+  if (!waiting_.empty() && changes_served_ != pool_.changes()) serve_waiting();
   if (Connection* connection = connection_for(request))
     return {ticket_of(*connection, connection->send(request, sink)), {}};
   if (request.stream ? pool_.stream_hopeless() : pool_.hopeless())
@@ -49,79 +75,82 @@ Submitted MorayShard::wait(const Request& request, ReplySink& sink) {
   if (waiting_.size() >= options_.waiting_max)
     return refused(FailureKind::overloaded,
                    "too many requests wait for a connection to this shard");
-  Waiting entry{kWaitingBit | ++next_waiting_, {}, request, &sink};
-  for (const std::string_view piece : request.pieces) entry.payload.append(piece);
-  entry.request.pieces = {};
-  waiting_.push_back(std::move(entry));
-  return {Ticket{waiting_.back().ticket}, {}};
+  const std::uint64_t ticket = kWaitingBit | ++next_waiting_;
+  waiting_.add(ticket, request, sink);
+  return {Ticket{ticket}, {}};
 }
 
-/// In order of arrival, so that a vnode's requests keep theirs.
+/// In order of arrival, so that a vnode's requests keep theirs. O(requests that wait).
 void MorayShard::serve_waiting() {
-  for (auto entry = waiting_.begin(); entry != waiting_.end();) {
+  changes_served_ = pool_.changes();
+  WaitingRequests::List& points = waiting_.list_of(false);
+  for (auto entry = points.begin(); entry != points.end();) {
     Connection* connection = connection_for(entry->request);
-    if (connection == nullptr) {
-      ++entry;
-      continue;
-    }
-    const std::string_view pieces[] = {entry->payload};
-    entry->request.pieces = pieces;
-    aliases_.emplace(entry->ticket,
-                     ticket_of(*connection, connection->send(entry->request, *entry->sink)).number);
-    entry = waiting_.erase(entry);
+    entry = connection != nullptr ? send(entry, *connection) : std::next(entry);
+  }
+  serve_waiting_streams();
+}
+
+/// O(those that are served).
+void MorayShard::serve_waiting_streams() {
+  WaitingRequests::List& streams = waiting_.list_of(true);
+  while (!streams.empty()) {
+    Connection* connection = pool_.stream();
+    if (connection == nullptr) return;
+    send(streams.begin(), *connection);
   }
 }
 
-void MorayShard::fail_hopeless() {
-  const bool point = pool_.hopeless();
-  const bool stream = pool_.stream_hopeless();
-  if (waiting_.empty() || (!point && !stream)) return;
-  std::deque<Waiting> failed, kept;
-  for (Waiting& entry : waiting_)
-    ((entry.request.stream ? stream : point) ? failed : kept).push_back(std::move(entry));
-  waiting_ = std::move(kept);  // before the sinks are told: they may submit again
-  for (const Waiting& entry : failed)
+WaitingRequests::List::iterator MorayShard::send(WaitingRequests::List::iterator entry,
+                                                 Connection& connection) {
+  const std::string_view pieces[] = {entry->payload};
+  entry->request.pieces = pieces;
+  const std::uint32_t message_id = connection.send(entry->request, *entry->sink, entry->ticket);
+  aliases_.emplace(entry->ticket, ticket_of(connection, message_id).number);
+  return waiting_.erase(entry);
+}
+
+void MorayShard::fail_waiting(bool streams) {
+  // Taken out before the sinks are told: they may submit again.
+  for (const WaitingRequests::Entry& entry : waiting_.take(streams))
     entry.sink->on_failure({FailureKind::no_connections, no_connection_text(entry.request), "{}"});
 }
 
 void MorayShard::connections_changed() {
   serve_waiting();
-  fail_hopeless();
+  if (pool_.hopeless()) fail_waiting(false);
+  if (pool_.stream_hopeless()) fail_waiting(true);
   retire_pool_when_done();
 }
 
 void MorayShard::connection_idle(Connection& connection) {
-  connection_gone(connection);
-  if (!waiting_.empty() && pool_.is_stream(connection)) serve_waiting();
+  if (!waiting_.empty() && pool_.is_stream(connection)) serve_waiting_streams();
   retire_pool_when_done();
 }
 
-/// Its aliases name requests that are over.
-void MorayShard::connection_gone(const Connection& connection) {
-  if (aliases_.empty()) return;
-  boost::unordered::erase_if(aliases_, [&](const auto& alias) {
-    return connection_number(alias.second) == connection.id();
-  });
+void MorayShard::waited_request_over(std::uint64_t ticket) { aliases_.erase(ticket); }
+
+/// The ticket of its connection and message id; 0: it still waits, or is over.
+std::uint64_t MorayShard::sent_as(Ticket ticket) const {
+  if ((ticket.number & kWaitingBit) == 0) return ticket.number;
+  const auto alias = aliases_.find(ticket.number);
+  return alias == aliases_.end() ? 0 : alias->second;
 }
 
-Connection* MorayShard::connection_of(Ticket ticket) {
-  std::uint64_t number = ticket.number;
-  if ((number & kWaitingBit) != 0) {
-    const auto alias = aliases_.find(number);
-    if (alias == aliases_.end()) return nullptr;
-    number = alias->second;
-  }
-  return pool_.find(connection_number(number));
+Connection* MorayShard::connection_of(Ticket ticket) const {
+  return pool_.find(connection_number(sent_as(ticket)));
 }
 
 bool MorayShard::cancel(Ticket ticket) {
-  if (std::erase_if(waiting_, [&](const Waiting& entry) { return entry.ticket == ticket.number; }) >
-      0) {
+  if (waiting_.cancel(ticket.number)) {
     retire_pool_when_done();
     return true;
   }
-  Connection* connection = connection_of(ticket);
-  if (connection == nullptr || !pool_.is_stream(*connection)) return false;
+  const std::uint64_t sent = sent_as(ticket);
+  Connection* connection = pool_.find(connection_number(sent));
+  if (connection == nullptr) return false;
+  if (connection->take_back(message_number(sent))) return true;
+  if (!pool_.is_stream(*connection)) return false;
   pool_.abandon(*connection);
   return true;
 }
@@ -145,13 +174,13 @@ void MorayShard::retire_pool_when_done() {
 
 bool MorayShard::idle() const { return retired_ && waiting_.empty() && pool_.count() == 0; }
 
-bool MorayShard::healthy() const { return !retired_ && !pool_.hopeless(); }
+bool MorayShard::healthy() const { return !retired_ && pool_.healthy(); }
 
 ShardStatus MorayShard::status() const {
   ShardStatus status;
   status.healthy = healthy();
   status.connections = pool_.up();
-  status.in_flight = pool_.in_flight() + waiting_.size();
+  status.in_flight = pool_.load().requests + waiting_.size();
   for (const auto& address : pool_.addresses()) {
     if (!status.address.empty()) status.address += ", ";
     status.address += address.address().to_string() + ":" + std::to_string(address.port());

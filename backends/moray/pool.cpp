@@ -7,7 +7,6 @@
 namespace backends::moray {
 namespace {
 
-constexpr std::chrono::seconds kHousekeeping{1};
 constexpr std::size_t kLanesMost = 8;
 
 template <typename Pointers>
@@ -40,6 +39,7 @@ Pool::~Pool() {
 }
 
 void Pool::addresses_changed(const AddressSource::Addresses& addresses) {
+  ++changes_;
   addresses_known_ = true;
   addresses_ = addresses;
   if (addresses_.empty()) last_problem_ = "no address is known";
@@ -48,7 +48,10 @@ void Pool::addresses_changed(const AddressSource::Addresses& addresses) {
                                               connection->address()) == addresses_.end();
   };
   for (const auto& lane : lanes_)
-    if (gone(lane->connection)) leave(std::exchange(lane->connection, nullptr));
+    if (gone(lane->connection)) {
+      leave(std::exchange(lane->connection, nullptr));
+      lane->doubted = lane->on_probation = false;  // its next one is to another address
+    }
   for (auto stream = streams_.begin(); stream != streams_.end();) {
     if (!gone(*stream)) {
       ++stream;
@@ -94,8 +97,9 @@ const boost::asio::ip::tcp::endpoint& Pool::lane_address() {
 }
 
 Pool::ConnectionPointer Pool::make(const boost::asio::ip::tcp::endpoint& address) {
-  auto connection = std::make_shared<Connection>(
-      loop_, address, next_connection_++, options_.connection, static_cast<ConnectionHost&>(*this));
+  auto connection =
+      std::make_shared<Connection>(loop_, address, next_connection_++, options_.connection,
+                                   static_cast<ConnectionHost&>(*this), load_);
   connection->start();
   return connection;
 }
@@ -103,60 +107,25 @@ Pool::ConnectionPointer Pool::make(const boost::asio::ip::tcp::endpoint& address
 void Pool::start(Lane& lane) {
   if (retired_ || addresses_.empty()) return;
   lane.connection = make(lane_address());
+  lane.doubted = lane.on_probation;
 }
-
-Connection* Pool::point(std::uint32_t affinity) {
-  used_ = true;
-  if (lanes_.empty()) return nullptr;
-  Lane& home = *lanes_[affinity % lanes_.size()];
-  if (!home.connection && !home.failed) start(home);
-  if (home.connection && home.connection->state() == Connection::State::up)
-    return home.connection.get();
-  if (!home.failed) return nullptr;  // soon
-  for (const auto& lane : lanes_)
-    if (lane->connection && lane->connection->state() == Connection::State::up)
-      return lane->connection.get();
-  for (const auto& lane : lanes_)
-    if (!lane->connection && !lane->failed) start(*lane);
-  return nullptr;
-}
-
-Connection* Pool::stream() {
-  used_ = true;
-  bool connecting = false;
-  for (const auto& connection : streams_) {
-    if (connection->state() == Connection::State::connecting) connecting = true;
-    if (connection->state() == Connection::State::up && connection->in_flight() == 0)
-      return connection.get();
-  }
-  if (!connecting && !retired_ && !addresses_.empty() &&
-      streams_.size() < options_.stream_connections_max)
-    streams_.push_back(make(addresses_[next_address_++ % addresses_.size()]));
-  return nullptr;
-}
-
-bool Pool::hopeless() const {
-  if (retired_ && up() == 0) return true;
-  return addresses_known_ && std::all_of(lanes_.begin(), lanes_.end(), [](const auto& lane) {
-           return lane->failed &&
-                  !(lane->connection && lane->connection->state() == Connection::State::up);
-         });
-}
-
-bool Pool::stream_hopeless() const { return hopeless() || (stream_failed_ && streams_.empty()); }
 
 void Pool::connected(Connection& connection) {
-  last_problem_.clear();
-  if (const auto lane = lane_of(connection))
+  ++changes_;
+  const auto lane = lane_of(connection);
+  if (lane == nullptr || !lane->on_probation) last_problem_.clear();
+  if (lane != nullptr) {
     lane->failed = false;
-  else
+    if (lane->on_probation) connection.order_writes();
+  } else {
     stream_failed_ = false;
+  }
   tell_host();
 }
 
 /// Told of a connection's end, expected or not.
 void Pool::disconnected(Connection& connection, const std::string& reason) {
-  host_.connection_gone(connection);
+  ++changes_;
   if (const auto left = find_in(leaving_, connection); left != leaving_.end()) {
     close_later(std::move(*left), "");  // destroyed after this call
     leaving_.erase(left);
@@ -177,8 +146,12 @@ void Pool::disconnected(Connection& connection, const std::string& reason) {
   tell_host();
 }
 
+/// One that made no progress is made again with back-off, and is on probation: its server's machine
+/// may take connections for ever, and its process answer none.
 void Pool::lane_lost(const std::shared_ptr<Lane>& lane, const Connection& connection) {
-  const bool had_served = connection.served();
+  lane->on_probation =
+      connection.progress().suspect() || (lane->on_probation && !connection.has_answered());
+  const bool had_served = connection.served() && !lane->on_probation;
   close_later(std::exchange(lane->connection, nullptr), "");
   if (retired_) return;
   if (had_served) {
@@ -206,6 +179,8 @@ void Pool::answered(Connection& connection) {
   host_.connection_idle(connection);
 }
 
+void Pool::waited_request_over(std::uint64_t ticket) { host_.waited_request_over(ticket); }
+
 void Pool::leave(ConnectionPointer connection) {
   if (connection->in_flight() == 0) close_later(connection, "no longer needed");
   leaving_.push_back(std::move(connection));
@@ -223,29 +198,6 @@ void Pool::tell_host() {
   boost::asio::post(loop_, [this, alive = std::weak_ptr<char>(alive_)] {
     if (!alive.expired()) host_.connections_changed();
   });
-}
-
-/// Streams' connections that nobody used for a while are closed.
-void Pool::housekeeping() {
-  housekeeping_timer_.expires_after(kHousekeeping);
-  housekeeping_timer_.async_wait(
-      [this, alive = std::weak_ptr<char>(alive_)](const boost::system::error_code& error) {
-        if (error || alive.expired())
-          return;  // one that has run out is not taken back by its timer's end
-        const auto now = std::chrono::steady_clock::now();
-        const auto long_ago = now - options_.idle_limit;
-        for (auto stream = streams_.begin(); stream != streams_.end();) {
-          const ConnectionPointer connection = *stream;
-          const bool used = connection->last_used(now) >= long_ago;
-          if (used || connection->state() != Connection::State::up || connection->in_flight() > 0) {
-            ++stream;
-            continue;
-          }
-          stream = streams_.erase(stream);
-          leave(connection);
-        }
-        housekeeping();
-      });
 }
 
 void Pool::retire() {
@@ -299,16 +251,8 @@ std::size_t Pool::up() const {
   std::size_t count =
       static_cast<std::size_t>(std::count_if(streams_.begin(), streams_.end(), is_up) +
                                std::count_if(leaving_.begin(), leaving_.end(), is_up));
-  for (const auto& lane : lanes_) count += is_up(lane->connection) ? 1u : 0u;
+  for (const auto& lane : lanes_) count += lane->up() ? 1u : 0u;
   return count;
-}
-
-std::size_t Pool::in_flight() const {
-  std::size_t sum = 0;
-  for (const auto& lane : lanes_) sum += lane->connection ? lane->connection->in_flight() : 0;
-  for (const auto* list : {&streams_, &leaving_})
-    for (const auto& connection : *list) sum += connection->in_flight();
-  return sum;
 }
 
 }  // namespace backends::moray

@@ -1,79 +1,16 @@
 // A moray shard and the life of its connections, against a server that does as it is told.
-#include "backends/moray/moray_shard.hpp"
-
 #include <doctest/doctest.h>
 
-#include <list>
-
-#include "tests/contract/shard_client.hpp"
+#include "tests/unit/backends/moray_system.hpp"
 #include "tests/unit/backends/scripted_server.hpp"
 
 using namespace test_support;
 using backends::FailureKind;
 using backends::Rpc;
-using backends::moray::AddressSource;
-using backends::moray::MorayShard;
 using backends::moray::MorayShardOptions;
 
-namespace {
-
-/// Addresses that the test changes.
-class ChangingAddresses final : public AddressSource {
- public:
-  std::shared_ptr<void> watch(boost::asio::io_context&, Changed changed) override {
-    changed_ = std::move(changed);
-    return nullptr;
-  }
-  void change(const Addresses& addresses) { changed_(addresses); }
-
- private:
-  Changed changed_;
-};
-
-MorayShardOptions quick() {
-  MorayShardOptions options;
-  options.pool.back_off_least = std::chrono::milliseconds(20);
-  options.pool.back_off_most = std::chrono::milliseconds(40);
-  return options;
-}
-
-struct System {
-  struct Sent {
-    backends::Submitted submitted;
-    CollectingSink sink;
-    [[nodiscard]] bool done() const { return sink.answer.done; }
-  };
-
-  explicit System(MorayShardOptions options = quick())
-      : source(std::make_shared<ChangingAddresses>()),
-        shard(std::make_unique<MorayShard>(loop, source, options)) {}
-
-  Sent& send(bool stream = false, std::uint32_t affinity = 0) {
-    sent.emplace_back();
-    const std::string text = ShardClient::payload(stream ? Rpc::find_objects : Rpc::get_object,
-                                                  "[" + std::to_string(sent.size()) + "]");
-    const std::string_view piece = text;
-    backends::Request request;
-    request.rpc = stream ? Rpc::find_objects : Rpc::get_object;
-    request.pieces = {&piece, 1};
-    request.stream = stream;
-    request.affinity = affinity;
-    sent.back().submitted = shard->submit(request, sent.back().sink);
-    return sent.back();
-  }
-  void run(const std::function<bool()>& done) { run_until(loop, done); }
-  void settle() { run_for(loop, std::chrono::milliseconds(60)); }
-
-  boost::asio::io_context loop;
-  std::list<Sent> sent;
-  std::shared_ptr<ChangingAddresses> source;
-  std::unique_ptr<MorayShard> shard;
-};
-
-}  // namespace
-
 TEST_CASE("moray shard: requests wait for the first connection, and share it") {
-  System system;
+  MoraySystem system;
   ScriptedServer server(system.loop);
   auto& early = system.send();  // not even an address yet
   CHECK(early.submitted.ticket);
@@ -88,7 +25,7 @@ TEST_CASE("moray shard: requests wait for the first connection, and share it") {
 }
 
 TEST_CASE("moray shard: nobody there fails at once, until somebody is") {
-  System system;
+  MoraySystem system;
   auto probe = std::make_unique<ScriptedServer>(system.loop);
   const auto endpoint = probe->endpoint();
   probe->stop();
@@ -110,7 +47,7 @@ TEST_CASE("moray shard: nobody there fails at once, until somebody is") {
 }
 
 TEST_CASE("moray shard: no address fails at once, and addresses that come later are used") {
-  System system;
+  MoraySystem system;
   system.source->change({});
   auto& refused = system.send();
   CHECK(refused.submitted.failure.message == "no connections available");
@@ -124,7 +61,7 @@ TEST_CASE("moray shard: no address fails at once, and addresses that come later 
 }
 
 TEST_CASE("moray shard: a lost connection fails what was in flight and is made again at once") {
-  System system;
+  MoraySystem system;
   ScriptedServer server(system.loop);
   system.source->change({server.endpoint()});
   auto& first = system.send();
@@ -146,7 +83,7 @@ TEST_CASE("moray shard: a lost connection fails what was in flight and is made a
 }
 
 TEST_CASE("moray shard: a server that only hangs up is tried with back-off, not in a circle") {
-  System system;
+  MoraySystem system;
   ScriptedServer server(system.loop);
   server.close_at_once = true;
   system.source->change({server.endpoint()});
@@ -162,7 +99,7 @@ TEST_CASE("moray shard: a server that only hangs up is tried with back-off, not 
 }
 
 TEST_CASE("moray shard: a late answer is swallowed and reaches nobody else") {
-  System system;
+  MoraySystem system;
   ScriptedServer server(system.loop);
   system.source->change({server.endpoint()});
   auto& given_up = system.send();
@@ -179,7 +116,7 @@ TEST_CASE("moray shard: a late answer is swallowed and reaches nobody else") {
 
 TEST_CASE("moray shard: an answer that nobody asked for, and a broken one, cost the connection") {
   for (const bool unknown_id : {true, false}) {
-    System system;
+    MoraySystem system;
     ScriptedServer server(system.loop);
     system.source->change({server.endpoint()});
     auto& request = system.send();
@@ -197,7 +134,7 @@ TEST_CASE(
     "moray shard: streams have connections of their own; a cancelled one lets the next go on") {
   MorayShardOptions options = quick();
   options.pool.stream_connections_max = 1;
-  System system(options);
+  MoraySystem system(options);
   ScriptedServer server(system.loop);
   system.source->change({server.endpoint()});
   auto& point = system.send();
@@ -225,7 +162,7 @@ TEST_CASE(
 }
 
 TEST_CASE("moray shard: retired, it serves who waited and then closes") {
-  System system;
+  MoraySystem system;
   ScriptedServer server(system.loop);
   auto& waiting = system.send();
   system.source->change({server.endpoint()});
@@ -241,7 +178,7 @@ TEST_CASE("moray shard: retired, it serves who waited and then closes") {
 }
 
 TEST_CASE("moray shard: an address that leaves is drained, and what was asked there is answered") {
-  System system;
+  MoraySystem system;
   ScriptedServer old_server(system.loop), new_server(system.loop);
   system.source->change({old_server.endpoint()});
   auto& before = system.send();
@@ -260,7 +197,7 @@ TEST_CASE("moray shard: an address that leaves is drained, and what was asked th
 
 TEST_CASE("moray shard: an address that joins gets a lane of its own, whoever's turn it is") {
   for (int attempt = 0; attempt < 20; ++attempt) {  // where the turn begins is drawn
-    System system;
+    MoraySystem system;
     ScriptedServer one(system.loop), two(system.loop), three(system.loop);
     system.source->change({one.endpoint()});
     system.send();
@@ -276,7 +213,7 @@ TEST_CASE("moray shard: an address that joins gets a lane of its own, whoever's 
 }
 
 TEST_CASE("moray shard: with several addresses all are used, each vnode's requests over one lane") {
-  System system;
+  MoraySystem system;
   ScriptedServer one(system.loop), two(system.loop);
   system.source->change({one.endpoint(), two.endpoint()});
   for (int round = 0; round < 3; ++round)

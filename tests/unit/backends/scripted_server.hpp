@@ -3,6 +3,8 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include <boost/asio/ip/tcp.hpp>
@@ -13,8 +15,8 @@
 
 namespace test_support {
 
-/// A Fast server on a free loopback port that answers only what it is told to. Lives on the
-/// test's loop.
+/// A Fast server on a free loopback port that answers only what it is told to, or all with an empty
+/// END. Lives on the test's loop.
 class ScriptedServer {
  public:
   struct Request {
@@ -25,6 +27,8 @@ class ScriptedServer {
 
   explicit ScriptedServer(boost::asio::io_context& loop, std::uint16_t port = 0)
       : acceptor_(loop, {boost::asio::ip::make_address("127.0.0.1"), port}) {
+    // Little is under way while it does not read.
+    acceptor_.set_option(boost::asio::socket_base::receive_buffer_size(64 << 10));
     accept();
   }
 
@@ -35,6 +39,14 @@ class ScriptedServer {
   std::vector<Request> requests;
   std::size_t accepted = 0;
   bool close_at_once = false;
+  bool answers_all = false;
+
+  /// From the next read on.
+  void stop_reading() { reading_ = false; }
+  void go_on() {
+    reading_ = true;
+    for (const std::size_t index : std::exchange(stalled_, {})) read(index);
+  }
 
   void answer(const Request& request, fast::Status status, const std::string& d = "[]") {
     send(request.connection, request.message_id, status,
@@ -44,8 +56,11 @@ class ScriptedServer {
             const std::string& payload) {
     std::string frame;
     fast::append_frame(frame, fast::Version::v1, status, message_id, payload);
+    send_bytes(connection, frame);
+  }
+  void send_bytes(std::size_t connection, std::string_view bytes) {
     boost::system::error_code ignored;
-    boost::asio::write(connections_.at(connection)->socket, boost::asio::buffer(frame), ignored);
+    boost::asio::write(connections_.at(connection)->socket, boost::asio::buffer(bytes), ignored);
   }
   void drop(std::size_t connection) {
     boost::system::error_code ignored;
@@ -75,6 +90,7 @@ class ScriptedServer {
         [this](const boost::system::error_code& error, boost::asio::ip::tcp::socket socket) {
           if (error) return;
           ++accepted;
+          socket.set_option(boost::asio::ip::tcp::no_delay(true));
           connections_.push_back(std::make_shared<Connection>(std::move(socket)));
           if (close_at_once)
             drop(connections_.size() - 1);
@@ -85,6 +101,10 @@ class ScriptedServer {
   }
 
   void read(std::size_t index) {
+    if (!reading_) {
+      stalled_.push_back(index);
+      return;
+    }
     auto connection = connections_[index];
     connection->socket.async_read_some(
         boost::asio::buffer(connection->buffer),
@@ -99,6 +119,7 @@ class ScriptedServer {
                std::holds_alternative<fast::Frame>(decoded); decoded = connection->decoder.next()) {
             const auto& frame = std::get<fast::Frame>(decoded);
             requests.push_back({index, frame.message_id, std::string(frame.payload)});
+            if (answers_all) answer(requests.back(), fast::Status::end);
           }
           connection->decoder.settle();
           read(index);
@@ -107,6 +128,8 @@ class ScriptedServer {
 
   boost::asio::ip::tcp::acceptor acceptor_;
   std::vector<std::shared_ptr<Connection>> connections_;
+  bool reading_ = true;
+  std::vector<std::size_t> stalled_;
 };
 
 }  // namespace test_support
