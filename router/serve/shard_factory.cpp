@@ -18,6 +18,8 @@ moray::MorayShardOptions moray_options(const config::Config& config, const Shard
   options.pool.connection.frame_bytes_max = config.limits.shard_frame_bytes_max;
   options.pool.connection.connect_limit = std::chrono::milliseconds(config.timeouts.connect_ms);
   options.in_flight_max = config.limits.shard_in_flight_max;
+  // What a worker's shard may hold while nobody else holds anything.
+  options.unsent_bytes_max = config::memory_bytes(config) / 8;
   options.pool.point_connections = config.pool.point_connections;
   options.pool.stream_connections_max = config.pool.stream_connections_max;
   options.pool.idle_limit = std::chrono::milliseconds(config.pool.idle_ms);
