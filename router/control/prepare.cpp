@@ -26,7 +26,8 @@ DispatchLimits dispatch_limits(const config::Config& config) {
 
 BoundValues bound_values(const config::Config& config) {
   return {config::memory_bytes(config), config.limits.held_writes_max, config.limits.held_bytes_max,
-          config.limits.large_frames_bytes_max};
+          std::min<std::size_t>(config.limits.large_frames_bytes_max,
+                                config::memory_bytes(config) / 2)};
 }
 
 void log_problems(Log& log, LogLevel level, const std::vector<config::Problem>& problems) {

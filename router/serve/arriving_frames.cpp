@@ -27,7 +27,7 @@ ArrivingFrames::List& ArrivingFrames::waiting_like(std::size_t bytes) {
 
 bool ArrivingFrames::grant(Holder& holder, Clock::time_point now) {
   const bool alone = granted_.empty();
-  if (!alone && holder.bytes_ > memory_.free() / 2) return false;
+  if (!alone && holder.bytes_ > std::min(memory_.free(), bounds_.arriving.free()) / 2) return false;
   if (!bounds_.arriving.take(holder.bytes_)) {
     if (!alone) return false;
     bounds_.arriving.take_anyway(holder.bytes_);
@@ -37,6 +37,7 @@ bool ArrivingFrames::grant(Holder& holder, Clock::time_point now) {
     bounds_.arriving.give(holder.bytes_);
     return false;
   }
+  unreserved(holder, 0);
   holder.charge_ = std::move(charge);
   holder.state_ = Holder::State::granted;
   holder.since_ = now;
@@ -70,7 +71,18 @@ void ArrivingFrames::drop(Holder& holder) {
   holder.charge_ = {};
 }
 
+void ArrivingFrames::unreserved(Holder& holder, std::size_t bytes) {
+  if (bytes > holder.unreserved_)
+    bounds_.arriving.take_anyway(bytes - holder.unreserved_);
+  else
+    bounds_.arriving.give(holder.unreserved_ - bytes);
+  holder.unreserved_ = bytes;
+  if (holder.charge_.bytes() == 0) holder.charge_ = budget::Charge(memory_);
+  holder.charge_.set(bytes);
+}
+
 void ArrivingFrames::release(Holder& holder, Clock::time_point now) {
+  if (holder.unreserved_ > 0) unreserved(holder, 0);
   if (holder.state_ == Holder::State::none) return;
   drop(holder);
   grant_waiting(now);

@@ -13,7 +13,8 @@ namespace router {
 
 /// Shares memory among frames that are still arriving, so that many clients who begin one at a time
 /// can't exhaust it: a session reserves the whole frame before it reads on, or waits for its turn.
-/// A frame may take half of what is free, so that a few large ones leave room for smaller ones.
+/// A frame may take half of what is free, of the bound for all such frames, too, so that a few
+/// large ones leave room for smaller ones.
 ///
 /// Who has a reservation must use it. While others wait, a frame has to arrive at the rate by which
 /// the whole of it would be there in `stall_max`; where nobody does, a kilobyte a second will do,
@@ -52,9 +53,10 @@ class ArrivingFrames {
     Hook place_, asking_;  // in the list of its state, and among those who wait
     enum class State { none, waiting, granted } state_ = State::none;
     budget::Charge charge_;
-    std::size_t bytes_ = 0;
-    std::size_t arrived_ = 0;  // in the window
-    Clock::time_point since_;  // of the window, or of waiting
+    std::size_t bytes_ = 0;       // of the whole frame
+    std::size_t unreserved_ = 0;  // charged before, or without, a reservation
+    std::size_t arrived_ = 0;     // in the window
+    Clock::time_point since_;     // of the window, or of waiting
   };
 
   ArrivingFrames(Bounds& bounds, budget::Account& memory, std::chrono::milliseconds stall_max)
@@ -66,6 +68,13 @@ class ArrivingFrames {
   bool reserve(Holder& holder, std::size_t bytes, Clock::time_point now);
   /// More of the frame has come. O(1).
   void arrived(Holder& holder, std::size_t bytes) { holder.arrived_ += bytes; }
+  /// So many bytes have come of a frame that has no reservation. O(1).
+  void unreserved(Holder& holder, std::size_t bytes);
+  /// Much is taken: sessions should read little at a time, since what they have read is there
+  /// before it can be asked whether there is room.
+  [[nodiscard]] bool pressed() const {
+    return memory_.pressed() || bounds_.arriving.free() < bounds_.arriving.bytes_max() / 2;
+  }
   /// The frame is whole, or its session is over; also while waiting, or without a reservation.
   /// Grants what now fits. O(1).
   void release(Holder& holder, Clock::time_point now);

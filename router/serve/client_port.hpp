@@ -17,7 +17,9 @@ class ClientPort {
   /// Call after appending: the output is written once at the end of this turn of the loop.
   virtual void output_grew() = 0;
   /// True while so much output waits that streams should pause.
-  [[nodiscard]] virtual bool output_full() const = 0;
+  [[nodiscard]] virtual bool stream_waits() const = 0;
+  /// An answer's last frame has been appended, or all of it: so many bytes.
+  virtual void answer_written(std::size_t bytes) = 0;
   /// Whether an answer of so many bytes may be added now. One that is not a stream's can't be
   /// paused: where its client takes nothing, it is dropped, and an error takes its place.
   [[nodiscard]] virtual bool answer_fits(std::size_t bytes) const = 0;

@@ -16,6 +16,7 @@ std::int64_t now_uts() {
 
 void Exchange::open(Origin origin) {
   origin_ = std::move(origin);
+  written_ = 0;
   ++context_.live_exchanges;
 }
 
@@ -135,6 +136,7 @@ Planned Exchange::plan_again() {
 void Exchange::write_frame(fast::Status status, std::span<const std::string_view> pieces,
                            std::optional<std::uint16_t> checksum) {
   if (answered()) return;
+  for (const std::string_view piece : pieces) written_ += piece.size();
   std::string& out = origin_.client->output();
   if (checksum)
     fast::append_frame_with_checksum(out, origin_.version, status, origin_.message_id, *checksum,
@@ -174,6 +176,7 @@ void Exchange::write_error(const fast::Error& error) {
 void Exchange::close_client(bool failed) {
   if (answered()) return;
   ClientPort* client = std::exchange(origin_.client, nullptr);
+  if (!origin_.method->stream) client->answer_written(written_);
   if (context_.cells != nullptr)
     context_.cells->request_completed(origin_.method->rpc, Clock::now() - origin_.started, failed);
   client->finished(origin_.message_id);

@@ -81,7 +81,7 @@ class Exchange : public DeadlineWheel::Entry, public HeldHook {
   /// True where a stream must pause: the client has more output waiting than it takes. The client
   /// then calls `resume`.
   [[nodiscard]] bool client_is_full() const {
-    if (origin_.client == nullptr || !origin_.client->output_full()) return false;
+    if (origin_.client == nullptr || !origin_.client->stream_waits()) return false;
     origin_.client->stream_paused();
     return true;
   }
@@ -127,6 +127,7 @@ class Exchange : public DeadlineWheel::Entry, public HeldHook {
   void await(Awaited awaited, Clock::time_point until);
 
   Origin origin_;
+  std::size_t written_ = 0;  // to the client
   Awaited awaited_ = Awaited::nothing;
 };
 

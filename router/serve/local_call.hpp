@@ -33,7 +33,8 @@ class LocalCall final : private ClientPort {
 
   std::string& output() override { return output_; }
   void output_grew() override {}
-  [[nodiscard]] bool output_full() const override { return false; }
+  [[nodiscard]] bool stream_waits() const override { return false; }
+  void answer_written(std::size_t) override {}
   [[nodiscard]] bool answer_fits(std::size_t) const override { return true; }
   void stream_paused() override {}
   void started(std::uint32_t, Exchange&) override { pending_ = true; }

@@ -32,8 +32,7 @@ Session::Session(Socket socket, std::uint64_t id, SessionHost& host, Dispatcher&
                  DeadlineWheel& wheel, const SessionLimits& limits)
     : socket_(std::move(socket)), id_(id), host_(host), dispatcher_(dispatcher), wheel_(wheel),
       limits_(limits), decoder_(limits.frame_bytes_max), output_charge_(host.memory()),
-      input_charge_(host.memory()), peer_(name_of(socket_)),
-      accepted_at_(std::chrono::system_clock::now()) {}
+      peer_(name_of(socket_)), accepted_at_(std::chrono::system_clock::now()) {}
 
 Session::~Session() = default;
 
@@ -47,8 +46,8 @@ void Session::start() {
 
 /// A client that has its share in flight waits for its own answers, and is refused nothing.
 bool Session::may_start() const {
-  return in_flight_.size() - held_ < limits_.in_flight_max && !output_full() &&
-         (cost_ < kCostAlways || cost_ < host_.memory().share());
+  return in_flight_.size() - held_ < std::min(limits_.in_flight_max, window_.most()) &&
+         !output_full() && (cost_ < kCostAlways || cost_ < host_.memory().share());
 }
 
 bool Session::may_read() const { return life_.reads() && !frame_waits() && may_start(); }
@@ -118,7 +117,7 @@ void Session::reserve_frame(std::size_t received) {
   const std::size_t bytes = decoder_.unfinished_frame_bytes();
   if (bytes >= ArrivingFrames::kBytesMin && !frame_waits())
     frames.reserve(*this, bytes, ArrivingFrames::Clock::now());
-  input_charge_.set(frame_reserved() ? 0 : decoder_.bytes_held());
+  if (!frame_reserved()) frames.unreserved(*this, decoder_.bytes_held());
 }
 
 /// One deadline for a frame, from its first bytes on.
@@ -132,11 +131,6 @@ void Session::await_rest_of_frame() {
     return;
   frame_awaited_ = true;
   await(Awaited::rest_of_frame, limits_.write_stall_max);
-}
-
-void Session::frame_granted() {
-  input_charge_.set(0);
-  wait_readable();
 }
 
 void Session::frame_stalled() {

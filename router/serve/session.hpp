@@ -12,6 +12,7 @@
 
 #include "budget/budget.hpp"
 #include "fast/decoder.hpp"
+#include "router/serve/answer_window.hpp"
 #include "router/serve/arriving_frames.hpp"
 #include "router/serve/client_port.hpp"
 #include "router/serve/deadline_wheel.hpp"
@@ -89,7 +90,8 @@ class Session final : public ClientPort,
     return output_;
   }
   void output_grew() override;
-  [[nodiscard]] bool output_full() const override;
+  [[nodiscard]] bool stream_waits() const override;
+  void answer_written(std::size_t bytes) override { window_.answered(bytes); }
   [[nodiscard]] bool answer_fits(std::size_t bytes) const override;
   void stream_paused() override { for_room_.streams = true; }
   void started(std::uint32_t message_id, Exchange& exchange) override;
@@ -99,7 +101,7 @@ class Session final : public ClientPort,
     cost_ -= static_cast<std::size_t>(cost);
   }
   void on_deadline() override;
-  void frame_granted() override;
+  void frame_granted() override { wait_readable(); }
   void frame_stalled() override;
   [[nodiscard]] bool frame_is_read() const override { return may_read(); }
   [[nodiscard]] bool frame_may_be_whole() override;
@@ -141,6 +143,8 @@ class Session final : public ClientPort,
   void look_at_output();
   [[nodiscard]] bool may_read() const;
   [[nodiscard]] bool may_start() const;
+  /// So much output waits that no further request is read.
+  [[nodiscard]] bool output_full() const;
 
   Socket socket_;
   std::uint64_t id_;
@@ -152,10 +156,10 @@ class Session final : public ClientPort,
   std::string output_;
   std::size_t written_ = 0;  // of output_
   budget::Charge output_charge_;
-  budget::Charge input_charge_;  // of a frame's beginning that is not reserved
   boost::unordered_flat_map<std::uint32_t, Exchange*> in_flight_;
   std::size_t held_ = 0;  // of those, how many wait at the gate
   std::size_t cost_ = 0;  // of the others, by the budget
+  AnswerWindow window_;
   std::string peer_;
   std::chrono::system_clock::time_point accepted_at_;
   SessionCounts counts_;

@@ -12,12 +12,21 @@ namespace router {
 namespace {
 
 constexpr std::size_t kBytesWrittenKept = 64 << 10;  // fewer are not worth moving the others
+constexpr std::size_t kStreamAhead = 6 << 20;        // of its client, at most
 constexpr std::size_t kAnswerAlways = 4 << 10;       // is added, however many wait
 // Whether the client takes its output is looked at so often, and so much is taking some.
 constexpr std::chrono::milliseconds kLook{5'000};
 constexpr std::size_t kTakesLeast = 16 << 10;
 
 }  // namespace
+
+/// A stream is read ahead of its client as far as the client's share goes, so that most are over,
+/// and their shard's connection free, however slow their clients are.
+bool Session::stream_waits() const {
+  const std::size_t ahead = std::clamp(host_.memory().share() / 4, limits_.output_bytes_max,
+                                       std::max(limits_.output_bytes_max, kStreamAhead));
+  return output_.size() - written_ > ahead;
+}
 
 bool Session::output_full() const { return output_.size() - written_ > limits_.output_bytes_max; }
 
@@ -107,8 +116,8 @@ void Session::output_drained() {
     written_ = 0;
   }
   output_charge_.set(output_.capacity());
+  if (for_room_.streams && !stream_waits()) resume_streams();
   if (!output_full()) {
-    if (for_room_.streams) resume_streams();
     if (for_room_.frames) {
       take_frames();
       if (life_.closed()) return;

@@ -12,8 +12,7 @@
 namespace router {
 namespace {
 
-// Of one read, where most of the memory is taken: what is left of it is copied before it can be
-// asked whether there is room.
+// Of one read, where memory is short.
 constexpr std::size_t kReadBytesPressed = 16 << 10;
 constexpr std::size_t kSpareBytesMax = 2 << 20;  // of memory that waits for sessions with output
 
@@ -162,7 +161,7 @@ void Worker::tick() {
 
 std::span<char> Worker::read_buffer() {
   const std::span<char> all(read_buffer_);
-  return context_.memory.pressed() ? all.first(std::min(all.size(), kReadBytesPressed)) : all;
+  return arriving_frames_.pressed() ? all.first(std::min(all.size(), kReadBytesPressed)) : all;
 }
 
 void Worker::lend_buffer(std::string& empty) {

@@ -25,7 +25,8 @@ class AccountingClient final : public ClientPort {
  public:
   std::string& output() override { return output_; }
   void output_grew() override {}
-  [[nodiscard]] bool output_full() const override { return full; }
+  [[nodiscard]] bool stream_waits() const override { return full; }
+  void answer_written(std::size_t) override {}
   [[nodiscard]] bool answer_fits(std::size_t) const override { return fits; }
   void stream_paused() override { paused = true; }
   void started(std::uint32_t id, Exchange& exchange) override { in_flight.emplace(id, &exchange); }
