@@ -2,7 +2,7 @@
 
 #include <string_view>
 
-#include "backends/embedded/owner.hpp"
+#include "backends/embedded/task.hpp"
 
 /// An RPC's answer as Fast payloads, sent to the worker that asked.
 namespace backends::embedded {

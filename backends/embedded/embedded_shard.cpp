@@ -44,6 +44,7 @@ EmbeddedShard::EmbeddedShard(boost::asio::io_context& loop, std::shared_ptr<Owne
 
 EmbeddedShard::~EmbeddedShard() {
   outbox_->close();
+  owner_->cancel_all(*outbox_);
   for (auto& [number, pending] : pending_)
     if (pending.stream) pending.stream->cancelled = true;
   owner_->wake();
@@ -53,13 +54,13 @@ Task EmbeddedShard::task_of(const Request& request) {
   Task task;
   task.rpc = request.rpc;
   const std::string text = joined(request.pieces);
-  task.bytes = text.size();
   json::Document document;
   if (!document.parse(text)) {
     const auto arguments = document.root().find("d");
     if (arguments && arguments->is(json::Type::array))
       task.arguments = *objects::parse_value(*arguments).array();
   }
+  task.bytes = bytes_of(task.rpc, task.arguments);
   task.outbox = outbox_;
   task.number = next_number_++;
   if (request.rpc == Rpc::find_objects) task.stream = std::make_shared<Stream>();
@@ -92,10 +93,12 @@ Submitted EmbeddedShard::submit(const Request& request, ReplySink& sink) {
 
 bool EmbeddedShard::cancel(Ticket ticket) {
   const auto found = pending_.find(ticket.number);
-  if (found == pending_.end() || !found->second.stream) return false;
-  found->second.stream->cancelled = true;
+  if (found == pending_.end()) return false;
+  const bool never_begun = owner_->cancel(*outbox_, ticket.number);
+  if (!never_begun && !found->second.stream) return false;
+  if (found->second.stream) found->second.stream->cancelled = true;
   pending_.erase(found);
-  owner_->wake();
+  if (!never_begun) owner_->wake();
   return true;
 }
 

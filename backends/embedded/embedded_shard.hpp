@@ -25,7 +25,8 @@ class EmbeddedShard final : public Shard {
   ~EmbeddedShard();
 
   Submitted submit(const Request& request, ReplySink& sink) override;
-  /// True for a find, which ends at once; an RPC of another kind runs on, its outcome unsent.
+  /// True: the owner had not begun the request, a write too, and never will; or it was a find,
+  /// which ends. False: it has been begun, and its answer comes.
   bool cancel(Ticket ticket) override;
   void pause(Ticket ticket) override;
   void resume(Ticket ticket) override;

@@ -69,7 +69,7 @@ Values perform_safely(const Task& task, const Work& work) {
 
 Owner::Owner(StoreOptions options, bool sync)
     : sync_(sync), store_(std::move(options)), random_(std::random_device{}()),
-      problem_(store_.problem()) {
+      queue_(kQueuedMax, kQueuedBytesMax), problem_(store_.problem()) {
   thread_ = std::thread([this] { run(); });
 }
 
@@ -85,14 +85,23 @@ Owner::~Owner() {
 bool Owner::submit(Task&& task) {
   {
     const std::scoped_lock lock(mutex_);
-    if (queue_.size() >= kQueuedMax ||
-        (!queue_.empty() && queued_bytes_ + task.bytes > kQueuedBytesMax))
-      return false;
-    queued_bytes_ += task.bytes;
-    queue_.push_back(std::move(task));
+    if (!queue_.add(std::move(task))) return false;
   }
   changed_.notify_one();
   return true;
+}
+
+bool Owner::cancel(const Outbox& outbox, std::uint64_t number) {
+  std::optional<Task> removed;  // goes after the lock
+  const std::scoped_lock lock(mutex_);
+  removed = queue_.remove(outbox, number);
+  return removed.has_value();
+}
+
+void Owner::cancel_all(const Outbox& outbox) {
+  TaskQueue::Tasks removed;  // go after the lock
+  const std::scoped_lock lock(mutex_);
+  removed = queue_.remove_all(outbox);
 }
 
 void Owner::wake() {
@@ -108,6 +117,11 @@ std::string Owner::problem() const {
   return problem_;
 }
 
+OwnerLoad Owner::load() const {
+  const std::scoped_lock lock(mutex_);
+  return {queue_.tasks(), queue_.bytes()};
+}
+
 void Owner::note_problem(const std::string& problem) {
   const std::scoped_lock lock(mutex_);
   problem_ = problem;
@@ -117,7 +131,10 @@ void Owner::run() {
   while (true) {
     {
       std::unique_lock lock(mutex_);
-      const auto ready = [this] { return stopping_ || woken_ || !queue_.empty(); };
+      const auto ready = [this] {
+        return stopping_ || woken_ || queue_.has_point() ||
+               (finds_.size() < kFindsRunningMax && queue_.has_find());
+      };
       if (!find_progress_ && !purge_pending_) {
         if (store_.failed())
           changed_.wait_for(lock, kIdleWait, ready);
@@ -128,50 +145,52 @@ void Owner::run() {
       woken_ = false;
     }
     recover_if_possible();
-    serve(take_tasks());
+    serve_group();
+    begin_finds();
     step_finds();
     purge_dropped();
   }
   finds_.clear();  // before the store
 }
 
-std::vector<Task> Owner::take_tasks() {
+std::optional<Task> Owner::take_task() {
   const std::scoped_lock lock(mutex_);
-  std::vector<Task> tasks;
-  std::size_t bytes = 0;
-  while (!queue_.empty() && tasks.size() < kGroupTasksMax && bytes < kGroupBytesMax) {
-    bytes += queue_.front().bytes;
-    queued_bytes_ -= queue_.front().bytes;
-    tasks.push_back(std::move(queue_.front()));
-    queue_.pop_front();
-  }
-  return tasks;
+  return queue_.take();
 }
 
-void Owner::serve(std::vector<Task> tasks) {
+/// Each task is taken when its turn has come, not before: until then it can be cancelled.
+void Owner::serve_group() {
   Changes group;
   std::vector<Verdict> verdicts;
-  for (Task& task : tasks) {
-    if (task.rpc == Rpc::find_objects) {
-      finds_.push_back({std::move(task), nullptr});
-      find_progress_ = true;
-      continue;
-    }
-    if (is_read(task.rpc)) {
-      answer_read(task);
+  std::size_t bytes = 0;
+  for (std::size_t tasks = 0; tasks < kGroupTasksMax && bytes < kGroupBytesMax; ++tasks) {
+    std::optional<Task> task = take_task();
+    if (!task) break;
+    bytes += task->bytes;
+    if (is_read(task->rpc)) {
+      answer_read(*task);
       continue;
     }
     try {
       Transaction transaction(store_.db(), group);
       const Work work{transaction, tables_, now_ms(), random_()};
-      Values values = perform_safely(task, work);
+      Values values = perform_safely(*task, work);
       if (values) transaction.absorb_into(group);
-      verdicts.push_back({std::move(task), std::move(values)});
+      verdicts.push_back({*std::move(task), std::move(values)});
     } catch (const StoreError& error) {
-      verdicts.push_back({std::move(task), store_failed(error.what())});
+      verdicts.push_back({*std::move(task), store_failed(error.what())});
     }
   }
   if (!verdicts.empty()) commit(std::move(verdicts), group);
+}
+
+void Owner::begin_finds() {
+  const std::scoped_lock lock(mutex_);
+  while (finds_.size() < kFindsRunningMax) {
+    std::optional<Task> task = queue_.take_find();
+    if (!task) return;
+    finds_.push_back({*std::move(task), nullptr});
+  }
 }
 
 void Owner::answer_read(const Task& task) {
@@ -197,16 +216,22 @@ void Owner::commit(std::vector<Verdict> verdicts, const Changes& group) {
 
 void Owner::step_finds() {
   find_progress_ = false;
-  std::size_t running = 0;
-  for (auto find = finds_.begin(); find != finds_.end() && running < kFindsRunningMax;) {
-    ++running;
-    if (step_find(*find)) {
-      find = finds_.erase(find);
-      find_progress_ = true;  // another may begin
-    } else {
+  for (auto find = finds_.begin(); find != finds_.end();) {
+    if (!step_find(*find)) {
       ++find;
+      continue;
     }
+    end_find(find++);
+    find_progress_ = true;  // another may begin
   }
+}
+
+void Owner::end_find(std::list<Find>::iterator find) {
+  {
+    const std::scoped_lock lock(mutex_);
+    queue_.ended(find->task.bytes);
+  }
+  finds_.erase(find);
 }
 
 /// True: it has ended.
@@ -216,7 +241,10 @@ bool Owner::step_find(Find& find) {
   if (stream.cancelled) return true;
   if (stream.unread_bytes >= kStreamUnreadMax) return false;  // `wake` comes when it was read
   try {
-    if (!find.work) find.work = std::make_unique<FindTask>(store_.db(), tables_, task.arguments);
+    if (!find.work) {
+      find.work = std::make_unique<FindTask>(store_.db(), tables_, task.arguments);
+      find.task.arguments = {};
+    }
     const FindTask::Slice slice = find.work->step();
     for (const std::string& value : slice.values) send_value(task, value);
     if (!slice.done) {
@@ -267,15 +295,14 @@ void Owner::purge_dropped() {
 
 void Owner::recover_if_possible() {
   if (!store_.failed() || !store_.may_recover()) return;
-  for (Find& find : finds_) {
-    if (!find.work) continue;
-    find.task.outbox->send({find.task.number,
-                            Message::Kind::failure,
-                            {},
-                            {FailureKind::connection_lost,
-                             "the embedded shard was opened again after a failed write"}});
+  for (auto find = finds_.begin(); find != finds_.end();) {
+    find->task.outbox->send({find->task.number,
+                             Message::Kind::failure,
+                             {},
+                             {FailureKind::connection_lost,
+                              "the embedded shard was opened again after a failed write"}});
+    end_find(find++);
   }
-  finds_.remove_if([](const Find& find) { return find.work != nullptr; });
   if (store_.recover()) {
     note_problem("");
     purge_pending_ = true;

@@ -3,10 +3,10 @@
 #include <atomic>
 #include <condition_variable>
 #include <cstddef>
-#include <deque>
 #include <list>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <random>
 #include <string>
 #include <thread>
@@ -16,29 +16,24 @@
 #include "backends/embedded/outbox.hpp"
 #include "backends/embedded/store.hpp"
 #include "backends/embedded/table.hpp"
-#include "backends/rpc.hpp"
-#include "objects/js_value.hpp"
+#include "backends/embedded/task_queue.hpp"
 
 namespace backends::embedded {
 
-/// An RPC for the owner. Its arguments have been checked.
-struct Task {
-  Rpc rpc = Rpc::get_object;
-  objects::JsArray arguments;
-  std::size_t bytes = 0;  ///< of the request
-  std::shared_ptr<Outbox> outbox;
-  std::uint64_t number = 0;
-  std::shared_ptr<Stream> stream;  ///< findObjects only
+/// What an owner has to do, for tests and status pages.
+struct OwnerLoad {
+  std::size_t tasks = 0;  ///< not begun, and finds under way
+  std::size_t bytes = 0;  ///< of those
 };
 
 /// The thread that owns an embedded shard's store: every read and write of it happens there, one
 /// after another. One for each directory in a process, shared by all workers.
 ///
-/// Order and durability: writes are taken in order of arrival, each seeing those before it, and
-/// committed in groups, one (synced) LevelDB write each; they are answered after their group's
-/// commit. Reads see what is committed. Where a commit fails, every write of the group is answered
-/// with that failure, those too whose verdict was an error: it may have come of a change that is
-/// now in doubt.
+/// Order and durability: a worker's writes are taken in order of arrival, and workers take turns;
+/// each write sees all those before it. They are committed in groups, one (synced) LevelDB write
+/// each; they are answered after their group's commit. Reads see what is committed. Where a commit
+/// fails, every write of the group is answered with that failure, those too whose verdict was an
+/// error: it may have come of a change that is now in doubt.
 class Owner {
  public:
   /// Opens the store; throws std::runtime_error.
@@ -50,6 +45,11 @@ class Owner {
 
   /// Any thread. False: too much is queued, and nothing was taken.
   bool submit(Task&& task);
+  /// Any thread. True: the request had not been begun, and never will be. The lock under which the
+  /// owner takes a request from the queue decides.
+  bool cancel(const Outbox& outbox, std::uint64_t number);
+  /// Any thread: a worker's shard goes. Cancels all that it has queued.
+  void cancel_all(const Outbox& outbox);
   /// Any thread: a stream's client has taken rows, or is gone.
   void wake();
 
@@ -57,11 +57,13 @@ class Owner {
   void set_sync(bool sync) { sync_ = sync; }
   /// Any thread: the store's trouble, for status pages; empty: none.
   [[nodiscard]] std::string problem() const;
+  /// Any thread.
+  [[nodiscard]] OwnerLoad load() const;
 
  private:
   struct Find {
     Task task;
-    std::unique_ptr<FindTask> work;  // null until it may begin
+    std::unique_ptr<FindTask> work;  // null until its first turn
   };
   struct Verdict {
     Task task;
@@ -69,13 +71,14 @@ class Owner {
   };
 
   void run();
-  std::vector<Task> take_tasks();
-  [[nodiscard]] bool has_work() const;
-  void serve(std::vector<Task> tasks);
+  std::optional<Task> take_task();
+  void serve_group();
+  void begin_finds();
   void answer_read(const Task& task);
   void commit(std::vector<Verdict> verdicts, const Changes& group);
   void step_finds();
   bool step_find(Find& find);
+  void end_find(std::list<Find>::iterator find);
   void purge_dropped();
   void recover_if_possible();
   void note_problem(const std::string& problem);
@@ -90,12 +93,11 @@ class Owner {
 
   mutable std::mutex mutex_;
   std::condition_variable changed_;
-  std::deque<Task> queue_;        // guarded by mutex_
-  std::size_t queued_bytes_ = 0;  // guarded by mutex_
-  bool woken_ = false;            // guarded by mutex_
-  bool stopping_ = false;         // guarded by mutex_
-  std::string problem_;           // guarded by mutex_
-  std::thread thread_;            // last: starts when all else is there
+  TaskQueue queue_;        // guarded by mutex_
+  bool woken_ = false;     // guarded by mutex_
+  bool stopping_ = false;  // guarded by mutex_
+  std::string problem_;    // guarded by mutex_
+  std::thread thread_;     // last: starts when all else is there
 };
 
 }  // namespace backends::embedded

@@ -1,12 +1,50 @@
 #pragma once
 
 #include <atomic>
+#include <condition_variable>
 #include <cstdint>
+#include <mutex>
 #include <string>
 
 #include <leveldb/env.h>
 
 namespace test_support {
+
+/// Holds up those who pass while it is closed. Thread-safe.
+class Gate {
+ public:
+  void close() { set(false, 0); }
+  void open() { set(true, 0); }
+  /// Closed as it is, it lets one pass.
+  void let_one_pass() { set(false, 1); }
+  void pass() {
+    std::unique_lock lock(mutex_);
+    ++waiting_;
+    changed_.notify_all();
+    changed_.wait(lock, [this] { return open_ || passes_ > 0; });
+    --waiting_;
+    if (!open_) --passes_;
+  }
+  /// Until somebody is held up.
+  void await_waiting() {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [this] { return waiting_ > passes_; });
+  }
+
+ private:
+  void set(bool open, int passes) {
+    const std::scoped_lock lock(mutex_);
+    open_ = open;
+    passes_ = passes;
+    changed_.notify_all();
+  }
+
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  bool open_ = true;
+  int passes_ = 0;  // while it is closed
+  int waiting_ = 0;
+};
 
 /// A file system on which space runs out: once `bytes_left` is used up, a write stores what fits
 /// and fails, as a full disk's does. Thread-safe.
@@ -16,6 +54,7 @@ class FaultyEnv final : public leveldb::EnvWrapper {
 
   static constexpr std::int64_t kPlenty = std::int64_t{1} << 50;
   std::atomic<std::int64_t> bytes_left{kPlenty};
+  Gate syncs;  ///< what each sync passes through
 
   leveldb::Status NewWritableFile(const std::string& name,
                                   leveldb::WritableFile** result) override {
@@ -51,7 +90,10 @@ class FaultyEnv final : public leveldb::EnvWrapper {
     }
     leveldb::Status Close() override { return file_->Close(); }
     leveldb::Status Flush() override { return file_->Flush(); }
-    leveldb::Status Sync() override { return file_->Sync(); }
+    leveldb::Status Sync() override {
+      env_.syncs.pass();
+      return file_->Sync();
+    }
 
    private:
     FaultyEnv& env_;

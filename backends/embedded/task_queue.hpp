@@ -1,0 +1,72 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <optional>
+
+#include "backends/embedded/task.hpp"
+
+namespace backends::embedded {
+
+/// What the workers have asked an owner for and it has not begun: a lane for each worker, which
+/// take turns, so that no worker waits for all that another one has queued. Not thread-safe: the
+/// owner's lock guards it, and so decides whether a request is begun or cancelled, never both.
+///
+/// Order: a worker's point requests are taken as they were submitted. A find is taken when all
+/// that its worker submitted before it have been.
+///
+/// Bounds: so many requests and bytes wait (one large request may overrun them); a find counts
+/// until it has ended. What is removed gives back its place, and its memory, at once.
+class TaskQueue {
+ public:
+  using Tasks = std::map<std::uint64_t, Task>;  ///< by number: in order of submission
+
+  TaskQueue(std::size_t tasks_max, std::size_t bytes_max)
+      : tasks_max_(tasks_max), bytes_max_(bytes_max) {}
+
+  /// False: a bound is reached, and nothing was taken.
+  bool add(Task&& task);
+  /// The next point request. O(workers).
+  std::optional<Task> take();
+  /// The next find. `ended` once it has.
+  std::optional<Task> take_find();
+  void ended(std::size_t find_bytes);
+
+  /// The request, which then was not begun and never will be; nullopt: it is not here.
+  std::optional<Task> remove(const Outbox& outbox, std::uint64_t number);
+  /// Everything of a worker's shard.
+  Tasks remove_all(const Outbox& outbox);
+
+  /// Whether `take`, `take_find` would find one.
+  [[nodiscard]] bool has_point() const;
+  [[nodiscard]] bool has_find() const;
+  [[nodiscard]] std::size_t tasks() const { return tasks_; }
+  [[nodiscard]] std::size_t bytes() const { return bytes_; }
+
+ private:
+  struct Lane {
+    Tasks points;
+    Tasks finds;
+    [[nodiscard]] bool point_is_next() const { return !points.empty(); }
+    [[nodiscard]] bool find_is_next() const {
+      return !finds.empty() && (points.empty() || finds.begin()->first < points.begin()->first);
+    }
+  };
+  /// A lane stays while it has a task, whose pointer keeps its outbox.
+  using Lanes = std::map<const Outbox*, Lane>;
+
+  template <typename Ready>
+  Lanes::iterator next(const Outbox*& last, Ready ready);
+  Task take_from(Lanes::iterator lane, Tasks Lane::*tasks, Tasks::iterator task);
+
+  std::size_t tasks_max_;
+  std::size_t bytes_max_;
+  Lanes lanes_;
+  const Outbox* last_point_ = nullptr;  // whose turn was the last; compared, never followed
+  const Outbox* last_find_ = nullptr;
+  std::size_t tasks_ = 0;
+  std::size_t bytes_ = 0;
+};
+
+}  // namespace backends::embedded
