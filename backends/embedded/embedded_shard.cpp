@@ -39,7 +39,8 @@ EmbeddedShard::EmbeddedShard(boost::asio::io_context& loop, std::shared_ptr<Owne
                              std::string directory, std::size_t in_flight_max)
     : owner_(std::move(owner)),
       outbox_(std::make_shared<Outbox>(
-          loop, [this](std::vector<Message> messages) { deliver(std::move(messages)); })),
+          loop, [this](std::vector<Message> messages) { deliver(std::move(messages)); },
+          [this] { owner_->wake(); })),
       directory_(std::move(directory)), in_flight_max_(in_flight_max) {}
 
 EmbeddedShard::~EmbeddedShard() {

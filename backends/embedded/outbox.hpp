@@ -1,6 +1,7 @@
 #pragma once
 
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -13,6 +14,9 @@
 #include "backends/shard.hpp"
 
 namespace backends::embedded {
+
+/// What may lie in an outbox before there is no room in it.
+inline constexpr std::size_t kOutboxBytesMax = 16u << 20;
 
 /// A part of an answer on its way from the owner's thread to a worker.
 struct Message {
@@ -31,16 +35,26 @@ struct Message {
 
 /// Where the owner's thread leaves messages for one worker's shard. Thread-safe.
 ///
+/// Bound: while kOutboxBytesMax of messages are undelivered there is no room, and the owner begins
+/// no request of this worker and makes no rows for it. One answer, and those of the group of writes
+/// in hand, may overrun it. Nobody waits for room: the owner goes on with the requests of others
+/// and comes back when `room` tells it to. So nothing can stand still here: the loop delivers what
+/// is posted whatever the owner does, and an outbox that is closed has room.
+///
 /// Lifetime: the shard calls `close` before its loop or itself goes; from then on nothing is
 /// posted, and what was posted already finds the outbox closed. The lock orders the two.
 class Outbox : public std::enable_shared_from_this<Outbox> {
  public:
   using Deliver = std::function<void(std::vector<Message>)>;
-  Outbox(boost::asio::io_context& loop, Deliver deliver)
-      : loop_(&loop), deliver_(std::move(deliver)) {}
+  using Room = std::function<void()>;
+  /// Both are called on the worker, never after `close`; `room` when there is room again.
+  Outbox(boost::asio::io_context& loop, Deliver deliver, Room room)
+      : loop_(&loop), deliver_(std::move(deliver)), room_(std::move(room)) {}
 
   /// Any thread. Delivered on the worker's loop, in order, never before this returns.
   void send(Message message);
+  /// Any thread. True stays true until the next `send`.
+  [[nodiscard]] bool has_room() const { return undelivered_bytes_ < kOutboxBytesMax; }
   /// On the worker.
   void close();
 
@@ -48,9 +62,11 @@ class Outbox : public std::enable_shared_from_this<Outbox> {
   void deliver();
 
   std::mutex mutex_;
-  boost::asio::io_context* loop_;  // null: closed
-  std::vector<Message> messages_;  // not empty: a delivery is posted
+  boost::asio::io_context* loop_;                  // null: closed
+  std::vector<Message> messages_;                  // not empty: a delivery is posted
+  std::atomic<std::size_t> undelivered_bytes_{0};  // changed under the lock
   Deliver deliver_;
+  Room room_;
 };
 
 /// What worker and owner share of a stream. Thread-safe.

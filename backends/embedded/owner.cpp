@@ -240,6 +240,7 @@ bool Owner::step_find(Find& find) {
   Stream& stream = *task.stream;
   if (stream.cancelled) return true;
   if (stream.unread_bytes >= kStreamUnreadMax) return false;  // `wake` comes when it was read
+  if (!task.outbox->has_room()) return false;                 // and here, when there is room
   try {
     if (!find.work) {
       find.work = std::make_unique<FindTask>(store_.db(), tables_, task.arguments);

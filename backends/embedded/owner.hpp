@@ -50,7 +50,9 @@ class Owner {
   bool cancel(const Outbox& outbox, std::uint64_t number);
   /// Any thread: a worker's shard goes. Cancels all that it has queued.
   void cancel_all(const Outbox& outbox);
-  /// Any thread: a stream's client has taken rows, or is gone.
+  /// Any thread: a stream's client has taken rows, or is gone, or an outbox has room again. Comes
+  /// after the change, and under the lock under which the owner looks before it sleeps, so that no
+  /// change is missed.
   void wake();
 
   /// Any thread: whether acknowledged writes are on disk, from now on.

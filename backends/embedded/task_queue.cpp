@@ -18,12 +18,11 @@ bool TaskQueue::add(Task&& task) {
 }
 
 /// The first lane that is ready after the one whose turn was the last.
-template <typename Ready>
 TaskQueue::Lanes::iterator TaskQueue::next(const Outbox*& last, Ready ready) {
   auto lane = lanes_.upper_bound(last);
   for (std::size_t looked_at = 0; looked_at < lanes_.size(); ++looked_at, ++lane) {
     if (lane == lanes_.end()) lane = lanes_.begin();
-    if (!ready(lane->second)) continue;
+    if (!(lane->second.*ready)() || !lane->first->has_room()) continue;
     last = lane->first;
     return lane;
   }
@@ -38,7 +37,7 @@ Task TaskQueue::take_from(Lanes::iterator lane, Tasks Lane::*tasks, Tasks::itera
 }
 
 std::optional<Task> TaskQueue::take() {
-  const auto lane = next(last_point_, [](const Lane& one) { return one.point_is_next(); });
+  const auto lane = next(last_point_, &Lane::point_is_next);
   if (lane == lanes_.end()) return std::nullopt;
   Task task = take_from(lane, &Lane::points, lane->second.points.begin());
   ended(task.bytes);
@@ -46,7 +45,7 @@ std::optional<Task> TaskQueue::take() {
 }
 
 std::optional<Task> TaskQueue::take_find() {
-  const auto lane = next(last_find_, [](const Lane& one) { return one.find_is_next(); });
+  const auto lane = next(last_find_, &Lane::find_is_next);
   if (lane == lanes_.end()) return std::nullopt;
   return take_from(lane, &Lane::finds, lane->second.finds.begin());
 }
@@ -78,14 +77,10 @@ TaskQueue::Tasks TaskQueue::remove_all(const Outbox& outbox) {
   return tasks;
 }
 
-bool TaskQueue::has_point() const {
-  return std::any_of(lanes_.begin(), lanes_.end(),
-                     [](const auto& lane) { return lane.second.point_is_next(); });
-}
-
-bool TaskQueue::has_find() const {
-  return std::any_of(lanes_.begin(), lanes_.end(),
-                     [](const auto& lane) { return lane.second.find_is_next(); });
+bool TaskQueue::has(Ready ready) const {
+  return std::any_of(lanes_.begin(), lanes_.end(), [&](const auto& lane) {
+    return (lane.second.*ready)() && lane.first->has_room();
+  });
 }
 
 }  // namespace backends::embedded

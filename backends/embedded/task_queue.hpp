@@ -13,6 +13,8 @@ namespace backends::embedded {
 /// take turns, so that no worker waits for all that another one has queued. Not thread-safe: the
 /// owner's lock guards it, and so decides whether a request is begun or cancelled, never both.
 ///
+/// A worker whose outbox has no room misses its turns; its requests can still be cancelled.
+///
 /// Order: a worker's point requests are taken as they were submitted. A find is taken when all
 /// that its worker submitted before it have been.
 ///
@@ -39,8 +41,8 @@ class TaskQueue {
   Tasks remove_all(const Outbox& outbox);
 
   /// Whether `take`, `take_find` would find one.
-  [[nodiscard]] bool has_point() const;
-  [[nodiscard]] bool has_find() const;
+  [[nodiscard]] bool has_point() const { return has(&Lane::point_is_next); }
+  [[nodiscard]] bool has_find() const { return has(&Lane::find_is_next); }
   [[nodiscard]] std::size_t tasks() const { return tasks_; }
   [[nodiscard]] std::size_t bytes() const { return bytes_; }
 
@@ -56,8 +58,9 @@ class TaskQueue {
   /// A lane stays while it has a task, whose pointer keeps its outbox.
   using Lanes = std::map<const Outbox*, Lane>;
 
-  template <typename Ready>
+  using Ready = bool (Lane::*)() const;
   Lanes::iterator next(const Outbox*& last, Ready ready);
+  [[nodiscard]] bool has(Ready ready) const;
   Task take_from(Lanes::iterator lane, Tasks Lane::*tasks, Tasks::iterator task);
 
   std::size_t tasks_max_;

@@ -10,8 +10,16 @@
 
 #include "backends/embedded/embedded_shard.hpp"
 #include "tests/contract/shard_client.hpp"
+#include "tests/support/test_data.hpp"
 
 namespace test_support {
+
+/// An owner of an empty directory.
+struct OwnerScene {
+  TemporaryDirectory directory;
+  std::shared_ptr<backends::embedded::Owner> owner = std::make_shared<backends::embedded::Owner>(
+      backends::embedded::StoreOptions{directory.path() / "shard"}, false);
+};
 
 /// A worker's view of an owner, on a loop of its own that runs when the test says so.
 class Worker {
@@ -22,6 +30,7 @@ class Worker {
   struct Sent {
     backends::Submitted submitted;
     CollectingSink sink;
+    bool cancelled = false;
     [[nodiscard]] backends::Ticket ticket() const { return *submitted.ticket; }
     [[nodiscard]] const Answer& answer() const { return sink.answer; }
   };
@@ -47,6 +56,11 @@ class Worker {
     return send(backends::Rpc::find_objects, "[\"b\",\"" + filter + "\"," + options + "]");
   }
 
+  bool cancel(Sent& sent) {
+    sent.cancelled = shard.cancel(sent.ticket());
+    return sent.cancelled;
+  }
+
   Answer call(backends::Rpc rpc, const std::string& arguments) {
     return client.call(rpc, arguments);
   }
@@ -59,7 +73,7 @@ class Worker {
   void finish() {
     run_until(loop, [this] {
       return std::all_of(sent_.begin(), sent_.end(), [](const Sent& sent) {
-        return sent.answer().done || !sent.submitted.ticket;
+        return sent.answer().done || sent.cancelled || !sent.submitted.ticket;
       });
     });
     sent_.clear();

@@ -14,15 +14,15 @@ using backends::embedded::Owner;
 namespace {
 
 /// An owner that stands still while the test wants it to, as one does whose disk is slow.
-struct Scene {
+struct HeldUp {
   TemporaryDirectory directory;
   FaultyEnv env;
   std::shared_ptr<Owner> owner = std::make_shared<Owner>(
       backends::embedded::StoreOptions{directory.path() / "shard", &env}, true);
   Worker worker{owner};
 
-  Scene() { create_bucket(worker); }
-  ~Scene() { env.syncs.open(); }
+  HeldUp() { create_bucket(worker); }
+  ~HeldUp() { env.syncs.open(); }
 
   /// The put that the owner is now in the middle of.
   Worker::Sent& hold_up() {
@@ -36,7 +36,7 @@ struct Scene {
 }  // namespace
 
 TEST_CASE("embedded: what was cancelled before it was begun is never done, a write neither") {
-  Scene scene;
+  HeldUp scene;
   Worker& worker = scene.worker;
   const auto& held = scene.hold_up();
   const auto& put = worker.put("cancelled");
@@ -63,7 +63,7 @@ TEST_CASE("embedded: what was cancelled before it was begun is never done, a wri
 }
 
 TEST_CASE("embedded: cancelled requests make room for others at once") {
-  Scene scene;
+  HeldUp scene;
   Worker& worker = scene.worker;
   scene.hold_up();
   const auto fill = [&] {
@@ -90,7 +90,7 @@ TEST_CASE("embedded: cancelled requests make room for others at once") {
 }
 
 TEST_CASE("embedded: with a worker's shard goes what it has queued, and nothing of others") {
-  Scene scene;
+  HeldUp scene;
   const auto& held = scene.hold_up();
   const auto& own = scene.worker.put("own");
   auto other = std::make_unique<Worker>(scene.owner);
@@ -107,7 +107,7 @@ TEST_CASE("embedded: with a worker's shard goes what it has queued, and nothing 
 }
 
 TEST_CASE("embedded: workers take turns, and what a worker submitted stays in order") {
-  Scene scene;
+  HeldUp scene;
   Worker& greedy = scene.worker;
   Worker polite(scene.owner);
   scene.hold_up();
