@@ -44,4 +44,8 @@ void answer(const Task& task, const objects::Result<objects::JsArray>& values) {
   send(task, Message::Kind::end, std::move(payload));
 }
 
+objects::Error store_failed(const std::string& what) {
+  return {"InternalError", "embedded shard: " + what};
+}
+
 }  // namespace backends::embedded

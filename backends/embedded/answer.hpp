@@ -1,8 +1,10 @@
 #pragma once
 
+#include <string>
 #include <string_view>
 
 #include "backends/embedded/task.hpp"
+#include "objects/result.hpp"
 
 /// An RPC's answer as Fast payloads, sent to the worker that asked.
 namespace backends::embedded {
@@ -11,5 +13,8 @@ namespace backends::embedded {
 void send_value(const Task& task, std::string_view value);
 /// DATA messages and END, or ERROR.
 void answer(const Task& task, const objects::Result<objects::JsArray>& values);
+
+/// LevelDB refused.
+objects::Error store_failed(const std::string& what);
 
 }  // namespace backends::embedded

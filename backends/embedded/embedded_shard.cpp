@@ -11,8 +11,6 @@ namespace {
 using objects::JsArray;
 using objects::JsObject;
 
-constexpr std::int64_t kWakeBelow = 128 << 10;  // half of what the owner lets lie unread
-
 std::string joined(std::span<const std::string_view> pieces) {
   std::string whole;
   for (const std::string_view piece : pieces) whole += piece;
@@ -121,6 +119,8 @@ void EmbeddedShard::deliver(std::vector<Message> messages) {
     const auto found = pending_.find(message.number);
     if (found == pending_.end()) continue;  // cancelled
     const std::uint64_t number = message.number;
+    // What a reader has not taken of a stream that fails would stay in memory until it comes back.
+    if (message.kind == Message::Kind::failure) found->second.held.clear();
     if (message.kind != Message::Kind::go_on) found->second.held.push_back(std::move(message));
     hand_over_held(number);
   }
@@ -152,7 +152,7 @@ void EmbeddedShard::took(const Pending& pending, const Message& message) {
   if (!pending.stream) return;
   const auto bytes = static_cast<std::int64_t>(message.payload.size());
   const std::int64_t before = pending.stream->unread_bytes.fetch_sub(bytes);
-  if (before >= kWakeBelow && before - bytes < kWakeBelow) owner_->wake();
+  if (before >= Stream::kUnreadLow && before - bytes < Stream::kUnreadLow) owner_->wake();
 }
 
 ShardStatus EmbeddedShard::status() const {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <utility>
 
 #include "objects/errors.hpp"
 #include "objects/handled_options.hpp"
@@ -14,25 +15,22 @@ using objects::JsArray;
 using objects::JsValue;
 using objects::Row;
 
-// A slice ends at the first of these: others wait for its end. Time is looked at every few rows.
+// A slice ends at the first of these: others wait for its end.
 constexpr std::chrono::microseconds kSliceTime{250};
-constexpr std::size_t kRowsBetweenLooks = 8;
 constexpr std::size_t kSliceBytes = 64u << 10;
-// What a sorting find may keep in memory.
-constexpr std::size_t kSortBytesMax = 256u << 20;
+// An iterator keeps a block of each file, and a block has the size of its rows. Where rows are
+// larger than this, none is kept between two slices.
+constexpr std::size_t kRowBytesKept = 64u << 10;
 
 /// Says when a slice is over.
 class SliceClock {
  public:
-  /// Called for each row.
-  bool over(std::size_t bytes) {
-    return bytes >= kSliceBytes || (++rows_ % kRowsBetweenLooks == 0 && Clock::now() >= end_);
-  }
+  /// Called for each row; one may take long, by its size or the filter's.
+  bool over(std::size_t bytes) { return bytes >= kSliceBytes || Clock::now() >= end_; }
 
  private:
   using Clock = std::chrono::steady_clock;
   Clock::time_point end_ = Clock::now() + kSliceTime;
-  std::size_t rows_ = 0;
 };
 
 bool is_set(const JsValue& options, const char* name) {
@@ -94,12 +92,29 @@ Failed FindTask::begin(leveldb::DB& db, TableCache& tables, const JsArray& argum
   return std::nullopt;
 }
 
-void FindTask::rewind() {
+void FindTask::open_rows() {
   leveldb::ReadOptions options;
   options.snapshot = snapshot_;
   options.fill_cache = false;
   rows_.reset(db_.NewIterator(options));
-  rows_->Seek(path_.prefix);
+  rows_->Seek(resume_at_);
+}
+
+/// To the first row.
+void FindTask::rewind() {
+  rows_.reset();
+  resume_at_ = path_.prefix;
+}
+
+void FindTask::rest() {
+  if (rows_ == nullptr) return;
+  if (rows_->Valid())
+    resume_at_ = rows_->key().ToString();
+  else if (!rows_->status().ok())
+    return;  // the next step says so
+  else
+    resume_at_ = std::string(1, '\xff');  // after all rows
+  rows_.reset();
 }
 
 bool FindTask::at_end() const {
@@ -111,24 +126,31 @@ bool FindTask::at_end() const {
   return !key.starts_with(path_.prefix) || (path_.exact && key.size() != path_.prefix.size());
 }
 
-Row FindTask::current_row() const {
+Row FindTask::current_row() {
   const leveldb::Slice key = rows_->key();
   const leveldb::Slice value = rows_->value();
+  largest_row_ = std::max(largest_row_, value.size());
   return decode_row(*table_, keys::row_key({key.data(), key.size()}), {value.data(), value.size()});
 }
 
 FindTask::Slice FindTask::step() {
+  if (!failed_ && rows_ == nullptr) open_rows();
+  largest_row_ = 0;
+  Slice slice = step_phase();
+  if (largest_row_ > kRowBytesKept) rest();
+  return slice;
+}
+
+FindTask::Slice FindTask::step_phase() {
   Slice slice;
-  slice.values = std::move(first_values_);
-  first_values_.clear();
+  slice.values = std::exchange(first_values_, {});
   if (failed_) {
     slice.error = failed_;
     slice.done = true;
-    return slice;
-  }
-  if (phase_ == Phase::counting) {
-    slice.error = count_rows(slice);
-    slice.done = slice.error.has_value();
+  } else if (phase_ == Phase::counting) {
+    count_rows(slice);
+  } else if (phase_ == Phase::sorting) {
+    sort_some();
   } else if (selection_.sort.empty()) {
     emit_in_key_order(slice);
   } else {
@@ -137,22 +159,28 @@ FindTask::Slice FindTask::step() {
   return slice;
 }
 
-Failed FindTask::count_rows(Slice& slice) {
+void FindTask::count_rows(Slice& slice) {
   SliceClock clock;
   for (; !at_end() && !clock.over(0); rows_->Next()) {
-    Row row = current_row();
+    const Row row = current_row();
     if (objects::decide(condition_, row) != objects::Truth::yes) continue;
     ++matches_;
-    if (selection_.sort.empty()) continue;
-    if (auto error = collect(std::move(row), rows_->key().ToString())) return error;
+    if (!selection_.sort.empty()) collect(row, rows_->key().ToString());
   }
-  if (!at_end()) return std::nullopt;
-  phase_ = Phase::emitting;
-  if (matches_ == 0) slice.done = true;
-  std::sort_heap(candidates_.begin(), candidates_.end(),
-                 [this](const Candidate& a, const Candidate& b) { return comes_before(a, b); });
+  if (!at_end()) return;
+  slice.done = matches_ == 0;
+  phase_ = selection_.sort.empty() ? Phase::emitting : Phase::sorting;
+  unsorted_ = candidates_.size();
   rewind();
-  return std::nullopt;
+}
+
+/// std::sort_heap, some steps at a time.
+void FindTask::sort_some() {
+  const auto first = candidates_.begin();
+  for (SliceClock clock; unsorted_ > 1 && !clock.over(0); --unsorted_)
+    std::pop_heap(first, first + static_cast<std::ptrdiff_t>(unsorted_),
+                  [this](const Candidate& a, const Candidate& b) { return comes_before(a, b); });
+  if (unsorted_ <= 1) phase_ = Phase::emitting;
 }
 
 /// The last row that limit and offset let through, counted from 1.
@@ -167,23 +195,19 @@ bool FindTask::comes_before(const Candidate& a, const Candidate& b) const {
   return a.stored_key < b.stored_key;
 }
 
-Failed FindTask::collect(Row row, std::string stored_key) {
+void FindTask::collect(const Row& row, std::string stored_key) {
   const auto before = [this](const Candidate& a, const Candidate& b) { return comes_before(a, b); };
   Candidate candidate{objects::sort_values(selection_, row), std::move(stored_key), 0};
   candidate.bytes = bytes_of(candidate.values) + candidate.stored_key.size() + sizeof(Candidate);
   if (candidates_.size() >= wanted()) {
-    if (candidates_.empty() || !before(candidate, candidates_.front())) return std::nullopt;
+    if (candidates_.empty() || !before(candidate, candidates_.front())) return;
     std::pop_heap(candidates_.begin(), candidates_.end(), before);
     candidate_bytes_ -= candidates_.back().bytes;
     candidates_.pop_back();
   }
   candidate_bytes_ += candidate.bytes;
-  if (candidate_bytes_ > kSortBytesMax)
-    return objects::errors::plain("sorting " + std::to_string(matches_) +
-                                  " objects needs more than 256 MiB of memory: give a limit");
   candidates_.push_back(std::move(candidate));
   std::push_heap(candidates_.begin(), candidates_.end(), before);
-  return std::nullopt;
 }
 
 void FindTask::emit_in_key_order(Slice& slice) {

@@ -35,6 +35,13 @@ class FindTask {
   };
   /// Goes on for a quarter of a millisecond. Throws StoreError.
   Slice step();
+  /// Lets go of what LevelDB keeps in memory for it; the next step takes it anew. O(log rows).
+  void rest();
+
+  /// Of the keys that it keeps to sort by.
+  [[nodiscard]] std::size_t sort_bytes() const { return candidate_bytes_; }
+  /// Rows that it has counted.
+  [[nodiscard]] std::int64_t matches() const { return matches_; }
 
  private:
   /// A row that a sorting find selected.
@@ -45,20 +52,25 @@ class FindTask {
   };
 
   objects::Failed begin(leveldb::DB& db, TableCache& tables, const objects::JsArray& arguments);
+  Slice step_phase();
+  void open_rows();
   void rewind();
   [[nodiscard]] bool at_end() const;
-  objects::Failed count_rows(Slice& slice);
+  void count_rows(Slice& slice);
+  void sort_some();
   void emit_in_key_order(Slice& slice);
   void emit_sorted(Slice& slice);
   void emit(const objects::Row& row, Slice& slice);
-  objects::Failed collect(objects::Row row, std::string stored_key);
+  void collect(const objects::Row& row, std::string stored_key);
   [[nodiscard]] bool comes_before(const Candidate& a, const Candidate& b) const;
-  [[nodiscard]] objects::Row current_row() const;
+  [[nodiscard]] objects::Row current_row();
   [[nodiscard]] std::uint64_t wanted() const;
 
   leveldb::DB& db_;
   const leveldb::Snapshot* snapshot_ = nullptr;
-  std::unique_ptr<leveldb::Iterator> rows_;
+  std::unique_ptr<leveldb::Iterator> rows_;  // null before the first step, and at rest
+  std::string resume_at_;                    // where it begins anew
+  std::size_t largest_row_ = 0;              // of this step
   TablePointer table_;
   objects::Condition condition_;
   objects::Selection selection_;
@@ -66,11 +78,12 @@ class FindTask {
 
   std::vector<std::string> first_values_;
   objects::Failed failed_;  // found while beginning
-  enum class Phase : std::uint8_t { counting, emitting } phase_ = Phase::counting;
+  enum class Phase : std::uint8_t { counting, sorting, emitting } phase_ = Phase::counting;
   bool count_wanted_ = true;
   std::int64_t matches_ = 0;
   std::uint64_t passed_ = 0;           // matches gone by while emitting
   std::vector<Candidate> candidates_;  // a heap by sort order while counting; then sorted
+  std::size_t unsorted_ = 0;           // of them, at the beginning: still a heap
   std::size_t candidate_bytes_ = 0;
 };
 

@@ -71,6 +71,11 @@ class Outbox : public std::enable_shared_from_this<Outbox> {
 
 /// What worker and owner share of a stream. Thread-safe.
 struct Stream {
+  /// A find stops when so much of it lies unread, and goes on below kUnreadLow; the worker tells
+  /// the owner when it comes to be below.
+  static constexpr std::int64_t kUnreadMax = 256 << 10;
+  static constexpr std::int64_t kUnreadLow = kUnreadMax / 2;
+
   std::atomic<std::int64_t> unread_bytes{
       0};  ///< sent by the owner, not yet taken by the client's session
   std::atomic<bool> cancelled{false};

@@ -1,6 +1,7 @@
 #include "backends/embedded/owner.hpp"
 
 #include <chrono>
+#include <utility>
 
 #include "backends/embedded/answer.hpp"
 #include "backends/embedded/operations.hpp"
@@ -12,15 +13,9 @@ namespace {
 
 using objects::JsArray;
 
-constexpr std::size_t kQueuedMax = 20'000;
-constexpr std::size_t kQueuedBytesMax = 256u << 20;
 // One group of writes: enough to share a sync, little enough to answer soon.
 constexpr std::size_t kGroupTasksMax = 512;
 constexpr std::size_t kGroupBytesMax = 8u << 20;
-// Finds under way; each holds a snapshot. The others wait.
-constexpr std::size_t kFindsRunningMax = 64;
-// A stream stops when so much of it lies unread, and goes on below a half.
-constexpr std::int64_t kStreamUnreadMax = 256 << 10;
 constexpr std::size_t kPurgeKeysPerSlice = 500;
 constexpr auto kIdleWait = std::chrono::milliseconds(500);  // between attempts to recover
 
@@ -52,10 +47,6 @@ Values perform(Rpc rpc, const Work& work, const JsArray& arguments) {
   }
 }
 
-objects::Error store_failed(const std::string& what) {
-  return {"InternalError", "embedded shard: " + what};
-}
-
 /// A read that LevelDB refuses fails this RPC and no other.
 Values perform_safely(const Task& task, const Work& work) {
   try {
@@ -67,9 +58,10 @@ Values perform_safely(const Task& task, const Work& work) {
 
 }  // namespace
 
-Owner::Owner(StoreOptions options, bool sync)
-    : sync_(sync), store_(std::move(options)), random_(std::random_device{}()),
-      queue_(kQueuedMax, kQueuedBytesMax), problem_(store_.problem()) {
+Owner::Owner(StoreOptions options, bool sync, const OwnerLimits& limits)
+    : sync_(sync), store_(std::move(options)),
+      finds_(store_, tables_, limits, [this](std::size_t bytes) { find_ended(bytes); }),
+      random_(std::random_device{}()), queue_(limits), problem_(store_.problem()) {
   thread_ = std::thread([this] { run(); });
 }
 
@@ -119,7 +111,7 @@ std::string Owner::problem() const {
 
 OwnerLoad Owner::load() const {
   const std::scoped_lock lock(mutex_);
-  return {queue_.tasks(), queue_.bytes()};
+  return {queue_.tasks(), queue_.bytes(), finds_running_, finds_parked_};
 }
 
 void Owner::note_problem(const std::string& problem) {
@@ -128,29 +120,37 @@ void Owner::note_problem(const std::string& problem) {
 }
 
 void Owner::run() {
-  while (true) {
-    {
-      std::unique_lock lock(mutex_);
-      const auto ready = [this] {
-        return stopping_ || woken_ || queue_.has_point() ||
-               (finds_.size() < kFindsRunningMax && queue_.has_find());
-      };
-      if (!find_progress_ && !purge_pending_) {
-        if (store_.failed())
-          changed_.wait_for(lock, kIdleWait, ready);
-        else
-          changed_.wait(lock, ready);
-      }
-      if (stopping_) break;
-      woken_ = false;
-    }
+  while (await_work()) {
     recover_if_possible();
     serve_group();
     begin_finds();
-    step_finds();
+    finds_go_on_ = finds_.step();
     purge_dropped();
   }
   finds_.clear();  // before the store
+}
+
+/// False: it is time to stop.
+bool Owner::await_work() {
+  bool woken;
+  {
+    std::unique_lock lock(mutex_);
+    finds_running_ = finds_.running();
+    finds_parked_ = finds_.parked();
+    const auto ready = [this] {
+      return stopping_ || woken_ || queue_.has_point() || queue_.has_find(may_begin_);
+    };
+    if (!finds_go_on_ && !purge_pending_) {
+      if (store_.failed())
+        changed_.wait_for(lock, kIdleWait, ready);
+      else
+        changed_.wait(lock, ready);
+    }
+    if (stopping_) return false;
+    woken = std::exchange(woken_, false);
+  }
+  if (woken) finds_.look_at_parked();
+  return true;
 }
 
 std::optional<Task> Owner::take_task() {
@@ -186,11 +186,12 @@ void Owner::serve_group() {
 
 void Owner::begin_finds() {
   const std::scoped_lock lock(mutex_);
-  while (finds_.size() < kFindsRunningMax) {
-    std::optional<Task> task = queue_.take_find();
-    if (!task) return;
-    finds_.push_back({*std::move(task), nullptr});
-  }
+  while (std::optional<Task> task = queue_.take_find(may_begin_)) finds_.begin(*std::move(task));
+}
+
+void Owner::find_ended(std::size_t bytes) {
+  const std::scoped_lock lock(mutex_);
+  queue_.ended(bytes);
 }
 
 void Owner::answer_read(const Task& task) {
@@ -212,51 +213,6 @@ void Owner::commit(std::vector<Verdict> verdicts, const Changes& group) {
     if (verdict.task.rpc == Rpc::del_bucket) purge_pending_ = true;
     answer(verdict.task, problem ? Values(store_failed(*problem)) : verdict.values);
   }
-}
-
-void Owner::step_finds() {
-  find_progress_ = false;
-  for (auto find = finds_.begin(); find != finds_.end();) {
-    if (!step_find(*find)) {
-      ++find;
-      continue;
-    }
-    end_find(find++);
-    find_progress_ = true;  // another may begin
-  }
-}
-
-void Owner::end_find(std::list<Find>::iterator find) {
-  {
-    const std::scoped_lock lock(mutex_);
-    queue_.ended(find->task.bytes);
-  }
-  finds_.erase(find);
-}
-
-/// True: it has ended.
-bool Owner::step_find(Find& find) {
-  const Task& task = find.task;
-  Stream& stream = *task.stream;
-  if (stream.cancelled) return true;
-  if (stream.unread_bytes >= kStreamUnreadMax) return false;  // `wake` comes when it was read
-  if (!task.outbox->has_room()) return false;                 // and here, when there is room
-  try {
-    if (!find.work) {
-      find.work = std::make_unique<FindTask>(store_.db(), tables_, task.arguments);
-      find.task.arguments = {};
-    }
-    const FindTask::Slice slice = find.work->step();
-    for (const std::string& value : slice.values) send_value(task, value);
-    if (!slice.done) {
-      find_progress_ = true;
-      return false;
-    }
-    answer(task, slice.error ? Values(*slice.error) : Values(JsArray{}));
-  } catch (const StoreError& error) {
-    answer(task, store_failed(error.what()));
-  }
-  return true;
 }
 
 /// Removes what deleted buckets left, some keys at a time.
@@ -296,14 +252,8 @@ void Owner::purge_dropped() {
 
 void Owner::recover_if_possible() {
   if (!store_.failed() || !store_.may_recover()) return;
-  for (auto find = finds_.begin(); find != finds_.end();) {
-    find->task.outbox->send({find->task.number,
-                             Message::Kind::failure,
-                             {},
-                             {FailureKind::connection_lost,
-                              "the embedded shard was opened again after a failed write"}});
-    end_find(find++);
-  }
+  finds_.end_all(
+      {FailureKind::connection_lost, "the embedded shard was opened again after a failed write"});
   if (store_.recover()) {
     note_problem("");
     purge_pending_ = true;

@@ -3,7 +3,6 @@
 #include <atomic>
 #include <condition_variable>
 #include <cstddef>
-#include <list>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -12,7 +11,8 @@
 #include <thread>
 #include <vector>
 
-#include "backends/embedded/find_task.hpp"
+#include "backends/embedded/finds.hpp"
+#include "backends/embedded/limits.hpp"
 #include "backends/embedded/outbox.hpp"
 #include "backends/embedded/store.hpp"
 #include "backends/embedded/table.hpp"
@@ -24,6 +24,8 @@ namespace backends::embedded {
 struct OwnerLoad {
   std::size_t tasks = 0;  ///< not begun, and finds under way
   std::size_t bytes = 0;  ///< of those
+  std::size_t finds_running = 0;
+  std::size_t finds_parked = 0;  ///< their readers have enough to read
 };
 
 /// The thread that owns an embedded shard's store: every read and write of it happens there, one
@@ -37,7 +39,7 @@ struct OwnerLoad {
 class Owner {
  public:
   /// Opens the store; throws std::runtime_error.
-  Owner(StoreOptions options, bool sync);
+  Owner(StoreOptions options, bool sync, const OwnerLimits& limits = {});
   /// Ends the work in hand; what is queued is dropped.
   ~Owner();
   Owner(const Owner&) = delete;
@@ -63,24 +65,19 @@ class Owner {
   [[nodiscard]] OwnerLoad load() const;
 
  private:
-  struct Find {
-    Task task;
-    std::unique_ptr<FindTask> work;  // null until its first turn
-  };
   struct Verdict {
     Task task;
     objects::Result<objects::JsArray> values;
   };
 
   void run();
+  bool await_work();
   std::optional<Task> take_task();
   void serve_group();
   void begin_finds();
+  void find_ended(std::size_t bytes);
   void answer_read(const Task& task);
   void commit(std::vector<Verdict> verdicts, const Changes& group);
-  void step_finds();
-  bool step_find(Find& find);
-  void end_find(std::list<Find>::iterator find);
   void purge_dropped();
   void recover_if_possible();
   void note_problem(const std::string& problem);
@@ -88,18 +85,23 @@ class Owner {
   std::atomic<bool> sync_;
   Store store_;
   TableCache tables_;
-  std::list<Find> finds_;
+  Finds finds_;
+  const TaskQueue::MayBegin may_begin_ = [this](const Outbox& outbox) {
+    return finds_.may_begin(outbox);
+  };
   bool purge_pending_ = true;  // a crash may have left some
-  bool find_progress_ = false;
+  bool finds_go_on_ = false;
   std::mt19937_64 random_;
 
   mutable std::mutex mutex_;
   std::condition_variable changed_;
-  TaskQueue queue_;        // guarded by mutex_
-  bool woken_ = false;     // guarded by mutex_
-  bool stopping_ = false;  // guarded by mutex_
-  std::string problem_;    // guarded by mutex_
-  std::thread thread_;     // last: starts when all else is there
+  TaskQueue queue_;                // guarded by mutex_
+  bool woken_ = false;             // guarded by mutex_
+  bool stopping_ = false;          // guarded by mutex_
+  std::size_t finds_running_ = 0;  // guarded by mutex_; of the last turn
+  std::size_t finds_parked_ = 0;   // guarded by mutex_; likewise
+  std::string problem_;            // guarded by mutex_
+  std::thread thread_;             // last: starts when all else is there
 };
 
 }  // namespace backends::embedded

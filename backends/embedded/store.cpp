@@ -106,6 +106,7 @@ std::optional<std::string> Store::commit(const Changes& changes, bool sync) {
   }
   leveldb::WriteOptions settings;
   settings.sync = sync;
+  written_bytes_ += batch.ApproximateSize();
   const leveldb::Status status = db().Write(settings, &batch);
   if (status.ok()) return std::nullopt;
   failed_ = true;

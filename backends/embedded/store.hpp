@@ -44,6 +44,9 @@ class Store {
   /// the outcome is then not known until the store has recovered.
   std::optional<std::string> commit(const Changes& changes, bool sync);
 
+  /// Written since the start, about.
+  [[nodiscard]] std::uint64_t written_bytes() const { return written_bytes_; }
+
   /// A write failed, and nothing can be written until `recover` has succeeded.
   [[nodiscard]] bool failed() const { return failed_; }
   [[nodiscard]] const std::string& problem() const { return problem_; }
@@ -61,6 +64,7 @@ class Store {
   std::unique_ptr<leveldb::Cache> cache_;
   std::unique_ptr<const leveldb::FilterPolicy> filter_;
   std::unique_ptr<leveldb::DB> db_;
+  std::uint64_t written_bytes_ = 0;
   bool failed_ = false;
   std::string problem_;
   std::chrono::steady_clock::time_point next_probe_;

@@ -17,12 +17,24 @@ bool TaskQueue::add(Task&& task) {
   return true;
 }
 
+bool TaskQueue::point_is_next(const Lanes::value_type& lane) {
+  return !lane.second.points.empty() && lane.first->has_room();
+}
+
+bool TaskQueue::find_is_next(const Lanes::value_type& lane, const MayBegin& may_begin) {
+  const auto& [outbox, tasks] = lane;
+  return !tasks.finds.empty() &&
+         (tasks.points.empty() || tasks.finds.begin()->first < tasks.points.begin()->first) &&
+         outbox->has_room() && may_begin(*outbox);
+}
+
 /// The first lane that is ready after the one whose turn was the last.
+template <typename Ready>
 TaskQueue::Lanes::iterator TaskQueue::next(const Outbox*& last, Ready ready) {
   auto lane = lanes_.upper_bound(last);
   for (std::size_t looked_at = 0; looked_at < lanes_.size(); ++looked_at, ++lane) {
     if (lane == lanes_.end()) lane = lanes_.begin();
-    if (!(lane->second.*ready)() || !lane->first->has_room()) continue;
+    if (!ready(*lane)) continue;
     last = lane->first;
     return lane;
   }
@@ -37,15 +49,15 @@ Task TaskQueue::take_from(Lanes::iterator lane, Tasks Lane::*tasks, Tasks::itera
 }
 
 std::optional<Task> TaskQueue::take() {
-  const auto lane = next(last_point_, &Lane::point_is_next);
+  const auto lane = next(last_point_, point_is_next);
   if (lane == lanes_.end()) return std::nullopt;
   Task task = take_from(lane, &Lane::points, lane->second.points.begin());
   ended(task.bytes);
   return task;
 }
 
-std::optional<Task> TaskQueue::take_find() {
-  const auto lane = next(last_find_, &Lane::find_is_next);
+std::optional<Task> TaskQueue::take_find(const MayBegin& may_begin) {
+  const auto lane = next(last_find_, [&](const auto& one) { return find_is_next(one, may_begin); });
   if (lane == lanes_.end()) return std::nullopt;
   return take_from(lane, &Lane::finds, lane->second.finds.begin());
 }
@@ -77,10 +89,13 @@ TaskQueue::Tasks TaskQueue::remove_all(const Outbox& outbox) {
   return tasks;
 }
 
-bool TaskQueue::has(Ready ready) const {
-  return std::any_of(lanes_.begin(), lanes_.end(), [&](const auto& lane) {
-    return (lane.second.*ready)() && lane.first->has_room();
-  });
+bool TaskQueue::has_point() const {
+  return std::any_of(lanes_.begin(), lanes_.end(), point_is_next);
+}
+
+bool TaskQueue::has_find(const MayBegin& may_begin) const {
+  return std::any_of(lanes_.begin(), lanes_.end(),
+                     [&](const auto& lane) { return find_is_next(lane, may_begin); });
 }
 
 }  // namespace backends::embedded

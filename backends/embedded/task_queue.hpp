@@ -2,9 +2,11 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <optional>
 
+#include "backends/embedded/limits.hpp"
 #include "backends/embedded/task.hpp"
 
 namespace backends::embedded {
@@ -24,15 +26,17 @@ class TaskQueue {
  public:
   using Tasks = std::map<std::uint64_t, Task>;  ///< by number: in order of submission
 
-  TaskQueue(std::size_t tasks_max, std::size_t bytes_max)
-      : tasks_max_(tasks_max), bytes_max_(bytes_max) {}
+  explicit TaskQueue(const OwnerLimits& limits)
+      : tasks_max_(limits.tasks), bytes_max_(limits.bytes) {}
 
   /// False: a bound is reached, and nothing was taken.
   bool add(Task&& task);
   /// The next point request. O(workers).
   std::optional<Task> take();
+  /// Whether another find of this worker may begin.
+  using MayBegin = std::function<bool(const Outbox&)>;
   /// The next find. `ended` once it has.
-  std::optional<Task> take_find();
+  std::optional<Task> take_find(const MayBegin& may_begin);
   void ended(std::size_t find_bytes);
 
   /// The request, which then was not begun and never will be; nullopt: it is not here.
@@ -41,8 +45,8 @@ class TaskQueue {
   Tasks remove_all(const Outbox& outbox);
 
   /// Whether `take`, `take_find` would find one.
-  [[nodiscard]] bool has_point() const { return has(&Lane::point_is_next); }
-  [[nodiscard]] bool has_find() const { return has(&Lane::find_is_next); }
+  [[nodiscard]] bool has_point() const;
+  [[nodiscard]] bool has_find(const MayBegin& may_begin) const;
   [[nodiscard]] std::size_t tasks() const { return tasks_; }
   [[nodiscard]] std::size_t bytes() const { return bytes_; }
 
@@ -50,17 +54,14 @@ class TaskQueue {
   struct Lane {
     Tasks points;
     Tasks finds;
-    [[nodiscard]] bool point_is_next() const { return !points.empty(); }
-    [[nodiscard]] bool find_is_next() const {
-      return !finds.empty() && (points.empty() || finds.begin()->first < points.begin()->first);
-    }
   };
   /// A lane stays while it has a task, whose pointer keeps its outbox.
   using Lanes = std::map<const Outbox*, Lane>;
 
-  using Ready = bool (Lane::*)() const;
+  [[nodiscard]] static bool point_is_next(const Lanes::value_type& lane);
+  [[nodiscard]] static bool find_is_next(const Lanes::value_type& lane, const MayBegin& may_begin);
+  template <typename Ready>
   Lanes::iterator next(const Outbox*& last, Ready ready);
-  [[nodiscard]] bool has(Ready ready) const;
   Task take_from(Lanes::iterator lane, Tasks Lane::*tasks, Tasks::iterator task);
 
   std::size_t tasks_max_;

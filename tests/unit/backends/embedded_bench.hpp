@@ -16,9 +16,12 @@ namespace test_support {
 
 /// An owner of an empty directory.
 struct OwnerScene {
+  explicit OwnerScene(const backends::embedded::OwnerLimits& limits = {})
+      : owner(std::make_shared<backends::embedded::Owner>(
+            backends::embedded::StoreOptions{directory.path() / "shard"}, false, limits)) {}
+
   TemporaryDirectory directory;
-  std::shared_ptr<backends::embedded::Owner> owner = std::make_shared<backends::embedded::Owner>(
-      backends::embedded::StoreOptions{directory.path() / "shard"}, false);
+  std::shared_ptr<backends::embedded::Owner> owner;
 };
 
 /// A worker's view of an owner, on a loop of its own that runs when the test says so.
