@@ -16,7 +16,6 @@ using objects::JsArray;
 // One group of writes: enough to share a sync, little enough to answer soon.
 constexpr std::size_t kGroupTasksMax = 512;
 constexpr std::size_t kGroupBytesMax = 8u << 20;
-constexpr std::size_t kPurgeKeysPerSlice = 500;
 constexpr auto kIdleWait = std::chrono::milliseconds(500);  // between attempts to recover
 
 std::int64_t now_ms() {
@@ -111,7 +110,7 @@ std::string Owner::problem() const {
 
 OwnerLoad Owner::load() const {
   const std::scoped_lock lock(mutex_);
-  return {queue_.tasks(), queue_.bytes(), finds_running_, finds_parked_};
+  return {queue_.tasks(), queue_.bytes(), finds_running_, finds_parked_, purging_};
 }
 
 void Owner::note_problem(const std::string& problem) {
@@ -125,7 +124,7 @@ void Owner::run() {
     serve_group();
     begin_finds();
     finds_go_on_ = finds_.step();
-    purge_dropped();
+    purge_some();
   }
   finds_.clear();  // before the store
 }
@@ -137,10 +136,11 @@ bool Owner::await_work() {
     std::unique_lock lock(mutex_);
     finds_running_ = finds_.running();
     finds_parked_ = finds_.parked();
+    purging_ = may_purge();
     const auto ready = [this] {
       return stopping_ || woken_ || queue_.has_point() || queue_.has_find(may_begin_);
     };
-    if (!finds_go_on_ && !purge_pending_) {
+    if (!finds_go_on_ && !purging_) {
       if (store_.failed())
         changed_.wait_for(lock, kIdleWait, ready);
       else
@@ -209,43 +209,23 @@ void Owner::answer_read(const Task& task) {
 void Owner::commit(std::vector<Verdict> verdicts, const Changes& group) {
   const auto problem = group.empty() ? std::nullopt : store_.commit(group, sync_);
   if (problem) note_problem(*problem);
-  for (const Verdict& verdict : verdicts) {
-    if (verdict.task.rpc == Rpc::del_bucket) purge_pending_ = true;
-    answer(verdict.task, problem ? Values(store_failed(*problem)) : verdict.values);
+  if (!problem && purge_.add(group)) {
+    const std::scoped_lock lock(mutex_);
+    purging_ = true;  // before the answer, so that who has it sees that
   }
+  for (const Verdict& verdict : verdicts)
+    answer(verdict.task, problem ? Values(store_failed(*problem)) : verdict.values);
 }
 
-/// Removes what deleted buckets left, some keys at a time.
-void Owner::purge_dropped() {
-  if (!purge_pending_ || store_.failed()) {
-    purge_pending_ = purge_pending_ && !store_.failed();
-    return;
-  }
-  purge_pending_ = false;
-  const Changes nothing;
-  Changes removed;
+bool Owner::may_purge() const { return !store_.failed() && (purge_unread_ || purge_.pending()); }
+
+void Owner::purge_some() {
+  if (!may_purge()) return;
   try {
-    const Transaction transaction(store_.db(), nothing);
-    std::optional<std::string> marker;
-    transaction.scan(keys::dropped_prefix(), [&](std::string_view key, std::string_view) {
-      marker = key;
-      return false;
-    });
-    if (!marker) return;
-    purge_pending_ = true;
-    const keys::BucketId bucket = keys::dropped_bucket(*marker);
-    for (const std::string& prefix : {keys::rows(bucket), keys::unique_values(bucket)})
-      transaction.scan(prefix, [&](std::string_view key, std::string_view) {
-        removed[std::string(key)] = std::nullopt;
-        return removed.size() < kPurgeKeysPerSlice;
-      });
-    if (removed.empty()) {
-      removed[keys::counters(bucket)] = std::nullopt;
-      removed[*marker] = std::nullopt;
-    }
-    if (auto problem = store_.commit(removed, false)) note_problem(*problem);
+    if (std::exchange(purge_unread_, false)) purge_.begin();
+    if (const auto problem = purge_.step()) note_problem(*problem);
   } catch (const StoreError& error) {
-    purge_pending_ = false;  // the next delBucket or start tries again
+    purge_.stop();  // the next start tries again
     note_problem(error.what());
   }
 }
@@ -256,7 +236,7 @@ void Owner::recover_if_possible() {
       {FailureKind::connection_lost, "the embedded shard was opened again after a failed write"});
   if (store_.recover()) {
     note_problem("");
-    purge_pending_ = true;
+    purge_unread_ = true;
   } else {
     note_problem(store_.problem());
   }

@@ -14,6 +14,7 @@
 #include "backends/embedded/finds.hpp"
 #include "backends/embedded/limits.hpp"
 #include "backends/embedded/outbox.hpp"
+#include "backends/embedded/purge.hpp"
 #include "backends/embedded/store.hpp"
 #include "backends/embedded/table.hpp"
 #include "backends/embedded/task_queue.hpp"
@@ -26,6 +27,7 @@ struct OwnerLoad {
   std::size_t bytes = 0;  ///< of those
   std::size_t finds_running = 0;
   std::size_t finds_parked = 0;  ///< their readers have enough to read
+  bool purging = false;          ///< rows of deleted buckets are left
 };
 
 /// The thread that owns an embedded shard's store: every read and write of it happens there, one
@@ -78,7 +80,8 @@ class Owner {
   void find_ended(std::size_t bytes);
   void answer_read(const Task& task);
   void commit(std::vector<Verdict> verdicts, const Changes& group);
-  void purge_dropped();
+  [[nodiscard]] bool may_purge() const;
+  void purge_some();
   void recover_if_possible();
   void note_problem(const std::string& problem);
 
@@ -89,7 +92,8 @@ class Owner {
   const TaskQueue::MayBegin may_begin_ = [this](const Outbox& outbox) {
     return finds_.may_begin(outbox);
   };
-  bool purge_pending_ = true;  // a crash may have left some
+  Purge purge_{store_};
+  bool purge_unread_ = true;  // a crash may have left some
   bool finds_go_on_ = false;
   std::mt19937_64 random_;
 
@@ -100,6 +104,7 @@ class Owner {
   bool stopping_ = false;          // guarded by mutex_
   std::size_t finds_running_ = 0;  // guarded by mutex_; of the last turn
   std::size_t finds_parked_ = 0;   // guarded by mutex_; likewise
+  bool purging_ = true;            // guarded by mutex_; likewise
   std::string problem_;            // guarded by mutex_
   std::thread thread_;             // last: starts when all else is there
 };

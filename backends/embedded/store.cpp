@@ -54,6 +54,7 @@ std::string Store::probe_path() const { return options_.directory + "/space-prob
 std::optional<std::string> Store::open() {
   leveldb::Options settings;
   settings.env = options_.env;
+  settings.comparator = options_.comparator;
   settings.create_if_missing = true;
   settings.paranoid_checks = true;
   settings.block_cache = cache_.get();

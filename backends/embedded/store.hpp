@@ -7,6 +7,7 @@
 #include <string>
 
 #include <leveldb/cache.h>
+#include <leveldb/comparator.h>
 #include <leveldb/db.h>
 #include <leveldb/env.h>
 #include <leveldb/filter_policy.h>
@@ -21,6 +22,8 @@ struct StoreOptions {
   std::chrono::milliseconds probe_interval{1000};  ///< between attempts to write again
   /// A disk that can't be written to is no reason to throw: as after a failed write.
   bool may_begin_down = false;
+  /// Orders bytes. Not owned; tests count with it.
+  const leveldb::Comparator* comparator = leveldb::BytewiseComparator();
 };
 
 /// An embedded shard's LevelDB, and what becomes of it when the disk fails. Lives on the owner's

@@ -6,13 +6,13 @@
 namespace backends::embedded {
 namespace {
 
-void check(const leveldb::Status& status) {
-  if (!status.ok()) throw StoreError(status.ToString());
-}
-
 std::string_view view(const leveldb::Slice& slice) { return {slice.data(), slice.size()}; }
 
 }  // namespace
+
+void check(const leveldb::Status& status) {
+  if (!status.ok()) throw StoreError(status.ToString());
+}
 
 std::optional<std::string> Transaction::get(const std::string& key) const {
   if (const auto own = own_.find(key); own != own_.end()) return own->second;

@@ -17,6 +17,9 @@ class StoreError : public std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
+/// Throws StoreError for all but success.
+void check(const leveldb::Status& status);
+
 /// Writes that are not in LevelDB yet; nullopt: erased.
 using Changes = std::map<std::string, std::optional<std::string>, std::less<>>;
 
