@@ -32,8 +32,12 @@ objects::Result<Prepared> prepare(const Table& table, const objects::Filter& fil
   return Prepared{std::move(compiled->condition), *std::move(selection)};
 }
 
+/// Whether a statement needs the objects' texts.
+enum class Texts : std::uint8_t { needed, dropped };
+
 /// The rows that the statement touches, limit and offset applied.
-std::vector<Row> select(const Work& work, const Table& table, const Prepared& prepared) {
+std::vector<Row> select(const Work& work, const Table& table, const Prepared& prepared,
+                        Texts texts) {
   const objects::Selection& selection = prepared.selection;
   const std::uint64_t wanted = selection.limit ? *selection.limit + selection.offset : UINT64_MAX;
   std::vector<Row> rows;
@@ -42,8 +46,12 @@ std::vector<Row> select(const Work& work, const Table& table, const Prepared& pr
     if (path.exact && key.size() != path.prefix.size()) return false;
     if (selection.sort.empty() && rows.size() >= wanted) return false;
     Row row = decode_row(table, keys::row_key(key), text);
-    if (objects::decide(prepared.condition, row) == objects::Truth::yes)
-      rows.push_back(std::move(row));
+    if (objects::decide(prepared.condition, row) != objects::Truth::yes) return true;
+    const std::size_t head_bytes = text.size() - row.value.size();
+    if (texts == Texts::dropped) std::string().swap(row.value);
+    work.transaction.charge(sizeof row + row.key.size() + head_bytes + row.value.size() +
+                            row.columns.size() * sizeof(objects::Column));
+    rows.push_back(std::move(row));
     return true;
   });
   if (!selection.sort.empty())
@@ -79,7 +87,7 @@ objects::Result<Updated> update(const Work& work, const std::string& bucket, con
 
   Updated updated;
   updated.etag = objects::update_etag(work.random);
-  for (Row& before : select(work, **table, *prepared)) {
+  for (Row& before : select(work, **table, *prepared, Texts::needed)) {
     Row row = before;
     for (const auto& [position, column] : *changes) row.columns[position] = column;
     row.etag = updated.etag;
@@ -99,7 +107,7 @@ objects::Result<std::int64_t> erase_many(const Work& work, const std::string& bu
   if (auto error = objects::check_writable((*table)->bucket)) return *error;
   auto prepared = prepare(**table, *parsed, filter, options);
   if (!prepared) return prepared.error();
-  const std::vector<Row> rows = select(work, **table, *prepared);
+  const std::vector<Row> rows = select(work, **table, *prepared, Texts::dropped);
   for (const Row& row : rows) erase_row(work.transaction, **table, row);
   return static_cast<std::int64_t>(rows.size());
 }

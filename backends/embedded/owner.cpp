@@ -16,16 +16,16 @@ using objects::JsArray;
 // One group of writes: enough to share a sync, little enough to answer soon.
 constexpr std::size_t kGroupTasksMax = 512;
 constexpr std::size_t kGroupBytesMax = 8u << 20;
+constexpr auto kGroupTimeMax = std::chrono::milliseconds(10);
+// While a write looks at many rows, others have a turn so often.
+constexpr auto kTimeBetweenOthers = std::chrono::milliseconds(1);
+constexpr std::size_t kReadsBetweenRows = 64;
 constexpr auto kIdleWait = std::chrono::milliseconds(500);  // between attempts to recover
 
 std::int64_t now_ms() {
   return std::chrono::duration_cast<std::chrono::milliseconds>(
              std::chrono::system_clock::now().time_since_epoch())
       .count();
-}
-
-bool is_read(Rpc rpc) {
-  return rpc == Rpc::get_object || rpc == Rpc::get_bucket || rpc == Rpc::list_buckets;
 }
 
 Values perform(Rpc rpc, const Work& work, const JsArray& arguments) {
@@ -52,6 +52,8 @@ Values perform_safely(const Task& task, const Work& work) {
     return perform(task.rpc, work, task.arguments);
   } catch (const StoreError& error) {
     return store_failed(error.what());
+  } catch (const TooLarge& error) {
+    return objects::errors::plain(error.what());
   }
 }
 
@@ -60,7 +62,9 @@ Values perform_safely(const Task& task, const Work& work) {
 Owner::Owner(StoreOptions options, bool sync, const OwnerLimits& limits)
     : sync_(sync), store_(std::move(options)),
       finds_(store_, tables_, limits, [this](std::size_t bytes) { find_ended(bytes); }),
-      random_(std::random_device{}()), queue_(limits), problem_(store_.problem()) {
+      random_(std::random_device{}()), write_rules_{limits.change_bytes,
+                                                    [this] { let_others_in(); }},
+      queue_(limits), problem_(store_.problem()) {
   thread_ = std::thread([this] { run(); });
 }
 
@@ -163,7 +167,9 @@ void Owner::serve_group() {
   Changes group;
   std::vector<Verdict> verdicts;
   std::size_t bytes = 0;
+  const auto end = std::chrono::steady_clock::now() + kGroupTimeMax;
   for (std::size_t tasks = 0; tasks < kGroupTasksMax && bytes < kGroupBytesMax; ++tasks) {
+    if (tasks > 0 && std::chrono::steady_clock::now() >= end) break;
     std::optional<Task> task = take_task();
     if (!task) break;
     bytes += task->bytes;
@@ -172,7 +178,7 @@ void Owner::serve_group() {
       continue;
     }
     try {
-      Transaction transaction(store_.db(), group);
+      Transaction transaction(store_.db(), group, &write_rules_);
       const Work work{transaction, tables_, now_ms(), random_()};
       Values values = perform_safely(*task, work);
       if (values) transaction.absorb_into(group);
@@ -182,6 +188,24 @@ void Owner::serve_group() {
     }
   }
   if (!verdicts.empty()) commit(std::move(verdicts), group);
+}
+
+/// What a write that looks at many rows lets others do: reads, and finds that have begun. They see
+/// what is committed, as they would have before the write began; it sees nothing of them.
+void Owner::let_others_in() {
+  const auto now = std::chrono::steady_clock::now();
+  if (now < others_due_) return;
+  for (std::size_t reads = 0; reads < kReadsBetweenRows; ++reads) {
+    std::optional<Task> task;
+    {
+      const std::scoped_lock lock(mutex_);
+      task = queue_.take_read();
+    }
+    if (!task) break;
+    answer_read(*task);
+  }
+  finds_go_on_ = finds_.step();
+  others_due_ = std::chrono::steady_clock::now() + kTimeBetweenOthers;
 }
 
 void Owner::begin_finds() {

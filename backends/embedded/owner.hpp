@@ -1,6 +1,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <cstddef>
 #include <memory>
@@ -76,6 +77,7 @@ class Owner {
   bool await_work();
   std::optional<Task> take_task();
   void serve_group();
+  void let_others_in();
   void begin_finds();
   void find_ended(std::size_t bytes);
   void answer_read(const Task& task);
@@ -96,6 +98,8 @@ class Owner {
   bool purge_unread_ = true;  // a crash may have left some
   bool finds_go_on_ = false;
   std::mt19937_64 random_;
+  const WriteRules write_rules_;
+  std::chrono::steady_clock::time_point others_due_;
 
   mutable std::mutex mutex_;
   std::condition_variable changed_;

@@ -24,10 +24,12 @@ Outdated find_outdated(const Work& work, const Table& table, std::uint64_t count
   work.transaction.scan(keys::rows(table.id), [&](std::string_view key, std::string_view text) {
     Row row = decode_row(table, keys::row_key(key), text);
     if (!out_of_date(table, row)) return true;
-    if (outdated.rows.size() < count)
+    if (outdated.rows.size() < count) {
+      work.transaction.charge(2 * text.size());
       outdated.rows.push_back(std::move(row));
-    else
+    } else {
       ++outdated.left;
+    }
     return count_all || outdated.rows.size() < count;
   });
   return outdated;

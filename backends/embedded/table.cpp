@@ -11,6 +11,7 @@ using objects::JsObject;
 using objects::JsValue;
 
 constexpr std::size_t kCachedTablesMax = 1000;
+constexpr std::size_t kCachedTextsMax = 16u << 20;  // decoded they take several times as much
 
 JsValue parse(std::string_view text, const std::string& what) {
   json::Document document;
@@ -138,8 +139,12 @@ objects::Result<TablePointer> TableCache::find(const Transaction& transaction,
   if (!text) return objects::errors::bucket_not_found(name);
   const auto known = entries_.find(name);
   if (known != entries_.end() && known->second.text == *text) return known->second.table;
-  if (entries_.size() >= kCachedTablesMax) entries_.clear();
+  if (entries_.size() >= kCachedTablesMax || text_bytes_ + text->size() > kCachedTextsMax) {
+    entries_.clear();
+    text_bytes_ = 0;
+  }
   auto table = std::make_shared<const Table>(decode_table(name, *text));
+  text_bytes_ += text->size();  // the one before it in its place counts until all are dropped
   entries_[name] = {*text, table};
   return TablePointer(table);
 }

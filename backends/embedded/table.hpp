@@ -47,6 +47,7 @@ class TableCache {
     TablePointer table;
   };
   std::map<std::string, Entry, std::less<>> entries_;
+  std::size_t text_bytes_ = 0;  // of the entries
 };
 
 /// Writes a row and its unique values; `before` is the row as it was. UniqueAttributeError where

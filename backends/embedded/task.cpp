@@ -21,6 +21,10 @@ std::size_t bytes_of(const JsValue& value) {
 
 }  // namespace
 
+bool is_read(Rpc rpc) {
+  return rpc == Rpc::get_object || rpc == Rpc::get_bucket || rpc == Rpc::list_buckets;
+}
+
 std::size_t bytes_of(Rpc rpc, const objects::JsArray& arguments) {
   std::size_t bytes = sizeof(Task);
   for (const JsValue& argument : arguments) bytes += bytes_of(argument);

@@ -20,6 +20,9 @@ struct Task {
   std::shared_ptr<Stream> stream;  ///< findObjects only
 };
 
+/// A request that changes nothing and is answered from what is committed; finds apart.
+bool is_read(Rpc rpc);
+
 /// What a request takes while it waits and runs, about: its arguments as values, which can take
 /// twenty times their text, and a find's filter as what it is compiled to. O(arguments).
 std::size_t bytes_of(Rpc rpc, const objects::JsArray& arguments);

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -17,7 +18,8 @@ namespace backends::embedded {
 ///
 /// A worker whose outbox has no room misses its turns; its requests can still be cancelled.
 ///
-/// Order: a worker's point requests are taken as they were submitted. A find is taken when all
+/// Order: a worker's point requests are taken as they were submitted, unless only reads are asked
+/// for. A find is taken when all
 /// that its worker submitted before it have been.
 ///
 /// Bounds: so many requests and bytes wait (one large request may overrun them); a find counts
@@ -35,6 +37,9 @@ class TaskQueue {
   std::optional<Task> take();
   /// Whether another find of this worker may begin.
   using MayBegin = std::function<bool(const Outbox&)>;
+  /// The next read: reads may pass by the writes that were submitted before them, as reads never
+  /// see what is not committed. O(workers).
+  std::optional<Task> take_read();
   /// The next find. `ended` once it has.
   std::optional<Task> take_find(const MayBegin& may_begin);
   void ended(std::size_t find_bytes);
@@ -51,9 +56,14 @@ class TaskQueue {
   [[nodiscard]] std::size_t bytes() const { return bytes_; }
 
  private:
+  enum Kind : std::uint8_t { read, write, find };
+  /// A worker's tasks by kind.
   struct Lane {
-    Tasks points;
-    Tasks finds;
+    std::array<Tasks, 3> tasks;
+    [[nodiscard]] const Tasks& of(Kind kind) const { return tasks[kind]; }
+    /// Whether `one` has a task, and it was submitted before all of `other`.
+    [[nodiscard]] bool is_before(Kind one, Kind other) const;
+    [[nodiscard]] bool empty() const;
   };
   /// A lane stays while it has a task, whose pointer keeps its outbox.
   using Lanes = std::map<const Outbox*, Lane>;
@@ -62,7 +72,8 @@ class TaskQueue {
   [[nodiscard]] static bool find_is_next(const Lanes::value_type& lane, const MayBegin& may_begin);
   template <typename Ready>
   Lanes::iterator next(const Outbox*& last, Ready ready);
-  Task take_from(Lanes::iterator lane, Tasks Lane::*tasks, Tasks::iterator task);
+  Task take_from(Lanes::iterator lane, Kind kind, Tasks::iterator task);
+  Task take_first(Lanes::iterator lane, Kind kind);
 
   std::size_t tasks_max_;
   std::size_t bytes_max_;

@@ -6,6 +6,10 @@
 namespace backends::embedded {
 namespace {
 
+// Of a change beside its texts.
+constexpr std::size_t kChangeBytes = 128;
+constexpr std::size_t kRowsBetweenOthers = 64;
+
 std::string_view view(const leveldb::Slice& slice) { return {slice.data(), slice.size()}; }
 
 }  // namespace
@@ -22,6 +26,23 @@ std::optional<std::string> Transaction::get(const std::string& key) const {
   if (status.IsNotFound()) return std::nullopt;
   check(status);
   return value;
+}
+
+void Transaction::put(std::string key, std::string value) {
+  charge(kChangeBytes + key.size() + value.size());
+  own_[std::move(key)] = std::move(value);
+}
+
+void Transaction::erase(std::string key) {
+  charge(kChangeBytes + key.size());
+  own_[std::move(key)] = std::nullopt;
+}
+
+void Transaction::charge(std::size_t bytes) {
+  bytes_ += bytes;
+  if (rules_ != nullptr && bytes_ > rules_->bytes_max)
+    throw TooLarge("this changes more than " + std::to_string(rules_->bytes_max >> 20) +
+                   " MiB at once: give a limit");
 }
 
 Changes Transaction::changes_under(const std::string& prefix) const {
@@ -42,7 +63,8 @@ void Transaction::scan(const std::string& prefix,
   const auto stored_left = [&] {
     return stored->Valid() && view(stored->key()).starts_with(prefix);
   };
-  while (stored_left() || change != changes.end()) {
+  for (std::size_t rows = 1; stored_left() || change != changes.end(); ++rows) {
+    if (rules_ != nullptr && rows % kRowsBetweenOthers == 0) rules_->between_rows();
     const bool take_change =
         change != changes.end() && (!stored_left() || change->first <= view(stored->key()));
     if (!take_change) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <functional>
 #include <map>
 #include <optional>
@@ -20,6 +21,18 @@ class StoreError : public std::runtime_error {
 /// Throws StoreError for all but success.
 void check(const leveldb::Status& status);
 
+/// A write takes more memory than it may. The text is for the client.
+class TooLarge : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
+/// What a write may take, and what it lets others do meanwhile.
+struct WriteRules {
+  std::size_t bytes_max = 0;           ///< of memory, until it is committed
+  std::function<void()> between_rows;  ///< called every few rows of a scan
+};
+
 /// Writes that are not in LevelDB yet; nullopt: erased.
 using Changes = std::map<std::string, std::optional<std::string>, std::less<>>;
 
@@ -31,11 +44,15 @@ using Changes = std::map<std::string, std::optional<std::string>, std::less<>>;
 /// is committed in one write, and a transaction that is dropped leaves no trace.
 class Transaction {
  public:
-  Transaction(leveldb::DB& db, const Changes& group) : db_(db), group_(group) {}
+  /// `rules`: null for a read.
+  Transaction(leveldb::DB& db, const Changes& group, const WriteRules* rules = nullptr)
+      : db_(db), group_(group), rules_(rules) {}
 
   [[nodiscard]] std::optional<std::string> get(const std::string& key) const;
-  void put(std::string key, std::string value) { own_[std::move(key)] = std::move(value); }
-  void erase(std::string key) { own_[std::move(key)] = std::nullopt; }
+  void put(std::string key, std::string value);
+  void erase(std::string key);
+  /// To be told of what a write keeps besides its changes. Throws TooLarge.
+  void charge(std::size_t bytes);
 
   /// Calls `visit` for each entry whose key begins with `prefix`, in order; false stops. What
   /// `visit` writes is not seen by this scan.
@@ -50,7 +67,9 @@ class Transaction {
 
   leveldb::DB& db_;
   const Changes& group_;
+  const WriteRules* rules_;
   Changes own_;
+  std::size_t bytes_ = 0;  // charged so far
 };
 
 /// A key that must be there and a number.

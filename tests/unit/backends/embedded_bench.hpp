@@ -11,14 +11,18 @@
 #include "backends/embedded/embedded_shard.hpp"
 #include "tests/contract/shard_client.hpp"
 #include "tests/support/test_data.hpp"
+#include "tests/unit/backends/faulty_env.hpp"
 
 namespace test_support {
 
 /// An owner of an empty directory.
 struct OwnerScene {
-  explicit OwnerScene(const backends::embedded::OwnerLimits& limits = {})
+  /// Writes are synced where there is an `env`, which must outlive it.
+  explicit OwnerScene(const backends::embedded::OwnerLimits& limits = {}, FaultyEnv* env = nullptr)
       : owner(std::make_shared<backends::embedded::Owner>(
-            backends::embedded::StoreOptions{directory.path() / "shard"}, false, limits)) {}
+            backends::embedded::StoreOptions{directory.path() / "shard",
+                                             env != nullptr ? env : leveldb::Env::Default()},
+            env != nullptr, limits)) {}
 
   TemporaryDirectory directory;
   std::shared_ptr<backends::embedded::Owner> owner;

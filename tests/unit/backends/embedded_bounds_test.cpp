@@ -6,6 +6,7 @@
 using namespace test_support;
 using backends::Rpc;
 using backends::embedded::kOutboxBytesMax;
+using backends::embedded::OwnerLimits;
 
 TEST_CASE("embedded: answers that a worker does not take are bounded, and hold up nobody else") {
   constexpr std::size_t kGets = 100;
@@ -48,4 +49,51 @@ TEST_CASE("embedded: an owner and its shards may go while an outbox is full") {
   CHECK(worker.outcome(worker.get("large")) == "");
   for (int i = 0; i < 100; ++i) worker.get("large");
   scene.owner.reset();  // the worker has the last one
+}
+
+TEST_CASE("embedded: a write over many rows lets reads in, and is whole all the same") {
+  constexpr std::size_t kRows = 3'000;
+  FaultyEnv env;
+  OwnerScene scene({}, &env);
+  Worker worker(scene.owner);
+  create_bucket(worker);
+  for (std::size_t i = 0; i < kRows; ++i) worker.put("k" + std::to_string(i));
+  worker.finish();
+
+  env.syncs.close();
+  worker.put("z");
+  env.syncs.await_waiting();
+  const auto& erase = worker.send(Rpc::delete_many, R"json(["b","(v=k*)",{"noLimit":true}])json");
+  for (std::size_t i = 0; i < 1'000; ++i) worker.put("z");  // more than a group
+  const auto& get = worker.get("k1");
+  env.syncs.let_one_pass();
+  env.syncs.await_waiting();  // the rows have been looked at, and their deletion is not committed
+  CHECK(worker.outcome(get) == "");
+  CHECK_FALSE(erase.answer().done);
+  env.syncs.open();
+  CHECK(worker.outcome(erase) == "");
+  CHECK(*erase.answer().values.at(0).get("count")->number() == kRows);
+  CHECK(worker.outcome(worker.get("k1")).starts_with("ObjectNotFoundError: "));
+  worker.finish();
+}
+
+TEST_CASE("embedded: what one write may change is bounded, and the rest of its group goes on") {
+  OwnerLimits limits;
+  limits.change_bytes = 1u << 20;
+  OwnerScene scene(limits);
+  Worker worker(scene.owner);
+  create_bucket(worker);
+  const std::string text(2'000, 'x');
+  for (std::size_t i = 0; i < 1'000; ++i) worker.put("k" + std::to_string(i), text);
+  worker.finish();
+  const std::string refused = "Error: this changes more than 1 MiB at once: give a limit";
+  CHECK(worker.outcome(worker.send(Rpc::update_objects,
+                                   R"json(["b",{"v":"new"},"(v=k*)",{"noLimit":true}])json")) ==
+        refused);
+  const auto& find = worker.find("(v=new)");
+  CHECK(worker.outcome(find) == "");
+  CHECK(find.answer().values.empty());
+  // Deleted rows are not kept: their texts count for nothing.
+  const auto& erase = worker.send(Rpc::delete_many, R"json(["b","(v=k*)",{}])json");
+  CHECK(worker.outcome(erase) == "");
 }

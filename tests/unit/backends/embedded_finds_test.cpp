@@ -98,12 +98,11 @@ TEST_CASE("embedded: a worker that takes nothing leaves others' finds to go on")
   Worker busy(scene.owner);
   fill(busy);
   REQUIRE(busy.outcome(busy.put("large", std::string(1u << 20, 'x'))) == "");
-  for (int i = 0; i < 100; ++i) busy.find("(v=*)");  // its loop does not run now
+  for (int i = 0; i < 70; ++i) busy.find("(v=*)");  // its loop does not run now
   Worker other(scene.owner);
   const auto& find = other.find("(v=*)");
   CHECK(other.outcome(find) == "");
   CHECK(keys_of(find.answer()) == kRows + 1);
-  busy.finish();
 }
 
 TEST_CASE("embedded: of too many slow readers the one that took nothing for longest is sent away") {
