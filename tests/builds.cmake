@@ -4,6 +4,7 @@
 
 # What depends on time, kills, fsyncs or volume, and what measures.
 set(tests_of_release
+  attack
   bench_proxy_batch bench_proxy_find bench_proxy_get-put bench_ring
   contract_differential contract_postgres_plan
   integration_kill integration_ring_kill
