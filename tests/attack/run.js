@@ -6,8 +6,8 @@
 //                                                                        [--record [FILE]] [--list]
 //
 // Without a length each attack goes on until polite clients beside it have gone twenty rounds; --short leaves out what CI has no
-// time for; --long is --seconds 10, ten minutes in all. --record writes the rows into docs/reliability.md. Ends with 1 where a
-// bound was not kept. MORAY_ROUTER_FULL_DISK: libfull_disk.so, for disk_full.
+// time for; --long is --seconds 10, ten minutes in all. --record writes rows of the long form into docs/reliability.md, each as it
+// comes. Ends with 1 where a bound was not kept. MORAY_ROUTER_FULL_DISK: libfull_disk.so, for disk_full.
 const path = require('path');
 
 const {ATTACKS, NOT_IN_CI} = require('./catalogue');
@@ -32,12 +32,13 @@ function asked(words) {
     else if (word === '--list') given.list = true;
     else throw new Error(`${word}: there is no such option`);
   }
+  if (given.record && !given.seconds) throw new Error('--record is of the long form: --long or --seconds N');
   for (const name of given.only || []) if (!ATTACKS.some((attack) => attack.name === name)) throw new Error(`${name}: there is no such attack`);
   return given;
 }
 
 async function main() {
-  const words = process.argv.slice(2), {seconds, short, only, record: file, list} = asked([...words]);
+  const {seconds, short, only, record: file, list} = asked(process.argv.slice(2));
   const chosen = ATTACKS.filter(({name, needs}) => (only ? only.has(name) : !(short && NOT_IN_CI.has(name))) && (!needs || process.env[needs]));
   if (list) {
     for (const {name, kind, about} of chosen) console.log(`${name.padEnd(26)}${kind.padEnd(8)}${about}`);
@@ -54,8 +55,8 @@ async function main() {
     cells(report, faults).forEach((cell, i) => console.log(`         ${HEAD[i + 4]}: ${cell}`));
     for (const example of report.examples) console.log(`         e.g. ${example}`);
     reports.push({attack, report, faults, seconds: took});
+    if (file) record(file, `node tests/attack/run.js ${seconds === LONG_SECONDS ? '--long' : `--seconds ${seconds}`} --record`, reports);  // one that is interrupted keeps what it has
   }
-  if (file) record(file, `node tests/attack/run.js ${words.filter((word) => word !== '--record' && word !== file).join(' ')}`.trim(), reports);
   const failed = reports.filter(({faults}) => faults.length > 0).map(({attack}) => attack.name);
   console.log(`${reports.length - failed.length} of ${reports.length} attacks stood${failed.length > 0 ? `; failed: ${failed.join(', ')}` : ''}`);
   return failed.length > 0 ? 1 : 0;

@@ -19,6 +19,8 @@ const MEMORY_BYTES = 256 << 20;
 const STOP_BYTES = 3.2e9, KILL_BYTES = 4e9;
 /** How many rounds of each polite client an attack lasts for, in the short form; and, where they are starved, how long. */
 const ROUNDS = 20, STARVED_MS = 30_000;
+/** After its time, or where it goes by counts, an attack that waits for something has so long. */
+const ENDLESS_MS = 300_000;
 const SETTLE_MS = 20_000, LONG_REQUEST = {timeout: 60_000};
 
 class Stage {
@@ -119,7 +121,12 @@ class Stage {
     Object.assign(this, {begun: performance.now(), roundsBefore: this.polite.roundsNow()});
     const stop = new Promise((resolve) => { this.stop = resolve; });
     if (this.stopped) this.stop();
+    const watch = setTimeout(() => {
+      this.faults.push('the attack does not come to its end');
+      this.stop();
+    }, this.seconds * 1000 + ENDLESS_MS);
     await Promise.race([this.attack.attack(this), stop]);
+    clearTimeout(watch);
     const rounds = this.polite.lanes.map((_, i) => this.roundsSince(i));
     this.starved = this.polite.lanes.map(({attacked, name}, i) => !attacked && rounds[i] < ROUNDS && `${rounds[i]} of ${ROUNDS} rounds of ${name}`).filter(Boolean);
     this.over = true;
