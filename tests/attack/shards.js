@@ -1,8 +1,8 @@
 'use strict';
 // Morays that stop, hang, are slow or go away. What they may say that is not so is in lies.js.
-const {Dnsmasq} = require('../node/dnsmasq');
 const {pause, request} = require('./hostile');
 const {MemoryMoray} = require('./memory_moray');
+const {NameServer} = require('./name_server');
 
 const FIRST_IS_A_MORAY = ['moray', 'embedded', 'embedded'];
 const base = {kind: 'shard', shards: FIRST_IS_A_MORAY, attacked: [0]};
@@ -100,7 +100,7 @@ const besideHealthy = {
     this.other = new MemoryMoray(healthy.pnode);
     this.other.objects = healthy.objects;  // one database
     await this.other.listen();
-    const dns = await Dnsmasq.start([...[healthy, this.other].map(({port}) => `--srv-host=_moray._tcp.shard.test,a.shard.test,${port}`), '--address=/a.shard.test/127.0.0.1']);
+    const dns = await new NameServer([healthy.port, this.other.port]).start();
     stage.closers.push(() => this.other.close(), () => dns.stop());
     stage.config.dns = {resolvers: [`127.0.0.1:${dns.port}`]};
     stage.shards[0] = {pnode: stage.shards[0].pnode, srv: 'shard.test'};
