@@ -72,7 +72,7 @@ class Hostile {
   }
 
   constructor(socket, onAnswer) {
-    Object.assign(this, {socket, closed: false, ended: false, received: 0, ends: 0, errors: {}, waiters: []});
+    Object.assign(this, {socket, ended: false, received: 0, ends: 0, errors: {}, waiters: []});
     const frames = new FrameCounter((frame) => {
       if (frame.data) return;
       if (frame.error) this.errors[frame.error] = (this.errors[frame.error] || 0) + 1;
@@ -87,8 +87,10 @@ class Hostile {
     });
     socket.on('error', () => {});
     socket.on('end', () => { this.ended = true; this.wake(); });
-    socket.on('close', () => { this.closed = true; this.wake(); });
+    socket.on('close', () => this.wake());
   }
+  /** At once, before the event: who writes on and on would keep that from coming. */
+  get closed() { return this.socket.destroyed; }
   wake() { for (const waiter of this.waiters.splice(0)) waiter(); }
 
   answers() { return this.ends + Object.values(this.errors).reduce((sum, n) => sum + n, 0); }
@@ -111,14 +113,15 @@ class Hostile {
     return this.closed || this.ended;
   }
 
-  /** Resolves when the system has taken the bytes, or the connection is closed; it keeps no more than those in memory. */
+  /** Resolves with true when the system has taken the bytes, and false if the connection is closed before. */
   send(bytes) {
-    if (this.closed) return Promise.resolve();
+    if (this.closed) return Promise.resolve(false);
     return new Promise((resolve) => {
-      this.socket.once('close', resolve);
-      this.socket.write(bytes, () => {
-        this.socket.removeListener('close', resolve);
-        resolve();
+      const closed = () => resolve(false);
+      this.socket.once('close', closed);
+      this.socket.write(bytes, (error) => {
+        this.socket.removeListener('close', closed);
+        resolve(!error);
       });
     });
   }

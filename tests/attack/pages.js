@@ -68,7 +68,7 @@ const adminLines = {
       while (stage.goOn()) {
         const one = await stage.connect({}, admin(stage));
         one.plain = true;
-        for (; stage.goOn() && !one.closed && !one.ended; ++stage.acts) await one.send(piece);
+        while (stage.goOn() && !one.ended && await one.send(piece)) ++stage.acts;
         stage.note('cut');
         one.leave();
         await pause(5);

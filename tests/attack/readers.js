@@ -63,7 +63,7 @@ const pingsUnread = {
     let one;
     const send = async () => {
       // Ends when the router reads no more, which is as it should be.
-      for (const mine = one; stage.goOn() && !mine.closed; stage.acts += 500) await mine.send(pings);
+      for (const mine = one; stage.goOn() && await mine.send(pings);) stage.acts += 500;
     };
     await stage.lasts(async () => {
       if (one && !one.closed) return;

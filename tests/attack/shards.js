@@ -19,7 +19,7 @@ async function putMany(stage, clients, puts) {
         one = await stage.connect({onAnswer: ({msgid: of, error}) => { if (error) { refused.add(key(of)); stage.note(error); } }});
         used.push(Object.assign(one, {sent: 0}));
       }
-      await one.send(request(msgid, 'putObject', ['manta', key(msgid), {n: 1, text}, {}]));
+      if (!await one.send(request(msgid, 'putObject', ['manta', key(msgid), {n: 1, text}, {}]))) continue;
       ++one.sent;
       ++stage.acts;
     }
