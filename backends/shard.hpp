@@ -118,10 +118,10 @@ class Shard {
   /// Starts a request. The bytes are copied or written before it returns. O(bytes).
   virtual Submitted submit(const Request& request, ReplySink& sink) = 0;
 
-  /// The caller has lost interest. True: the request was not sent yet, or was a stream whose
-  /// connection is closed now, or one in two steps before the second, which changes nothing; the
-  /// sink will not be called again. False: the answer must still
-  /// come (its slot stays reserved until then), and the sink will be called.
+  /// The caller has lost interest. True: the sink will not be called again. A write was not sent,
+  /// and is never done, or is one in two steps before the second, which changes nothing; a read was
+  /// not sent, or its answer is swallowed, or its connection, a stream's, is closed now. False: the
+  /// answer must still come (its slot stays reserved until then), and the sink will be called.
   virtual bool cancel(Ticket ticket) = 0;
 
   /// Holds up a stream's answer and lets it go on; by TCP back-pressure where there is a socket.

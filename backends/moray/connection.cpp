@@ -201,16 +201,16 @@ bool Connection::take_frame(const fast::Frame& frame) {
   if (frame.status == fast::Status::data) {
     const InFlight::Entry* entry = in_flight_.find(frame.message_id);
     if (entry == nullptr) return false;
-    entry->sink->on_data(reply);
+    if (entry->sink != nullptr) entry->sink->on_data(reply);
     return true;
   }
   const auto entry = in_flight_.remove(frame.message_id);
   if (!entry) return false;
   ++answers_;
   forget(*entry);
-  if (frame.status == fast::Status::end)
+  if (entry->sink != nullptr && frame.status == fast::Status::end)
     entry->sink->on_end(reply);
-  else
+  else if (entry->sink != nullptr)
     entry->sink->on_error(reply);
   if (host_ != nullptr) host_->answered(*this);
   return true;
@@ -270,6 +270,7 @@ void Connection::lose(FailureKind kind, const std::string& message, const std::s
   for (const std::uint32_t message_id : output_.clear()) in_flight_.mark_unsent(message_id);
   for (const auto& [message_id, entry] : in_flight_.remove_all()) {
     forget(entry);
+    if (entry.sink == nullptr) continue;
     const bool untouched = entry.unsent && entry.write;
     entry.sink->on_failure(Failure{untouched ? FailureKind::no_connections : kind, message, info});
   }

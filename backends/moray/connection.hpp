@@ -74,6 +74,16 @@ class Connection final : public std::enable_shared_from_this<Connection> {
   /// Watches its progress; to be called every `ProgressOptions::look_every`.
   void look(std::chrono::steady_clock::time_point now);
   [[nodiscard]] const Progress& progress() const { return progress_; }
+  /// Nobody waits for any of its answers, of which some are outstanding.
+  [[nodiscard]] bool unheard() const {
+    return in_flight_.size() > 0 && in_flight_.given_up() == in_flight_.size();
+  }
+  /// More is given up, and not answered, than may be.
+  [[nodiscard]] bool given_up_too_much() const {
+    return in_flight_.given_up() > options_.progress.given_up_max;
+  }
+  /// Of a request that `take_back` could not: where it is a read, its sink is forgotten.
+  bool forget_read(std::uint32_t message_id) { return in_flight_.forget_read(message_id); }
   /// From now on, and until `stop_ordering`, writes hold their vnode to this connection.
   void order_writes() { in_flight_.order_writes(); }
   void stop_ordering() { in_flight_.stop_ordering(); }

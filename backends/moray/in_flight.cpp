@@ -52,6 +52,13 @@ void InFlight::give_up(std::uint32_t message_id) {
   if (!std::exchange(entry.prompt, true)) ++prompt_;
 }
 
+bool InFlight::forget_read(std::uint32_t message_id) {
+  const auto found = entries_.find(message_id);
+  if (found == entries_.end() || found->second.write) return false;
+  if (std::exchange(found->second.sink, nullptr) != nullptr) ++load_.unheard;
+  return true;
+}
+
 void InFlight::mark_unsent(std::uint32_t message_id) {
   const auto found = entries_.find(message_id);
   if (found != entries_.end()) found->second.unsent = true;
@@ -85,6 +92,7 @@ void InFlight::forget_write(Entry& entry) {
 void InFlight::forget(Entry& entry) {
   forget_write(entry);
   --load_.requests;
+  if (entry.sink == nullptr) --load_.unheard;
   if (entry.prompt) --prompt_;
   if (!entry.given_up) return;
   --given_up_;

@@ -16,8 +16,8 @@ namespace backends::moray {
 class InFlight {
  public:
   struct Entry {
-    ReplySink* sink = nullptr;
-    std::uint64_t waited = 0;  ///< the ticket that it had while it waited; 0: it did not
+    ReplySink* sink = nullptr;  ///< null: of a read that nobody waits for
+    std::uint64_t waited = 0;   ///< the ticket that it had while it waited; 0: it did not
     std::uint32_t affinity = 0;
     bool prompt = false;    ///< its answer is due within seconds
     bool write = false;     ///< its order matters
@@ -39,6 +39,9 @@ class InFlight {
   std::optional<Entry> remove(std::uint32_t message_id);
   /// Its id stays taken until its answer has come, which is due now, however long it may take.
   void give_up(std::uint32_t message_id);
+  /// Of a read that was given up: its sink is forgotten, its answer is swallowed. False: it is a
+  /// write, whose end somebody waits for.
+  bool forget_read(std::uint32_t message_id);
   /// Nothing of it was written.
   void mark_unsent(std::uint32_t message_id);
   Entries remove_all();

@@ -42,7 +42,7 @@ Connection* MorayShard::connection_for(const Request& request) {
 
 std::optional<Failure> MorayShard::over_bounds(const Request& request) const {
   const Load& load = pool_.load();
-  if (load.requests + waiting_.size() >= options_.in_flight_max) {
+  if (load.under_way() + waiting_.size() >= options_.in_flight_max) {
     std::string text = "too many requests are in flight to this shard";
     if (load.given_up > 0)
       text += ", " + std::to_string(load.given_up) + " of them given up and not answered";
@@ -150,7 +150,7 @@ bool MorayShard::cancel(Ticket ticket) {
   Connection* connection = pool_.find(connection_number(sent));
   if (connection == nullptr) return false;
   if (connection->take_back(message_number(sent))) return true;
-  if (!pool_.is_stream(*connection)) return false;
+  if (!pool_.is_stream(*connection)) return connection->forget_read(message_number(sent));
   pool_.abandon(*connection);
   return true;
 }
@@ -180,7 +180,7 @@ ShardStatus MorayShard::status() const {
   ShardStatus status;
   status.healthy = healthy();
   status.connections = pool_.up();
-  status.in_flight = pool_.load().requests + waiting_.size();
+  status.in_flight = pool_.load().under_way() + waiting_.size();
   for (const auto& address : pool_.addresses()) {
     if (!status.address.empty()) status.address += ", ";
     status.address += address.address().to_string() + ":" + std::to_string(address.port());

@@ -47,11 +47,15 @@ void Pool::doubt_lanes() {
 
 /// A connection that makes no progress for long is closed where its requests have somewhere else to
 /// go: they hear that it was lost. A shard that has left the ring waits for it no longer, either.
+/// One whose answers nobody waits for is closed as soon as it is suspect, also where it is the only
+/// one: what a hung server never answers would count for ever.
 void Pool::give_up_hopeless() {
   std::vector<ConnectionPointer> hopeless;
   const auto add = [&](const ConnectionPointer& connection) {
     if (connection != nullptr && connection->state() == Connection::State::up &&
-        connection->progress().hopeless() && (retired_ || trusted_beside(connection->address())))
+        ((connection->progress().suspect() && connection->unheard()) ||
+         (connection->progress().hopeless() &&
+          (retired_ || connection->given_up_too_much() || trusted_beside(connection->address())))))
       hopeless.push_back(connection);
   };
   for (const auto& lane : lanes_) add(lane->connection);

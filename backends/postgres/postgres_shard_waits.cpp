@@ -15,6 +15,11 @@ namespace {
 constexpr std::chrono::milliseconds kPatience{2'000};
 constexpr std::chrono::milliseconds kLooksAtPaused{500};
 
+bool reads_a_point(Rpc rpc) {
+  return rpc == Rpc::get_object || rpc == Rpc::get_bucket || rpc == Rpc::list_buckets ||
+         rpc == Rpc::ping;
+}
+
 }  // namespace
 
 /// What libpq has taken can't be taken back: while its server takes nothing, requests wait here,
@@ -83,6 +88,11 @@ bool PostgresShard::cancel(Ticket ticket) {
     operation->given_up = true;
     operations_.erase(found);
     pool_->drop_given_up();
+    return true;
+  }
+  if (reads_a_point(found->second->rpc)) {  // its answer is swallowed
+    found->second->sink = nullptr;
+    operations_.erase(found);
     return true;
   }
   if (found->second->rpc != Rpc::find_objects && found->second->rpc != Rpc::listen) return false;

@@ -25,13 +25,18 @@ ArrivingFrames::List& ArrivingFrames::waiting_like(std::size_t bytes) {
   return waiting_[std::min(size, kSizes - 1)];
 }
 
+/// Of the bound, a thirty-second part is a small frame. One that is too large for all is granted
+/// when no other is, in the whole process.
+bool ArrivingFrames::fits(std::size_t bytes) const {
+  const std::size_t most = bounds_.arriving.bytes_max(), free = bounds_.arriving.free();
+  if (bounds_.arriving.used() == 0) return true;
+  if (bytes > memory_.free() / 2) return false;
+  return bytes <= most / 32 ? bytes <= free / 2 : bytes + most / 8 <= free;
+}
+
 bool ArrivingFrames::grant(Holder& holder, Clock::time_point now) {
-  const bool alone = granted_.empty();
-  if (!alone && holder.bytes_ > std::min(memory_.free(), bounds_.arriving.free()) / 2) return false;
-  if (!bounds_.arriving.take(holder.bytes_)) {
-    if (!alone) return false;
-    bounds_.arriving.take_anyway(holder.bytes_);
-  }
+  if (!fits(holder.bytes_)) return false;
+  bounds_.arriving.take_anyway(holder.bytes_);
   budget::Charge charge(memory_);
   if (!charge.grow(holder.bytes_)) {
     bounds_.arriving.give(holder.bytes_);
@@ -73,9 +78,9 @@ void ArrivingFrames::drop(Holder& holder) {
 
 void ArrivingFrames::unreserved(Holder& holder, std::size_t bytes) {
   if (bytes > holder.unreserved_)
-    bounds_.arriving.take_anyway(bytes - holder.unreserved_);
+    bounds_.begun.take_anyway(bytes - holder.unreserved_);
   else
-    bounds_.arriving.give(holder.unreserved_ - bytes);
+    bounds_.begun.give(holder.unreserved_ - bytes);
   holder.unreserved_ = bytes;
   if (holder.charge_.bytes() == 0) holder.charge_ = budget::Charge(memory_);
   holder.charge_.set(bytes);

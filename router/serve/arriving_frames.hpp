@@ -13,7 +13,8 @@ namespace router {
 
 /// Shares memory among frames that are still arriving, so that many clients who begin one at a time
 /// can't exhaust it: a session reserves the whole frame before it reads on, or waits for its turn.
-/// A frame may take half of what is free, of the bound for all such frames, too, so that a few
+/// A frame may take half of what is free, and of the bound for all such frames a large one leaves
+/// an eighth, so that a few
 /// large ones leave room for smaller ones.
 ///
 /// Who has a reservation must use it. While others wait, a frame has to arrive at the rate by which
@@ -73,7 +74,8 @@ class ArrivingFrames {
   /// Much is taken: sessions should read little at a time, since what they have read is there
   /// before it can be asked whether there is room.
   [[nodiscard]] bool pressed() const {
-    return memory_.pressed() || bounds_.arriving.free() < bounds_.arriving.bytes_max() / 2;
+    return memory_.pressed() ||
+           bounds_.arriving.used() + bounds_.begun.used() > bounds_.arriving.bytes_max() / 2;
   }
   /// The frame is whole, or its session is over; also while waiting, or without a reservation.
   /// Grants what now fits. O(1).
@@ -93,6 +95,7 @@ class ArrivingFrames {
   static constexpr std::size_t kSizes = 24;  // powers of two from kBytesMin on
 
   List& waiting_like(std::size_t bytes);
+  [[nodiscard]] bool fits(std::size_t bytes) const;
   bool grant(Holder& holder, Clock::time_point now);
   void grant_waiting(Clock::time_point now);
   void drop(Holder& holder);

@@ -20,7 +20,7 @@ struct BoundValues {
 struct Bounds {
   explicit Bounds(const BoundValues& values = {})
       : memory(values.memory_bytes), held_writes(values.held_writes), held_bytes(values.held_bytes),
-        arriving(values.arriving_bytes) {}
+        arriving(values.arriving_bytes), begun(~std::size_t{0}) {}
   void configure(const BoundValues& values) {
     memory.configure(values.memory_bytes);
     held_writes.configure(values.held_writes);
@@ -31,7 +31,8 @@ struct Bounds {
   budget::Budget memory;       ///< bytes
   budget::Budget held_writes;  ///< how many
   budget::Budget held_bytes;
-  budget::Budget arriving;  ///< bytes of frames that are not whole; they count in `memory`, too
+  budget::Budget arriving;  ///< bytes reserved by frames that are not whole
+  budget::Budget begun;     ///< of frames that are not whole and have no reservation; no bound
 };
 
 }  // namespace router

@@ -76,6 +76,9 @@ class Exchange : public DeadlineWheel::Entry, public HeldHook {
   void await_answer();  ///< until the request's deadline, where it has one
   void await_more();    ///< a stream's next part, until the idle limit
   void await_nothing();
+  /// It is answered, and its shard goes on: it is given up after this turn, since the shard may be
+  /// calling us.
+  void give_up_soon() { await(Awaited::more, Clock::now()); }
 
   [[nodiscard]] bool answered() const { return origin_.client == nullptr; }
   /// True where a stream must pause: the client has more output waiting than it takes. The client

@@ -159,11 +159,10 @@ void FanOut::take_values(Leg& leg, const backends::Reply& reply) {
     return;
   }
   if (!origin().method->write && !origin().client->answer_fits(reply.payload.size())) {
-    // What still comes is swallowed.
     if (context_.cells != nullptr) context_.cells->answer_dropped();
     write_error(errors::answer_dropped(reply.payload.size()));
     close_client(true);
-    await_nothing();
+    give_up_soon();
     return;
   }
   const bool untouched = edits.empty() && reply.version == origin().version;

@@ -80,21 +80,25 @@ ShardSources::Opened ShardSources::open(const std::vector<config::Shard>& shards
 }
 
 ShardFactory ShardSources::factory(std::shared_ptr<ShardSources> sources) {
-  return [sources = std::move(sources)](const ShardSpec& spec, boost::asio::io_context& loop) {
-    return sources->make(spec, loop);
+  return [sources = std::move(sources)](const ShardSpec& spec, boost::asio::io_context& loop,
+                                        budget::Account& memory) {
+    return sources->make(spec, loop, memory);
   };
 }
 
 std::unique_ptr<backends::Shard> ShardSources::make(const ShardSpec& spec,
-                                                    boost::asio::io_context& loop) {
+                                                    boost::asio::io_context& loop,
+                                                    budget::Account& memory) {
   const std::scoped_lock lock(mutex_);
   if (spec.backend == config::Backend::embedded)
     return std::make_unique<backends::embedded::EmbeddedShard>(
         loop, owners_.open(store_options(spec.path, false), spec.sync), spec.path,
         config_.limits.shard_in_flight_max);
-  if (spec.backend == config::Backend::postgres)
-    return std::make_unique<backends::postgres::PostgresShard>(
-        loop, postgres_options(config_, spec, listeners_, bucket_changes_, resolver_));
+  if (spec.backend == config::Backend::postgres) {
+    auto options = postgres_options(config_, spec, listeners_, bucket_changes_, resolver_);
+    options.pool.memory = &memory;
+    return std::make_unique<backends::postgres::PostgresShard>(loop, std::move(options));
+  }
   const std::string host = spec.srv.empty() ? spec.address : spec.srv;
   const auto endpoint = config::parse_address(host, spec.default_port);
   if (!endpoint) throw std::runtime_error("not an address: " + host);

@@ -34,7 +34,8 @@ class ShardSources {
   static ShardFactory factory(std::shared_ptr<ShardSources> sources);
 
  private:
-  std::unique_ptr<backends::Shard> make(const ShardSpec& spec, boost::asio::io_context& loop);
+  std::unique_ptr<backends::Shard> make(const ShardSpec& spec, boost::asio::io_context& loop,
+                                        budget::Account& memory);
 
   std::mutex mutex_;
   config::Config config_;  // guarded by mutex_

@@ -14,7 +14,7 @@ ShardSet::Held ShardSet::take(const ShardSpec& spec, std::size_t place) {
   if (old == shards_.end() || !same(*old)) old = std::find_if(shards_.begin(), shards_.end(), same);
   Held taken{spec, nullptr};
   if (old == shards_.end()) {
-    taken.shard = factory_(spec, loop_);
+    taken.shard = factory_(spec, loop_, memory_);
   } else {
     taken.shard = std::move(old->shard);
     taken.load = std::move(old->load);

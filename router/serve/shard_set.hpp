@@ -8,21 +8,23 @@
 #include <boost/asio/io_context.hpp>
 
 #include "backends/shard.hpp"
+#include "budget/budget.hpp"
 #include "router/serve/active_ring.hpp"
 #include "router/serve/shard_spec.hpp"
 
 namespace router {
 
 /// Makes a shard for one worker. Called on that worker.
-using ShardFactory = std::function<std::unique_ptr<backends::Shard>(const ShardSpec& spec,
-                                                                    boost::asio::io_context& loop)>;
+using ShardFactory = std::function<std::unique_ptr<backends::Shard>(
+    const ShardSpec& spec, boost::asio::io_context& loop, budget::Account& memory)>;
 
 /// One worker's shards. A shard whose description does not change lives on from ring to ring;
 /// one that left takes no new work and goes with its last answer. Lives on that worker.
 class ShardSet {
  public:
-  ShardSet(ShardFactory factory, boost::asio::io_context& loop)
-      : factory_(std::move(factory)), loop_(loop) {}
+  /// `memory`: what the worker's clients and shards draw on. Outlives us.
+  ShardSet(ShardFactory factory, boost::asio::io_context& loop, budget::Account& memory)
+      : factory_(std::move(factory)), loop_(loop), memory_(memory) {}
 
   /// The shards of a new ring, in the order of `specs`. O(specs) where most keep their places.
   void publish(const std::vector<ShardSpec>& specs);
@@ -45,6 +47,7 @@ class ShardSet {
 
   ShardFactory factory_;
   boost::asio::io_context& loop_;
+  budget::Account& memory_;
   std::vector<Held> shards_;
   std::vector<Held> retired_;
 };

@@ -284,11 +284,14 @@ void SingleExchange::answer_failure(const backends::Failure& failure) {
   release();
 }
 
-/// Answers with an error; the shard may still know our sink.
+/// Answers with an error; the shard may still know our sink, and never end what it sends.
 void SingleExchange::fail(const fast::Error& error) {
   write_error(error);
   close_client(true);
-  await_nothing();
+  if (ticket_)
+    give_up_soon();
+  else
+    await_nothing();
 }
 
 void SingleExchange::answer_late() {

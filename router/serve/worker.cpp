@@ -23,7 +23,7 @@ Worker::Worker(std::size_t index, WorkerOptions options, ShardFactory factory,
     : index_(index), options_(options), cells_(cells), log_(log),
       loop_(1),  // one thread: Asio leaves its locks out
       keep_running_(loop_.get_executor()), tick_timer_(loop_), wheel_(DeadlineWheel::Clock::now()),
-      shards_(std::move(factory), loop_), context_(std::move(bounds)),
+      context_(std::move(bounds)), shards_(std::move(factory), loop_, context_.memory),
       arriving_frames_(*context_.bounds, context_.memory, SessionLimits{}.write_stall_max),
       dispatcher_(context_), read_buffer_(options.read_buffer_bytes) {
   context_.wheel = &wheel_;

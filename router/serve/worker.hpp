@@ -147,8 +147,8 @@ class alignas(kCacheLineBytes) Worker final : private SessionHost {
   boost::asio::executor_work_guard<boost::asio::io_context::executor_type> keep_running_;
   boost::asio::steady_timer tick_timer_;
   DeadlineWheel wheel_;
+  DispatchContext context_;  // before all that draws on its memory
   ShardSet shards_;
-  DispatchContext context_;
   ArrivingFrames arriving_frames_;
   Dispatcher dispatcher_;
   std::vector<char> read_buffer_;

@@ -23,7 +23,7 @@ MAY_INCLUDE = {
     "backends/dns": [],
     "backends/moray": ["backends", "backends/dns", "fast", "config"],
     "backends/embedded": ["backends", "objects", "json", "fast"],
-    "backends/postgres/wire": ["backends/dns", "objects"],
+    "backends/postgres/wire": ["budget", "backends/dns", "objects"],
     "backends/postgres/sql": ["backends/postgres/wire", "objects", "json"],
     "backends/postgres/operations": ["backends/postgres/wire", "backends/postgres/sql", "backends", "objects"],
     "backends/postgres": ["backends/postgres/wire", "backends/postgres/operations", "backends", "backends/dns", "objects", "json", "fast"],

@@ -88,6 +88,7 @@ void Connection::close(const std::string& why) {
   state_ = State::closed;
   problem_ = why;
   transport_.close();
+  kept_ = {};
   const Lifetime::Watch watch = lifetime_.watch();
   fail_all();  // by which our owner may end
   if (watch.over() || !changed_) return;

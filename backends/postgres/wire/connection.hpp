@@ -14,6 +14,7 @@
 #include "backends/postgres/wire/multiplexer.hpp"
 #include "backends/postgres/wire/query.hpp"
 #include "backends/postgres/wire/transport.hpp"
+#include "budget/budget.hpp"
 
 namespace backends::postgres {
 
@@ -31,6 +32,7 @@ class Connection {
     Mode mode = Mode::single;
     std::chrono::milliseconds connect_limit{3'000};
     std::chrono::milliseconds statement_limit{0};  ///< 0: what the server says
+    budget::Account* memory = nullptr;             ///< what libpq keeps counts there; null: nowhere
   };
 
   /// `changed` is told of each change of state, never from inside a call; it may destroy the
@@ -134,6 +136,7 @@ class Connection {
   void flush();
   void read(const std::string& lost);
   void take_results(bool all);
+  void grow(std::size_t bytes);
   void next_turn();
   void take_notifications();
   void resume_all(std::unique_ptr<Pending> done);
@@ -164,6 +167,7 @@ class Connection {
   std::string unsendable_;  // not empty: libpq did not take what is in `sent_` already
   unsigned sent_in_turn_ = 0;
   bool flush_posted_ = false, held_ = false, next_turn_ = false, grown_ = false;
+  budget::Charge kept_;  // by libpq, of large messages
   Lifetime lifetime_;
 };
 

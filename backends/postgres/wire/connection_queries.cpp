@@ -28,10 +28,10 @@ std::optional<QueryError> unsendable(const std::string& sql, const Parameters& p
   return std::nullopt;
 }
 
-bool large(const Parameters& parameters) {
+std::size_t bytes_of(const Parameters& parameters) {
   std::size_t bytes = 0;
   for (const auto& each : parameters) bytes += each ? each->size() : 0;
-  return bytes > kUsualBytes;
+  return bytes;
 }
 
 std::vector<const char*> pointers_to(const Parameters& parameters) {
@@ -52,6 +52,15 @@ std::string one_line(const char* text) {
   return message;
 }
 
+/// libpq's buffers double until a message fits.
+void Connection::grow(std::size_t bytes) {
+  if (bytes <= kUsualBytes) return;
+  grown_ = true;
+  if (options_.memory == nullptr || 2 * bytes <= kept_.bytes()) return;
+  if (kept_.bytes() == 0) kept_ = budget::Charge(*options_.memory);
+  kept_.set(2 * bytes);
+}
+
 /// A quick server has many rows ready in one turn of the loop. `all`: no later turn comes.
 void Connection::take_results(bool all) {
   const Lifetime::Watch watch = lifetime_.watch();
@@ -66,7 +75,7 @@ void Connection::take_results(bool all) {
     PGresult* result = PQgetResult(transport_.libpq());
     if (result == nullptr && (nothing || PQstatus(transport_.libpq()) == CONNECTION_BAD)) break;
     nothing = result == nullptr;
-    if (result != nullptr && PQresultMemorySize(result) > kUsualBytes) grown_ = true;
+    if (result != nullptr) grow(PQresultMemorySize(result));
     Multiplexer::Outcome outcome = sent_.take(result);
     held_ = outcome.held;
     if (outcome.left_pipeline) PQexitPipelineMode(transport_.libpq());
@@ -133,7 +142,7 @@ bool Connection::send(const Statement& statement, const Parameters& parameters,
     hold_back();
     return send_step(statement, parameters, preparing) && PQpipelineSync(transport_.libpq()) != 0;
   }
-  if (large(parameters)) grown_ = true;
+  grow(bytes_of(parameters));
   const auto values = pointers_to(parameters);
   return PQsendQueryParams(transport_.libpq(), statement.sql.c_str(),
                            static_cast<int>(values.size()), nullptr, values.data(), nullptr,
@@ -145,7 +154,7 @@ int Connection::version() const { return PQserverVersion(transport_.libpq()); }
 /// In pipeline mode; `preparing`: the name, where it has to be prepared before.
 bool Connection::send_step(const Statement& statement, const Parameters& parameters,
                            std::string& preparing) {
-  if (large(parameters)) grown_ = true;
+  grow(bytes_of(parameters));
   const auto values = pointers_to(parameters);
   const int count = static_cast<int>(values.size());
   if (statement.name.empty())

@@ -8,7 +8,8 @@ namespace backends::postgres {
 
 namespace {
 
-// A connection that has had a large message is made anew when it was idle for so long.
+// A connection that has had a large message is made anew when it was idle for so long; where memory
+// is short, as soon as it is idle.
 constexpr std::chrono::seconds kGrownFor{10};
 constexpr std::chrono::seconds kLooksAtMemory{1};
 
@@ -63,6 +64,7 @@ Connection::Options Pool::connection_options(Connection::Mode mode) const {
   options.hosts = hosts_;
   options.mode = mode;
   options.connect_limit = options_.connect_limit;
+  options.memory = options_.memory;
   if (mode == Connection::Mode::pipeline) options.statement_limit = options_.point_limit;
   return options;
 }
@@ -302,7 +304,9 @@ void Pool::give_back(std::size_t number) {
 
 /// One at a time: the others serve meanwhile.
 void Pool::renew_one_grown() {
-  const auto long_ago = std::chrono::steady_clock::now() - kGrownFor;
+  const bool pressed = options_.memory != nullptr && options_.memory->pressed();
+  const auto long_ago =
+      std::chrono::steady_clock::now() - (pressed ? std::chrono::seconds(0) : kGrownFor);
   for (const auto& slot : points_)
     if (slot->connection->state() == State::up && slot->connection->grown() &&
         slot->connection->idle() && slot->connection->last_answer() < long_ago)

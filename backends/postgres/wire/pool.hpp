@@ -31,6 +31,7 @@ struct PoolOptions {
   std::chrono::milliseconds retry_max{10'000};
   std::chrono::milliseconds idle_limit{60'000};  ///< an exclusive one that is not needed closes
   std::size_t listeners_max = 64;                ///< each has a connection besides
+  budget::Account* memory = nullptr;  ///< what connections keep counts there; null: nowhere
 };
 
 /// One worker's connections to one shard's server. Those for points are always kept up; those for

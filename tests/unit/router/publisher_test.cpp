@@ -22,7 +22,7 @@ struct Served {
     for (std::size_t i = 0; i < 2; ++i)
       workers.push_back(std::make_unique<Worker>(
           i, WorkerOptions{},
-          [](const ShardSpec&, boost::asio::io_context&) {
+          [](const ShardSpec&, boost::asio::io_context&, budget::Account&) {
             return std::make_unique<StandInShard>();
           },
           std::make_shared<Bounds>(), nullptr, log));
