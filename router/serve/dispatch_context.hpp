@@ -33,6 +33,18 @@ struct DispatchLimits {
   bool operator==(const DispatchLimits&) const = default;
 };
 
+/// Where the client asks for none, and a method has one; the others' is the longest.
+inline std::chrono::milliseconds usual_deadline(const Method& method,
+                                                const DispatchLimits& limits) {
+  switch (method.deadline) {
+    case DeadlineClass::object: return limits.object_deadline;
+    case DeadlineClass::find: return limits.find_deadline;
+    case DeadlineClass::long_running:
+    case DeadlineClass::none: break;
+  }
+  return limits.long_running_deadline;
+}
+
 /// What the exchanges of one worker share. Lives on that worker.
 struct DispatchContext {
   std::shared_ptr<Bounds> bounds;  ///< the process's

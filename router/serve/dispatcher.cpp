@@ -18,13 +18,8 @@ constexpr std::size_t kDocumentBytesKept = 1 << 20;
 std::optional<std::chrono::milliseconds> deadline_of(const Method& method,
                                                      std::optional<double> timeout_ms,
                                                      const DispatchLimits& limits) {
-  std::chrono::milliseconds usual{};
-  switch (method.deadline) {
-    case DeadlineClass::object: usual = limits.object_deadline; break;
-    case DeadlineClass::find: usual = limits.find_deadline; break;
-    case DeadlineClass::long_running: usual = limits.long_running_deadline; break;
-    case DeadlineClass::none: return std::nullopt;
-  }
+  if (method.deadline == DeadlineClass::none) return std::nullopt;
+  const std::chrono::milliseconds usual = usual_deadline(method, limits);
   if (!timeout_ms || !(*timeout_ms >= 0)) return usual;
   if (*timeout_ms == 0) return std::nullopt;
   constexpr double kYearMs = 365.0 * 24 * 3600 * 1000;

@@ -48,6 +48,14 @@ void Exchange::await_answer() {
   if (origin_.deadline) await(Awaited::answer, origin_.started + *origin_.deadline);
 }
 
+void Exchange::limit_wait() {
+  if (origin_.deadline || endless() || answered()) return;
+  origin_.deadline =
+      std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - origin_.started) +
+      usual_deadline(*origin_.method, context_.limits);
+  if (awaited_ == Awaited::nothing) await_answer();
+}
+
 void Exchange::await_more() {
   if (endless()) return;  // nobody knows when the next notification comes
   await(Awaited::more, Clock::now() + context_.limits.stream_idle);

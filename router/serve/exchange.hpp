@@ -57,6 +57,8 @@ class Exchange : public DeadlineWheel::Entry, public HeldHook {
 
   /// The client is gone: nothing more is written.
   virtual void abandon() = 0;
+  /// The client may be gone: from now on there is a deadline, where there was none.
+  void limit_wait();
   /// The client's output has drained: streams may go on.
   virtual void resume() = 0;
 

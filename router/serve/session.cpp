@@ -53,7 +53,10 @@ bool Session::may_start() const {
 bool Session::may_read() const { return life_.reads() && !frame_waits() && may_start(); }
 
 void Session::wait_readable() {
-  if (outstanding_.readable || !(life_.lingers() || may_read())) return;
+  if (outstanding_.readable) return;
+  const bool reads = life_.lingers() || may_read();
+  host_.idle_readers().set(*this, !reads && !life_.closed());
+  if (!reads) return;
   outstanding_.readable = true;
   socket_.async_wait(Socket::wait_read,
                      [self = shared_from_this()](const boost::system::error_code& error) {
@@ -236,6 +239,23 @@ void Session::take_end_of_stream() {
   if (decoder_.mid_frame()) host_.protocol_error(*this, "end_inside_frame");
   take_frames();
   abandon_endless();
+  limit_waits();
+}
+
+/// A client that sends no more may be gone: what has no deadline gets the usual one.
+void Session::limit_waits() {
+  for (const auto& [message_id, exchange] : in_flight_) exchange->limit_wait();
+}
+
+void Session::look_for_end() {
+  int events = 0;
+#ifdef POLLRDHUP
+  events = POLLRDHUP;
+#endif
+  pollfd peer{socket_.native_handle(), static_cast<short>(events), 0};
+  if (poll(&peer, 1, 0) <= 0) return;
+  if ((peer.revents & (POLLERR | POLLHUP)) != 0) return close();
+  limit_waits();
 }
 
 void Session::drain() {
@@ -307,6 +327,7 @@ void Session::close() {
   life_.close();
   await_nothing();
   host_.arriving_frames().release(*this, ArrivingFrames::Clock::now());
+  host_.idle_readers().set(*this, false);
   const auto self = shared_from_this();
   std::vector<Exchange*> left;
   for (const auto& [message_id, exchange] : in_flight_) left.push_back(exchange);

@@ -16,6 +16,7 @@
 #include "router/serve/arriving_frames.hpp"
 #include "router/serve/client_port.hpp"
 #include "router/serve/deadline_wheel.hpp"
+#include "router/serve/idle_readers.hpp"
 #include "router/serve/session_life.hpp"
 
 namespace router {
@@ -55,6 +56,7 @@ class SessionHost {
   /// `flush` is called once at the end of this turn of the loop.
   virtual void wants_flush(std::shared_ptr<Session> session) = 0;
   virtual ArrivingFrames& arriving_frames() = 0;
+  virtual IdleReaders& idle_readers() = 0;
   /// What sessions draw on.
   virtual budget::Account& memory() = 0;
   virtual void protocol_error(const Session& session, std::string_view reason) = 0;
@@ -68,6 +70,7 @@ class SessionHost {
 /// One client's connection, from accept to close. Lives on one worker, all of its life.
 class Session final : public ClientPort,
                       public ArrivingFrames::Holder,
+                      public IdleReaders::Member,
                       public DeadlineWheel::Entry,
                       public std::enable_shared_from_this<Session> {
  public:
@@ -103,6 +106,7 @@ class Session final : public ClientPort,
   void on_deadline() override;
   void frame_granted() override { wait_readable(); }
   void frame_stalled() override;
+  void look_for_end() override;
   [[nodiscard]] bool frame_is_read() const override { return may_read(); }
   [[nodiscard]] bool frame_may_be_whole() override;
 
@@ -121,6 +125,7 @@ class Session final : public ClientPort,
   void take_frame(const fast::Frame& frame);
   void take_failure(const fast::DecodeFailure& failure);
   void take_end_of_stream();
+  void limit_waits();
   void stop_after_error(std::string_view reason);
   void wait_writable();
   void output_drained();
@@ -145,6 +150,7 @@ class Session final : public ClientPort,
   [[nodiscard]] bool may_start() const;
   /// So much output waits that no further request is read.
   [[nodiscard]] bool output_full() const;
+  [[nodiscard]] std::size_t room(std::size_t most) const;
 
   Socket socket_;
   std::uint64_t id_;

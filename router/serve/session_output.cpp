@@ -12,6 +12,7 @@ namespace router {
 namespace {
 
 constexpr std::size_t kBytesWrittenKept = 64 << 10;  // fewer are not worth moving the others
+constexpr std::size_t kRoomAlways = 64 << 10;        // for what waits, however little is left
 constexpr std::size_t kStreamAhead = 6 << 20;        // of its client, at most
 constexpr std::size_t kAnswerAlways = 4 << 10;       // is added, however many wait
 // Whether the client takes its output is looked at so often, and so much is taking some.
@@ -23,12 +24,17 @@ constexpr std::size_t kTakesLeast = 16 << 10;
 /// A stream is read ahead of its client as far as the client's share goes, so that most are over,
 /// and their shard's connection free, however slow their clients are.
 bool Session::stream_waits() const {
-  const std::size_t ahead = std::clamp(host_.memory().share() / 4, limits_.output_bytes_max,
-                                       std::max(limits_.output_bytes_max, kStreamAhead));
-  return output_.size() - written_ > ahead;
+  return output_.size() - written_ > room(std::max(limits_.output_bytes_max, kStreamAhead));
 }
 
-bool Session::output_full() const { return output_.size() - written_ > limits_.output_bytes_max; }
+bool Session::output_full() const {
+  return output_.size() - written_ > room(limits_.output_bytes_max);
+}
+
+/// `most`, or less where memory is short: many slow clients hold much together.
+std::size_t Session::room(std::size_t most) const {
+  return std::min(most, std::max(kRoomAlways, host_.memory().share() / 4));
+}
 
 /// A client may let its answers wait for as much as its share is; one of any size is added where
 /// none waits, and there is memory.

@@ -154,6 +154,7 @@ void Worker::tick() {
     wheel_.advance(DeadlineWheel::Clock::now());
     shards_.collect();
     arriving_frames_.tick(ArrivingFrames::Clock::now());
+    idle_readers_.tick();
     if (drained_) check_drained();
     tick();
   });

@@ -128,6 +128,7 @@ class alignas(kCacheLineBytes) Worker final : private SessionHost {
   void take_back_buffer(std::string& used) override;
   void wants_flush(std::shared_ptr<Session> session) override;
   ArrivingFrames& arriving_frames() override { return arriving_frames_; }
+  IdleReaders& idle_readers() override { return idle_readers_; }
   budget::Account& memory() override { return context_.memory; }
   void protocol_error(const Session& session, std::string_view reason) override;
   void closed(Session& session) override;
@@ -150,6 +151,7 @@ class alignas(kCacheLineBytes) Worker final : private SessionHost {
   DispatchContext context_;  // before all that draws on its memory
   ShardSet shards_;
   ArrivingFrames arriving_frames_;
+  IdleReaders idle_readers_;
   Dispatcher dispatcher_;
   std::vector<char> read_buffer_;
   std::vector<std::string> spare_buffers_;  // empty, lent to sessions that have output

@@ -115,7 +115,7 @@ const besideHealthy = {
   judge({attackedErrors}, faults) {
     // Some are lost until the one that hangs is given up; after that, others are served as ever.
     const lost = Object.values(attackedErrors).reduce((sum, n) => sum + n, 0);
-    if (lost > 20) faults.push(`${lost} requests were lost to a moray that hangs, though another one serves`);
+    if (lost > 40) faults.push(`${lost} requests were lost to a moray that hangs, though another one serves`);
     if (this.rounds < 60) faults.push(`${this.rounds} rounds at a shard of which one moray serves`);
   },
 };

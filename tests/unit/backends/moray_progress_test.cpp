@@ -14,7 +14,7 @@ struct Watched {
     for (int i = 0; i < times; ++i) progress.look(sight, now += 1s);
   }
 
-  ProgressOptions options;
+  ProgressOptions options{.suspect_after = 5s};
   Progress progress{options};
   Progress::Time now{};
   Sight sight;
