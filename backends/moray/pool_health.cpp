@@ -46,16 +46,16 @@ void Pool::doubt_lanes() {
 }
 
 /// A connection that makes no progress for long is closed where its requests have somewhere else to
-/// go: they hear that it was lost. A shard that has left the ring waits for it no longer, either.
-/// One whose answers nobody waits for is closed as soon as it is suspect, also where it is the only
-/// one: what a hung server never answers would count for ever.
+/// go: they hear that it was lost. A shard that has left the ring waits for it no longer, either,
+/// and nobody does where all is given up, or too much: it is closed also where it is the only one,
+/// since what a hung server never answers would count for ever.
 void Pool::give_up_hopeless() {
   std::vector<ConnectionPointer> hopeless;
   const auto add = [&](const ConnectionPointer& connection) {
     if (connection != nullptr && connection->state() == Connection::State::up &&
-        ((connection->progress().suspect() && connection->unheard()) ||
-         (connection->progress().hopeless() &&
-          (retired_ || connection->given_up_too_much() || trusted_beside(connection->address())))))
+        connection->progress().hopeless() &&
+        (retired_ || connection->unheard() || connection->given_up_too_much() ||
+         trusted_beside(connection->address())))
       hopeless.push_back(connection);
   };
   for (const auto& lane : lanes_) add(lane->connection);

@@ -9,7 +9,7 @@
 namespace backends::moray {
 
 struct ProgressOptions {
-  std::chrono::milliseconds suspect_after{3'000};   ///< without progress, where some is due
+  std::chrono::milliseconds suspect_after{5'000};   ///< without progress, where some is due
   std::chrono::milliseconds give_up_after{30'000};  ///< likewise
   /// A part of a frame is progress only at this rate since the last progress: a byte now and then
   /// is none.

@@ -14,7 +14,7 @@ struct Watched {
     for (int i = 0; i < times; ++i) progress.look(sight, now += 1s);
   }
 
-  ProgressOptions options{.suspect_after = 5s};
+  ProgressOptions options;
   Progress progress{options};
   Progress::Time now{};
   Sight sight;
