@@ -75,7 +75,7 @@ class Decoder {
   /// True in the middle of a frame: a FIN now is a protocol error.
   [[nodiscard]] bool mid_frame() const;
 
-  /// Bytes held now in the decoder's own buffer (for budgets).
+  /// Bytes held now in the decoder's own buffer (for budgets), also where it is empty again.
   [[nodiscard]] std::size_t bytes_held() const;
   /// Of a frame that has begun, how many have come (after `settle`).
   [[nodiscard]] std::size_t bytes_carried() const { return carried_.size() - carried_begin_; }

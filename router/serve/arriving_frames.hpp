@@ -46,6 +46,8 @@ class ArrivingFrames {
     /// Whether a frame that waits may still become whole; asked now and then.
     [[nodiscard]] virtual bool frame_may_be_whole() = 0;
 
+    /// Nothing is known of it here: it need not be released.
+    [[nodiscard]] bool frame_unknown() const { return state_ == State::none && unreserved_ == 0; }
     [[nodiscard]] bool frame_waits() const { return state_ == State::waiting; }
     [[nodiscard]] bool frame_reserved() const { return state_ == State::granted; }
 

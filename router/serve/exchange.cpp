@@ -29,7 +29,7 @@ void Exchange::over() {
 }
 
 std::optional<LoadPart> Exchange::load_on(std::size_t pnode) const {
-  constexpr std::size_t kAlways = 64 << 10;
+  constexpr std::size_t kAlways = 1 << 20;
   if (origin_.ring->loads.empty()) return LoadPart();
   ShardLoad* load = origin_.ring->loads[pnode];
   const std::size_t bytes = load->bytes + cost();

@@ -112,6 +112,7 @@ void Session::acknowledge() {
 
 /// Before more of a frame is read, its memory is reserved. What is there of a smaller one counts.
 void Session::reserve_frame(std::size_t received) {
+  if (!decoder_.mid_frame() && frame_unknown()) return;
   ArrivingFrames& frames = host_.arriving_frames();
   if (frame_reserved()) {
     frames.arrived(*this, received);
@@ -120,7 +121,7 @@ void Session::reserve_frame(std::size_t received) {
   const std::size_t bytes = decoder_.unfinished_frame_bytes();
   if (bytes >= ArrivingFrames::kBytesMin && !frame_waits())
     frames.reserve(*this, bytes, ArrivingFrames::Clock::now());
-  if (!frame_reserved()) frames.unreserved(*this, decoder_.bytes_held());
+  if (!frame_reserved()) frames.unreserved(*this, decoder_.mid_frame() ? decoder_.bytes_held() : 0);
 }
 
 /// One deadline for a frame, from its first bytes on.
@@ -184,7 +185,7 @@ void Session::take_frames() {
 
 void Session::take_frame(const fast::Frame& frame) {
   // The first frame to be whole is the one that was begun.
-  host_.arriving_frames().release(*this, ArrivingFrames::Clock::now());
+  if (!frame_unknown()) host_.arriving_frames().release(*this, ArrivingFrames::Clock::now());
   frame_awaited_ = false;
   switch (frame.status) {
     case fast::Status::data:

@@ -146,6 +146,7 @@ class Session final : public ClientPort,
   void reserve_frame(std::size_t received);
   void await_rest_of_frame();
   void look_at_output();
+  void charge_output();
   [[nodiscard]] bool may_read() const;
   [[nodiscard]] bool may_start() const;
   /// So much output waits that no further request is read.

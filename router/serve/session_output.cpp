@@ -24,11 +24,14 @@ constexpr std::size_t kTakesLeast = 16 << 10;
 /// A stream is read ahead of its client as far as the client's share goes, so that most are over,
 /// and their shard's connection free, however slow their clients are.
 bool Session::stream_waits() const {
-  return output_.size() - written_ > room(std::max(limits_.output_bytes_max, kStreamAhead));
+  const std::size_t waits = output_.size() - written_;
+  return waits > kRoomAlways && waits > room(std::max(limits_.output_bytes_max, kStreamAhead));
 }
 
 bool Session::output_full() const {
-  return output_.size() - written_ > room(limits_.output_bytes_max);
+  const std::size_t waits = output_.size() - written_;
+  return waits > std::min(kRoomAlways, limits_.output_bytes_max) &&
+         waits > room(limits_.output_bytes_max);
 }
 
 /// `most`, or less where memory is short: many slow clients hold much together.
@@ -46,8 +49,14 @@ bool Session::answer_fits(std::size_t bytes) const {
   return waits + bytes <= std::max(limits_.output_bytes_max, memory.share());
 }
 
+/// Little is not worth counting: most sessions have none, most of the time.
+void Session::charge_output() {
+  const std::size_t bytes = output_.capacity();
+  output_charge_.set(bytes > kRoomAlways / 4 ? bytes : 0);
+}
+
 void Session::output_grew() {
-  output_charge_.set(output_.capacity());
+  charge_output();
   if (outstanding_.flush || life_.closed()) return;
   outstanding_.flush = true;
   host_.wants_flush(shared_from_this());
@@ -121,7 +130,7 @@ void Session::output_drained() {
     output_.erase(0, written_);
     written_ = 0;
   }
-  output_charge_.set(output_.capacity());
+  charge_output();
   if (for_room_.streams && !stream_waits()) resume_streams();
   if (!output_full()) {
     if (for_room_.frames) {
