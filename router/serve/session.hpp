@@ -181,6 +181,7 @@ class Session final : public ClientPort,
   Awaited awaited_ = Awaited::nothing;
   bool taking_ = false;         // take_frames is under way, and is not begun again
   bool frame_awaited_ = false;  // the rest of the frame that has begun has its deadline
+  bool runs_ahead_ = false;     // streams do, since the client takes nothing now
   std::size_t taken_ = 0;       // by the client, since stalled_since_
   DeadlineWheel::Clock::time_point stalled_since_{};
 };

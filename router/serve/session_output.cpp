@@ -15,17 +15,20 @@ constexpr std::size_t kBytesWrittenKept = 64 << 10;  // fewer are not worth movi
 constexpr std::size_t kRoomAlways = 64 << 10;        // for what waits, however little is left
 constexpr std::size_t kStreamAhead = 6 << 20;        // of its client, at most
 constexpr std::size_t kAnswerAlways = 4 << 10;       // is added, however many wait
-// Whether the client takes its output is looked at so often, and so much is taking some.
-constexpr std::chrono::milliseconds kLook{5'000};
+// Whether the client takes its output is looked at so often, and so much is taking some. Where
+// memory is short it has so long.
+constexpr std::chrono::milliseconds kLook{500}, kPressed{5'000};
 constexpr std::size_t kTakesLeast = 16 << 10;
 
 }  // namespace
 
-/// A stream is read ahead of its client as far as the client's share goes, so that most are over,
-/// and their shard's connection free, however slow their clients are.
+/// A stream whose client takes nothing is read ahead of it as far as the client's share goes, so
+/// that most are over, and their shard's connection free, however slow their clients are.
 bool Session::stream_waits() const {
   const std::size_t waits = output_.size() - written_;
-  return waits > kRoomAlways && waits > room(std::max(limits_.output_bytes_max, kStreamAhead));
+  return waits > std::min(kRoomAlways, limits_.output_bytes_max) &&
+         waits > room(runs_ahead_ ? std::max(limits_.output_bytes_max, kStreamAhead)
+                                  : limits_.output_bytes_max);
 }
 
 bool Session::output_full() const {
@@ -107,14 +110,17 @@ void Session::look_at_output() {
     stalled_since_ = now;
     taken_ = 0;
   }
-  const auto least = std::min(kLook, limits_.write_stall_max);
-  const auto most = host_.memory().pressed() && output_full() ? least : limits_.write_stall_max;
+  const auto most = host_.memory().pressed() && output_full()
+                        ? std::min(kPressed, limits_.write_stall_max)
+                        : limits_.write_stall_max;
   if (now - stalled_since_ >= most) {
     host_.protocol_error(*this, "takes_no_output");
     close();
     return;
   }
-  await(Awaited::client_takes_output, least);
+  await(Awaited::client_takes_output, std::min(kLook, limits_.write_stall_max));
+  runs_ahead_ = stalled_since_ != now;
+  if (for_room_.streams && !stream_waits()) resume_streams();
 }
 
 /// After a write: memory is given back, and what waited for room goes on.
@@ -122,6 +128,7 @@ void Session::output_drained() {
   if (written_ == output_.size()) {
     host_.take_back_buffer(output_);
     written_ = 0;
+    runs_ahead_ = false;
     if (awaited_ == Awaited::client_takes_output) {
       await_nothing();
       await_rest_of_frame();
