@@ -20,7 +20,7 @@ class Trim {
   }
 
  private:
-  static constexpr std::size_t kWorth = 32 << 20;
+  static constexpr std::size_t kWorth = 8 << 20;
   std::size_t most_ = 0;  // since the last time
   bool fell_ = false;
 };

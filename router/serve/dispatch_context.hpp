@@ -67,9 +67,11 @@ struct DispatchContext {
 
   /// Exchanges waiting to be sent once more; the worker runs them at the end of the turn.
   std::vector<SingleExchange*> retries;
-  /// Finished exchanges, to be used again: bounded by the requests in flight at once.
+  /// Finished exchanges, to be used again; after a burst fewer with each tick.
   std::vector<std::unique_ptr<SingleExchange>> spare;
   std::size_t live_exchanges = 0;
+  /// Gives back what a burst has left. Not from inside a request.
+  void shrink();
   /// Called when `retries` has its first entry of a turn.
   void (*schedule_retries)(void* worker) = nullptr;
   void* worker = nullptr;

@@ -43,6 +43,13 @@ DispatchContext::DispatchContext(std::shared_ptr<Bounds> of_process)
       memory(std::shared_ptr<budget::Budget>(bounds, &bounds->memory)), held(*bounds) {}
 DispatchContext::~DispatchContext() = default;
 
+void DispatchContext::shrink() {
+  constexpr std::size_t kKept = 1024;
+  if (spare.size() <= kKept) return;
+  spare.resize(std::max(kKept, spare.size() - spare.size() / 8));
+  if (spare.size() == kKept) spare.shrink_to_fit();
+}
+
 void write_error_frame(std::string& out, fast::Version version, std::uint32_t message_id,
                        std::string_view rpc, const fast::Error& error) {
   const std::size_t frame = fast::begin_frame(out);

@@ -155,6 +155,7 @@ void Worker::tick() {
     shards_.collect();
     arriving_frames_.tick(ArrivingFrames::Clock::now());
     idle_readers_.tick();
+    context_.shrink();
     if (drained_) check_drained();
     tick();
   });

@@ -115,12 +115,12 @@ TEST_CASE("budget: memory goes back once a burst is over, and only where it is w
   CHECK_FALSE(trim.look(60 * kMiB));
   CHECK_FALSE(trim.look(40 * kMiB));  // it may come back at once
   CHECK_FALSE(trim.look(90 * kMiB));
-  CHECK_FALSE(trim.look(10 * kMiB));
-  CHECK(trim.look(10 * kMiB));
-  CHECK_FALSE(trim.look(10 * kMiB));
+  CHECK_FALSE(trim.look(6 * kMiB));
+  CHECK(trim.look(6 * kMiB));
+  CHECK_FALSE(trim.look(6 * kMiB));
   CHECK_FALSE(trim.look(0));
   CHECK_FALSE(trim.look(0));
-  CHECK_FALSE(trim.look(30 * kMiB));
+  CHECK_FALSE(trim.look(7 * kMiB));
   CHECK_FALSE(trim.look(0));
   CHECK_FALSE(trim.look(0));
 }
