@@ -21,7 +21,7 @@ class alignas(64) Budget {
   void configure(std::size_t bytes_max) { bytes_max_.store(bytes_max, std::memory_order_relaxed); }
   /// False: the bound would be passed, and nothing was taken. O(1).
   [[nodiscard]] bool take(std::size_t bytes);
-  /// What is there already counts, whatever the bound.
+  /// What is there already counts, beyond the bound, too.
   void take_anyway(std::size_t bytes) { used_.fetch_add(bytes, std::memory_order_relaxed); }
   void give(std::size_t bytes) { used_.fetch_sub(bytes, std::memory_order_relaxed); }
 

@@ -42,7 +42,7 @@ struct Limits {
   std::uint64_t frame_bytes_max = 64u << 20;         ///< a frame that a client sends
   std::uint64_t shard_frame_bytes_max = 256u << 20;  ///< a frame that a shard sends
   std::uint64_t large_frames_bytes_max =
-      512u << 20;  ///< clients' frames over 256 KiB that are still arriving, all together
+      512u << 20;  ///< clients' frames over 16 KiB that are still arriving, all together
   std::uint64_t sessions_max = 20'000;          ///< clients connected at once
   std::uint64_t session_in_flight_max = 1'000;  ///< requests of one client; then reading stops
   std::uint64_t session_output_bytes_max = 1u

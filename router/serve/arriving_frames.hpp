@@ -32,7 +32,7 @@ class ArrivingFrames {
   using Hook = boost::intrusive::list_member_hook<
       boost::intrusive::link_mode<boost::intrusive::auto_unlink>>;
 
-  /// Who reserves: for one frame at a time. Takes itself out of whatever list it is in when it
+  /// What reserves: for one frame at a time. Takes itself out of whatever list it is in when it
   /// dies, but calls `release` before that where it was granted something.
   class Holder {
    public:
@@ -67,7 +67,7 @@ class ArrivingFrames {
   void configure(std::chrono::milliseconds stall_max) { stall_max_ = stall_max; }
 
   /// True: granted. False: `frame_granted` will be called; those of one size (its power of two) in
-  /// the order of asking. One that is larger than the bound is granted when it is alone here. O(1).
+  /// the order of asking. One that is larger than the bound is granted when no other is. O(1).
   bool reserve(Holder& holder, std::size_t bytes, Clock::time_point now);
   /// More of the frame has come. O(1).
   void arrived(Holder& holder, std::size_t bytes) { holder.arrived_ += bytes; }

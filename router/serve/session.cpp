@@ -16,7 +16,7 @@
 namespace router {
 namespace {
 
-// What any client may have in flight, whatever the others have.
+// What any client may have in flight, however much the others have.
 constexpr std::size_t kCostAlways = 64 << 10;
 
 std::string name_of(const Session::Socket& socket) {

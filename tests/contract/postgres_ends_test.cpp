@@ -21,47 +21,46 @@ const std::string kCommitted(
 constexpr const char* kConditional =
     R"([[{"bucket":"b","key":"k","value":{"n":2},"options":{"etag":null}}],{}])";
 
+/// A shard whose session the server ends where it says that it has committed a batch: instead of
+/// that, or right after it.
+struct Ended {
+  explicit Ended(bool after)
+      : relay(cluster.port(),
+              [this, after](std::string& said) {
+                const std::size_t at = now ? said.find(kCommitted) : std::string::npos;
+                if (at == std::string::npos) return;
+                said.replace(at + (after ? kCommitted.size() : 0), std::string::npos, kEnded);
+                ++times;
+              }),
+        client(loop, relay.url()) {
+    client.good(Rpc::create_bucket, R"(["b",{"index":{"n":{"type":"number"}}},{}])");
+    now = true;
+    answer = client.call(Rpc::batch, kConditional);
+    now = false;
+  }
+
+  PostgresCluster cluster;
+  std::atomic<int> times{0};
+  std::atomic<bool> now{false};
+  Relay relay;
+  boost::asio::io_context loop;
+  Client client;
+  Answer answer;
+};
+
 }  // namespace
 
 TEST_CASE("postgres: a session that is ended after its COMMIT: all is done, and so it is told") {
-  PostgresCluster cluster;
-  std::atomic<int> ended{0};
-  std::atomic<bool> now{false};
-  Relay relay(cluster.port(), [&](std::string& said) {
-    const std::size_t committed = now ? said.find(kCommitted) : std::string::npos;
-    if (committed == std::string::npos) return;
-    said.replace(committed + kCommitted.size(), std::string::npos, kEnded);
-    ++ended;
-  });
-  boost::asio::io_context loop;
-  Client client(loop, relay.url());
-  client.good(Rpc::create_bucket, R"(["b",{"index":{"n":{"type":"number"}}},{}])");
-  now = true;
-  const Answer answer = client.call(Rpc::batch, kConditional);
-  now = false;
-  CHECK(ended == 1);
-  CHECK(answer.error_text() == "");
-  const Answer read = client.good(Rpc::get_object, R"(["b","k",{}])");
+  Ended ended(true);
+  CHECK(ended.times == 1);
+  CHECK(ended.answer.error_text() == "");
+  const Answer read = ended.client.good(Rpc::get_object, R"(["b","k",{}])");
   CHECK(text_of(*read.values[0].get("value"), "n") == "2");
 }
 
 TEST_CASE("postgres: a session that is ended before the word on its COMMIT: nobody knows") {
-  PostgresCluster cluster;
-  std::atomic<int> ended{0};
-  std::atomic<bool> now{false};
-  Relay relay(cluster.port(), [&](std::string& said) {
-    const std::size_t committed = now ? said.find(kCommitted) : std::string::npos;
-    if (committed == std::string::npos) return;
-    said.replace(committed, std::string::npos, kEnded);
-    ++ended;
-  });
-  boost::asio::io_context loop;
-  Client client(loop, relay.url());
-  client.good(Rpc::create_bucket, R"(["b",{"index":{"n":{"type":"number"}}},{}])");
-  now = true;
-  const Answer answer = client.call(Rpc::batch, kConditional);
-  now = false;
-  CHECK(ended == 1);
-  REQUIRE(answer.failure);
-  CHECK(answer.failure->kind == backends::FailureKind::connection_lost);
+  Ended ended(false);
+  CHECK(ended.times == 1);
+  REQUIRE(ended.answer.failure);
+  CHECK(ended.answer.failure->kind == backends::FailureKind::connection_lost);
 }

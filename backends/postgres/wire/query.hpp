@@ -104,7 +104,7 @@ class Rows {
 struct QueryResult {
   Rows rows;  ///< the last result's; empty where rows were streamed
   std::optional<QueryError> error;
-  /// The server has said that it has committed, whatever came after that.
+  /// The server has said that it has committed; an error may have come after that.
   bool committed = false;
   explicit operator bool() const { return !error.has_value(); }
 };
