@@ -127,10 +127,10 @@ class System {
     }
     workers_.push_back(std::make_unique<router::Worker>(
         0, router::WorkerOptions{},
-        [](const router::ShardSpec& spec, boost::asio::io_context& on) {
+        [](const router::ShardSpec& spec, boost::asio::io_context& on, budget::Account&) {
           return std::make_unique<CheckingShard>(on, spec.pnode);
         },
-        &cells_, log_));
+        std::make_shared<router::Bounds>(), &cells_, log_));
     workers_.front()->run(first);
     publish(rings[0]);
     backends::moray::MorayShardOptions options;
