@@ -13,6 +13,7 @@ COLUMNS_MAX = 100
 # Which folder may include which (docs/ARCHITECTURE.md); each may include itself.
 MAY_INCLUDE = {
     "budget": [],
+    "turns": [],
     "json": [],
     "fast": [],
     "ring": ["json"],
@@ -31,7 +32,7 @@ MAY_INCLUDE = {
     "router/log": ["fast"],
     "router/loop": ["router/log"],
     "router/plan": ["backends", "fast", "json", "ring"],
-    "router/serve": ["budget", "router/loop", "router/plan", "router/log", "backends", "backends/dns", "backends/moray", "backends/embedded", "backends/postgres", "backends/postgres/operations", "config", "fast", "json", "ring"],
+    "router/serve": ["budget", "turns", "router/loop", "router/plan", "router/log", "backends", "backends/dns", "backends/moray", "backends/embedded", "backends/postgres", "backends/postgres/operations", "config", "fast", "json", "ring"],
     "router/control": ["router/loop", "router/serve", "router/plan", "router/log", "backends", "backends/postgres/wire", "config", "json", "ring", "ring_tool"],
     "router/pages": ["router/control", "router/loop", "router/log", "router/serve", "backends/postgres/wire"],
     "router/admin": ["router/pages", "router/control", "router/loop", "router/serve", "router/log", "backends/postgres/wire", "json", "ring"],

@@ -1,0 +1,108 @@
+#include "turns/fair_queue.hpp"
+
+#include <algorithm>
+#include <bit>
+
+namespace turns {
+namespace {
+
+// A request costs as its bytes do, and so much by itself; a client has a round's worth in its turn.
+constexpr std::size_t kRequest = 4 << 10;
+constexpr std::ptrdiff_t kRound = 16 << 10;
+constexpr std::size_t kTurns = 4;  // the last of them is in a round
+
+}  // namespace
+
+bool FairQueue::has(const void* client) const { return count_ > 0 && flows_.contains(client); }
+
+void FairQueue::add(Entry& entry, const void* client, std::size_t bytes, Clock::time_point now) {
+  Flow& flow = flows_[client];
+  if (flow.entries.empty()) {
+    flow.client = client;
+    flow.credit = kRound;
+    round_.push_back(flow);
+  }
+  entry.flow_ = &flow;
+  entry.cost_ = kRequest + bytes;
+  entry.since_ = now;
+  flow.entries.push_back(entry);
+  flow.cost += entry.cost_;
+  ++count_;
+  settle(flow);
+}
+
+/// What it has waiting has changed.
+void FairQueue::settle(Flow& flow) {
+  if (flow.entries.empty()) {
+    flows_.erase(flow.client);  // and so unlinked
+    return;
+  }
+  const std::size_t lane = std::min<std::size_t>(
+      static_cast<std::size_t>(std::bit_width(flow.cost / (2 * kRequest))), lanes_.size() - 1);
+  const bool linked = flow.Hook::is_linked();
+  if (linked && flow.lane == lane) return;
+  if (linked) flow.Hook::unlink();
+  flow.lane = lane;
+  lanes_[flow.lane].push_back(flow);
+}
+
+void FairQueue::take(Flow& flow, Entry& entry) {
+  entry.unlink();
+  entry.flow_ = nullptr;
+  flow.cost -= entry.cost_;
+  --count_;
+}
+
+void FairQueue::remove(Entry& entry) {
+  Flow* flow = entry.flow_;
+  if (flow == nullptr) return entry.unlink();
+  take(*flow, entry);
+  settle(*flow);
+}
+
+/// One that has had its part comes last, and may have another.
+template <typename List>
+FairQueue::Flow& FairQueue::in_turn(List& flows) {
+  while (flows.front().credit <= 0) {
+    Flow& flow = flows.front();
+    flow.credit += kRound;
+    flows.pop_front();
+    flows.push_back(flow);
+  }
+  return flows.front();
+}
+
+FairQueue::Flow& FairQueue::least() {
+  return in_turn(
+      *std::find_if(lanes_.begin(), lanes_.end(), [](const Lane& each) { return !each.empty(); }));
+}
+
+FairQueue::Entry* FairQueue::next() {
+  if (count_ == 0) return nullptr;
+  Flow& flow = ++turn_ % kTurns == 0 ? in_turn(round_) : least();
+  Entry& entry = flow.entries.front();
+  flow.credit -= static_cast<std::ptrdiff_t>(entry.cost_);
+  take(flow, entry);
+  settle(flow);
+  return &entry;
+}
+
+void FairQueue::take_late(Clock::time_point before, std::size_t most, Taken& late) {
+  std::size_t clients = 0;
+  for (const auto& [client, flow] : flows_)
+    clients += flow.entries.front().since_ < before ? 1u : 0u;
+  if (clients == 0) return;
+  const std::size_t each = std::max<std::size_t>(1, most / clients);
+  for (auto next = flows_.begin(); next != flows_.end();) {
+    Flow& flow = (next++)->second;
+    for (std::size_t i = 0; i < each; ++i) {
+      if (flow.entries.empty() || flow.entries.front().since_ >= before) break;
+      Entry& entry = flow.entries.front();
+      take(flow, entry);
+      late.push_back(entry);
+    }
+    settle(flow);
+  }
+}
+
+}  // namespace turns

@@ -1,0 +1,113 @@
+#pragma once
+
+#include <array>
+#include <chrono>
+#include <cstddef>
+#include <unordered_map>
+
+#include <boost/intrusive/list.hpp>
+
+/// Who is next where not all can go at once. Pure: no I/O, no clock.
+namespace turns {
+
+/// Requests that wait for one place, of several clients, each client's in the order in which they
+/// came. In three turns of four it is one of the clients that have least waiting, by requests and
+/// bytes: a client that asks for little hardly waits, however much the others ask for at once. In
+/// the fourth, clients take turns by requests and bytes (deficit round robin): each goes on. Lives
+/// on one thread.
+class FairQueue {
+  struct Flow;
+  struct RoundTag;
+  using Hook =
+      boost::intrusive::list_base_hook<boost::intrusive::tag<Flow>,  // an entry may be in
+                                                                     // other lists, too
+                                       boost::intrusive::link_mode<boost::intrusive::auto_unlink>>;
+
+ public:
+  using Clock = std::chrono::steady_clock;
+
+  /// A request. It may be in one queue at a time, and takes itself out of a Taken when it dies; of
+  /// a queue it must have been removed.
+  class Entry : public Hook {
+   public:
+    /// In a queue, or taken out as late and not yet looked at.
+    [[nodiscard]] bool waits() const { return is_linked(); }
+    [[nodiscard]] Clock::time_point waits_since() const { return since_; }
+
+   protected:
+    Entry() = default;
+    ~Entry() = default;
+
+   private:
+    friend class FairQueue;
+    Flow* flow_ = nullptr;
+    std::size_t cost_ = 0;
+    Clock::time_point since_{};
+  };
+  using Taken = boost::intrusive::list<Entry, boost::intrusive::base_hook<Hook>,
+                                       boost::intrusive::constant_time_size<false>>;
+
+  [[nodiscard]] bool empty() const { return count_ == 0; }
+  [[nodiscard]] std::size_t count() const { return count_; }
+  /// Something of that client's waits: what it asks for now must come after that.
+  [[nodiscard]] bool has(const void* client) const;
+
+  /// To the end of its client's. `bytes`: of the request. O(1).
+  void add(Entry& entry, const void* client, std::size_t bytes, Clock::time_point now);
+  /// It waits no longer, wherever it is. O(1).
+  void remove(Entry& entry);
+  /// Takes out the one whose turn it is; null: none waits. O(1), amortized over bytes and clients.
+  Entry* next();
+  /// Moves those that came before `before` to `late`: the oldest ones of each client, about as many
+  /// of each, and not many more than `most` in all. O(clients + late).
+  void take_late(Clock::time_point before, std::size_t most, Taken& late);
+  /// Calls `each` with every entry, each client's in order. It may remove that entry. O(count).
+  template <typename Each>
+  void for_each(Each each);
+
+ private:
+  using RoundHook =
+      boost::intrusive::list_base_hook<boost::intrusive::tag<RoundTag>,
+                                       boost::intrusive::link_mode<boost::intrusive::auto_unlink>>;
+
+  /// What a client has waiting; there is none where that is nothing.
+  struct Flow : Hook, RoundHook {
+    const void* client = nullptr;
+    Taken entries;
+    std::size_t cost = 0;  // of all of them
+    std::ptrdiff_t credit = 0;
+    std::size_t lane = 0;
+  };
+  using Lane = boost::intrusive::list<Flow, boost::intrusive::base_hook<Hook>,
+                                      boost::intrusive::constant_time_size<false>>;
+  using Round = boost::intrusive::list<Flow, boost::intrusive::base_hook<RoundHook>,
+                                       boost::intrusive::constant_time_size<false>>;
+
+  Flow& least();
+  template <typename List>
+  static Flow& in_turn(List& flows);
+  void take(Flow& flow, Entry& entry);
+  void settle(Flow& flow);
+
+  std::unordered_map<const void*, Flow> flows_;
+  std::array<Lane, 32>
+      lanes_;  // by what they have waiting: twice as much, or more, in the next one
+  Round round_;
+  std::size_t turn_ = 0;
+  std::size_t count_ = 0;
+};
+
+template <typename Each>
+void FairQueue::for_each(Each each) {
+  for (auto flow = flows_.begin(); flow != flows_.end();) {
+    Taken& entries = (flow++)->second.entries;  // a flow goes with its last entry
+    for (std::size_t left = entries.size(); left > 0; --left) {
+      Entry& entry = entries.front();
+      entries.pop_front();
+      entries.push_back(entry);
+      each(entry);
+    }
+  }
+}
+
+}  // namespace turns
