@@ -172,6 +172,7 @@ void read_timeouts(const Json& value, const std::string& path, Timeouts& into, P
       .number("connectMs", into.connect_ms, 1, kMillisecondsMost)
       .number("drainMs", into.drain_ms, 0, kMillisecondsMost)
       .number("holdMs", into.hold_ms, 1, kMillisecondsMost)
+      .number("turnMs", into.turn_ms, 0, kMillisecondsMost)
       .read(value, problems);
 }
 

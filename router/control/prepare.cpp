@@ -68,6 +68,7 @@ Prepared prepare(const config::Config& config, RingInForce ring, ShardSources& s
   publication.dispatch = dispatch_limits(config);
   publication.session = session_limits(config);
   publication.hold = {std::chrono::milliseconds(config.timeouts.hold_ms)};
+  publication.turn_wait_max = std::chrono::milliseconds(config.timeouts.turn_ms);
   publication.bounds = bound_values(config);
   return prepared;
 }

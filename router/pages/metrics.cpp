@@ -158,14 +158,17 @@ void add_process(std::vector<MetricFamily>& all, const MetricsState& state) {
          MetricType::Counter, {}, static_cast<double>(state.log_lines_dropped));
 }
 
-/// What is held for clients, and what was refused or dropped for want of room.
+/// What is held for clients, what waits, and what was refused or dropped for want of room or time.
 void add_memory(std::vector<MetricFamily>& all, const Cells& cells, const MetricsState& state) {
-  double held = 0, refused = 0, dropped = 0;
-  for (const WorkerStatus& worker : state.page->workers)
+  double held = 0, refused = 0, dropped = 0, waiting = 0, late = 0;
+  for (const WorkerStatus& worker : state.page->workers) {
     held += static_cast<double>(worker.memory_held);
+    waiting += static_cast<double>(worker.waiting_turns);
+  }
   for (const auto& worker : cells) {
     refused += static_cast<double>(worker->refused_over_budget());
     dropped += static_cast<double>(worker->answers_dropped());
+    late += static_cast<double>(worker->turns_late());
   }
   MetricFamily families[] = {
       family("router_memory_held_bytes", "held for clients: requests, answers, what arrives",
@@ -175,12 +178,20 @@ void add_memory(std::vector<MetricFamily>& all, const Cells& cells, const Metric
              MetricType::Counter),
       family("router_answers_dropped_total",
              "answers that gave way to an error, since their clients did not take those before",
+             MetricType::Counter),
+      family("router_waiting_turns",
+             "requests that wait for their turn at a shard that has too much to do",
+             MetricType::Gauge),
+      family("router_turns_late_total",
+             "requests refused: they had waited for their turn longer than timeouts.turnMs",
              MetricType::Counter)};
   families[0].metric.push_back(gauge(state.labels, {}, held));
   families[1].metric.push_back(
       gauge(state.labels, {}, static_cast<double>(state.page->published->bounds.memory_bytes)));
   families[2].metric.push_back(counter(state.labels, {}, refused));
   families[3].metric.push_back(counter(state.labels, {}, dropped));
+  families[4].metric.push_back(gauge(state.labels, {}, waiting));
+  families[5].metric.push_back(counter(state.labels, {}, late));
   for (MetricFamily& each : families) all.push_back(std::move(each));
 }
 

@@ -110,6 +110,11 @@ fast::Error shard_over_budget(std::string_view pnode) {
                     "\" has not answered hold as much memory as they may");
 }
 
+fast::Error turn_late(std::chrono::milliseconds waited) {
+  return overloaded("its shard has more to do than it can: the request has waited " +
+                    std::to_string(waited.count()) + " ms for its turn (timeouts.turnMs)");
+}
+
 fast::Error answer_dropped(std::size_t bytes) {
   return overloaded("an answer of " + std::to_string(bytes) +
                     " bytes was dropped: there is no room for it beside those that the client has "

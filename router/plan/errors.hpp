@@ -33,6 +33,8 @@ fast::Error overloaded(std::string message);
 fast::Error over_budget(std::size_t bytes_max);
 /// Nothing was sent: the shard has not answered as much as it may hold of the router's memory.
 fast::Error shard_over_budget(std::string_view pnode);
+/// Nothing was sent: the shard has more to do than it can, and the request has waited for so long.
+fast::Error turn_late(std::chrono::milliseconds waited);
 /// A read was done, and its answer of so many bytes has no room in what waits for its client.
 fast::Error answer_dropped(std::size_t bytes);
 

@@ -11,40 +11,14 @@
 
 namespace router {
 
-/// What one worker's requests hold at a shard, by the budget. Lives as long as the shard.
-struct ShardLoad {
-  std::size_t bytes = 0;
-};
-
-/// One request's part of it; given back at its end.
-class LoadPart {
- public:
-  LoadPart() = default;
-  LoadPart(ShardLoad* load, std::size_t bytes) : load_(load), bytes_(bytes) {
-    if (load_ != nullptr) load_->bytes += bytes_;
-  }
-  LoadPart(LoadPart&& other) noexcept
-      : load_(std::exchange(other.load_, nullptr)), bytes_(other.bytes_) {}
-  LoadPart& operator=(LoadPart&& other) noexcept {
-    std::swap(load_, other.load_);
-    std::swap(bytes_, other.bytes_);
-    return *this;
-  }
-  ~LoadPart() {
-    if (load_ != nullptr) load_->bytes -= bytes_;
-  }
-
- private:
-  ShardLoad* load_ = nullptr;
-  std::size_t bytes_ = 0;
-};
+class ShardTurns;
 
 /// A snapshot as one worker holds it: with that worker's shards, by pnode. Counted by plain
 /// numbers, since it never leaves its worker: no shared atomic on the request path.
 struct ActiveRing {
   std::shared_ptr<const Snapshot> snapshot;
   std::vector<backends::Shard*> shards;  ///< by ring::PnodeIndex; owned by the worker's ShardSet
-  std::vector<ShardLoad*> loads{};       ///< of these; empty: nobody counts
+  std::vector<ShardTurns*> turns{};      ///< at these; empty: nobody counts
   std::uint32_t uses = 0;
 };
 

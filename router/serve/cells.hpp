@@ -78,6 +78,8 @@ class alignas(kCacheLineBytes) WorkerCells {
   [[nodiscard]] std::uint64_t writes_refused() const { return writes_refused_.get(); }
   void over_budget() { over_budget_.add(); }
   [[nodiscard]] std::uint64_t refused_over_budget() const { return over_budget_.get(); }
+  void turn_late() { turns_late_.add(); }
+  [[nodiscard]] std::uint64_t turns_late() const { return turns_late_.get(); }
   void answer_dropped() { answers_dropped_.add(); }
   [[nodiscard]] std::uint64_t answers_dropped() const { return answers_dropped_.get(); }
   /// Rare: takes a lock.
@@ -111,6 +113,7 @@ class alignas(kCacheLineBytes) WorkerCells {
   Cell writes_fenced_;    // by a plan of resharding, at their shard
   Cell writes_refused_;   // as read-only, by data, configuration or gate
   Cell over_budget_;      // requests refused: the process holds as much as it may
+  Cell turns_late_;       // requests refused: they have waited too long for their turn
   Cell answers_dropped_;  // for clients that did not take those before
   std::unique_ptr<AllShards> shards_ = std::make_unique<AllShards>();
   mutable std::mutex errors_mutex_;

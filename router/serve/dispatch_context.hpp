@@ -16,6 +16,7 @@
 #include "router/serve/heat.hpp"
 #include "router/serve/held_writes.hpp"
 #include "router/serve/reads_under_way.hpp"
+#include "router/serve/shard_turns.hpp"
 #include "router/serve/write_leases.hpp"
 
 namespace router {
@@ -58,6 +59,7 @@ struct DispatchContext {
   PlanScratch plan_scratch;
   Edits reply_edits;
   HeldWrites held;
+  Turns turns;
   WriteLeases leases;
   ReadsUnderWay reads;
   std::optional<DeadlineWheel::Clock::time_point>

@@ -28,15 +28,13 @@ void Exchange::over() {
   --context_.live_exchanges;
 }
 
-std::optional<LoadPart> Exchange::load_on(std::size_t pnode) const {
+bool Exchange::room_at(std::size_t pnode) const {
   constexpr std::size_t kAlways = 1 << 20;
-  if (origin_.ring->loads.empty()) return LoadPart();
-  ShardLoad* load = origin_.ring->loads[pnode];
-  const std::size_t bytes = load->bytes + cost();
+  if (origin_.ring->turns.empty()) return true;
+  const std::size_t before = origin_.ring->turns[pnode]->bytes();
+  const std::size_t bytes = before + cost();
   // By the worker: half of a client's share, since a shard has all workers' requests.
-  if (bytes > kAlways && load->bytes > 0 && bytes > context_.memory.share() / 2)
-    return std::nullopt;
-  return LoadPart(load, cost());
+  return bytes <= kAlways || before == 0 || bytes <= context_.memory.share() / 2;
 }
 
 void Exchange::await(Awaited awaited, Clock::time_point until) {
@@ -105,12 +103,12 @@ void Exchange::go_on() {
   await_nothing();
   if (const auto* reject = std::get_if<Reject>(&planned.decision)) {
     if (context_.cells != nullptr) context_.cells->gate().refused_later.add();
-    write_error(reject->error);
-    close_client(true);
-    release();
-    return;
+    return refuse(reject->error);
   }
   if (context_.cells != nullptr) context_.cells->gate().released.add();
+  await_answer();
+  const auto* shard = std::get_if<ToShard>(&planned.decision);
+  if (shard != nullptr && waits_for_turn(number(shard->pnode), retained_)) return;
   send_held(planned);
 }
 
@@ -118,7 +116,11 @@ void Exchange::give_up_hold() {
   leave_hold();
   context_.held.give_room(retained_.size());
   if (context_.cells != nullptr) context_.cells->gate().expired.add();
-  write_error(errors::read_only_vnodes());
+  refuse(errors::read_only_vnodes());
+}
+
+void Exchange::refuse(const fast::Error& error) {
+  write_error(error);
   close_client(true);
   release();
 }

@@ -17,6 +17,7 @@
 #include "router/serve/client_port.hpp"
 #include "router/serve/deadline_wheel.hpp"
 #include "router/serve/held_writes.hpp"
+#include "router/serve/shard_turns.hpp"
 
 namespace router {
 
@@ -26,7 +27,7 @@ struct DispatchContext;
 ///
 /// It outlives its client where it must: a request that was sent keeps its slot until the shard's
 /// late answer has been swallowed, so that an answer can never reach the wrong client.
-class Exchange : public DeadlineWheel::Entry, public HeldHook {
+class Exchange : public DeadlineWheel::Entry, public HeldHook, protected Turns::Waiting {
  public:
   using Clock = DeadlineWheel::Clock;
 
@@ -93,9 +94,14 @@ class Exchange : public DeadlineWheel::Entry, public HeldHook {
   [[nodiscard]] std::chrono::milliseconds elapsed() const;
   [[nodiscard]] const Origin& origin() const { return origin_; }
 
-  /// This request's part of what the shard of that number holds; nullopt: it holds as much as it
-  /// may, and the request is not sent. One that takes nothing can't have the others' memory.
-  [[nodiscard]] std::optional<LoadPart> load_on(std::size_t pnode) const;
+  /// Whether the shard of that number may hold this request, too, by the memory that it has. One
+  /// that takes nothing can't have the others'.
+  [[nodiscard]] bool room_at(std::size_t pnode) const;
+  /// The request is with the shard of that number until the part ends.
+  void begin_part(ShardTurns::Part& part, std::size_t pnode) const;
+  /// Where it must, the request, `payload` as the client has sent it, waits for its turn at the
+  /// shard of that number.
+  [[nodiscard]] bool waits_for_turn(std::size_t pnode, std::string_view payload);
 
   /// Writes one frame of `pieces`; `checksum` where it is known for this client's version.
   void write_frame(fast::Status status, std::span<const std::string_view> pieces,
@@ -108,10 +114,13 @@ class Exchange : public DeadlineWheel::Entry, public HeldHook {
   /// The client went away: it is forgotten without a word.
   void forget_client() { origin_.client = nullptr; }
   [[nodiscard]] bool held() const { return HeldHook::is_linked(); }
+  [[nodiscard]] bool in_line() const { return Waiting::waits(); }
   /// The write is refused, with the words of a read-only vnode: it was held for too long. Over.
   void give_up_hold();
   /// The client of a held write is gone: it is never sent. Over.
   void drop_held();
+  /// So is the client of one that waits for its turn, or has had its answer. Over.
+  void leave_line();
   /// Plans `retained_` on today's ring.
   Planned plan_again();
 
@@ -119,8 +128,13 @@ class Exchange : public DeadlineWheel::Entry, public HeldHook {
   std::string retained_;  // the payload, where it may have to be sent (again)
 
  private:
-  /// A held write that may go: as planned.
+  /// One that was held, or has waited for its turn, may go: as planned.
   virtual void send_held(Planned& planned) = 0;
+  void turn_has_come() final;
+  void turn_is_late(std::chrono::milliseconds waited) final;
+  void gate_has_changed() final;
+  void begin_hold();
+  void refuse(const fast::Error& error);
   /// Neither the answer nor a stream's next part has come in its time.
   virtual void answer_late() = 0;
   /// Over: nothing of it is anywhere else.

@@ -104,8 +104,7 @@ backends::Submitted FanOut::submit(Leg& leg, const backends::Request& request) {
   wanted.rpc = origin().method->rpc;
   wanted.stream = origin().method->stream;
   wanted.two_steps = asking_;
-  auto load = load_on(leg.pnode_);
-  if (!load) {
+  if (!room_at(leg.pnode_)) {
     if (context_.cells != nullptr) context_.cells->over_budget();
     add_error(leg, errors::shard_over_budget(origin().ring->snapshot->pnodes[leg.pnode_].name));
     return {};
@@ -113,7 +112,7 @@ backends::Submitted FanOut::submit(Leg& leg, const backends::Request& request) {
   if (context_.cells != nullptr) context_.cells->shard_request(leg.pnode_);
   backends::Submitted submitted = shard_of(leg).submit(wanted, leg);
   leg.ticket_ = submitted.ticket;
-  if (leg.ticket_) leg.load_ = *std::move(load);
+  if (leg.ticket_) begin_part(leg.part_, leg.pnode_);
   if (!leg.ticket_)
     add_error(leg, errors::from_failure(submitted.failure, origin().method->stream));
   return submitted;
@@ -187,7 +186,7 @@ void FanOut::add_error(const Leg& leg, fast::Error error) {
 
 void FanOut::leg_done(Leg& leg) {
   leg.ticket_.reset();
-  leg.load_ = {};
+  leg.part_.end(true);
   context_.leases.end(leg.lease_);
   if (asking_) return leg_refused(leg);
   --pending_;
@@ -247,7 +246,7 @@ void FanOut::abandon() {
   for (const auto& leg : legs_) {
     if (!leg->ticket_ || !shard_of(*leg).cancel(*leg->ticket_)) continue;
     leg->ticket_.reset();
-    leg->load_ = {};
+    leg->part_.end(false);
     context_.leases.end(leg->lease_);
     --pending_;
   }

@@ -45,9 +45,9 @@ class FanOut final : public Exchange {
     FanOut& whole_;
     std::size_t pnode_;
     std::optional<backends::Ticket> ticket_;
-    LoadPart load_;       // as long as there is one
-    WriteLease lease_;    // runs while a write is with the shard
-    bool heard_ = false;  // a row of its has come
+    ShardTurns::Part part_;  // as long as there is one
+    WriteLease lease_;       // runs while a write is with the shard
+    bool heard_ = false;     // a row of its has come
     bool paused_ = false;
   };
 

@@ -56,6 +56,7 @@ void FanOut::take_back() {
     if (!leg->ticket_) continue;
     shard_of(*leg).cancel(*leg->ticket_);
     leg->ticket_.reset();
+    leg->part_.end(false);
   }
 }
 

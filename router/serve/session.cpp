@@ -1,5 +1,6 @@
 #include "router/serve/session.hpp"
 
+#include <algorithm>
 #include <cerrno>
 #include <utility>
 #include <vector>
@@ -46,8 +47,10 @@ void Session::start() {
 
 /// A client that has its share in flight waits for its own answers, and is refused nothing.
 bool Session::may_start() const {
-  return in_flight_.size() - held_ < std::min(limits_.in_flight_max, window_.most()) &&
-         !output_full() && (cost_ < kCostAlways || cost_ < host_.memory().share());
+  const std::size_t most =
+      std::min({limits_.in_flight_max, window_.most(), host_.requests_at_once()});
+  return in_flight_.size() - held_ < most && !output_full() &&
+         (cost_ < kCostAlways || cost_ < host_.memory().share());
 }
 
 bool Session::may_read() const { return life_.reads() && !frame_waits() && may_start(); }

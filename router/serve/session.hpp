@@ -57,6 +57,8 @@ class SessionHost {
   virtual void wants_flush(std::shared_ptr<Session> session) = 0;
   virtual ArrivingFrames& arriving_frames() = 0;
   virtual IdleReaders& idle_readers() = 0;
+  /// So many requests of one client may be under way at once, as busy as the worker is.
+  [[nodiscard]] virtual std::size_t requests_at_once() const = 0;
   /// What sessions draw on.
   virtual budget::Account& memory() = 0;
   virtual void protocol_error(const Session& session, std::string_view reason) = 0;

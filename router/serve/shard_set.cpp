@@ -12,12 +12,13 @@ ShardSet::Held ShardSet::take(const ShardSpec& spec, std::size_t place) {
   };
   auto old = shards_.begin() + static_cast<std::ptrdiff_t>(std::min(place, shards_.size()));
   if (old == shards_.end() || !same(*old)) old = std::find_if(shards_.begin(), shards_.end(), same);
-  Held taken{spec, nullptr};
+  Held taken{spec, nullptr, nullptr};
   if (old == shards_.end()) {
     taken.shard = factory_(spec, loop_, memory_);
+    taken.turns = std::make_unique<ShardTurns>(turns_);
   } else {
     taken.shard = std::move(old->shard);
-    taken.load = std::move(old->load);
+    taken.turns = std::move(old->turns);
   }
   return taken;
 }
@@ -35,7 +36,8 @@ void ShardSet::publish(const std::vector<ShardSpec>& specs) {
 }
 
 void ShardSet::collect() {
-  std::erase_if(retired_, [](const Held& held) { return held.shard->idle(); });
+  std::erase_if(retired_,
+                [](const Held& held) { return held.shard->idle() && held.turns->waiting() == 0; });
 }
 
 void ShardSet::retire_all() {

@@ -29,6 +29,9 @@ SingleExchange& SingleExchange::make(DispatchContext& context, Origin origin) {
 void SingleExchange::start(std::optional<ToShard> target, Edits& edits, const fast::Frame& frame) {
   any_shard_ = !target;
   if (target) target_ = *target;
+  await_answer();
+  if (any_shard_) choose_shard();
+  if (waits_for_turn(number(target_.pnode), frame.payload)) return;
   backends::Request request;
   request.ring = origin().ring->snapshot->ring->digest();
   request.rpc = origin().method->rpc;
@@ -42,27 +45,26 @@ void SingleExchange::start(std::optional<ToShard> target, Edits& edits, const fa
     request.checksum = edits.checksum(frame.payload, frame.checksum);
   if (origin().method->retryable)
     for (const std::string_view piece : request.pieces) retained_.append(piece);
-  await_answer();
   submit_somewhere(request);
+}
+
+void SingleExchange::choose_shard() {
+  const std::size_t choice = choose_healthy(origin().ring->shards, context_.random_state, shard_);
+  target_ = ToShard{static_cast<ring::PnodeIndex>(choice), std::nullopt};
 }
 
 /// The place that every request to rows of one shard comes by, planned just now, held, or sent once
 /// more: the lease is asked here, by its own clock, however long ago the control was heard of.
 void SingleExchange::submit_somewhere(backends::Request& request) {
   ++attempts_;
+  shard_ = origin().ring->shards[number(target_.pnode)];
   if (!any_shard_) {
-    shard_ = origin().ring->shards[number(target_.pnode)];
     const Method& method = *origin().method;
     if (method.write || method.reads_rows())
       request.lease = serving_lease(*origin().ring->snapshot, target_.pnode, target_.vnode);
     if (request.lease != nullptr && request.lease->over()) return refuse_unserved();
     if (method.write) request.lease.reset();
-    submit(request);
-    return;
   }
-  const std::size_t choice = choose_healthy(origin().ring->shards, context_.random_state, shard_);
-  shard_ = origin().ring->shards[choice];
-  target_ = ToShard{static_cast<ring::PnodeIndex>(choice), std::nullopt};
   submit(request);
 }
 
@@ -70,11 +72,11 @@ bool SingleExchange::submit(const backends::Request& request) {
   const auto elsewhere = [&] {
     if (!any_shard_ || attempts_ >= kAttemptsMax || origin().ring->shards.size() < 2) return false;
     backends::Request again = request;
+    choose_shard();
     submit_somewhere(again);
     return true;
   };
-  auto load = load_on(number(target_.pnode));
-  if (!load) {
+  if (!room_at(number(target_.pnode))) {
     if (elsewhere()) return true;
     if (context_.cells != nullptr) context_.cells->over_budget();
     write_error(
@@ -87,7 +89,7 @@ bool SingleExchange::submit(const backends::Request& request) {
   if (context_.cells != nullptr) context_.cells->shard_request(number(target_.pnode));
   ticket_ = submitted.ticket;
   if (ticket_) {
-    load_ = *std::move(load);
+    begin_part(part_, number(target_.pnode));
     if (origin().method->write)
       context_.leases.begin(lease_, target_.vnode,
                             origin().ring->snapshot->pnodes[number(target_.pnode)].name);
@@ -100,9 +102,9 @@ bool SingleExchange::submit(const backends::Request& request) {
   return false;
 }
 
-void SingleExchange::forget_ticket() {
+void SingleExchange::forget_ticket(bool answered) {
   ticket_.reset();
-  load_ = {};
+  part_.end(answered);
 }
 
 /// Its vnodes may be another shard's by now. The gate has said nothing of that yet: the control may
@@ -127,14 +129,16 @@ void SingleExchange::retry() {
     return;
   }
   if (const auto* shard = std::get_if<ToShard>(&planned.decision)) target_ = *shard;
+  if (any_shard_) choose_shard();
   send_again(planned.edits);
 }
 
 void SingleExchange::send_held(Planned& planned) {
-  target_ = std::get<ToShard>(planned.decision);  // a write of one shard is never anything else
-  await_answer();
+  if (const auto* shard = std::get_if<ToShard>(&planned.decision)) target_ = *shard;
+  if (any_shard_) choose_shard();
+  const bool once = !origin().method->retryable;
   send_again(planned.edits);
-  std::string().swap(retained_);  // it may be large, and is never sent a third time
+  if (once) std::string().swap(retained_);  // it may be large
 }
 
 void SingleExchange::send_again(Edits& edits) {
@@ -222,7 +226,7 @@ void SingleExchange::end_lease(const backends::Failure* failure) {
 }
 
 void SingleExchange::on_end(const backends::Reply& reply) {
-  forget_ticket();
+  forget_ticket(true);
   context_.reads.end(read_);
   end_lease();
   if (!answered()) {
@@ -233,7 +237,7 @@ void SingleExchange::on_end(const backends::Reply& reply) {
 }
 
 void SingleExchange::on_error(const backends::Reply& reply) {
-  forget_ticket();
+  forget_ticket(true);
   context_.reads.end(read_);
   end_lease();
   if (context_.cells != nullptr) context_.cells->shard_error(number(target_.pnode));
@@ -261,7 +265,7 @@ bool SingleExchange::may_retry(const backends::Failure& failure) const {
 }
 
 void SingleExchange::on_failure(const backends::Failure& failure) {
-  forget_ticket();
+  forget_ticket(false);
   context_.reads.end(read_);
   end_lease(&failure);
   if (!may_retry(failure)) {
@@ -299,14 +303,13 @@ void SingleExchange::answer_late() {
                                origin().ring->snapshot->pnodes[number(target_.pnode)].name,
                                origin().method->name, elapsed()));
   close_client(true);
+  if (in_line()) return leave_line();
   give_up_shard();
 }
 
 void SingleExchange::abandon() {
-  if (held()) {
-    drop_held();
-    return;
-  }
+  if (held()) return drop_held();
+  if (in_line()) return leave_line();
   forget_client();
   await_nothing();
   give_up_shard();
@@ -319,7 +322,7 @@ void SingleExchange::give_up_shard() {
   if (!ticket_) return;       // a retry is due: it finds the client gone
   if (paused_) resume();
   if (!shard_->cancel(*ticket_)) return;
-  forget_ticket();
+  forget_ticket(false);
   end_lease();  // a write that can be cancelled was never sent
   release();
 }

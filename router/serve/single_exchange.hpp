@@ -37,7 +37,8 @@ class SingleExchange final : public Exchange, private backends::ReplySink {
   void on_failure(const backends::Failure& failure) override;
 
   bool submit(const backends::Request& request);
-  void forget_ticket();
+  void forget_ticket(bool answered);
+  void choose_shard();
   void submit_somewhere(backends::Request& request);
   void refuse_unserved();
   [[nodiscard]] bool may_retry(const backends::Failure& failure) const;
@@ -54,7 +55,7 @@ class SingleExchange final : public Exchange, private backends::ReplySink {
 
   backends::Shard* shard_ = nullptr;
   std::optional<backends::Ticket> ticket_;  // set while the shard knows our sink
-  LoadPart load_;                           // as long
+  ShardTurns::Part part_;                   // as long
   WriteLease lease_;                        // runs while a write is with the shard
   ReadUnderWay read_;                       // runs until a read's first answer
   ToShard target_;

@@ -2,6 +2,8 @@
 
 #include <random>
 
+#include <time.h>
+
 #include <boost/asio/post.hpp>
 
 #include "router/log/log.hpp"
@@ -16,6 +18,13 @@ namespace {
 constexpr std::size_t kReadBytesPressed = 16 << 10;
 constexpr std::size_t kSpareBytesMax = 2 << 20;  // of memory that waits for sessions with output
 
+/// Of this thread.
+std::chrono::nanoseconds processor_time() {
+  timespec used{};
+  ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used);
+  return std::chrono::seconds(used.tv_sec) + std::chrono::nanoseconds(used.tv_nsec);
+}
+
 }  // namespace
 
 Worker::Worker(std::size_t index, WorkerOptions options, ShardFactory factory,
@@ -23,7 +32,8 @@ Worker::Worker(std::size_t index, WorkerOptions options, ShardFactory factory,
     : index_(index), options_(options), cells_(cells), log_(log),
       loop_(1),  // one thread: Asio leaves its locks out
       keep_running_(loop_.get_executor()), tick_timer_(loop_), wheel_(DeadlineWheel::Clock::now()),
-      context_(std::move(bounds)), shards_(std::move(factory), loop_, context_.memory),
+      context_(std::move(bounds)),
+      shards_(std::move(factory), loop_, context_.memory, context_.turns),
       arriving_frames_(*context_.bounds, context_.memory, SessionLimits{}.write_stall_max),
       dispatcher_(context_), read_buffer_(options.read_buffer_bytes) {
   context_.wheel = &wheel_;
@@ -34,6 +44,12 @@ Worker::Worker(std::size_t index, WorkerOptions options, ShardFactory factory,
     auto* self = static_cast<Worker*>(worker);
     boost::asio::post(self->loop_, [self] { self->run_retries(); });
   };
+  context_.turns.schedule_by(
+      [](void* worker) {
+        auto* self = static_cast<Worker*>(worker);
+        boost::asio::post(self->loop_, [self] { self->context_.turns.run(); });
+      },
+      this);
 }
 
 Worker::~Worker() { stop(); }
@@ -79,15 +95,18 @@ void Worker::apply(const Publication& next) {
   }
   for (std::size_t i = 0; i < next.shards.size(); ++i) {
     ring->shards.push_back(shards_.shards()[i].shard.get());
-    ring->loads.push_back(shards_.shards()[i].load.get());
+    ring->turns.push_back(shards_.shards()[i].turns.get());
   }
   context_.bounds->configure(next.bounds);
   context_.limits = next.dispatch;
   session_limits_ = next.session;
   arriving_frames_.configure(next.session.write_stall_max);
   context_.held.configure(next.hold);
+  context_.turns.configure(next.turn_wait_max);
   context_.ring = ActiveRingPointer(ring.release());
-  if (gate_changed) context_.held.let_go();
+  if (!gate_changed) return;
+  context_.turns.look_at_gate();
+  context_.held.let_go();
 }
 
 void Worker::publish(std::shared_ptr<const Publication> next, Acknowledge acknowledge) {
@@ -134,6 +153,7 @@ void Worker::status(std::function<void(WorkerStatus)> take) {
     status.published_sequence = context_.ring->snapshot->sequence;
     status.held_writes = context_.held.count();
     status.held_bytes = context_.held.bytes();
+    status.waiting_turns = context_.turns.waiting();
     status.write_leases = context_.leases.running();
     status.memory_held = context_.memory.held();
     take(std::move(status));
@@ -148,6 +168,9 @@ void Worker::reads(std::function<void(WorkerReads)> take) {
 
 /// Requests that an old ring was kept alive for may have ended meanwhile.
 void Worker::tick() {
+  const auto now = std::chrono::steady_clock::now();
+  if (const auto due = tick_timer_.expiry(); due <= now)
+    lag_.tick(due, now, processor_time(), sessions_.size());
   tick_timer_.expires_after(DeadlineWheel::kTick);
   tick_timer_.async_wait([this](const boost::system::error_code& error) {
     if (error) return;
@@ -155,6 +178,9 @@ void Worker::tick() {
     shards_.collect();
     arriving_frames_.tick(ArrivingFrames::Clock::now());
     idle_readers_.tick();
+    context_.turns.tick(Turns::Clock::now(), lag_.usual(),
+                        std::chrono::duration_cast<std::chrono::milliseconds>(
+                            std::chrono::system_clock::now().time_since_epoch()));
     context_.shrink();
     if (drained_) check_drained();
     tick();

@@ -19,6 +19,7 @@
 #include "router/serve/dispatch_context.hpp"
 #include "router/serve/dispatcher.hpp"
 #include "router/serve/local_call.hpp"
+#include "router/serve/loop_lag.hpp"
 #include "router/serve/ownership.hpp"
 #include "router/serve/session.hpp"
 #include "router/serve/shard_set.hpp"
@@ -39,7 +40,8 @@ struct Publication {
   DispatchLimits dispatch;
   SessionLimits session;  ///< of clients that connect from now on
   HoldLimits hold;
-  BoundValues bounds;  ///< of the process
+  std::chrono::milliseconds turn_wait_max{50};  ///< for a turn at an overloaded shard; 0: any time
+  BoundValues bounds;                           ///< of the process
 };
 
 /// A session as status pages show it.
@@ -60,8 +62,9 @@ struct WorkerStatus {
   std::uint64_t published_sequence = 0;
   std::size_t held_writes = 0;  ///< waiting at the gate
   std::size_t held_bytes = 0;
-  std::size_t write_leases = 0;  ///< writes whose shard has not answered
-  std::size_t memory_held = 0;   ///< by this worker, of the process's budget
+  std::size_t waiting_turns = 0;  ///< requests that wait for their turn at a shard
+  std::size_t write_leases = 0;   ///< writes whose shard has not answered
+  std::size_t memory_held = 0;    ///< by this worker, of the process's budget
 };
 
 /// What a worker says when the writes that a block waited for have ended.
@@ -129,6 +132,7 @@ class alignas(kCacheLineBytes) Worker final : private SessionHost {
   void wants_flush(std::shared_ptr<Session> session) override;
   ArrivingFrames& arriving_frames() override { return arriving_frames_; }
   IdleReaders& idle_readers() override { return idle_readers_; }
+  [[nodiscard]] std::size_t requests_at_once() const override { return lag_.most(); }
   budget::Account& memory() override { return context_.memory; }
   void protocol_error(const Session& session, std::string_view reason) override;
   void closed(Session& session) override;
@@ -147,6 +151,7 @@ class alignas(kCacheLineBytes) Worker final : private SessionHost {
   boost::asio::io_context loop_;
   boost::asio::executor_work_guard<boost::asio::io_context::executor_type> keep_running_;
   boost::asio::steady_timer tick_timer_;
+  LoopLag lag_;
   DeadlineWheel wheel_;
   DispatchContext context_;  // before all that draws on its memory
   ShardSet shards_;

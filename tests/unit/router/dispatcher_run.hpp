@@ -90,6 +90,13 @@ class DispatcherRun {
         judge_submit(request, payload);
       };
     }
+    // Of some shards few requests may be under way, and the others wait for their turn.
+    for (auto& turns : turns_)
+      turns = std::make_unique<ShardTurns>(
+          context_.turns, turns::ShardWindow(one_of(2) == 0 ? 1 + one_of(3) : 1000));
+    context_.turns.schedule_by(
+        [](void* run) { static_cast<DispatcherRun*>(run)->turns_due_ = true; }, this);
+    keys_ = one_of(2) == 0 ? 40 : 2;  // the order of puts shows where there are few
     publish({});
     clients_.resize(3);
     for (auto& client : clients_) client = std::make_unique<Client>();
@@ -127,8 +134,10 @@ class DispatcherRun {
   void request() {
     Client& client = *clients_[one_of(3)];
     const std::uint32_t id = next_id_++;
-    const std::string key = "K" + std::to_string(one_of(40));
+    const std::string key = "K" + std::to_string(one_of(keys_));
     const std::string named = R"(["b",")" + key + "\",";
+    const std::string numbered = R"({"n":)" + std::to_string(id) + "}";
+    asked_by_[id] = &client;
     struct Kind {
       const char* rpc;
       std::string d;
@@ -137,8 +146,8 @@ class DispatcherRun {
     const std::string by_hashkey = R"-(["b","(n=1)",{"hashkey":")-" + key + "\"}]";
     const std::string requests = R"([{"bucket":"b","key":")" + key + R"(","value":{}}])";
     const Kind kinds[] = {{"getObject", named + "{}]", true},
-                          {"putObject", named + R"({"n":1},{}])", true},
-                          {"putObject", named + R"({"n":1},{"timeout":0}])", true},
+                          {"putObject", named + numbered + ",{}]", true},
+                          {"putObject", named + numbered + R"(,{"timeout":0}])", true},
                           {"delObject", named + "{}]", true},
                           {"batch", "[" + requests + ",{}]", true},
                           {"findObjects", by_hashkey, true},
@@ -149,7 +158,8 @@ class DispatcherRun {
                           {"ping", R"([{"deep":true}])"},
                           {"version", "[{}]"},
                           {"putObject", "[]"}};
-    const Kind& kind = kinds[one_of(std::size(kinds))];
+    const bool put = keys_ < 40 && one_of(2) == 0;
+    const Kind& kind = kinds[put ? 1 : one_of(std::size(kinds))];
     const std::string payload =
         R"({"m":{"uts":1,"name":")" + std::string(kind.rpc) + R"("},"d":)" + kind.d + "}";
     fast::Frame frame;
@@ -217,6 +227,12 @@ class DispatcherRun {
         gate.refused = gate.refused.united(one);
     }
     publish(one_of(3) == 0 ? Gate() : gate);
+    let_go();
+  }
+
+  /// As the worker has it.
+  void let_go() {
+    context_.turns.look_at_gate();
     context_.held.let_go();
   }
 
@@ -228,12 +244,15 @@ class DispatcherRun {
     active->snapshot = std::make_shared<const Snapshot>(
         Snapshot::make(ring, {}, std::make_shared<const Gate>(std::move(gate))));
     for (StandInShard& shard : shards_) active->shards.push_back(&shard);
+    for (const auto& turns : turns_) active->turns.push_back(turns.get());
     context_.ring = ActiveRingPointer(active);
   }
 
-  /// A shard's connections are lost, or every deadline passes.
+  /// A shard's connections are lost, or every deadline passes, or those that wait for a turn have
+  /// waited too long.
   void trouble() {
     if (one_of(4) != 0) return shards_[one_of(kShards)].lose_all();
+    if (one_of(2) == 0) return context_.turns.tick(now_ += std::chrono::milliseconds(600), {}, {});
     wheel_.advance(now_ += std::chrono::seconds(one_of(2) == 0 ? 6 : 7200));
   }
 
@@ -263,6 +282,7 @@ class DispatcherRun {
   /// As the worker has it.
   void end_of_turn() {
     for (SingleExchange* exchange : std::exchange(context_.retries, {})) exchange->retry();
+    if (turns_due_ && one_of(3) != 0) run_turns();
     for (const auto& client : clients_) {
       fail(client->read());
       std::set<std::uint32_t> known;
@@ -277,6 +297,11 @@ class DispatcherRun {
       fail("clients have " + std::to_string(held) + " held writes, the worker " +
            std::to_string(context_.held.count()));
     if (context_.held.count() > 6) fail("more writes are held than may be");
+  }
+
+  void run_turns() {
+    turns_due_ = false;
+    context_.turns.run();
   }
 
   /// A write reaches no vnode that the gate of today keeps from it, and no other shard than its
@@ -295,6 +320,15 @@ class DispatcherRun {
         context_.ring->snapshot->ring->locate(ring::transform_key("b", key.raw_string()));
     if (gate.mode(location->vnode) != GateMode::open) fail("a write passes a block: " + payload);
     if (request.affinity != number(location->vnode)) fail("a write has another's vnode");
+    if (request.rpc == backends::Rpc::put_object) judge_order(document, key);
+  }
+  /// A client's puts of one key come in the order in which it asked, though held, or in line.
+  void judge_order(const json::Document& document, json::Value key) {
+    const json::Value value = *std::next(document.root().find("d")->elements().begin(), 2);
+    const auto id = static_cast<std::uint32_t>(std::stoul(std::string(value.find("n")->text())));
+    std::uint32_t& last = last_put_[{asked_by_.at(id), std::string(key.raw_string())}];
+    if (id <= last) fail("a client's puts of one key have changed places");
+    last = id;
   }
   /// A change of buckets may have begun before the block, which waits for all of it.
   static bool goes_on(const backends::Request& request) {
@@ -304,15 +338,19 @@ class DispatcherRun {
   /// Everybody is answered in the end, and nothing is left.
   void finish() {
     publish({});
-    context_.held.let_go();
+    let_go();
     for (const auto& client : clients_) drained(*client);
-    for (int i = 0; i < 20; ++i) {
+    for (int i = 0; i < kEvents; ++i) {
       for (StandInShard& shard : shards_) shard.lose_all();
+      run_turns();
       end_of_turn();
     }
     for (const auto& client : clients_)
       if (!client->unanswered.empty()) fail("a request is never answered");
     if (context_.live_exchanges != 0) fail("exchanges are left");
+    if (context_.turns.waiting() != 0) fail("requests wait for their turn");
+    for (const auto& turns : turns_)
+      if (turns->bytes() != 0) fail("bytes are under way that nobody waits for");
     if (context_.leases.running() != 0) fail("leases are left");
     if (!context_.reads.by_ring().empty()) fail("reads are left");
     if (context_.held.count() != 0 || context_.held.bytes() != 0) fail("held writes are left");
@@ -327,6 +365,11 @@ class DispatcherRun {
   Exchange::Clock::time_point now_ = Exchange::Clock::now();
   StandInShard shards_[kShards];
   DispatchContext context_;
+  std::unique_ptr<ShardTurns> turns_[kShards];
+  bool turns_due_ = false;
+  std::uint32_t keys_ = 40;
+  std::map<std::uint32_t, const Client*> asked_by_;  // by message id
+  std::map<std::pair<const Client*, std::string>, std::uint32_t> last_put_;
   Dispatcher dispatcher_{context_};
   std::vector<std::unique_ptr<Client>> clients_;
   std::uint32_t next_id_ = 1;

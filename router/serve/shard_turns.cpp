@@ -1,0 +1,138 @@
+#include "router/serve/shard_turns.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace router {
+namespace {
+
+// How much longer than usual a request may wait where the queue has been empty of late; and for how
+// many times what is usual that is so.
+constexpr int kBurst = 10;
+// Requests refused at a shard in one tick: 40,000 a second. A client that asks again at once, for
+// as long as it is refused, would have the worker do nothing else; more wait the longer.
+constexpr std::size_t kRefusedInTick = 640;
+
+}  // namespace
+
+ShardTurns::ShardTurns(Turns& all, turns::ShardWindow window) : all_(all), window_(window) {
+  all.shards_.push_back(*this);
+}
+
+void ShardTurns::Part::begin(ShardTurns& turns, std::size_t bytes) {
+  turns_ = &turns;
+  bytes_ = bytes;
+  turns.bytes_ += bytes;
+}
+
+void ShardTurns::Part::begin(ShardTurns& turns, std::size_t bytes, Kind kind) {
+  begin(turns, bytes);
+  kind_ = kind;
+  counted_ = true;
+  noticed_ = turns.all_.ticked_;
+  turns.counted_.push_back(*this);
+  if (turns.window_.sent()) sent_ = Clock::now();
+}
+
+void ShardTurns::Part::end(bool answered) {
+  if (turns_ == nullptr) return;
+  ShardTurns& turns = *std::exchange(turns_, nullptr);
+  turns.bytes_ -= bytes_;
+  if (!std::exchange(counted_, false)) return;
+  unlink();
+  const Clock::time_point sent = std::exchange(sent_, Clock::time_point());
+  if (!answered)
+    turns.window_.forgotten();
+  else if (sent != Clock::time_point())
+    turns.window_.answered(kind_, sent, Clock::now());
+  else
+    turns.window_.answered(kind_);
+  if (!turns.queue_.empty()) turns.all_.may_go_on(turns);
+}
+
+/// What has been under way for too long is counted no more.
+void ShardTurns::forget_stuck(Clock::time_point now) {
+  while (!counted_.empty() && now - counted_.front().noticed_ >= window_.stuck_after()) {
+    Part& oldest = counted_.front();
+    oldest.unlink();
+    oldest.counted_ = false;
+    oldest.sent_ = {};
+    window_.forgotten();
+  }
+}
+
+void Turns::may_go_on(ShardTurns& turns) {
+  if (turns.window_.full() || std::exchange(scheduled_, true)) return;
+  if (schedule_ != nullptr) schedule_(worker_);
+}
+
+void Turns::wait(Waiting& request, ShardTurns& at, const void* client, std::size_t bytes) {
+  const Clock::time_point now = Clock::now();
+  if (at.queue_.empty()) at.empty_last_ = now;
+  at.window_.waited();
+  at.queue_.add(request, client, bytes, now);
+  request.at_ = &at;
+  ++waiting_;
+  may_go_on(at);
+}
+
+void Turns::left(ShardTurns& at) {
+  --waiting_;
+  if (at.queue_.empty()) at.empty_last_ = Clock::now();
+}
+
+void Turns::leave(Waiting& request) {
+  ShardTurns& at = *std::exchange(request.at_, nullptr);
+  at.queue_.remove(request);
+  left(at);
+}
+
+std::chrono::milliseconds Turns::patience(const ShardTurns& at, Clock::time_point now) const {
+  return now - at.empty_last_ > kBurst * wait_max_ ? wait_max_ : kBurst * wait_max_;
+}
+
+void Turns::run(ShardTurns& at) {
+  while (!at.window_.full()) {
+    auto* next = static_cast<Waiting*>(at.queue_.next());
+    if (next == nullptr) return;
+    next->at_ = nullptr;
+    left(at);
+    next->turn_has_come();
+  }
+}
+
+void Turns::refuse_late(ShardTurns& at, Clock::time_point now) {
+  turns::FairQueue::Taken late;
+  at.queue_.take_late(now - patience(at, now), kRefusedInTick, late);
+  while (!late.empty()) {
+    auto& each = static_cast<Waiting&>(late.front());
+    leave(each);
+    each.turn_is_late(
+        std::chrono::duration_cast<std::chrono::milliseconds>(now - each.waits_since()));
+  }
+}
+
+void Turns::run() {
+  scheduled_ = false;
+  for (auto next = shards_.begin(); next != shards_.end();) run(*next++);
+}
+
+void Turns::look_at_gate() {
+  for (ShardTurns& at : shards_)
+    at.queue_.for_each(
+        [](turns::FairQueue::Entry& entry) { static_cast<Waiting&>(entry).gate_has_changed(); });
+}
+
+void Turns::tick(Clock::time_point now, std::chrono::nanoseconds lag,
+                 std::chrono::milliseconds wall) {
+  ticked_ = now;
+  for (ShardTurns& at : shards_) {
+    at.forget_stuck(now);
+    at.window_.tick(now, lag, wall);
+    if (at.queue_.empty()) continue;
+    if (wait_max_.count() > 0) refuse_late(at, now);
+    if (!at.queue_.empty()) may_go_on(at);
+  }
+}
+
+}  // namespace router

@@ -1,0 +1,145 @@
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+
+#include <boost/intrusive/list.hpp>
+
+#include "turns/fair_queue.hpp"
+#include "turns/shard_window.hpp"
+
+namespace router {
+
+class Turns;
+
+/// What one worker's requests have under way at a shard, and those of them that wait for their turn
+/// there. Lives on that worker, as long as the shard.
+class ShardTurns : public boost::intrusive::list_base_hook<
+                       boost::intrusive::link_mode<boost::intrusive::auto_unlink>> {
+  using Hook =
+      boost::intrusive::list_base_hook<boost::intrusive::link_mode<boost::intrusive::auto_unlink>>;
+
+ public:
+  using Clock = turns::ShardWindow::Clock;
+  using Kind = turns::ShardWindow::Kind;
+
+  /// One request's part of it. It ends when it dies, as one without an answer.
+  class Part : public Hook {
+   public:
+    Part() = default;
+    Part(const Part&) = delete;
+    Part& operator=(const Part&) = delete;
+    ~Part() { end(false); }
+
+    /// So many bytes are under way, by the budget.
+    void begin(ShardTurns& turns, std::size_t bytes);
+    /// They are a request of that kind, for which the window counts.
+    void begin(ShardTurns& turns, std::size_t bytes, Kind kind);
+    void end(bool answered);
+    [[nodiscard]] bool running() const { return turns_ != nullptr; }
+
+   private:
+    friend class ShardTurns;
+    ShardTurns* turns_ = nullptr;
+    std::size_t bytes_ = 0;
+    Kind kind_ = Kind::read;
+    bool counted_ = false;
+    Clock::time_point noticed_{};  // it was under way then
+    Clock::time_point sent_{};     // where it is timed
+  };
+
+  /// `all` outlives it.
+  explicit ShardTurns(Turns& all, turns::ShardWindow window = turns::ShardWindow());
+
+  /// Bytes under way, by the budget.
+  [[nodiscard]] std::size_t bytes() const { return bytes_; }
+  /// A request of that client must wait: there is no room in the window, or something of its waits.
+  [[nodiscard]] bool must_wait(const void* client) const {
+    return window_.full() || queue_.has(client);
+  }
+  [[nodiscard]] const turns::ShardWindow& window() const { return window_; }
+  [[nodiscard]] std::size_t waiting() const { return queue_.count(); }
+
+ private:
+  friend class Turns;
+  void forget_stuck(Clock::time_point now);
+
+  Turns& all_;
+  std::size_t bytes_ = 0;
+  turns::ShardWindow window_;
+  turns::FairQueue queue_;
+  Clock::time_point empty_last_{};  // the queue
+  boost::intrusive::list<Part, boost::intrusive::base_hook<Hook>,
+                         boost::intrusive::constant_time_size<false>>
+      counted_;  // in the order in which they were sent
+};
+
+/// A worker's requests that wait for their turn at a shard. Lives on that worker.
+///
+/// A shard whose queue has not been empty for ten times `wait_max` has more to do than it can:
+/// then a request that has waited for `wait_max` is refused. Before that it waits for ten times as
+/// long: a burst is carried out.
+class Turns {
+ public:
+  using Clock = ShardTurns::Clock;
+
+  /// A request that waits.
+  class Waiting : public turns::FairQueue::Entry {
+   public:
+    /// It is sent, or answered, or waits elsewhere.
+    virtual void turn_has_come() = 0;
+    /// It has waited for too long.
+    virtual void turn_is_late(std::chrono::milliseconds waited) = 0;
+    /// The gate has changed: it leaves the queue if it must wait there.
+    virtual void gate_has_changed() = 0;
+
+   protected:
+    virtual ~Waiting() = default;
+
+   private:
+    friend class Turns;
+    ShardTurns* at_ = nullptr;
+  };
+
+  /// 0: they wait until their deadline.
+  void configure(std::chrono::milliseconds wait_max) { wait_max_ = wait_max; }
+  /// Calls `run` of us at the end of this turn of the loop.
+  using Schedule = void (*)(void* worker);
+  void schedule_by(Schedule schedule, void* worker) {
+    schedule_ = schedule;
+    worker_ = worker;
+  }
+
+  void wait(Waiting& request, ShardTurns& at, const void* client, std::size_t bytes);
+  void leave(Waiting& request);
+  /// Sends what may be sent.
+  void run();
+  /// The gate has changed: writes that it holds wait there, from now on, in their order, so that
+  /// those that come later don't come before them.
+  void look_at_gate();
+  /// Call it as the worker ticks. `lag`: how long an answer usually waits until the worker sees it.
+  /// O(shards + clients that wait).
+  void tick(Clock::time_point now, std::chrono::nanoseconds lag, std::chrono::milliseconds wall);
+
+  [[nodiscard]] std::size_t waiting() const { return waiting_; }
+
+ private:
+  friend class ShardTurns;
+  friend class ShardTurns::Part;
+  void may_go_on(ShardTurns& turns);
+  void run(ShardTurns& at);
+  void refuse_late(ShardTurns& at, Clock::time_point now);
+  [[nodiscard]] std::chrono::milliseconds patience(const ShardTurns& at,
+                                                   Clock::time_point now) const;
+  void left(ShardTurns& at);
+
+  std::chrono::milliseconds wait_max_{50};
+  Schedule schedule_ = nullptr;
+  void* worker_ = nullptr;
+  bool scheduled_ = false;
+  std::size_t waiting_ = 0;
+  Clock::time_point ticked_{};
+  boost::intrusive::list<ShardTurns, boost::intrusive::constant_time_size<false>> shards_;
+};
+
+}  // namespace router
