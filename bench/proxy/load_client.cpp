@@ -65,9 +65,13 @@ bool LoadClient::take(const fast::Frame& frame, std::uint64_t now) {
       pending.wrong = true;
     return true;
   }
+  const bool refused = frame.status == fast::Status::error && pending.rows == 0 &&
+                       frame.payload.find(R"("name":"OverloadedError")") != std::string_view::npos;
   const bool whole = frame.status == fast::Status::end && frame.payload.ends_with(R"("d":[]})") &&
                      pending.rows == workload_.data_frames(pending.kind);
-  if (tally_.measuring) {
+  if (refused) {
+    if (tally_.measuring) ++tally_.refused;
+  } else if (tally_.measuring) {
     ++tally_.done;
     if (!whole || pending.wrong) ++tally_.failed;
     tally_.latency.add(now - pending.due);

@@ -14,7 +14,8 @@ namespace bench {
 struct Tally {
   bool measuring = false;
   std::uint64_t done = 0;
-  std::uint64_t failed = 0;  ///< a wrong answer, an error, a lost connection's requests
+  std::uint64_t failed = 0;   ///< a wrong answer, an error, a lost connection's requests
+  std::uint64_t refused = 0;  ///< with an OverloadedError; neither done nor failed
   Histogram latency;
 };
 

@@ -29,6 +29,7 @@ struct Settings {
   double warm_up = 0.3;
   int version = 2;
   std::string mix = "get-put";
+  bool may_be_refused = false;
   std::vector<pid_t> processes;
   bench::WorkloadOptions workload;
 };
@@ -83,6 +84,7 @@ class Load {
     };
     const nlohmann::json result = {{"requests", tally_.done},
                                    {"failed", tally_.failed},
+                                   {"refused", tally_.refused},
                                    {"outstanding", left_},
                                    {"rate", done / static_cast<double>(measured_) * 1e9},
                                    {"latency",
@@ -95,7 +97,10 @@ class Load {
                                    {"resident_kib", bench::resident_kib(settings_.processes)}};
     std::printf("%s\n", result.dump().c_str());
   }
-  [[nodiscard]] bool good() const { return tally_.failed == 0 && tally_.done > 0; }
+  [[nodiscard]] bool good() const {
+    return tally_.failed == 0 && tally_.done > 0 &&
+           (settings_.may_be_refused || tally_.refused == 0);
+  }
 
  private:
   static std::uint64_t nanoseconds(double seconds) {
@@ -197,6 +202,8 @@ int main(int count, char** arguments) {
   app.add_option("--version", settings.version, "Fast's, 1 or 2")->check(CLI::IsMember({1, 2}));
   app.add_option("--mix", settings.mix)
       ->check(CLI::IsMember({"get-put", "get", "put", "find", "batch"}));
+  app.add_flag("--may-be-refused", settings.may_be_refused,
+               "An OverloadedError is told of, and is no failure");
   app.add_option("--process", settings.processes, "Processes whose time and memory are told")
       ->delimiter(',');
   app.add_option("--value-bytes", settings.workload.value_bytes);
