@@ -12,6 +12,7 @@
 #include <boost/asio/signal_set.hpp>
 #include <boost/asio/steady_timer.hpp>
 
+#include "budget/allocator.hpp"
 #include "budget/trim.hpp"
 #include "router/admin/admin_server.hpp"
 #include "router/admin/commands.hpp"
@@ -85,7 +86,10 @@ App::App(config::Config config, std::string config_file, int log_descriptor, Sig
          ring::Loader elsewhere)
     : parts_(std::make_unique<Parts>(config, std::move(config_file), log_descriptor,
                                      std::move(elsewhere))) {
-  if (signals == Signals::ours) parts_->handle_signals();
+  if (signals == Signals::ours) {  // so is the process
+    parts_->handle_signals();
+    budget::bound_allocator();
+  }
   parts_->start();
 }
 
@@ -144,7 +148,7 @@ void App::Parts::keep_memory_low() {
   trim_timer.expires_after(std::chrono::seconds(1));
   trim_timer.async_wait([this](const boost::system::error_code& error) {
     if (error) return;
-    if (trim.look(bounds->memory.used())) budget::trim_memory();
+    if (trim.look(bounds->memory.used(), budget::own_memory())) budget::trim_memory();
     keep_memory_low();
   });
 }

@@ -109,18 +109,52 @@ TEST_CASE("budget: threads that take and give pass the bound never, and leave no
   CHECK(whole->used() == 0);
 }
 
-TEST_CASE("budget: memory goes back once a burst is over, and only where it is worth it") {
+TEST_CASE("trim: memory goes back once a burst is over, and only where it is worth it") {
   budget::Trim trim;
-  CHECK_FALSE(trim.look(100 * kMiB));
-  CHECK_FALSE(trim.look(60 * kMiB));
-  CHECK_FALSE(trim.look(40 * kMiB));  // it may come back at once
-  CHECK_FALSE(trim.look(90 * kMiB));
-  CHECK_FALSE(trim.look(6 * kMiB));
-  CHECK(trim.look(6 * kMiB));
-  CHECK_FALSE(trim.look(6 * kMiB));
-  CHECK_FALSE(trim.look(0));
-  CHECK_FALSE(trim.look(0));
-  CHECK_FALSE(trim.look(7 * kMiB));
-  CHECK_FALSE(trim.look(0));
-  CHECK_FALSE(trim.look(0));
+  const auto look = [&](std::size_t held) { return trim.look(held, 0); };
+  CHECK_FALSE(look(100 * kMiB));
+  CHECK_FALSE(look(60 * kMiB));
+  CHECK_FALSE(look(40 * kMiB));  // it may come back at once
+  CHECK_FALSE(look(90 * kMiB));
+  CHECK_FALSE(look(6 * kMiB));
+  CHECK(look(6 * kMiB));
+  CHECK_FALSE(look(6 * kMiB));
+  CHECK_FALSE(look(0));
+  CHECK_FALSE(look(0));
+  CHECK_FALSE(look(7 * kMiB));
+  CHECK_FALSE(look(0));
+  CHECK_FALSE(look(0));
+}
+
+TEST_CASE("trim: where the process has grown, a small burst is enough") {
+  budget::Trim trim;
+  CHECK_FALSE(trim.look(0, 10 * kMiB));
+  CHECK_FALSE(trim.look(6 * kMiB, 60 * kMiB));
+  CHECK_FALSE(trim.look(0, 60 * kMiB));
+  CHECK(trim.look(0, 60 * kMiB));
+}
+
+TEST_CASE("trim: what nobody counts goes back too, when it grows no more") {
+  budget::Trim trim;
+  const auto looks = [&](std::size_t own, std::size_t times) {
+    std::size_t trims = 0;
+    for (std::size_t i = 0; i < times; ++i) trims += trim.look(0, own) ? 1 : 0;
+    return trims;
+  };
+  CHECK(looks(10 * kMiB, 10) == 0);
+  for (std::size_t own = 20; own < 200; own += 10) CHECK_FALSE(trim.look(0, own * kMiB));
+  CHECK(looks(190 * kMiB, 1) == 1);
+  CHECK(looks(190 * kMiB, 100) == 0);  // it is used
+}
+
+TEST_CASE("trim: a load that takes again what was given back is left alone, ever longer") {
+  budget::Trim trim;
+  std::size_t own = 10 * kMiB, trims = 0;
+  for (std::size_t second = 0; second < 2'000; ++second) {
+    const bool now = trim.look(0, own);
+    trims += now ? 1 : 0;
+    own = (now ? 10 : 60) * kMiB;
+  }
+  CHECK(trims > 5);
+  CHECK(trims < 15);
 }
