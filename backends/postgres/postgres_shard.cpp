@@ -194,8 +194,8 @@ Submitted PostgresShard::submit(const Request& request, ReplySink& sink) {
   operations_.emplace(operation->number, operation);
   if (wait)
     first_.push_back(operation);
-  else if (must_wait(*operation))
-    operation->place = waiting_.insert(waiting_.end(), operation);
+  else if (must_wait(*operation) || has_line(*operation))
+    stand_in_line(operation);
   else
     run(operation);
   operation->starting = false;

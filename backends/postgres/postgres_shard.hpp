@@ -55,12 +55,19 @@ class PostgresShard final : public Shard {
  private:
   struct Operation;
   using Waiting = std::list<std::shared_ptr<Operation>>;
+  struct Line {
+    std::size_t waiting = 0;
+    std::uint64_t passed_in = 0;  // a round in which one of it had to go on waiting
+  };
 
   Detached run(std::shared_ptr<Operation> operation);
   Detached make_ready();
   void stop_listeners();
   void take_back_changes();
   [[nodiscard]] bool must_wait(const Operation& operation) const;
+  [[nodiscard]] bool has_line(const Operation& operation) const;
+  void stand_in_line(const std::shared_ptr<Operation>& operation);
+  void leave_line(Operation& operation);
   void begin_waiting();
   void watch_paused();
   void end_paused();
@@ -75,9 +82,11 @@ class PostgresShard final : public Shard {
   boost::asio::steady_timer ready_timer_;
   boost::asio::steady_timer paused_timer_;
   bool watching_paused_ = false;
-  Waiting waiting_;  // for a connection whose server takes nothing now
+  Waiting waiting_;  // for a connection whose server takes nothing now, or has enough to do
   Waiting::iterator next_waiting_ = waiting_.end();
-  bool ready_ = false;    // the table of buckets is there
+  std::unordered_map<std::uint32_t, Line> lines_;  // of those, by vnode
+  std::uint64_t round_ = 0;                        // through those that wait
+  bool ready_ = false;                             // the table of buckets is there
   bool starting_ = true;  // the first attempt to reach the server is not over
   std::vector<std::shared_ptr<Operation>> first_;  // that wait for it
   std::uint64_t next_number_ = 1;

@@ -15,6 +15,11 @@ namespace {
 constexpr std::chrono::milliseconds kPatience{2'000};
 constexpr std::chrono::milliseconds kLooksAtPaused{500};
 
+/// Over a pipelined connection, but for a bucket that keeps an order.
+bool goes_by_point(Rpc rpc) {
+  return rpc == Rpc::get_object || rpc == Rpc::put_object || rpc == Rpc::del_object;
+}
+
 bool reads_a_point(Rpc rpc) {
   return rpc == Rpc::get_object || rpc == Rpc::get_bucket || rpc == Rpc::list_buckets ||
          rpc == Rpc::ping;
@@ -22,25 +27,48 @@ bool reads_a_point(Rpc rpc) {
 
 }  // namespace
 
-/// What libpq has taken can't be taken back: while its server takes nothing, requests wait here,
-/// where their clients may still leave, or give up.
+/// What libpq has taken can't be taken back: while its server takes nothing, or has enough to do,
+/// requests wait here, where their clients may still leave, or give up.
 bool PostgresShard::must_wait(const Operation& operation) const {
   if (!waits_for_database(operation.rpc)) return false;
   const Connection* connection = pool_->point(operation.work.affinity);
-  return connection != nullptr && connection->backlogged();
+  if (connection == nullptr) return false;
+  return connection->backlogged() || (goes_by_point(operation.rpc) && connection->full());
+}
+
+/// The connection of a vnode may be another one by now: an earlier request of it that waits comes
+/// first all the same.
+bool PostgresShard::has_line(const Operation& operation) const {
+  return goes_by_point(operation.rpc) && lines_.contains(operation.work.affinity);
+}
+
+void PostgresShard::stand_in_line(const std::shared_ptr<Operation>& operation) {
+  operation->place = waiting_.insert(waiting_.end(), operation);
+  ++lines_[operation->work.affinity].waiting;
+}
+
+void PostgresShard::leave_line(Operation& operation) {
+  if (next_waiting_ == *operation.place) ++next_waiting_;
+  waiting_.erase(*operation.place);
+  operation.place.reset();
+  const auto line = lines_.find(operation.work.affinity);
+  if (--line->second.waiting == 0) lines_.erase(line);
 }
 
 /// In order of arrival; those whose connection is still held up stay. O(waiting).
 void PostgresShard::begin_waiting() {
   const Lifetime::Watch watch = lifetime_.watch();
+  ++round_;
   for (next_waiting_ = waiting_.begin(); next_waiting_ != waiting_.end();) {
     const auto operation = *next_waiting_;
-    if (must_wait(*operation)) {
+    Line& line = lines_[operation->work.affinity];
+    const bool passed = goes_by_point(operation->rpc) && line.passed_in == round_;
+    if (passed || must_wait(*operation)) {
+      line.passed_in = round_;
       ++next_waiting_;
       continue;
     }
-    next_waiting_ = waiting_.erase(next_waiting_);
-    operation->place.reset();
+    leave_line(*operation);
     run(operation);  // by which others may be cancelled, or we end
     if (watch.over()) return;
   }
@@ -77,8 +105,7 @@ bool PostgresShard::cancel(Ticket ticket) {
   }
   if (found == operations_.end()) return false;
   if (found->second->place) {
-    if (next_waiting_ == *found->second->place) ++next_waiting_;
-    waiting_.erase(*found->second->place);
+    leave_line(*found->second);
     operations_.erase(found);
     return true;
   }
@@ -92,6 +119,7 @@ bool PostgresShard::cancel(Ticket ticket) {
   }
   if (reads_a_point(found->second->rpc)) {  // its answer is swallowed
     found->second->sink = nullptr;
+    found->second->given_up = true;
     operations_.erase(found);
     return true;
   }

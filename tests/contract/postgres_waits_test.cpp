@@ -122,6 +122,60 @@ TEST_CASE("postgres: a vnode's requests keep their order while a server takes no
   }
 }
 
+TEST_CASE("postgres: a vnode's requests keep their order where many are under way") {
+  FreshDatabase cluster;
+  boost::asio::io_context loop;
+  Client client(loop, cluster.url());
+  client.good(Rpc::create_bucket, R"(["b",{},{}])");
+  client.good(Rpc::put_object, R"(["b","first",{},{}])");
+  std::list<Given> puts;
+  constexpr int kPuts = 2'000, kVnodes = 5;
+  for (int i = 0; i < kPuts; ++i) {
+    const std::string vnode = std::to_string(i % kVnodes);
+    puts.emplace_back(client, Rpc::put_object,
+                      R"(["b","k)" + vnode + R"(",{"n":)" + std::to_string(i) + "},{}]",
+                      static_cast<std::uint32_t>(i % kVnodes));
+    if (i % 300 == 0) loop.poll();
+  }
+  run_until(loop, [&] { return client.shard->status().in_flight == 0; });
+  for (const Given& put : puts) CHECK(put.sink.answer.error_text() == "");
+  for (int vnode = 0; vnode < kVnodes; ++vnode) {
+    const Answer read =
+        client.good(Rpc::get_object, R"(["b","k)" + std::to_string(vnode) + R"(",{}])");
+    CHECK(text_of(*read.values[0].get("value"), "n") == std::to_string(kPuts - kVnodes + vnode));
+  }
+}
+
+TEST_CASE("postgres: few large answers are asked for at once, and none for those who left") {
+  FreshDatabase cluster;
+  boost::asio::io_context loop;
+  Client client(loop, cluster.url());
+  client.good(Rpc::create_bucket, R"(["b",{},{}])");
+  const std::string text(3'000'000, 'x');
+  client.good(Rpc::put_object, R"(["b","k",{"text":")" + text + R"("},{}])");
+  std::list<Given> gets;
+  constexpr std::uint32_t kGets = 60;
+  const auto give = [&] {
+    gets.clear();
+    for (std::uint32_t i = 0; i < kGets; ++i)
+      gets.emplace_back(client, Rpc::get_object, R"(["b","k",{}])", i);
+  };
+  give();
+  run_until(loop, [&] { return client.shard->status().in_flight == 0; });
+  for (const Given& get : gets) {
+    CHECK(get.sink.answer.error_text() == "");
+    REQUIRE(get.sink.answer.values.size() == 1);
+    CHECK(text_of(*get.sink.answer.values[0].get("value"), "text") == text);
+  }
+  const std::uint64_t before = client.shard->round_trips();
+  give();
+  loop.poll();
+  for (Given& get : gets) client.shard->cancel(get.ticket);
+  CHECK(client.shard->status().in_flight == 0);
+  client.good(Rpc::get_object, R"(["b","k",{}])");
+  CHECK(client.shard->round_trips() - before < kGets / 2);
+}
+
 TEST_CASE("postgres: slow readers keep neither batches nor other finds from their connections") {
   FreshDatabase cluster;
   boost::asio::io_context loop;

@@ -211,6 +211,7 @@ Values get_object(Work& work, const JsArray& arguments) {
     require_served(work);
     const QueryResult result =
         co_await connection.run_read(table->get, table->get_bare, std::move(parameters));
+    if (given_up(work)) co_return JsArray();
     if (result.error && result.error->lost()) throw StatementFailed{*result.error};
     if (!result.error) {
       work.emit(reply_to_get(*table, result.rows, key));

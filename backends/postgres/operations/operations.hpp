@@ -82,6 +82,9 @@ inline void require_served(const Work& work) {
   if (work.lease != nullptr && work.lease->over()) throw NotServed{};
 }
 
+/// Whether nobody waits for the answer any more.
+inline bool given_up(const Work& work) { return work.given_up != nullptr && *work.given_up; }
+
 /// Runs one statement within the RPC's `statement_limit_ms`. `step` must outlive the call.
 Task<QueryResult> run_limited(Work& work, Connection& connection, const Step& step);
 /// The same for one that changes nothing, over a pipelined connection.

@@ -14,6 +14,7 @@
 #include "backends/postgres/wire/multiplexer.hpp"
 #include "backends/postgres/wire/query.hpp"
 #include "backends/postgres/wire/transport.hpp"
+#include "backends/postgres/wire/window.hpp"
 #include "budget/budget.hpp"
 
 namespace backends::postgres {
@@ -67,12 +68,15 @@ class Connection {
   }
   /// The server takes no more now: what is sent waits in this process, and can't be taken back.
   [[nodiscard]] bool backlogged() const { return transport_.backlogged(); }
-  /// Called by way of the socket when it is no longer so.
+  /// Mode pipeline: as many statements are under way as is good; more are taken all the same.
+  [[nodiscard]] bool full() const { return full_; }
+  /// Called by way of the loop when either is no longer so.
   void on_drained(std::function<void()> drained) { drained_ = std::move(drained); }
-  /// libpq keeps the memory of the largest message, as long as it is connected.
-  [[nodiscard]] bool grown() const { return grown_; }
-  /// When the last answer was complete.
-  [[nodiscard]] std::chrono::steady_clock::time_point last_answer() const { return progress_; }
+  /// libpq keeps the memory of the largest message, as long as it is connected: whether that is
+  /// large, was needed last before that time, and nothing is in flight now.
+  [[nodiscard]] bool grown_until(std::chrono::steady_clock::time_point time) const {
+    return grown_at_ && *grown_at_ < time && idle();
+  }
   /// Nothing is in flight.
   [[nodiscard]] bool idle() const { return sent_.empty(); }
 
@@ -137,6 +141,7 @@ class Connection {
   void read(const std::string& lost);
   void take_results(bool all);
   void grow(std::size_t bytes);
+  void make_room();
   void next_turn();
   void take_notifications();
   void resume_all(std::unique_ptr<Pending> done);
@@ -166,8 +171,10 @@ class Connection {
   unsigned bare_ = 0;       // reads that were sent without a look, since the last that had one
   std::string unsendable_;  // not empty: libpq did not take what is in `sent_` already
   unsigned sent_in_turn_ = 0;
-  bool flush_posted_ = false, held_ = false, next_turn_ = false, grown_ = false;
-  budget::Charge kept_;  // by libpq, of large messages
+  bool flush_posted_ = false, held_ = false, next_turn_ = false, full_ = false;
+  Window window_;
+  std::optional<std::chrono::steady_clock::time_point> grown_at_;  // last
+  budget::Charge kept_;                                            // by libpq, of large messages
   Lifetime lifetime_;
 };
 

@@ -55,7 +55,7 @@ std::string one_line(const char* text) {
 /// libpq's buffers double until a message fits.
 void Connection::grow(std::size_t bytes) {
   if (bytes <= kUsualBytes) return;
-  grown_ = true;
+  grown_at_ = std::chrono::steady_clock::now();
   if (options_.memory == nullptr || 2 * bytes <= kept_.bytes()) return;
   if (kept_.bytes() == 0) kept_ = budget::Charge(*options_.memory);
   kept_.set(2 * bytes);
@@ -75,7 +75,10 @@ void Connection::take_results(bool all) {
     PGresult* result = PQgetResult(transport_.libpq());
     if (result == nullptr && (nothing || PQstatus(transport_.libpq()) == CONNECTION_BAD)) break;
     nothing = result == nullptr;
-    if (result != nullptr) grow(PQresultMemorySize(result));
+    if (result != nullptr) {
+      grow(PQresultMemorySize(result));
+      window_.answered(PQresultMemorySize(result));
+    }
     Multiplexer::Outcome outcome = sent_.take(result);
     held_ = outcome.held;
     if (outcome.left_pipeline) PQexitPipelineMode(transport_.libpq());
@@ -84,7 +87,19 @@ void Connection::take_results(bool all) {
     if (!sent_.empty()) progress_ = std::chrono::steady_clock::now();
     resume_all(std::move(outcome.done));
   }
-  if (!watch.over() && state_ == State::up) flush();
+  if (watch.over() || state_ != State::up) return;
+  make_room();
+  flush();
+}
+
+/// By way of the loop: those who wait for it send at once.
+void Connection::make_room() {
+  if (!full_ || !window_.has_room(sent_.under_way())) return;
+  boost::asio::post(loop_, lifetime_.guard([this] {
+    if (!full_ || !window_.has_room(sent_.under_way())) return;
+    full_ = false;
+    if (const auto drained = drained_) drained();
+  }));
 }
 
 /// Takes the rest of what is here. Nothing is read from the socket before: it would be kept, too.
@@ -202,6 +217,7 @@ void Connection::enqueue(std::unique_ptr<Pending> pending) {
   pending->sent = std::chrono::steady_clock::now();
   if (sent_.empty()) progress_ = pending->sent;
   sent_.add(std::move(pending));
+  full_ = full_ || (options_.mode == Mode::pipeline && window_.is_full(sent_.under_way()));
   ++round_trips_;
   want_flush();
 }
@@ -255,7 +271,7 @@ Connection::Run Connection::run_read(const Statement& checked, const Statement& 
                                      Parameters parameters) {
   if (state() != State::up) return Run(QueryError{"", problem_, ""});
   if (auto error = unsendable(checked.sql, parameters)) return Run(*std::move(error));
-  send_kept_back(kept_back_.checked == &checked && bare_ < kBareMost);
+  send_kept_back(kept_back_.checked == &checked && bare_ < kBareMost && !window_.large());
   auto pending = std::make_unique<Pending>(pending::Read());
   auto& read = std::get<pending::Read>(pending->kind);
   kept_back_ = {&read, &checked, &bare, std::move(parameters)};

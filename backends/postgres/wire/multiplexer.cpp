@@ -243,12 +243,26 @@ Multiplexer::Outcome Multiplexer::finish() {
   if (read == nullptr)
     outcome.done = std::move(front);
   else if (read->unchecked && !read->result.error)
-    unchecked_.push_back(std::move(front));
+    outcome.done = keep(std::move(front));
   else if (read->unchecked)  // the check will be skipped, and those before it fail by that
     outcome.done = std::move(front);
   else
     outcome.done = decide(std::move(front));
   return outcome;
+}
+
+/// Until its check. Null, or itself: there is no room for it, so that it is run alone.
+std::unique_ptr<Pending> Multiplexer::keep(std::unique_ptr<Pending> answered) {
+  QueryResult& result = std::get<pending::Read>(answered->kind).result;
+  const std::size_t bytes = result.rows.bytes();
+  if (unchecked_bytes_ + bytes <= kUncheckedBytesMost) {
+    unchecked_bytes_ += bytes;
+    unchecked_.push_back(std::move(answered));
+    return nullptr;
+  }
+  result.rows = Rows();
+  result.error = skipped();
+  return answered;
 }
 
 /// Its statement has looked, no earlier than those of the reads before it, at what they go by.
@@ -267,6 +281,7 @@ std::unique_ptr<Pending> Multiplexer::decide(std::unique_ptr<Pending> check) {
     chain = std::move(*each);
   }
   unchecked_.clear();
+  unchecked_bytes_ = 0;
   append(chain, std::move(check));
   return chain;
 }

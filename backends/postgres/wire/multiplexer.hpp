@@ -16,6 +16,9 @@ inline constexpr const char* kNotServed = "MR002";
 /// In pipeline mode statements are sent as they come, otherwise one at a time.
 enum class Mode : std::uint8_t { pipeline, single };
 
+/// How many bytes of answers wait for the look of a later one; the rest is asked for once more.
+inline constexpr std::size_t kUncheckedBytesMost = 4 << 20;
+
 /// Which answer is whose, on one connection: what was sent, in its order; what libpq gives, in the
 /// same order. Touches no socket and resumes nobody; its owner does what an outcome says. Lives on
 /// its connection's worker. `take`: O(1) but for a group of reads that its last one decides.
@@ -27,6 +30,8 @@ class Multiplexer {
   Pending& add(std::unique_ptr<Pending> pending);
 
   [[nodiscard]] bool empty() const { return queue_.empty(); }
+  /// Of what was added, the unanswered, Syncs included.
+  [[nodiscard]] std::size_t under_way() const { return queue_.size(); }
   /// Of what has been sent, something is unanswered.
   [[nodiscard]] bool due() const;
   /// Whether a statement of that vnode is unanswered. O(those in flight).
@@ -69,11 +74,13 @@ class Multiplexer {
   QueryError error_of(const PGresult* result);
   std::unique_ptr<Pending> pop();
   Outcome finish();
+  std::unique_ptr<Pending> keep(std::unique_ptr<Pending> answered);
   std::unique_ptr<Pending> decide(std::unique_ptr<Pending> check);
 
   Mode mode_;
   std::deque<std::unique_ptr<Pending>> queue_;
   std::deque<std::unique_ptr<Pending>> unchecked_;  // reads that are answered but for their check
+  std::size_t unchecked_bytes_ = 0;                 // of their rows
   std::unordered_set<std::string> prepared_;
   std::string renamed_;
   unsigned epoch_ = 0;  // of prepared statements: older ones are forgotten, under their own names

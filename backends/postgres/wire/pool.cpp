@@ -8,8 +8,8 @@ namespace backends::postgres {
 
 namespace {
 
-// A connection that has had a large message is made anew when it was idle for so long; where memory
-// is short, as soon as it is idle.
+// A connection that has had a large message is made anew when it is idle, so long after the last
+// one; where memory is short, at once.
 constexpr std::chrono::seconds kGrownFor{10};
 constexpr std::chrono::seconds kLooksAtMemory{1};
 
@@ -308,12 +308,11 @@ void Pool::renew_one_grown() {
   const auto long_ago =
       std::chrono::steady_clock::now() - (pressed ? std::chrono::seconds(0) : kGrownFor);
   for (const auto& slot : points_)
-    if (slot->connection->state() == State::up && slot->connection->grown() &&
-        slot->connection->idle() && slot->connection->last_answer() < long_ago)
+    if (slot->connection->state() == State::up && slot->connection->grown_until(long_ago))
       return slot->connection->close("it kept the memory of a large message");
   for (const auto& slot : exclusives_)
     if (!slot->leased && slot->connection != nullptr && slot->connection->state() == State::up &&
-        slot->connection->grown() && slot->idle_since < long_ago)
+        slot->connection->grown_until(long_ago))
       return slot->connection.reset();
 }
 

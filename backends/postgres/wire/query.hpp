@@ -88,6 +88,10 @@ class Rows {
   }
   [[nodiscard]] std::string_view name(int column) const { return PQfname(result_.get(), column); }
   [[nodiscard]] Oid type(int column) const { return PQftype(result_.get(), column); }
+  /// What they take.
+  [[nodiscard]] std::size_t bytes() const {
+    return result_ ? PQresultMemorySize(result_.get()) : 0;
+  }
   /// Rows that an INSERT, UPDATE or DELETE touched.
   [[nodiscard]] std::string_view affected() const {
     return result_ ? PQcmdTuples(result_.get()) : "";

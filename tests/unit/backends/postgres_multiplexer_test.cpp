@@ -102,6 +102,20 @@ TEST_CASE("multiplexer: reads wait for the look of the last of their group") {
   }
 }
 
+TEST_CASE("multiplexer: large answers don't wait for the look of a later one") {
+  Multiplexer sent(Mode::pipeline);
+  for (const bool unchecked : {true, true, true, false}) add_read(sent, unchecked);
+  CHECK(sent.under_way() == 4);
+  sent.take(with_row("one"));
+  CHECK(texts(sent.take(nullptr)).empty());
+  sent.take(with_row(std::string(kUncheckedBytesMost, 'x')));
+  CHECK(texts(sent.take(nullptr)) == Texts{"25P02"});  // it is run alone
+  sent.take(with_row("three"));
+  CHECK(texts(sent.take(nullptr)).empty());
+  sent.take(with_row("four"));
+  CHECK(texts(sent.take(nullptr)) == Texts{"one", "three", "four"});
+}
+
 TEST_CASE("multiplexer: where a read fails, its group fails with it, and no other") {
   Multiplexer sent(Mode::pipeline);
   add_read(sent, true);
