@@ -44,6 +44,8 @@ DispatchContext::DispatchContext(std::shared_ptr<Bounds> of_process)
 DispatchContext::~DispatchContext() = default;
 
 void DispatchContext::shrink() {
+  request.shrink(kDocumentBytesKept);
+  reply.shrink(kDocumentBytesKept);  // after a giant one
   constexpr std::size_t kKept = 1024;
   if (spare.size() <= kKept) return;
   spare.resize(std::max(kKept, spare.size() - spare.size() / 8));
