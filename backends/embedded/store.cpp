@@ -11,7 +11,6 @@ namespace backends::embedded {
 namespace {
 
 constexpr const char* kFormat = "moray-router embedded shard 1";
-constexpr std::size_t kBlockCacheBytes = 64u << 20;
 constexpr std::size_t kMemtableBytes = 16u << 20;
 constexpr int kFilterBitsPerKey = 10;
 // What LevelDB needs to open: a memtable written out, a new log and manifest.
@@ -32,7 +31,7 @@ leveldb::Status write_probe(leveldb::Env& env, const std::string& path) {
 }  // namespace
 
 Store::Store(StoreOptions options)
-    : options_(std::move(options)), cache_(leveldb::NewLRUCache(kBlockCacheBytes)),
+    : options_(std::move(options)), cache_(leveldb::NewLRUCache(options_.cache_bytes)),
       filter_(leveldb::NewBloomFilterPolicy(kFilterBitsPerKey)) {
   std::error_code ignored;  // LevelDB says it better when the directory is not there
   std::filesystem::create_directories(std::filesystem::path(options_.directory), ignored);

@@ -20,6 +20,7 @@ struct StoreOptions {
   std::string directory;
   leveldb::Env* env = leveldb::Env::Default();     ///< not owned; tests inject faults here
   std::chrono::milliseconds probe_interval{1000};  ///< between attempts to write again
+  std::size_t cache_bytes = 64u << 20;             ///< of blocks that were read
   /// A disk that can't be written to is no reason to throw: as after a failed write.
   bool may_begin_down = false;
   /// Orders bytes. Not owned; tests count with it.

@@ -48,10 +48,22 @@ backends::postgres::PostgresShardOptions postgres_options(
   return options;
 }
 
-backends::embedded::StoreOptions store_options(const std::string& path, bool may_begin_down) {
+/// Not counted by the budget, so that all stores together take a small part of what it is.
+std::size_t cache_bytes(const config::Config& config) {
+  constexpr std::size_t kMost = 64u << 20, kLeast = 1u << 20;
+  const auto stores = std::count_if(
+      config.shards.begin(), config.shards.end(),
+      [](const config::Shard& shard) { return shard.backend == config::Backend::embedded; });
+  const auto each = config::memory_bytes(config) / 16 / std::max<std::size_t>(1, stores);
+  return std::clamp<std::size_t>(each, kLeast, kMost);
+}
+
+backends::embedded::StoreOptions store_options(const std::string& path, bool may_begin_down,
+                                               std::size_t cache_bytes_max) {
   backends::embedded::StoreOptions options;
   options.directory = path;
   options.may_begin_down = may_begin_down;
+  options.cache_bytes = cache_bytes_max;
   return options;
 }
 
@@ -68,6 +80,10 @@ void ShardSources::configure(const config::Config& config) {
 
 ShardSources::Opened ShardSources::open(const std::vector<config::Shard>& shards, bool at_start) {
   Opened opened;
+  const std::size_t cache_bytes_max = [this] {
+    const std::scoped_lock lock(mutex_);
+    return cache_bytes(config_);
+  }();
   for (const config::Shard& shard : shards)
     if (const auto problem = shard.backend == config::Backend::postgres
                                  ? backends::postgres::problem_of_url(shard.url)
@@ -75,7 +91,8 @@ ShardSources::Opened ShardSources::open(const std::vector<config::Shard>& shards
       throw std::runtime_error("pnode \"" + shard.pnode +
                                "\": its url is not libpq's: " + *problem);
     else if (shard.backend == config::Backend::embedded)
-      opened.push_back(owners_.open(store_options(shard.path, at_start), shard.sync));
+      opened.push_back(
+          owners_.open(store_options(shard.path, at_start, cache_bytes_max), shard.sync));
   return opened;
 }
 
@@ -92,8 +109,8 @@ std::unique_ptr<backends::Shard> ShardSources::make(const ShardSpec& spec,
   const std::scoped_lock lock(mutex_);
   if (spec.backend == config::Backend::embedded)
     return std::make_unique<backends::embedded::EmbeddedShard>(
-        loop, owners_.open(store_options(spec.path, false), spec.sync), spec.path,
-        config_.limits.shard_in_flight_max);
+        loop, owners_.open(store_options(spec.path, false, cache_bytes(config_)), spec.sync),
+        spec.path, config_.limits.shard_in_flight_max);
   if (spec.backend == config::Backend::postgres) {
     auto options = postgres_options(config_, spec, listeners_, bucket_changes_, resolver_);
     options.pool.memory = &memory;
