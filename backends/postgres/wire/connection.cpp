@@ -30,7 +30,11 @@ Connection::Connection(boost::asio::io_context& loop, Options options, std::uint
                   [this] {
                     if (const auto drained = drained_) drained();
                   }}),
-      sent_(options_.mode) {}
+      sent_(options_.mode) {
+  if (options_.memory == nullptr) return;
+  kept_ = budget::Charge(*options_.memory);
+  unchecked_ = budget::Charge(*options_.memory);
+}
 
 Connection::~Connection() {
   changed_ = drained_ = nullptr;
@@ -88,7 +92,8 @@ void Connection::close(const std::string& why) {
   state_ = State::closed;
   problem_ = why;
   transport_.close();
-  kept_ = {};
+  kept_.set(0);
+  unchecked_.set(0);
   const Lifetime::Watch watch = lifetime_.watch();
   fail_all();  // by which our owner may end
   if (watch.over() || !changed_) return;

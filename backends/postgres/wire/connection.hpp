@@ -93,7 +93,7 @@ class Connection {
   Run run_read(const Statement& statement, const Parameters& parameters);
   /// The same of a statement that looks whether what it goes by (a bucket's configuration) is
   /// unchanged, and fails if not. Of those of one turn with the same `checked` (by its address, and
-  /// one after the other) only the last looks, and of many each sixteenth: the others are sent as
+  /// one after the other) only the last looks, and of many each eighth: the others are sent as
   /// `bare`, the same without the look, and their answers wait for that one's. What a later
   /// statement finds unchanged was so before, too. Both live until the answer.
   Run run_read(const Statement& checked, const Statement& bare, Parameters parameters);
@@ -141,6 +141,8 @@ class Connection {
   void read(const std::string& lost);
   void take_results(bool all);
   void grow(std::size_t bytes);
+  void came(const PGresult* result);
+  void charge_unchecked();
   void make_room();
   void next_turn();
   void take_notifications();
@@ -175,6 +177,7 @@ class Connection {
   Window window_;
   std::optional<std::chrono::steady_clock::time_point> grown_at_;  // last
   budget::Charge kept_;                                            // by libpq, of large messages
+  budget::Charge unchecked_;  // rows that wait for the look of a later read
   Lifetime lifetime_;
 };
 

@@ -8,7 +8,9 @@
 namespace backends::postgres {
 namespace {
 
-constexpr unsigned kBareMost = 15;  // reads that wait for one's look, and their results in memory
+constexpr unsigned kBareMost = 7;  // reads that wait for one's look, and their results in memory
+constexpr std::size_t kSmallBytes = 64 << 10;  // of those: not worth counting
+constexpr std::size_t kKeptAlways = 4 << 20;   // of those, whatever others hold
 constexpr std::size_t kUsualBytes = 1 << 20;   // of a message; libpq keeps more for ever
 constexpr std::chrono::milliseconds kTurn{2};  // for results, until the worker sees to others
 
@@ -56,9 +58,21 @@ std::string one_line(const char* text) {
 void Connection::grow(std::size_t bytes) {
   if (bytes <= kUsualBytes) return;
   grown_at_ = std::chrono::steady_clock::now();
-  if (options_.memory == nullptr || 2 * bytes <= kept_.bytes()) return;
-  if (kept_.bytes() == 0) kept_ = budget::Charge(*options_.memory);
-  kept_.set(2 * bytes);
+  if (options_.memory != nullptr && 2 * bytes > kept_.bytes()) kept_.set(2 * bytes);
+}
+
+void Connection::came(const PGresult* result) {
+  const std::size_t bytes = PQresultMemorySize(result);
+  grow(bytes);
+  window_.answered(bytes);
+  if (bytes > kSmallBytes && options_.memory != nullptr)
+    sent_.keep_at_most(std::max(kKeptAlways, options_.memory->share() + unchecked_.bytes()));
+}
+
+void Connection::charge_unchecked() {
+  const std::size_t bytes = sent_.unchecked_bytes();
+  if (options_.memory != nullptr && (bytes > kSmallBytes || unchecked_.bytes() > 0))
+    unchecked_.set(bytes);
 }
 
 /// A quick server has many rows ready in one turn of the loop. `all`: no later turn comes.
@@ -75,11 +89,9 @@ void Connection::take_results(bool all) {
     PGresult* result = PQgetResult(transport_.libpq());
     if (result == nullptr && (nothing || PQstatus(transport_.libpq()) == CONNECTION_BAD)) break;
     nothing = result == nullptr;
-    if (result != nullptr) {
-      grow(PQresultMemorySize(result));
-      window_.answered(PQresultMemorySize(result));
-    }
+    if (result != nullptr) came(result);
     Multiplexer::Outcome outcome = sent_.take(result);
+    charge_unchecked();
     held_ = outcome.held;
     if (outcome.left_pipeline) PQexitPipelineMode(transport_.libpq());
     if (!outcome.refused.empty()) return close(outcome.refused);

@@ -255,7 +255,7 @@ Multiplexer::Outcome Multiplexer::finish() {
 std::unique_ptr<Pending> Multiplexer::keep(std::unique_ptr<Pending> answered) {
   QueryResult& result = std::get<pending::Read>(answered->kind).result;
   const std::size_t bytes = result.rows.bytes();
-  if (unchecked_bytes_ + bytes <= kUncheckedBytesMost) {
+  if (unchecked_bytes_ + bytes <= unchecked_bytes_most_) {
     unchecked_bytes_ += bytes;
     unchecked_.push_back(std::move(answered));
     return nullptr;

@@ -16,9 +16,6 @@ inline constexpr const char* kNotServed = "MR002";
 /// In pipeline mode statements are sent as they come, otherwise one at a time.
 enum class Mode : std::uint8_t { pipeline, single };
 
-/// How many bytes of answers wait for the look of a later one; the rest is asked for once more.
-inline constexpr std::size_t kUncheckedBytesMost = 4 << 20;
-
 /// Which answer is whose, on one connection: what was sent, in its order; what libpq gives, in the
 /// same order. Touches no socket and resumes nobody; its owner does what an outcome says. Lives on
 /// its connection's worker. `take`: O(1) but for a group of reads that its last one decides.
@@ -36,6 +33,11 @@ class Multiplexer {
   [[nodiscard]] bool due() const;
   /// Whether a statement of that vnode is unanswered. O(those in flight).
   [[nodiscard]] bool carries(std::uint32_t affinity) const;
+
+  /// How many bytes of answers may wait for the look of a later one; what is over that fails as
+  /// skipped.
+  void keep_at_most(std::size_t bytes) { unchecked_bytes_most_ = bytes; }
+  [[nodiscard]] std::size_t unchecked_bytes() const { return unchecked_bytes_; }
 
   struct Outcome {
     /// Answered, a chain in the order in which they were sent.
@@ -81,6 +83,7 @@ class Multiplexer {
   std::deque<std::unique_ptr<Pending>> queue_;
   std::deque<std::unique_ptr<Pending>> unchecked_;  // reads that are answered but for their check
   std::size_t unchecked_bytes_ = 0;                 // of their rows
+  std::size_t unchecked_bytes_most_ = 4 << 20;
   std::unordered_set<std::string> prepared_;
   std::string renamed_;
   unsigned epoch_ = 0;  // of prepared statements: older ones are forgotten, under their own names
