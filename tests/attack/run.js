@@ -50,7 +50,7 @@ async function main() {
     const began = performance.now();
     stage = new Stage(attack, {seconds, budget, clusters});
     const report = await stage.run();
-    const faults = judge(attack, report, {long: seconds > 0, budget, sanitized}), took = Math.round((performance.now() - began) / 100) / 10;
+    const faults = judge(attack, report, {budget, sanitized}), took = Math.round((performance.now() - began) / 100) / 10;
     console.log(`${faults.length === 0 ? 'stood ' : 'FAILED'} ${attack.name}, ${took} s`);
     cells(report, faults).forEach((cell, i) => console.log(`         ${HEAD[i + 4]}: ${cell}`));
     for (const example of report.examples) console.log(`         e.g. ${example}`);

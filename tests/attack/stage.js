@@ -108,7 +108,7 @@ class Stage {
     if (this.attack.check && recoveredMs !== null) await this.attack.check(this);
     const {most} = this.samples, counted = await this.polite.finish();
     const alive = this.alive();
-    const memory = await this.settled(() => memoryOf(pid) || before, ({own}) => !this.long || own <= before.own + (50 << 20));
+    const memory = await this.settled(() => memoryOf(pid) || before, ({own}) => own <= before.own + (50 << 20));
     const end = await this.end();
     return {
       name: this.attack.name, kind: this.attack.kind, acts: this.acts, ...counted, recoveredMs, alive, end, starved: this.starved, stopped: this.stopped,
