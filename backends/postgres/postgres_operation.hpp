@@ -37,7 +37,7 @@ struct PostgresShard::Operation {
   bool paused = false;
   std::chrono::steady_clock::time_point paused_since;
   bool given_up = false;
-  std::optional<Waiting::iterator> place;  // in `waiting_`: nothing of it has begun
+  std::optional<Waiting::iterator> place;  // in its queue: nothing of it has begun
   bool starting = true;                    // inside submit
   std::optional<TwoSteps> steps;
 };

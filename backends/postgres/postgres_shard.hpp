@@ -3,10 +3,12 @@
 #include <cstdint>
 #include <deque>
 #include <list>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include <boost/asio/io_context.hpp>
@@ -55,10 +57,6 @@ class PostgresShard final : public Shard {
  private:
   struct Operation;
   using Waiting = std::list<std::shared_ptr<Operation>>;
-  struct Line {
-    std::size_t waiting = 0;
-    std::uint64_t passed_in = 0;  // a round in which one of it had to go on waiting
-  };
 
   Detached run(std::shared_ptr<Operation> operation);
   Detached make_ready();
@@ -66,6 +64,7 @@ class PostgresShard final : public Shard {
   void take_back_changes();
   [[nodiscard]] bool must_wait(const Operation& operation) const;
   [[nodiscard]] bool has_line(const Operation& operation) const;
+  Waiting& queue_of(const Operation& operation);
   void stand_in_line(const std::shared_ptr<Operation>& operation);
   void leave_line(Operation& operation);
   void begin_waiting();
@@ -82,11 +81,11 @@ class PostgresShard final : public Shard {
   boost::asio::steady_timer ready_timer_;
   boost::asio::steady_timer paused_timer_;
   bool watching_paused_ = false;
-  Waiting waiting_;  // for a connection whose server takes nothing now, or has enough to do
-  Waiting::iterator next_waiting_ = waiting_.end();
-  std::unordered_map<std::uint32_t, Line> lines_;  // of those, by vnode
-  std::uint64_t round_ = 0;                        // through those that wait
-  bool ready_ = false;                             // the table of buckets is there
+  /// For a connection whose server takes nothing now, or has enough to do: by connection, those
+  /// apart that go over another one then.
+  std::map<std::pair<std::size_t, bool>, Waiting> queues_;
+  std::unordered_map<std::uint32_t, std::size_t> lines_;  // how many of a vnode wait there
+  bool ready_ = false;                                    // the table of buckets is there
   bool starting_ = true;  // the first attempt to reach the server is not over
   std::vector<std::shared_ptr<Operation>> first_;  // that wait for it
   std::uint64_t next_number_ = 1;

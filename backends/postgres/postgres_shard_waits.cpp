@@ -42,35 +42,35 @@ bool PostgresShard::has_line(const Operation& operation) const {
   return goes_by_point(operation.rpc) && lines_.contains(operation.work.affinity);
 }
 
+/// Those of one queue go over the same connection, as long as it is up and moves.
+PostgresShard::Waiting& PostgresShard::queue_of(const Operation& operation) {
+  const std::size_t connections = std::max<std::size_t>(1, pool_->options().point_connections);
+  return queues_[{operation.work.affinity % connections, goes_by_point(operation.rpc)}];
+}
+
 void PostgresShard::stand_in_line(const std::shared_ptr<Operation>& operation) {
-  operation->place = waiting_.insert(waiting_.end(), operation);
-  ++lines_[operation->work.affinity].waiting;
+  Waiting& queue = queue_of(*operation);
+  operation->place = queue.insert(queue.end(), operation);
+  ++lines_[operation->work.affinity];
 }
 
 void PostgresShard::leave_line(Operation& operation) {
-  if (next_waiting_ == *operation.place) ++next_waiting_;
-  waiting_.erase(*operation.place);
+  queue_of(operation).erase(*operation.place);
   operation.place.reset();
   const auto line = lines_.find(operation.work.affinity);
-  if (--line->second.waiting == 0) lines_.erase(line);
+  if (--line->second == 0) lines_.erase(line);
 }
 
-/// In order of arrival; those whose connection is still held up stay. O(waiting).
+/// In order of arrival. O(queues) and those that begin.
 void PostgresShard::begin_waiting() {
   const Lifetime::Watch watch = lifetime_.watch();
-  ++round_;
-  for (next_waiting_ = waiting_.begin(); next_waiting_ != waiting_.end();) {
-    const auto operation = *next_waiting_;
-    Line& line = lines_[operation->work.affinity];
-    const bool passed = goes_by_point(operation->rpc) && line.passed_in == round_;
-    if (passed || must_wait(*operation)) {
-      line.passed_in = round_;
-      ++next_waiting_;
-      continue;
+  for (auto& [key, queue] : queues_) {
+    while (!queue.empty() && !must_wait(*queue.front())) {
+      const auto operation = queue.front();
+      leave_line(*operation);
+      run(operation);  // by which others may be cancelled, or we end
+      if (watch.over()) return;
     }
-    leave_line(*operation);
-    run(operation);  // by which others may be cancelled, or we end
-    if (watch.over()) return;
   }
 }
 
