@@ -9,7 +9,7 @@ const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
 /** What the thread is asked from outside. */
 class Polite {
-  /** `lanes`: [{name, directory, attacked, valueBytes, timeoutMs}]; the keys of a directory are at one shard. */
+  /** `lanes`: [{name, directory, attacked, valueBytes, timeoutMs, pauseMs: between rounds, bucket, prefix: of keys}]; the keys of a directory are at one shard. */
   static async start(port, lanes) {
     const polite = new Polite();
     Object.assign(polite, {lanes, asked: new Map(), next: 1, rounds: new Int32Array(new SharedArrayBuffer(4 * lanes.length))});
@@ -44,7 +44,7 @@ class Lane {
     Object.assign(this, options, {index, tally, rounds, version: (index + 1) * 1e7, keys: 0, retired: [], slots: [], clean: null});
     for (let i = 0; i < KEYS; ++i) this.slots.push(this.fresh());
   }
-  fresh() { return {key: `${this.directory}/f${this.keys++}`, acked: null, maybe: null}; }
+  fresh() { return {key: `${this.prefix || ''}${this.directory}/f${this.keys++}`, acked: null, maybe: null}; }
 
   async connect(port) {
     const moray = require(path.join(__dirname, '..', 'node', 'node_modules', 'moray'));
@@ -55,11 +55,11 @@ class Lane {
   }
   options(more) { return {...this.timeoutMs ? {timeout: this.timeoutMs} : {}, ...more}; }
   call(method, ...args) {
-    return new Promise((resolve, reject) => this.client[method](BUCKET, ...args, (error, value) => error ? reject(error) : resolve(value)));
+    return new Promise((resolve, reject) => this.client[method](this.bucket || BUCKET, ...args, (error, value) => error ? reject(error) : resolve(value)));
   }
   find(filter) {
     return new Promise((resolve, reject) => {
-      const found = [], stream = this.client.findObjects(BUCKET, filter, this.options({hashkey: this.directory}));
+      const found = [], stream = this.client.findObjects(this.bucket || BUCKET, filter, this.options({hashkey: this.directory}));
       stream.on('record', (record) => found.push(record)).once('end', () => resolve(found)).once('error', reject);
     });
   }
@@ -71,7 +71,7 @@ class Lane {
       const right = await this.round(this.slots[this.version % KEYS]);
       Atomics.add(this.rounds, this.index, 1);
       if (right && tally.afterSince !== null && begun >= tally.afterSince && this.clean === null) this.clean = performance.now() - tally.afterSince;
-      await pause(right ? 2 : 20);
+      await pause(right ? this.pauseMs || 2 : 20);
     }
   }
   async round(slot) {

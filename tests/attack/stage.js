@@ -13,7 +13,7 @@ const {MemoryMoray} = require('./memory_moray');
 const {BUCKET, Polite} = require('./polite');
 const {Samples, descriptorsOf, memoryOf} = require('./samples');
 
-const PNODES = [1, 2, 3].map((i) => `tcp://${i}.moray.example.com:2020`);
+const pnodeOf = (i) => `tcp://${i + 1}.moray.example.com:2020`;
 const MEMORY_BYTES = 256 << 20;
 /** A router that takes this much is attacked no more, and one that goes on then is killed. */
 const STOP_BYTES = 3.2e9, KILL_BYTES = 4e9;
@@ -55,7 +55,7 @@ class Stage {
     fs.chmodSync(this.directory, 0o755);
     this.config = {};
     const kinds = this.attack.shards || ['embedded', 'embedded', 'embedded'];
-    this.morays = kinds.map((kind, i) => kind === 'moray' ? new MemoryMoray(PNODES[i]) : null);
+    this.morays = kinds.map((kind, i) => kind === 'moray' ? this.moray(pnodeOf(i)) : null);
     for (const moray of this.morays.filter(Boolean)) {
       await moray.listen();
       this.closers.push(() => moray.close());
@@ -65,7 +65,7 @@ class Stage {
     if (this.attack.prepare) await this.attack.prepare(this);
     const {limits, timeouts, pool, ...more} = {...this.attack.config, ...this.config};
     this.router = new RouterProcess({
-      ring: {location: unpackRing('plain-100', this.directory)}, shards: this.shards, ...more,
+      ring: {location: this.ring(kinds)}, shards: this.shards, ...more,
       limits: {...this.budget ? {memoryBytes: MEMORY_BYTES} : {}, ...limits},
       timeouts: {objectMs: 1000, findMs: 1000, streamIdleMs: 2000, connectMs: 1000, drainMs: 500, ...timeouts},
       pool: {idleMs: 1000, ...pool},
@@ -76,8 +76,12 @@ class Stage {
     this.line = lineOf(() => path.join(this.router.directory, 'admin.sock'));
     await this.ask('createBucket', [BUCKET, {index: {n: {type: 'number'}}}, LONG_REQUEST]);
   }
+  // What a soak has otherwise.
+  moray(pnode) { return new MemoryMoray(pnode); }
+  ring() { return unpackRing('plain-100', this.directory); }
+
   shard(kind, i) {
-    const pnode = PNODES[i];
+    const pnode = pnodeOf(i);
     if (kind === 'moray') return {pnode, address: `127.0.0.1:${this.morays[i].port}`};
     return kind === 'postgres' ? {pnode, backend: kind} : {pnode, backend: kind, path: path.join(this.directory, `shard-${i}`), sync: false};
   }
@@ -229,7 +233,7 @@ class Stage {
       this.directories = (this.directories || 0) + 1;
       const directory = `/u/stor/d${this.directories}`;
       const {result} = await this.line('locate', {bucket: BUCKET, key: `${directory}/f`});
-      if (result.pnode === PNODES[pnode]) return {directory, vnode: result.vnode};
+      if (result.pnode === pnodeOf(pnode)) return {directory, vnode: result.vnode};
     }
   }
   /** Rows with `n` from 0 on, in a directory of that bucket. */
@@ -247,7 +251,7 @@ function knowsBudget(program) {
   const directory = temporaryDirectory(), file = path.join(directory, 'config.json');
   try {
     fs.writeFileSync(file, JSON.stringify({ring: {location: unpackRing('plain-100', directory)}, limits: {memoryBytes: MEMORY_BYTES},
-      shards: PNODES.map((pnode, i) => ({pnode, address: `127.0.0.1:${2021 + i}`}))}));
+      shards: [0, 1, 2].map((i) => ({pnode: pnodeOf(i), address: `127.0.0.1:${2021 + i}`}))}));
     execFileSync(program, ['serve', '--check', '--config', file], {stdio: 'ignore'});
     return true;
   } catch {
@@ -257,4 +261,4 @@ function knowsBudget(program) {
   }
 }
 
-module.exports = {LONG_REQUEST, MEMORY_BYTES, Stage, knowsBudget};
+module.exports = {LONG_REQUEST, MEMORY_BYTES, STOP_BYTES, Stage, knowsBudget, pnodeOf};
