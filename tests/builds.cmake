@@ -18,7 +18,7 @@ set(tests_of_release
   node_reshard_upgrade
   node_serving_lease node_slow_reader
   replay_failures
-  sim_reshard smf tidy
+  sim_reshard smf soak_short tidy
   unit_budget unit_fast unit_ring unit_router unit_turns)
 
 # Parsers, the object model, the backends, and what moves rows: memory and arithmetic.

@@ -167,7 +167,7 @@ def check_builds(problems):
     for name in sorted(set(builds) - tests):
         problems.append(f"tests/builds.cmake: there is no test {name}")
     for name, where in sorted(builds.items()):
-        whole = name.startswith(("attack", "node_", "replay_", "integration_", "smf"))
+        whole = name.startswith(("attack", "soak", "node_", "replay_", "integration_", "smf"))
         if len(where) != len(set(where)) or (whole and len(where) > 1):
             problems.append(f"tests/builds.cmake: {name} is in {' and '.join(where)}")
 
