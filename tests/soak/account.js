@@ -9,7 +9,7 @@ const BUCKET = 'manta_uploads', PREFIX = 'soak:';
 /** By these a put was not done. After any other error it may have been, or may be yet: its key is written no more. */
 const NOT_DONE = new Set(['ReadOnlyError', 'OverloadedError', 'NoBackendsError']);
 /** Numbers of the open loop's values begin here: no other client of the bucket has such. */
-const FIRST = 1e9;
+const FIRST = 1e9, EXAMPLES = 20;
 const TEXT = 'x'.repeat(300);
 
 class Account {
@@ -40,11 +40,11 @@ class Account {
     return ['findObjects', [BUCKET, `(n=${floor})`, {timeout, hashkey: directory}]];
   }
 
-  /** Takes an answer: `rows` of it, or the name of its error. True: that error is itself the right answer. */
-  take(asked, rows, error) {
+  /** Takes an answer: `rows` of it, or its error and what that says. True: that error is itself the right answer. */
+  take(asked, rows, error, message) {
     const {kind, slot} = asked;
     if (kind === 'put') this.end(slot, asked.n, error);
-    else if (kind === 'get' && error === 'ObjectNotFoundError') this.check(asked.floor === null, asked, error);
+    else if (kind === 'get' && error === 'ObjectNotFoundError') this.check(asked.floor === null && message.includes(slot.key), asked, message);
     else if (!error) this.check(kind === 'get' ? this.rightGet(asked, rows) : this.rightFind(asked, rows), asked, rows);
     return kind === 'get' && error === 'ObjectNotFoundError';
   }
@@ -69,7 +69,9 @@ class Account {
   check(right, {kind, slot, floor}, found) {
     if (right) return;
     ++this.wrong;
-    if (this.examples.length < 5) this.examples.push(`wrong: ${kind} ${slot.key} at ${slot.shard}, acknowledged ${floor}, sent ${slot.issued}: ${JSON.stringify(found).slice(0, 200)}`);
+    if (this.examples.length >= EXAMPLES) return;
+    const told = typeof found === 'string' ? found : JSON.stringify(found.map(({key, value}) => [key, value && value.n]));
+    this.examples.push(`wrong: ${kind} ${slot.key} at ${slot.shard}, acknowledged ${floor}, sent ${slot.issued}: ${told.slice(0, 300)}`);
   }
 
   /** Of all that was acknowledged: [slot]. */

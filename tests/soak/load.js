@@ -63,7 +63,7 @@ class Connection {
       for (const {waiter} of open) waiter.lost();
     });
   }
-  /** `waiter`: its `answered` is called with rows and the name of an error, or null; or its `lost`, if the connection ends before. */
+  /** `waiter`: its `answered` is called with rows and an error's {name, message}, or {}; or its `lost`, if the connection ends before. */
   send([method, args], waiter) {
     const {request} = require(path.join(__dirname, '..', 'attack', 'hostile'));
     this.msgid = this.msgid % 1e9 + 1;
@@ -78,7 +78,7 @@ class Connection {
       return;
     }
     this.pending.delete(msgid);
-    asked.waiter.answered(asked.rows, status === 'ERROR' ? ((d.ase_errors || [])[0] || d).name : null);
+    asked.waiter.answered(asked.rows, status === 'ERROR' ? (d.ase_errors || [])[0] || d : {});
   }
 }
 
@@ -94,7 +94,7 @@ class Loop {
   constructor({port, directories, process, seed}) {
     const {Account} = require('./account'), {random} = require(path.join(__dirname, '..', 'node', 'reshard_ledger'));
     this.account = new Account(directories, KEYS_EACH, random(seed));
-    Object.assign(this, {process, any: random(seed + 1), perSecond: 0, due: 0, turn: 0, underWay: new Set(), requests: 0, unanswered: 0, cut: 0, errors: {}, times: [], late: [], longest: {}});
+    Object.assign(this, {process, any: random(seed + 1), perSecond: 0, due: 0, turn: 0, underWay: new Set(), requests: 0, unanswered: 0, cut: 0, errors: {}, examples: [], times: [], late: [], longest: {}});
     this.connections = Array.from({length: CONNECTIONS}, () => new Connection(port, () => ++this.cut));
     setInterval(() => this.tick(), TICK_MS);
     setInterval(() => this.second(), 1000);
@@ -114,18 +114,19 @@ class Loop {
     this.late.push(now - due);
     this.underWay.add(Object.assign(asked, {due}));
     this.connections[this.turn++ % CONNECTIONS].send(this.account.call(asked), {
-      answered: (rows, error) => {
+      answered: (rows, {name, message}) => {
         this.times.push(performance.now() - due);
         const {shard} = asked.slot;
         this.longest[shard] = Math.max(this.longest[shard] || 0, Math.round(performance.now() - due));
-        if (this.underWay.delete(asked) && !this.account.take(asked, rows, error) && error) this.count(asked, error);
+        if (this.underWay.delete(asked) && !this.account.take(asked, rows, name, message) && name) this.count(asked, name, message);
       },
       lost: () => this.giveUp(asked),
     });
   }
-  count({slot: {shard}}, error) {
+  count({kind, slot: {shard}}, error, message = '') {
     const name = `${shard}: ${error}`;
     this.errors[name] = (this.errors[name] || 0) + 1;
+    if (this.errors[name] === 1) this.examples.push(`${kind} at ${name}: ${message.slice(0, 200)}`);
   }
   /** Its connection has ended, or it has waited for too long. */
   giveUp(asked) {
@@ -142,7 +143,7 @@ class Loop {
     }
     const times = Float32Array.from(this.times), late = Float32Array.from(this.late).sort();
     parentPort.postMessage({figures: {at: performance.timeOrigin + performance.now(), process: lookAt(this.process), times, lateP99: late.length > 0 ? late[Math.floor(late.length * 0.99)] : 0,
-      longestAt: this.longest, underWay: this.underWay.size, requests: this.requests, errors: {...this.errors}}}, [times.buffer]);
+      longestAt: this.longest, wrong: this.account.wrong, underWay: this.underWay.size, requests: this.requests, errors: {...this.errors}}}, [times.buffer]);
     Object.assign(this, {times: [], late: [], longest: {}});
   }
 
@@ -165,18 +166,18 @@ class Loop {
         if (account.examples.length < 5) account.examples.push(`lost: ${JSON.stringify(slot)}: ${error || JSON.stringify(rows).slice(0, 200)}`);
       }
     }
-    return {requests, unanswered, cut, errors, lost, unread, ledger: written.length, wrong: account.wrong, examples: account.examples};
+    return {requests, unanswered, cut, errors, lost, unread, ledger: written.length, wrong: account.wrong, examples: [...account.examples, ...this.examples]};
   }
   async readBack(slot) {
     const deadline = Date.now() + PATIENCE_MS;
     for (;; await new Promise((resolve) => setTimeout(resolve, 50))) {
       const found = await new Promise((resolve) => {
         const timer = setTimeout(() => resolve({error: 'unanswered'}), PATIENCE_MS);
-        const answered = (rows, error) => {
+        const answered = (rows, {name}) => {
           clearTimeout(timer);
-          resolve({rows, error});
+          resolve({rows, error: name});
         };
-        this.connections[0].send(this.account.call({kind: 'get', slot}), {answered, lost: () => answered([], 'unanswered')});
+        this.connections[0].send(this.account.call({kind: 'get', slot}), {answered, lost: () => answered([], {name: 'unanswered'})});
       });
       if (!found.error || found.error === 'ObjectNotFoundError' || Date.now() > deadline) return found;
     }

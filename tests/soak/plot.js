@@ -39,7 +39,7 @@ function columns(points, seconds, of) {
 function panel(top, title, lines, {seconds, points, parts}, log) {
   const same = (at, value) => ({at, least: value, middle: value, most: value});
   const drawn = lines.map((line) => ({...line, at: line.level !== undefined ? [0, seconds].map((at) => same(at, line.level)) : line.ofPart ? parts.map((part) => same(part.at, line.ofPart(part))) : columns(points, seconds, line.of)}));
-  const most = Math.max(1, ...drawn.flatMap(({at}) => at.map((column) => column.most))) * (log ? 1.3 : 1.05), least = log ? Math.max(0.5, 0.8 * Math.min(...drawn.flatMap(({at}) => at.map((column) => column.least)))) : 0;
+  const most = Math.max(1, ...drawn.flatMap(({at}) => at.map((column) => column.most))) * (log ? 1.3 : 1.05), least = log ? Math.max(0.5, 0.7 * Math.min(...drawn.flatMap(({at}) => at.map((column) => column.least)))) : 0;
   const bottom = top + PANEL, x = (at) => one(LEFT + at / seconds * (right - LEFT));
   const share = (value) => log ? Math.log(Math.max(value, least) / least) / Math.log(most / least) : value / most, y = (value) => one(bottom - share(value) * PANEL);
   const out = [text(LEFT, top - 10, title, 'font-weight="600"')];

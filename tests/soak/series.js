@@ -19,7 +19,7 @@ class Series {
     this.points.push({
       at, ...figures.process, ...this.metrics,
       answered: sorted.length, p50: percentile(sorted, 0.5), p99: percentile(sorted, 0.99), longest: percentile(sorted, 1), lateP99: Math.round(10 * figures.lateP99) / 10,
-      longestAt: figures.longestAt, underWay: figures.underWay, errors: figures.errors,
+      longestAt: figures.longestAt, wrong: figures.wrong, underWay: figures.underWay, errors: figures.errors,
     });
     this.soak.router.lines.length = 0;  // an hour's log is not kept
     this.readMetrics();

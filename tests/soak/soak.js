@@ -28,10 +28,10 @@ function summed(faults) {
 }
 
 class Soak extends Stage {
-  /** `seconds`: of the load with all that happens beside it. `rate`: instead of 70 % of what the set carries. `short`: many things in little time. */
-  constructor({seconds, seed, rate = null, short = false}) {
+  /** `seconds`: of the load with all that happens beside it. `rate`: instead of 70 % of what the set carries. `only`: names of hostile clients; null: all. `short`: many things in little time. */
+  constructor({seconds, seed, rate = null, short = false, only = null}) {
     super({name: 'soak', shards: KINDS, config: {timeouts: {holdMs: 30_000}, limits: {largeFramesBytesMax: 128 << 20}}}, {budget: true, clusters: []});
-    Object.assign(this, {kinds: KINDS, duration: seconds, seed, fixedRate: rate, short, events: [], guests: {}, homes: new Map(), over: false, notAcknowledged: 0});
+    Object.assign(this, {kinds: KINDS, duration: seconds, seed, fixedRate: rate, short, only, events: [], guests: {}, homes: new Map(), over: false, notAcknowledged: 0});
   }
   moray(pnode) { return new MorayThread(pnode); }
   ring(kinds) {
@@ -143,7 +143,8 @@ class Soak extends Stage {
     this.over = true;
   }
   hostiles() {
-    return turns(this, this.short ? ATTACKS.filter(({name}) => !LONG_ONLY.has(name)) : ATTACKS, this.seed + 2, this.short ? 100 : 3000, async (attack, _, event) => {
+    const kinds = ATTACKS.filter(({name}) => this.only ? this.only.has(name) : !this.short || !LONG_ONLY.has(name));
+    return turns(this, kinds, this.seed + 2, this.short ? 100 : 3000, async (attack, _, event) => {
       const guest = new Guest(this, attack, this.short ? 500 : 3000);
       await guest.run();
       event.acts = guest.acts;

@@ -61,7 +61,7 @@ function flatness(report, seconds) {
 }
 
 /** Names of errors by which a router tells of what is done here to it and to its shards. */
-const EXPLAINED = new Set(['ReadOnlyError', 'OverloadedError', 'NoBackendsError', 'FastProtocolError', 'TimeoutError', 'VError', 'Error']);
+const EXPLAINED = new Set(['ReadOnlyError', 'OverloadedError', 'NoBackendsError', 'FastProtocolError', 'TimeoutError', 'QueryTimeoutError', 'VError', 'Error']);
 
 /** {faults: what does not hold, in words; flat: see flatness}. Times are judged of long soaks only. */
 function verdict(report, {seconds, sanitized}) {
