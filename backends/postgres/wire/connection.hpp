@@ -33,7 +33,9 @@ class Connection {
     Mode mode = Mode::single;
     std::chrono::milliseconds connect_limit{3'000};
     std::chrono::milliseconds statement_limit{0};  ///< 0: what the server says
-    budget::Account* memory = nullptr;             ///< what libpq keeps counts there; null: nowhere
+    /// For results, until the worker sees to others. 0: one at a time.
+    std::chrono::milliseconds turn{2};
+    budget::Account* memory = nullptr;  ///< what libpq keeps counts there; null: nowhere
   };
 
   /// `changed` is told of each change of state, never from inside a call; it may destroy the

@@ -12,7 +12,6 @@ constexpr unsigned kBareMost = 7;  // reads that wait for one's look, and their 
 constexpr std::size_t kSmallBytes = 64 << 10;  // of those: not worth counting
 constexpr std::size_t kKeptAlways = 4 << 20;   // of those, whatever others hold
 constexpr std::size_t kUsualBytes = 1 << 20;   // of a message; libpq keeps more for ever
-constexpr std::chrono::milliseconds kTurn{2};  // for results, until the worker sees to others
 
 /// What the server would say of it, or could not: a text ends at a zero byte on its way there, and
 /// the number of values has 16 bits.
@@ -75,29 +74,30 @@ void Connection::charge_unchecked() {
     unchecked_.set(bytes);
 }
 
-/// A quick server has many rows ready in one turn of the loop. `all`: no later turn comes.
+/// A quick server has many rows ready in one turn of the loop. `all`: no later turn comes. A turn
+/// ends between two commands, since others send in the next one.
 void Connection::take_results(bool all) {
   const Lifetime::Watch watch = lifetime_.watch();
-  const auto until = std::chrono::steady_clock::now() + kTurn;
-  bool nothing = false;  // a lost pipeline says it for ever
+  const auto until = std::chrono::steady_clock::now() + options_.turn;
   while (!watch.over() && state_ == State::up && sent_.due() && !held_ &&
          PQisBusy(transport_.libpq()) == 0) {
-    if (!all && std::chrono::steady_clock::now() > until) {
-      next_turn();
-      break;
-    }
     PGresult* result = PQgetResult(transport_.libpq());
-    if (result == nullptr && (nothing || PQstatus(transport_.libpq()) == CONNECTION_BAD)) break;
-    nothing = result == nullptr;
+    // libpq forgets with a connection which commands were sent over it. What it makes of bytes that
+    // had come before then is no command's end: rows that their command was not told of are none.
+    if (result == nullptr && PQstatus(transport_.libpq()) == CONNECTION_BAD) break;
     if (result != nullptr) came(result);
     Multiplexer::Outcome outcome = sent_.take(result);
     charge_unchecked();
     held_ = outcome.held;
     if (outcome.left_pipeline) PQexitPipelineMode(transport_.libpq());
     if (!outcome.refused.empty()) return close(outcome.refused);
-    if (outcome.done == nullptr) continue;
-    if (!sent_.empty()) progress_ = std::chrono::steady_clock::now();
-    resume_all(std::move(outcome.done));
+    if (outcome.done != nullptr) {
+      if (!sent_.empty()) progress_ = std::chrono::steady_clock::now();
+      resume_all(std::move(outcome.done));
+    }
+    if (watch.over() || all || sent_.midway() || std::chrono::steady_clock::now() < until) continue;
+    next_turn();
+    break;
   }
   if (watch.over() || state_ != State::up) return;
   make_room();
@@ -306,6 +306,7 @@ Connection::Run Connection::stream(const Statement& statement, const Parameters&
   single.taker = std::move(taker);
   if (!send(statement, parameters, single.preparing))
     return Run(QueryError{"", transport_.error_text(), ""});
+  if (!single.preparing.empty()) single.ends = 2;
   if (single.taker) PQsetSingleRowMode(transport_.libpq());
   enqueue(std::move(pending));
   return Run(single);

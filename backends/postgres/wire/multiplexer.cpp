@@ -74,7 +74,48 @@ Multiplexer::Prepared Multiplexer::prepared(const Statement& statement) {
   return {&name, prepared_.insert(name).second};
 }
 
+/// Of the first, where it is in a pipeline, so that a Sync ends it; else nullopt.
+std::optional<std::size_t> Multiplexer::commands_left() const {
+  const Pending& front = *queue_.front();
+  if (const auto* single = std::get_if<pending::Single>(&front.kind))
+    return mode_ == Mode::pipeline ? std::optional(single->ends) : std::nullopt;
+  if (const auto* read = std::get_if<pending::Read>(&front.kind)) return read->ends;
+  if (const auto* several = std::get_if<pending::Several>(&front.kind))
+    return several->commands.size();
+  if (std::holds_alternative<pending::EndOfReads>(front.kind)) return 0;
+  return std::nullopt;
+}
+
+/// In a pipeline libpq gives each command one result and then null, and each Sync one result with
+/// no null after it. The Sync itself may fail before that, as the COMMIT that it is. A statement
+/// that is alone on its connection has results, any number, and then null.
+bool Multiplexer::fits(const PGresult* result) const {
+  const auto left = commands_left();
+  if (!left) return result != nullptr || heard_;
+  if (result == nullptr) return midway_;
+  if (midway_) return false;
+  switch (came(result)) {
+    case Came::sync: return *left == 0;
+    case Came::error: return true;
+    case Came::command:
+    case Came::row:
+    case Came::rows:
+    case Came::aborted:
+    case Came::copy: return *left > 0;
+  }
+  return false;
+}
+
 Multiplexer::Outcome Multiplexer::take(PGresult* result) {
+  if (!fits(result)) {
+    PQclear(result);
+    Outcome outcome;
+    outcome.refused = kOutOfStep;
+    return outcome;
+  }
+  const Came what = result == nullptr ? Came::sync : came(result);
+  heard_ = what != Came::sync;
+  midway_ = heard_ && commands_left() && what != Came::row;
   return std::visit([&](auto& front) { return take_of(front, result); }, queue_.front()->kind);
 }
 
@@ -84,8 +125,11 @@ Multiplexer::Outcome Multiplexer::take_of(pending::Settings& front, PGresult* re
 }
 
 Multiplexer::Outcome Multiplexer::take_of(pending::Single& front, PGresult* result) {
-  if (result == nullptr)  // in a pipeline: the end of one statement's results; its Sync follows
-    return mode_ == Mode::single ? finish() : Outcome();
+  if (result == nullptr) {
+    if (mode_ == Mode::single) return finish();
+    if (front.ends > 0) --front.ends;  // its Sync follows
+    return {};
+  }
   switch (came(result)) {
     case Came::sync: PQclear(result); return finish();
     case Came::command:

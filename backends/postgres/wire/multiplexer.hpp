@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <deque>
 #include <memory>
+#include <optional>
 #include <string>
 #include <unordered_set>
 
@@ -12,6 +13,9 @@ namespace backends::postgres {
 
 /// SQLSTATE of what the server would do, and this protocol can't serve.
 inline constexpr const char* kNotServed = "MR002";
+
+/// Why a connection ends whose answers are not those that are due: a fault of ours, or of libpq.
+inline constexpr const char* kOutOfStep = "answers came out of step with what was asked";
 
 /// In pipeline mode statements are sent as they come, otherwise one at a time.
 enum class Mode : std::uint8_t { pipeline, single };
@@ -47,8 +51,13 @@ class Multiplexer {
     std::string refused;         ///< not empty: why the connection has to end
   };
   /// What libpq says of the first that is due: a result, which is freed here, or null, a command's
-  /// end. Only while something is due.
+  /// end. Only while something is due. What does not fit what is due refuses the connection: from
+  /// there on answers would be another's.
   Outcome take(PGresult* result);
+  /// A pipeline's command has its result, and not its end, which libpq gives at once. Nothing may
+  /// be sent before that is taken: if the command has failed, libpq drops the end of a command when
+  /// it is given another one.
+  [[nodiscard]] bool midway() const { return midway_; }
   /// The connection is lost: the chain of all, failed with that. What the server gave its verdict
   /// of before keeps it, but for reads whose check has not come, and steps without their last word.
   std::unique_ptr<Pending> lose(const std::string& problem);
@@ -63,6 +72,8 @@ class Multiplexer {
   void forget_prepared() { prepared_.clear(); }
 
  private:
+  [[nodiscard]] std::optional<std::size_t> commands_left() const;
+  [[nodiscard]] bool fits(const PGresult* result) const;
   Outcome take_of(pending::Settings& front, PGresult* result);
   Outcome take_of(pending::Single& front, PGresult* result);
   Outcome take_of(pending::Read& front, PGresult* result);
@@ -80,6 +91,7 @@ class Multiplexer {
   std::unique_ptr<Pending> decide(std::unique_ptr<Pending> check);
 
   Mode mode_;
+  bool heard_ = false, midway_ = false;  // of the first: a result has come, and no end after it
   std::deque<std::unique_ptr<Pending>> queue_;
   std::deque<std::unique_ptr<Pending>> unchecked_;  // reads that are answered but for their check
   std::size_t unchecked_bytes_ = 0;                 // of their rows

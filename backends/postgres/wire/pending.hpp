@@ -34,6 +34,7 @@ struct Settings : Awaited {};
 struct Single : Awaited {
   RowTaker taker;         ///< null: its rows are the result's
   std::string preparing;  ///< the name that the first of two results is for; empty: none
+  std::size_t ends = 1;   ///< of commands that are due before the Sync
 };
 /// A statement that changes nothing and shares its Sync with others.
 struct Read : Awaited {

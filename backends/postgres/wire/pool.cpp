@@ -64,6 +64,7 @@ Connection::Options Pool::connection_options(Connection::Mode mode) const {
   options.hosts = hosts_;
   options.mode = mode;
   options.connect_limit = options_.connect_limit;
+  options.turn = options_.turn;
   options.memory = options_.memory;
   if (mode == Connection::Mode::pipeline) options.statement_limit = options_.point_limit;
   return options;

@@ -27,6 +27,7 @@ struct PoolOptions {
   std::chrono::milliseconds connect_limit{3'000};
   std::chrono::milliseconds point_limit{
       0};  ///< of a pipelined statement without an options.timeout; 0: none
+  std::chrono::milliseconds turn{2};  ///< of a connection, for what its server has sent
   std::chrono::milliseconds retry_min{50};
   std::chrono::milliseconds retry_max{10'000};
   std::chrono::milliseconds idle_limit{60'000};  ///< an exclusive one that is not needed closes

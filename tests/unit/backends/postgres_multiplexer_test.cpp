@@ -235,3 +235,61 @@ TEST_CASE("multiplexer: what came of a status that nobody expects is answered as
     CHECK(one.result.error);
   }
 }
+
+TEST_CASE("multiplexer: what is out of step with what is due ends the connection") {
+  Multiplexer sent(Mode::pipeline);
+  const auto refused = [&](PGresult* result) { return sent.take(result).refused == kOutOfStep; };
+  SUBCASE("a failed read's end is missing, as libpq drops it where more is sent before it") {
+    add_read(sent, false);
+    add_read(sent, false);
+    add<pending::EndOfReads>(sent);
+    CHECK_FALSE(refused(of(PGRES_FATAL_ERROR)));
+    CHECK(sent.midway());
+    CHECK(refused(of(PGRES_PIPELINE_ABORTED)));
+  }
+  SUBCASE("a read's result is missing") {
+    add_read(sent, false);
+    add<pending::EndOfReads>(sent);
+    SUBCASE("its end comes") { CHECK(refused(nullptr)); }
+    SUBCASE("its Sync comes") { CHECK(refused(of(PGRES_PIPELINE_SYNC))); }
+  }
+  SUBCASE("a read's result comes that nobody waits for") {
+    add<pending::EndOfReads>(sent);
+    CHECK(refused(with_row("x")));
+  }
+  SUBCASE("a statement's Sync comes before its result") {
+    add<pending::Single>(sent);
+    CHECK(refused(of(PGRES_PIPELINE_SYNC)));
+  }
+  SUBCASE("a statement has two results") {
+    add<pending::Single>(sent);
+    CHECK_FALSE(refused(with_row("x")));
+    CHECK_FALSE(refused(nullptr));
+    CHECK(refused(with_row("y")));
+  }
+  SUBCASE("a statement that is alone ends without a result") {
+    Multiplexer alone(Mode::single);
+    add<pending::Single>(alone);
+    CHECK(alone.take(nullptr).refused == kOutOfStep);
+  }
+  SUBCASE("the Sync of several comes before the last of them") {
+    pending::Several steps;
+    steps.results.resize(2);
+    steps.commands = {"", ""};
+    add(sent, std::move(steps));
+    CHECK_FALSE(refused(with_row("x")));
+    CHECK_FALSE(refused(nullptr));
+    CHECK(refused(of(PGRES_PIPELINE_SYNC)));
+  }
+}
+
+TEST_CASE("multiplexer: a Sync may fail itself, before it is told") {
+  Multiplexer sent(Mode::pipeline);
+  add<pending::Single>(sent);
+  for (PGresult* each : {with_row("x"), static_cast<PGresult*>(nullptr), of(PGRES_FATAL_ERROR),
+                         static_cast<PGresult*>(nullptr)})
+    CHECK(sent.take(each).refused.empty());
+  const auto outcome = sent.take(of(PGRES_PIPELINE_SYNC));
+  REQUIRE(outcome.done);
+  CHECK(std::get<pending::Single>(outcome.done->kind).result.error);
+}
