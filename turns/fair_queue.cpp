@@ -9,7 +9,8 @@ namespace {
 // A request costs as its bytes do, and so much by itself; a client has a round's worth in its turn.
 constexpr std::size_t kRequest = 4 << 10;
 constexpr std::ptrdiff_t kRound = 16 << 10;
-constexpr std::size_t kTurns = 4;  // the last of them is in a round
+constexpr std::size_t kInLane = 0, kInRound = 1;  // credits
+constexpr std::size_t kTurns = 4;                 // the last of them is in a round
 
 }  // namespace
 
@@ -19,7 +20,7 @@ void FairQueue::add(Entry& entry, const void* client, std::size_t bytes, Clock::
   Flow& flow = flows_[client];
   if (flow.entries.empty()) {
     flow.client = client;
-    flow.credit = kRound;
+    flow.credit[kInLane] = flow.credit[kInRound] = kRound;
     round_.push_back(flow);
   }
   entry.flow_ = &flow;
@@ -62,26 +63,24 @@ void FairQueue::remove(Entry& entry) {
 
 /// One that has had its part comes last, and may have another.
 template <typename List>
-FairQueue::Flow& FairQueue::in_turn(List& flows) {
-  while (flows.front().credit <= 0) {
+FairQueue::Flow& FairQueue::in_turn(List& flows, std::size_t credit) {
+  while (flows.front().credit[credit] <= 0) {
     Flow& flow = flows.front();
-    flow.credit += kRound;
+    flow.credit[credit] += kRound;
     flows.pop_front();
     flows.push_back(flow);
   }
   return flows.front();
 }
 
-FairQueue::Flow& FairQueue::least() {
-  return in_turn(
-      *std::find_if(lanes_.begin(), lanes_.end(), [](const Lane& each) { return !each.empty(); }));
-}
-
 FairQueue::Entry* FairQueue::next() {
   if (count_ == 0) return nullptr;
-  Flow& flow = ++turn_ % kTurns == 0 ? in_turn(round_) : least();
+  const std::size_t credit = ++turn_ % kTurns == 0 ? kInRound : kInLane;
+  const auto lane =
+      std::find_if(lanes_.begin(), lanes_.end(), [](const Lane& each) { return !each.empty(); });
+  Flow& flow = credit == kInRound ? in_turn(round_, credit) : in_turn(*lane, credit);
   Entry& entry = flow.entries.front();
-  flow.credit -= static_cast<std::ptrdiff_t>(entry.cost_);
+  flow.credit[credit] -= static_cast<std::ptrdiff_t>(entry.cost_);
   take(flow, entry);
   settle(flow);
   return &entry;

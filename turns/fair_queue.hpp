@@ -74,8 +74,8 @@ class FairQueue {
   struct Flow : Hook, RoundHook {
     const void* client = nullptr;
     Taken entries;
-    std::size_t cost = 0;  // of all of them
-    std::ptrdiff_t credit = 0;
+    std::size_t cost = 0;           // of all of them
+    std::ptrdiff_t credit[2] = {};  // in its lane, and in the round
     std::size_t lane = 0;
   };
   using Lane = boost::intrusive::list<Flow, boost::intrusive::base_hook<Hook>,
@@ -83,9 +83,8 @@ class FairQueue {
   using Round = boost::intrusive::list<Flow, boost::intrusive::base_hook<RoundHook>,
                                        boost::intrusive::constant_time_size<false>>;
 
-  Flow& least();
   template <typename List>
-  static Flow& in_turn(List& flows);
+  static Flow& in_turn(List& flows, std::size_t credit);
   void take(Flow& flow, Entry& entry);
   void settle(Flow& flow);
 

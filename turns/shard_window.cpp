@@ -16,10 +16,10 @@ constexpr std::chrono::seconds kSlowFor{10}, kSlowForMost{60};
 constexpr std::chrono::seconds kOpensAfter{1};  // of nobody waiting
 constexpr double kUsed = 0.7;  // of those that may be under way are, where some wait
 constexpr std::size_t kFew = 4;
-constexpr double kNoticed = 64;      // under way, or there is nothing to limit
-constexpr double kCrowded = 0.010;   // seconds that requests wait for each other
-constexpr double kLags = 3;          // of the sender's, that a request and its answer meet
-constexpr double kKept = 0.001;      // and may, once they are limited
+constexpr double kNoticed = 64;     // under way, or there is nothing to limit
+constexpr double kCrowded = 0.010;  // seconds that requests wait for each other
+constexpr double kLags = 3;         // of the sender's, that a request and its answer meet
+constexpr double kKept = 0.0005, kQuick = 0.005;
 constexpr double kOpenFor = 0.25;    // seconds' answers are under way, where all is well
 constexpr double kSampled = 20'000;  // timed in a second, about
 constexpr std::uint64_t kSamplesLeast = 4;
@@ -33,6 +33,13 @@ constexpr double kAsMany = 0.7, kQuicker = 0.6;
 constexpr std::chrono::milliseconds kAllDrain{100}, kAllLook{100};
 constexpr double kSlower = 1.5;
 constexpr int kLookCosts = 50;  // of its time it takes one part
+
+/// How long requests may wait for each other where they are limited. What a few take is known the
+/// better the more there were in a look: of slow ones there are few, and where that is taken for
+/// less than it is by half, a shard would have less and less to do.
+double kept(double few_take) {
+  return std::max(kKept, few_take < kQuick ? few_take / 2 : few_take);
+}
 
 }  // namespace
 
@@ -156,7 +163,7 @@ void ShardWindow::go_on_limiting(Clock::time_point now) {
     return go_on_open();
   }
   const double few_take = own(last_);
-  const double number = rate() * (few_take + std::max(kKept, few_take));
+  const double number = rate() * (few_take + kept(few_take));
   most_ = std::max(kFew, static_cast<std::size_t>(number));
 }
 
@@ -179,7 +186,7 @@ void ShardWindow::look_with_others(Clock::time_point now, std::chrono::milliseco
 /// As many are under way as should take about twice as long as a few, and they take longer by far.
 bool ShardWindow::slower_than_thought() const {
   const double few_take = own(last_);
-  return last_.mean() > kSlower * (few_take + std::max(kKept, few_take));
+  return last_.mean() > kSlower * (few_take + kept(few_take));
 }
 
 void ShardWindow::look_on(Looking looking, Clock::time_point now) {

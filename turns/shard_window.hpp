@@ -44,6 +44,8 @@ class ShardWindow {
   [[nodiscard]] std::size_t most() const { return most_; }
   /// More have come than the shard answers, and are kept back.
   [[nodiscard]] bool limits() const { return !std::holds_alternative<Open>(state_); }
+  /// Answers in a second, at best of late.
+  [[nodiscard]] double rate() const;
   /// One without an answer for so long is told of by `stuck`.
   [[nodiscard]] std::chrono::nanoseconds stuck_after() const { return stuck_after_; }
 
@@ -108,7 +110,6 @@ class ShardWindow {
   [[nodiscard]] bool crowded(const Seen& seen) const;
   /// What a request like those takes where there are few, in seconds.
   [[nodiscard]] double own(const Seen& seen) const;
-  [[nodiscard]] double rate() const;
   [[nodiscard]] double last_rate() const { return rates_[(next_rate_ + kRates - 1) % kRates]; }
 
   std::size_t under_way_ = 0;

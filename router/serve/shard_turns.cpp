@@ -3,15 +3,19 @@
 #include <algorithm>
 #include <utility>
 
+#include "router/serve/deadline_wheel.hpp"
+
 namespace router {
 namespace {
 
 // How much longer than usual a request may wait where the queue has been empty of late; and for how
 // many times what is usual that is so.
 constexpr int kBurst = 10;
-// Requests refused at a shard in one tick: 40,000 a second. A client that asks again at once, for
-// as long as it is refused, would have the worker do nothing else; more wait the longer.
-constexpr std::size_t kRefusedInTick = 640;
+// Of those that are late, three are refused for each that is answered. A client that asks again at
+// once, for as long as it is refused, would have the worker do nothing else: the others wait
+// longer.
+constexpr double kRefused = 3;
+constexpr std::size_t kRefusedLeast = 8;  // in a tick
 
 }  // namespace
 
@@ -103,7 +107,10 @@ void Turns::run(ShardTurns& at) {
 
 void Turns::refuse_late(ShardTurns& at, Clock::time_point now) {
   turns::FairQueue::Taken late;
-  at.queue_.take_late(now - patience(at, now), kRefusedInTick, late);
+  const double answered =
+      at.window_.rate() * std::chrono::duration<double>(DeadlineWheel::kTick).count();
+  const auto most = std::max(kRefusedLeast, static_cast<std::size_t>(kRefused * answered));
+  at.queue_.take_late(now - patience(at, now), most, late);
   while (!late.empty()) {
     auto& each = static_cast<Waiting&>(late.front());
     leave(each);
