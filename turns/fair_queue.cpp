@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <iterator>
 
 namespace turns {
 namespace {
@@ -86,16 +87,23 @@ FairQueue::Entry* FairQueue::next() {
   return &entry;
 }
 
-void FairQueue::take_late(Clock::time_point before, std::size_t most, Taken& late) {
+bool FairQueue::is_late(const Flow& flow, Clock::time_point before,
+                        Clock::time_point alone_before) {
+  if (flow.entries.empty()) return false;
+  const bool alone = std::next(flow.entries.begin()) == flow.entries.end();
+  return flow.entries.front().since_ < (alone ? alone_before : before);
+}
+
+void FairQueue::take_late(Clock::time_point before, Clock::time_point alone_before,
+                          std::size_t most, Taken& late) {
   std::size_t clients = 0;
   for (const auto& [client, flow] : flows_)
-    clients += flow.entries.front().since_ < before ? 1u : 0u;
+    clients += is_late(flow, before, alone_before) ? 1u : 0u;
   if (clients == 0) return;
   const std::size_t each = std::max<std::size_t>(1, most / clients);
   for (auto next = flows_.begin(); next != flows_.end();) {
     Flow& flow = (next++)->second;
-    for (std::size_t i = 0; i < each; ++i) {
-      if (flow.entries.empty() || flow.entries.front().since_ >= before) break;
+    for (std::size_t i = 0; i < each && is_late(flow, before, alone_before); ++i) {
       Entry& entry = flow.entries.front();
       take(flow, entry);
       late.push_back(entry);

@@ -59,8 +59,10 @@ class FairQueue {
   /// Takes out the one whose turn it is; null: none waits. O(1), amortized over bytes and clients.
   Entry* next();
   /// Moves those that came before `before` to `late`: the oldest ones of each client, about as many
-  /// of each, and not many more than `most` in all. O(clients + late).
-  void take_late(Clock::time_point before, std::size_t most, Taken& late);
+  /// of each, and not many more than `most` in all. The only one of a client is late if it came
+  /// before `alone_before`. O(clients + late).
+  void take_late(Clock::time_point before, Clock::time_point alone_before, std::size_t most,
+                 Taken& late);
   /// Calls `each` with every entry, each client's in order. It may remove that entry. O(count).
   template <typename Each>
   void for_each(Each each);
@@ -85,6 +87,8 @@ class FairQueue {
 
   template <typename List>
   static Flow& in_turn(List& flows, std::size_t credit);
+  [[nodiscard]] static bool is_late(const Flow& flow, Clock::time_point before,
+                                    Clock::time_point alone_before);
   void take(Flow& flow, Entry& entry);
   void settle(Flow& flow);
 

@@ -100,6 +100,10 @@ double ShardWindow::own(const Seen& seen) const {
   return answers > 0 ? sum / answers : known / kinds;
 }
 
+std::chrono::nanoseconds ShardWindow::few_take() const {
+  return std::chrono::duration_cast<std::chrono::nanoseconds>(Seconds(own(last_)));
+}
+
 bool ShardWindow::crowded(const Seen& seen) const {
   const double few_take = own(seen);
   return seen.mean() - few_take > std::max(kCrowded, few_take) + kLags * Seconds(lag_).count();

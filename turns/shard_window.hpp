@@ -46,6 +46,8 @@ class ShardWindow {
   [[nodiscard]] bool limits() const { return !std::holds_alternative<Open>(state_); }
   /// Answers in a second, at best of late.
   [[nodiscard]] double rate() const;
+  /// What a request takes where there are few, as the last look has it; 0: there was none.
+  [[nodiscard]] std::chrono::nanoseconds few_take() const;
   /// One without an answer for so long is told of by `stuck`.
   [[nodiscard]] std::chrono::nanoseconds stuck_after() const { return stuck_after_; }
 

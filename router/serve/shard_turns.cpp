@@ -92,7 +92,9 @@ void Turns::leave(Waiting& request) {
 }
 
 std::chrono::milliseconds Turns::patience(const ShardTurns& at, Clock::time_point now) const {
-  return now - at.empty_last_ > kBurst * wait_max_ ? wait_max_ : kBurst * wait_max_;
+  const auto most = std::max(
+      wait_max_, std::chrono::duration_cast<std::chrono::milliseconds>(at.window_.few_take()));
+  return now - at.empty_last_ > kBurst * most ? most : kBurst * most;
 }
 
 void Turns::run(ShardTurns& at) {
@@ -110,7 +112,8 @@ void Turns::refuse_late(ShardTurns& at, Clock::time_point now) {
   const double answered =
       at.window_.rate() * std::chrono::duration<double>(DeadlineWheel::kTick).count();
   const auto most = std::max(kRefusedLeast, static_cast<std::size_t>(kRefused * answered));
-  at.queue_.take_late(now - patience(at, now), most, late);
+  const auto patient = patience(at, now);
+  at.queue_.take_late(now - patient, now - kBurst * patient, most, late);
   while (!late.empty()) {
     auto& each = static_cast<Waiting&>(late.front());
     leave(each);

@@ -1,0 +1,169 @@
+'use strict';
+// A shard to which more is sent than it can do: a client that asks for one thing after the other hardly waits for those that ask for
+// hundreds at once; what has waited too long is refused, by name, and never reaches the shard.
+const assert = require('node:assert');
+const {after, before, describe, test} = require('node:test');
+const bunyan = require('bunyan');
+const moray = require('moray');
+const fs = require('fs');
+
+const {FakeMoray} = require('./fake_moray');
+const {RouterProcess, temporaryDirectory, unpackRing} = require('./router_process');
+const {Session} = require('../replay/session');
+const {DATA, encode} = require('../replay/fast_wire');
+
+const AT_ONCE = 2, TAKES_MS = 10, GREEDY = 8, EACH = 120, ROUNDS = 40;
+
+/** Serves so many requests at a time, in the order in which they come. */
+class BusyMoray extends FakeMoray {
+  constructor(name) {
+    super(name);
+    Object.assign(this, {line: [], serving: 0, answered: 0});
+  }
+
+  handle(method, rpc) {
+    this.seen.push({method, args: rpc.argv()});
+    this.line.push(() => this[method](rpc, ...rpc.argv()));
+    this.serve();
+  }
+
+  serve() {
+    for (; this.serving < AT_ONCE && this.line.length > 0; ++this.serving) {
+      const answer = this.line.shift();
+      setTimeout(() => {
+        --this.serving;
+        ++this.answered;
+        answer();
+        this.serve();
+      }, TAKES_MS);
+    }
+  }
+}
+
+/** Keeps EACH puts under way, all to keys of its own, until it is told to stop. */
+class Greedy {
+  static async make(port, number) {
+    const greedy = new Greedy();
+    Object.assign(greedy, {number, session: await Session.connect(port), next: 0, done: 0, going: true, open: new Map(), refused: []});
+    greedy.session.socket.on('data', () => greedy.take());
+    for (let i = 0; i < EACH; ++i) greedy.ask();
+    return greedy;
+  }
+
+  ask() {
+    const msgid = ++this.next, key = `/greedy/stor/${this.number}-${msgid}`;
+    this.open.set(msgid, key);
+    this.session.send(encode({version: 2, status: DATA, msgid, json: JSON.stringify({m: {uts: 1, name: 'putObject'}, d: ['b', key, {n: 1}, {}]})}));
+  }
+
+  take() {
+    for (const frame of this.session.frames.splice(0)) {
+      if (frame.status === 'DATA') continue;
+      ++this.done;
+      if (frame.status === 'ERROR') this.refused.push({key: this.open.get(frame.msgid), error: JSON.parse(frame.json).d});
+      this.open.delete(frame.msgid);
+      if (this.going) this.ask();
+    }
+  }
+
+  /** Resolves when all that it asked for is answered. */
+  finish() {
+    this.going = false;
+    return new Promise((resolve) => {
+      const look = () => this.open.size === 0 ? resolve() : this.session.closed ? resolve() : setTimeout(look, 5);
+      look();
+    });
+  }
+}
+
+async function metric(router, name) {
+  const {text} = await router.page(router.monitorPort, '/metrics');
+  return Number(new RegExp(`^${name}(?:{[^}]*})? (\\S+)`, 'm').exec(text)[1]);
+}
+
+async function until(condition, what) {
+  for (let i = 0; i < 6000; ++i) {
+    if (await condition()) return;
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+  assert.fail(what);
+}
+
+for (const turnMs of [50, 0]) describe(`timeouts.turnMs ${turnMs}`, () => {
+  let directory, shards, router, client;
+  const call = (method, ...args) => new Promise((resolve, reject) => {
+    client[method](...args, (error, result) => error ? reject(error) : resolve(result));
+  });
+  const answered = () => shards.reduce((sum, shard) => sum + shard.answered, 0);
+
+  before(async () => {
+    directory = temporaryDirectory();
+    const location = unpackRing('plain-100', directory);
+    shards = await Promise.all(['1', '2', '3'].map((name) => new BusyMoray(name).listen()));
+    router = await new RouterProcess({workers: 1, ring: {location}, timeouts: {turnMs},
+      shards: shards.map(({port, name}) => ({pnode: `tcp://${name}.moray.example.com:2020`, address: `127.0.0.1:${port}`}))}).start();
+    client = moray.createClient({log: bunyan.createLogger({name: 'client', level: 'fatal'}), url: `tcp://127.0.0.1:${router.port}`, unwrapErrors: true});
+    await new Promise((resolve) => client.once('connect', resolve));
+  });
+
+  after(async () => {
+    client.close();
+    for (const shard of shards) shard.close();
+    const {code} = await router.stop();
+    fs.rmSync(directory, {recursive: true, force: true});
+    assert.strictEqual(code, 0, router.errors);
+  });
+
+  test('a polite client beside greedy ones', async () => {
+    const greedy = [];
+    for (let i = 0; i < GREEDY; ++i) greedy.push(await Greedy.make(router.port, i));
+    await until(async () => await metric(router, 'router_waiting_turns') > 0, 'nothing waits for its turn');
+    // What was sent before the line began is answered first.
+    await until(() => shards.every(({line}) => line.length < 40), 'the shards have as long lines as ever');
+    const between = [];
+    for (let i = 0; i < ROUNDS; ++i) {
+      const since = answered();
+      await call('putObject', 'b', `/polite/stor/${i}`, {n: i});
+      between.push(answered() - since);
+    }
+    between.sort((a, b) => a - b);
+    // At three shards together; without turns it is what the greedy ones have under way, two thousand.
+    assert.ok(between[ROUNDS / 2] < 150, `beside it ${between} were answered`);
+    await until(() => turnMs === 0 || greedy.some(({refused}) => refused.length > 0), 'nothing is refused');
+    await Promise.all(greedy.map((each) => each.finish()));
+    const refused = greedy.flatMap((each) => each.refused), sent = new Set(shards.flatMap(({seen}) => seen.map(({args}) => args[1])));
+    for (const {key, error} of refused) {
+      assert.strictEqual(error.name, 'OverloadedError');
+      assert.match(error.message, /its shard has more to do than it can: the request has waited \d+ ms for its turn \(timeouts.turnMs\)/);
+      assert.ok(!sent.has(key), `${key} was refused, and sent`);
+    }
+    if (turnMs === 0) assert.strictEqual(refused.length, 0);
+    assert.strictEqual(await metric(router, 'router_turns_late_total'), refused.length);
+    for (const {number, next, refused: mine} of greedy) {
+      let stored = 0;
+      for (const {objects} of shards) for (const name of objects.keys()) if (name.startsWith(`b//greedy/stor/${number}-`)) ++stored;
+      assert.strictEqual(stored, next - mine.length);  // every other one was done
+    }
+    assert.strictEqual(await metric(router, 'router_waiting_turns'), 0);
+    for (const {session} of greedy) session.close();
+  });
+
+  test('one that leaves while it stands in line', async () => {
+    const first = await Greedy.make(router.port, 100);
+    await until(async () => await metric(router, 'router_waiting_turns') > 0, 'nothing waits for its turn');
+    const leaver = await Session.connect(router.port);
+    const key = (i) => `/leaver/stor/${i}`;
+    const asks = Array.from({length: 200}, (_, i) =>
+      encode({version: 2, status: DATA, msgid: i + 1, json: JSON.stringify({m: {uts: 1, name: 'putObject'}, d: ['b', key(i), {}, {}]})}));
+    const waited = await metric(router, 'router_waiting_turns');
+    leaver.send(Buffer.concat(asks));
+    await until(async () => await metric(router, 'router_waiting_turns') > waited + 20, 'nothing of it waits');
+    leaver.close();
+    await first.finish();
+    await until(async () => await metric(router, 'router_waiting_turns') === 0, 'something waits for ever');
+    const seen = shards.flatMap((shard) => shard.seen).filter(({args}) => String(args[1]).startsWith('/leaver/')).length;
+    assert.ok(seen < 200, `${seen} of 200 were sent`);
+    await call('putObject', 'b', '/polite/stor/last', {n: 1});
+    first.session.close();
+  });
+});
