@@ -83,7 +83,8 @@ void Connection::settled(const QueryResult& result) {
   std::from_chars(process.data(), process.data() + process.size(), backend_);
   transport_.established();
   settled_ = true;
-  if (options_.mode == Mode::pipeline) PQenterPipelineMode(transport_.libpq());
+  if (options_.mode == Mode::pipeline && PQenterPipelineMode(transport_.libpq()) == 0)
+    return close(transport_.error_text());
   if (const auto changed = changed_) changed();
 }
 
@@ -114,9 +115,9 @@ void Connection::want_flush() {
   boost::asio::post(loop_, lifetime_.guard([this] {
     flush_posted_ = false;
     if (state_ != State::up) return;
-    sync_reads();
+    if (!ending_) sync_reads();
     sent_in_turn_ = 0;
-    if (!unsendable_.empty()) return close(unsendable_);
+    if (ending_) return read(problem_);
     flush();
     if (state_ == State::up) transport_.uncork();
   }));

@@ -46,9 +46,10 @@ class Connection {
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
 
-  /// Up when its session has the settings that it needs, too.
+  /// Up when its session has the settings that it needs, too, and no more where it is about to
+  /// close.
   [[nodiscard]] State state() const {
-    return state_ == State::up && !settled_ ? State::connecting : state_;
+    return state_ == State::up && (!settled_ || ending_) ? State::connecting : state_;
   }
   [[nodiscard]] const std::string& problem() const { return problem_; }
   /// Nothing has come for so long although something is due: a statement waits for a lock, say.
@@ -151,6 +152,7 @@ class Connection {
   void resume_all(std::unique_ptr<Pending> done);
   void send_kept_back(bool bare);
   void sync_reads();
+  QueryError not_sent();
   void hold_back();
   void enqueue(std::unique_ptr<Pending> pending);
   void fail_all();
@@ -172,8 +174,8 @@ class Connection {
   std::chrono::steady_clock::time_point progress_;
   bool sync_due_ = false;  // of reads
   KeptBack kept_back_;
-  unsigned bare_ = 0;       // reads that were sent without a look, since the last that had one
-  std::string unsendable_;  // not empty: libpq did not take what is in `sent_` already
+  unsigned bare_ = 0;    // reads that were sent without a look, since the last that had one
+  bool ending_ = false;  // libpq did not take a statement: nothing is sent after it
   unsigned sent_in_turn_ = 0;
   bool flush_posted_ = false, held_ = false, next_turn_ = false, full_ = false;
   Window window_;

@@ -89,7 +89,7 @@ void Connection::take_results(bool all) {
     Multiplexer::Outcome outcome = sent_.take(result);
     charge_unchecked();
     held_ = outcome.held;
-    if (outcome.left_pipeline) PQexitPipelineMode(transport_.libpq());
+    if (outcome.left_pipeline && PQexitPipelineMode(transport_.libpq()) == 0) not_sent();
     if (!outcome.refused.empty()) return close(outcome.refused);
     if (outcome.done != nullptr) {
       if (!sent_.empty()) progress_ = std::chrono::steady_clock::now();
@@ -202,8 +202,10 @@ Connection::RunAll Connection::run_all(std::vector<Step> steps) {
   for (const Step& step : steps)
     if (auto error = unsendable(step.statement().sql, step.parameters))
       return RunAll(*std::move(error), steps.size());
-  if (options_.mode == Mode::single) PQenterPipelineMode(transport_.libpq());
+  if (options_.mode == Mode::single && PQenterPipelineMode(transport_.libpq()) == 0)
+    return RunAll(not_sent(), steps.size());
   sync_reads();
+  if (ending_) return RunAll(not_sent(), steps.size());
   hold_back();
   auto pending = std::make_unique<Pending>(pending::Several());
   auto& several = std::get<pending::Several>(pending->kind);
@@ -215,11 +217,8 @@ Connection::RunAll Connection::run_all(std::vector<Step> steps) {
     if (!preparing.empty()) several.commands.push_back(std::move(preparing));
     several.commands.emplace_back();
   }
-  if (!sent || PQpipelineSync(transport_.libpq()) == 0) {
-    QueryError error{"", transport_.error_text(), ""};
-    close(error.message);  // half of them may be on their way; without a Sync nothing is kept
-    return RunAll(std::move(error), steps.size());
-  }
+  // Half of them may be on their way; without a Sync nothing is kept.
+  if (!sent || PQpipelineSync(transport_.libpq()) == 0) return RunAll(not_sent(), steps.size());
   enqueue(std::move(pending));
   return RunAll(several);
 }
@@ -240,18 +239,29 @@ void Connection::hold_back() {
   if (++sent_in_turn_ == 2) transport_.cork();
 }
 
+/// libpq has not taken a statement, or some of its commands and not the rest, so that it may have
+/// others queued than are in `sent_`, after those that are in both. What the server had said of
+/// those is taken at the end of this turn of the loop, and the connection ends.
+QueryError Connection::not_sent() {
+  if (!std::exchange(ending_, true))
+    problem_ = "a statement could not be sent: " + transport_.error_text();
+  want_flush();
+  return {"", problem_, ""};
+}
+
 /// Ends the reads that were sent since the last one, as one transaction that changes nothing.
 void Connection::sync_reads() {
   if (!std::exchange(sync_due_, false)) return;
   send_kept_back(false);
+  if (ending_) return;
   hold_back();
-  if (PQpipelineSync(transport_.libpq()) == 0)
-    return;  // the connection is gone, and reading will say so
-  sent_.add(std::make_unique<Pending>(pending::EndOfReads()));
+  if (PQpipelineSync(transport_.libpq()) != 0)
+    sent_.add(std::make_unique<Pending>(pending::EndOfReads()));
+  else
+    not_sent();
 }
 
-/// Its place among what was sent is taken already: where libpq does not take it, the connection
-/// ends with this turn, since answers would be another's from here.
+/// Its place among what was sent is taken already: where libpq does not take it, it is never due.
 void Connection::send_kept_back(bool bare) {
   if (kept_back_.read == nullptr) return;
   const KeptBack kept = std::exchange(kept_back_, KeptBack());
@@ -260,8 +270,8 @@ void Connection::send_kept_back(bool bare) {
   if (send_step(bare ? *kept.bare : *kept.checked, kept.parameters, kept.read->preparing)) {
     if (!kept.read->preparing.empty()) kept.read->ends = 2;
     kept.read->sent = true;
-  } else if (unsendable_.empty()) {
-    unsendable_ = "a statement could not be sent: " + transport_.error_text();
+  } else {
+    not_sent();
   }
 }
 
@@ -269,10 +279,10 @@ Connection::Run Connection::run_read(const Statement& statement, const Parameter
   if (state() != State::up) return Run(QueryError{"", problem_, ""});
   if (auto error = unsendable(statement.sql, parameters)) return Run(*std::move(error));
   send_kept_back(false);
+  if (ending_) return Run(not_sent());
   auto pending = std::make_unique<Pending>(pending::Read());
   auto& read = std::get<pending::Read>(pending->kind);
-  if (!send_step(statement, parameters, read.preparing))
-    return Run(QueryError{"", transport_.error_text(), ""});
+  if (!send_step(statement, parameters, read.preparing)) return Run(not_sent());
   if (!read.preparing.empty()) read.ends = 2;
   read.sent = sync_due_ = true;
   enqueue(std::move(pending));
@@ -284,6 +294,7 @@ Connection::Run Connection::run_read(const Statement& checked, const Statement& 
   if (state() != State::up) return Run(QueryError{"", problem_, ""});
   if (auto error = unsendable(checked.sql, parameters)) return Run(*std::move(error));
   send_kept_back(kept_back_.checked == &checked && bare_ < kBareMost && !window_.large());
+  if (ending_) return Run(not_sent());
   auto pending = std::make_unique<Pending>(pending::Read());
   auto& read = std::get<pending::Read>(pending->kind);
   kept_back_ = {&read, &checked, &bare, std::move(parameters)};
@@ -301,11 +312,11 @@ Connection::Run Connection::stream(const Statement& statement, const Parameters&
   if (state() != State::up) return Run(QueryError{"", problem_, ""});
   if (auto error = unsendable(statement.sql, parameters)) return Run(*std::move(error));
   sync_reads();
+  if (ending_) return Run(not_sent());
   auto pending = std::make_unique<Pending>(pending::Single());
   auto& single = std::get<pending::Single>(pending->kind);
   single.taker = std::move(taker);
-  if (!send(statement, parameters, single.preparing))
-    return Run(QueryError{"", transport_.error_text(), ""});
+  if (!send(statement, parameters, single.preparing)) return Run(not_sent());
   if (!single.preparing.empty()) single.ends = 2;
   if (single.taker) PQsetSingleRowMode(transport_.libpq());
   enqueue(std::move(pending));
@@ -320,8 +331,7 @@ Connection::Run Connection::discard_all() {
 Connection::Run Connection::run_script(std::string sql, RowTaker taker) {
   if (state() != State::up) return Run(QueryError{"", problem_, ""});
   if (auto error = unsendable(sql, Parameters())) return Run(*std::move(error));
-  if (PQsendQuery(transport_.libpq(), sql.c_str()) == 0)
-    return Run(QueryError{"", transport_.error_text(), ""});
+  if (PQsendQuery(transport_.libpq(), sql.c_str()) == 0) return Run(not_sent());
   auto pending = std::make_unique<Pending>(pending::Script());
   auto& script = std::get<pending::Script>(pending->kind);
   script.taker = std::move(taker);
