@@ -104,6 +104,8 @@ struct ShardStatus {
   std::size_t in_flight = 0;    ///< requests whose answer is outstanding
   std::string address;          ///< for people
   std::string last_problem;     ///< empty: none since the last success
+  std::uint64_t out_of_step =
+      0;  ///< connections that ended since answers on them were not those due
 
   bool operator==(const ShardStatus&) const = default;
 };

@@ -38,7 +38,11 @@ struct App::Parts {
   Parts(const config::Config& config, std::string config_file, int descriptor,
         ring::Loader elsewhere)
       : log(config.log.name, log_level_named(config.log.level), descriptor),
-        sources(std::make_shared<ShardSources>(config)),
+        sources(std::make_shared<ShardSources>(
+            config,
+            [this](const std::string& pnode, const std::string& what) {
+              log.error("a connection to a shard is closed", {{"pnode", pnode}, {"reason", what}});
+            })),
         control(std::make_unique<RingControl>(config, std::move(config_file), std::move(elsewhere),
                                               sources, workers, log)) {}
 

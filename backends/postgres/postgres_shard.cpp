@@ -296,6 +296,7 @@ ShardStatus PostgresShard::status() const {
   status.in_flight = operations_.size();
   status.address = pool_->address();
   status.last_problem = pool_->problem();
+  status.out_of_step = pool_->out_of_step();
   return status;
 }
 

@@ -107,9 +107,13 @@ void add_shards(std::vector<MetricFamily>& all, const Cells& cells, const Metric
       family("router_shard_connections", "connections that are up", MetricType::Gauge);
   MetricFamily healthy =
       family("router_shard_healthy", "workers that would send it a request now", MetricType::Gauge);
+  MetricFamily out_of_step =
+      family("router_shard_out_of_step_total",
+             "connections closed because answers on them were not those that were due: a fault",
+             MetricType::Counter);
   for (std::size_t i = 0; i < state.page->snapshot().pnodes.size(); ++i) {
     const Labels own{{"pnode", state.page->snapshot().pnodes[i].name}};
-    double sent = 0, failed = 0, flying = 0, up = 0, well = 0;
+    double sent = 0, failed = 0, flying = 0, up = 0, well = 0, faults = 0;
     for (const auto& worker : cells) {
       if (i >= WorkerCells::kShardsCounted) break;
       sent += static_cast<double>(worker->shard(i).requests.get());
@@ -120,14 +124,16 @@ void add_shards(std::vector<MetricFamily>& all, const Cells& cells, const Metric
       flying += static_cast<double>(worker.shards[i].second.in_flight);
       up += static_cast<double>(worker.shards[i].second.connections);
       well += worker.shards[i].second.healthy ? 1 : 0;
+      faults += static_cast<double>(worker.shards[i].second.out_of_step);
     }
     requests.metric.push_back(counter(state.labels, own, sent));
     errors.metric.push_back(counter(state.labels, own, failed));
     in_flight.metric.push_back(gauge(state.labels, own, flying));
     connections.metric.push_back(gauge(state.labels, own, up));
     healthy.metric.push_back(gauge(state.labels, own, well));
+    out_of_step.metric.push_back(counter(state.labels, own, faults));
   }
-  for (MetricFamily* each : {&requests, &errors, &in_flight, &connections, &healthy})
+  for (MetricFamily* each : {&requests, &errors, &in_flight, &connections, &healthy, &out_of_step})
     all.push_back(std::move(*each));
 }
 

@@ -69,8 +69,8 @@ backends::embedded::StoreOptions store_options(const std::string& path, bool may
 
 }  // namespace
 
-ShardSources::ShardSources(config::Config config)
-    : config_(std::move(config)),
+ShardSources::ShardSources(config::Config config, Faults faults)
+    : faults_(std::move(faults)), config_(std::move(config)),
       resolver_(std::make_shared<backends::dns::Resolver>(config_.resolvers)) {}
 
 void ShardSources::configure(const config::Config& config) {
@@ -114,6 +114,10 @@ std::unique_ptr<backends::Shard> ShardSources::make(const ShardSpec& spec,
   if (spec.backend == config::Backend::postgres) {
     auto options = postgres_options(config_, spec, listeners_, bucket_changes_, resolver_);
     options.pool.memory = &memory;
+    if (faults_)
+      options.pool.out_of_step = [faults = faults_, pnode = spec.pnode](const std::string& what) {
+        faults(pnode, what);
+      };
     return std::make_unique<backends::postgres::PostgresShard>(loop, std::move(options));
   }
   const std::string host = spec.srv.empty() ? spec.address : spec.srv;

@@ -1,7 +1,9 @@
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <mutex>
+#include <string>
 #include <vector>
 
 #include "backends/dns/resolver.hpp"
@@ -17,7 +19,10 @@ namespace router {
 /// making of shards out of it. Thread-safe.
 class ShardSources {
  public:
-  explicit ShardSources(config::Config config);
+  /// Is told of what a shard should never have done, which its clients hear of as a lost
+  /// connection. Any thread.
+  using Faults = std::function<void(const std::string& pnode, const std::string& what)>;
+  explicit ShardSources(config::Config config, Faults faults = {});
 
   /// Limits, timeouts and pool of shards that are made from now on.
   void configure(const config::Config& config);
@@ -37,6 +42,7 @@ class ShardSources {
   std::unique_ptr<backends::Shard> make(const ShardSpec& spec, boost::asio::io_context& loop,
                                         budget::Account& memory);
 
+  const Faults faults_;
   std::mutex mutex_;
   config::Config config_;  // guarded by mutex_
   std::shared_ptr<backends::dns::Resolver> resolver_;

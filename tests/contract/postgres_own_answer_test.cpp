@@ -263,3 +263,30 @@ TEST_CASE("postgres: connections that are cut at any byte leave each answer to i
   CHECK(cuts >= kRounds);
   askers.finish(true);
 }
+
+TEST_CASE("postgres: a row of another key is no answer, and ends its connection") {
+  PostgresCluster cluster;
+  std::atomic<bool> swapped{false};
+  Relay relay(cluster.port(), [&](std::string& said) {
+    const std::size_t at = swapped ? said.find("mine") : std::string::npos;
+    if (at != std::string::npos) said.replace(at, 4, "hers");
+  });
+  boost::asio::io_context loop;
+  Client client(loop, relay.url(), 1);
+  client.good(Rpc::create_bucket, R"(["b",{},{}])");
+  client.good(Rpc::put_object, R"(["b","mine",{"n":1},{}])");
+  client.good(Rpc::get_object, R"(["b","mine",{}])");
+  std::uint64_t times = 0;
+  for (const char* options : {"{}", R"({"timeout":20000})", R"({"noBucketCache":true})"}) {
+    swapped = true;
+    const Answer answer =
+        client.call(Rpc::get_object, std::string("[\"b\",\"mine\",") + options + "]");
+    swapped = false;
+    CHECK(answer.values.empty());
+    REQUIRE(answer.failure);
+    CHECK(answer.failure->kind == backends::FailureKind::connection_lost);
+    CHECK(client.shard->status().out_of_step == ++times);
+    run_until(loop, [&] { return client.shard->healthy(); });
+  }
+  client.good(Rpc::get_object, R"(["b","mine",{}])");
+}

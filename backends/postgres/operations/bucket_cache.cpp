@@ -45,6 +45,10 @@ Task<std::shared_ptr<const BucketTable>> BucketCache::load(Connection& connectio
     drop(bucket);
     throw RpcError{objects::errors::bucket_not_found(bucket)};
   }
+  if (rows.text(0, 0) != bucket) {
+    connection.close_out_of_step("a bucket was answered with another's row");
+    throw StatementFailed{QueryError{"", kOutOfStep, ""}};
+  }
   auto table = bucket_table(rows, 0);
   follow_changes();
   if (seen_ != before) co_return table;  // it may have been read before that change

@@ -74,6 +74,15 @@ std::string reply_to_get(const BucketTable& table, const Rows& rows, const std::
       bucket, row, value_of(objects::object_of(bucket, row)), objects::NullCount{}));
 }
 
+/// A get's row is of its key. If it is not, all that its connection answers may be another's.
+void require_own(Connection& connection, const Rows& rows, const std::string& key) {
+  if (rows.count() == 0 || rows.text(0, 0) == key ||
+      rows.text(0, 0) == value_of(objects::stored_key(key)))
+    return;
+  connection.close_out_of_step("a get was answered with another key's row");
+  throw StatementFailed{QueryError{"", kOutOfStep, ""}};
+}
+
 /// The bucket, where nothing has to be asked or limited: then the usual way of a get or put is a
 /// single coroutine. Null: it is not known, or this is no usual request.
 std::shared_ptr<const BucketTable> known_bucket(Work& work, const std::string& name,
@@ -214,6 +223,7 @@ Values get_object(Work& work, const JsArray& arguments) {
     if (given_up(work)) co_return JsArray();
     if (result.error && result.error->lost()) throw StatementFailed{*result.error};
     if (!result.error) {
+      require_own(connection, result.rows, key);
       work.emit(reply_to_get(*table, result.rows, key));
       co_return JsArray();
     }  // else the table has changed, or another get's failure was its own too: the longer way
@@ -224,6 +234,7 @@ Values get_object(Work& work, const JsArray& arguments) {
     const std::string stored = value_of(objects::stored_key(key));
     const Rows rows =
         rows_of(co_await read_limited(work, connection, Step(table->get, parameters_of(stored))));
+    require_own(connection, rows, key);
     co_return reply_to_get(*table, rows, key);
   };
   work.emit(co_await with_bucket<std::string>(work, name, attempt));

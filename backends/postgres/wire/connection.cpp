@@ -103,6 +103,13 @@ void Connection::close(const std::string& why) {
   }));
 }
 
+void Connection::close_out_of_step(const std::string& what) {
+  if (state_ == State::closed) return;
+  const std::string why = std::string(kOutOfStep) + ": " + what;
+  if (options_.out_of_step) options_.out_of_step(why + " (" + address() + ")");
+  close(why);
+}
+
 /// What was in flight is answered by those who wait for it, and one of those may own us.
 void Connection::fail_all() {
   kept_back_ = {};

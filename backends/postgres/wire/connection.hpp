@@ -36,6 +36,8 @@ class Connection {
     /// For results, until the worker sees to others. 0: one at a time.
     std::chrono::milliseconds turn{2};
     budget::Account* memory = nullptr;  ///< what libpq keeps counts there; null: nowhere
+    /// Told, with what it was, where answers are not those that are due; null: nobody.
+    std::function<void(const std::string& what)> out_of_step;
   };
 
   /// `changed` is told of each change of state, never from inside a call; it may destroy the
@@ -128,6 +130,8 @@ class Connection {
   void resume();
   /// Ends the connection; what was in flight fails as lost.
   void close(const std::string& why);
+  /// The same where an answer shows that it, and so all others here, may be of another request.
+  void close_out_of_step(const std::string& what);
 
  private:
   /// A read that is kept back for the rest of its turn, which decides how it is sent.

@@ -90,6 +90,7 @@ void Connection::take_results(bool all) {
     charge_unchecked();
     held_ = outcome.held;
     if (outcome.left_pipeline && PQexitPipelineMode(transport_.libpq()) == 0) not_sent();
+    if (!outcome.unexpected.empty()) return close_out_of_step(outcome.unexpected);
     if (!outcome.refused.empty()) return close(outcome.refused);
     if (outcome.done != nullptr) {
       if (!sent_.empty()) progress_ = std::chrono::steady_clock::now();

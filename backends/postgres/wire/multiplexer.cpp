@@ -106,11 +106,21 @@ bool Multiplexer::fits(const PGresult* result) const {
   return false;
 }
 
+std::string Multiplexer::unexpected(const PGresult* result) const {
+  static constexpr const char* kKinds[] = {"settings",         "a statement", "a read",
+                                           "the end of reads", "a script",    "several statements"};
+  static_assert(std::size(kKinds) == std::variant_size_v<Pending::Kind>);
+  const auto left = commands_left();
+  return std::string(result == nullptr ? "an end" : PQresStatus(PQresultStatus(result))) + " for " +
+         kKinds[queue_.front()->kind.index()] +
+         ", commands left: " + (left ? std::to_string(*left) : "one") + (midway_ ? ", midway" : "");
+}
+
 Multiplexer::Outcome Multiplexer::take(PGresult* result) {
   if (!fits(result)) {
-    PQclear(result);
     Outcome outcome;
-    outcome.refused = kOutOfStep;
+    outcome.unexpected = unexpected(result);
+    PQclear(result);
     return outcome;
   }
   const Came what = result == nullptr ? Came::sync : came(result);

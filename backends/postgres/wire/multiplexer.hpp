@@ -49,10 +49,11 @@ class Multiplexer {
     bool held = false;           ///< a taker wants no more until the connection's `resume`
     bool left_pipeline = false;  ///< the steps of a connection for one statement at a time are over
     std::string refused;         ///< not empty: why the connection has to end
+    std::string unexpected;      ///< likewise: what came, and did not fit what is due
   };
   /// What libpq says of the first that is due: a result, which is freed here, or null, a command's
-  /// end. Only while something is due. What does not fit what is due refuses the connection: from
-  /// there on answers would be another's.
+  /// end. Only while something is due. After what does not fit what is due, all that follows would
+  /// be another's answer.
   Outcome take(PGresult* result);
   /// A pipeline's command has its result, and not its end, which libpq gives at once. Nothing may
   /// be sent before that is taken: if the command has failed, libpq drops the end of a command when
@@ -74,6 +75,7 @@ class Multiplexer {
  private:
   [[nodiscard]] std::optional<std::size_t> commands_left() const;
   [[nodiscard]] bool fits(const PGresult* result) const;
+  [[nodiscard]] std::string unexpected(const PGresult* result) const;
   Outcome take_of(pending::Settings& front, PGresult* result);
   Outcome take_of(pending::Single& front, PGresult* result);
   Outcome take_of(pending::Read& front, PGresult* result);

@@ -58,7 +58,7 @@ void Pool::connect(Slot& slot, Connection::Mode mode) {
     });
 }
 
-Connection::Options Pool::connection_options(Connection::Mode mode) const {
+Connection::Options Pool::connection_options(Connection::Mode mode) {
   Connection::Options options;
   options.url = options_.url;
   options.hosts = hosts_;
@@ -66,6 +66,10 @@ Connection::Options Pool::connection_options(Connection::Mode mode) const {
   options.connect_limit = options_.connect_limit;
   options.turn = options_.turn;
   options.memory = options_.memory;
+  options.out_of_step = lifetime_.guard([this](const std::string& what) {
+    ++out_of_step_;
+    if (options_.out_of_step) options_.out_of_step(what);
+  });
   if (mode == Connection::Mode::pipeline) options.statement_limit = options_.point_limit;
   return options;
 }

@@ -33,6 +33,8 @@ struct PoolOptions {
   std::chrono::milliseconds idle_limit{60'000};  ///< an exclusive one that is not needed closes
   std::size_t listeners_max = 64;                ///< each has a connection besides
   budget::Account* memory = nullptr;  ///< what connections keep counts there; null: nowhere
+  /// Told of each connection that ended because its answers were not those that were due.
+  std::function<void(const std::string& what)> out_of_step;
 };
 
 /// One worker's connections to one shard's server. Those for points are always kept up; those for
@@ -99,11 +101,13 @@ class Pool {
   /// For connections that are not the pool's: how many listen, and where their round trips count.
   [[nodiscard]] std::size_t& listening() { return listening_; }
   [[nodiscard]] std::uint64_t& counted() { return round_trips_; }
-  [[nodiscard]] Connection::Options connection_options(Connection::Mode mode) const;
+  [[nodiscard]] Connection::Options connection_options(Connection::Mode mode);
   [[nodiscard]] bool healthy() const;
   [[nodiscard]] std::size_t up() const;
   [[nodiscard]] std::string address() const;
   [[nodiscard]] const std::string& problem() const { return problem_; }
+  /// Connections so far that ended because their answers were not those that were due.
+  [[nodiscard]] std::uint64_t out_of_step() const { return out_of_step_; }
   /// Asked of the server so far, whatever became of it.
   [[nodiscard]] std::uint64_t round_trips() const { return round_trips_; }
 
@@ -161,7 +165,7 @@ class Pool {
     gives_them_away
   } pooler_ = Pooler::none;
   std::uint64_t random_ = 1;
-  std::uint64_t round_trips_ = 0;
+  std::uint64_t round_trips_ = 0, out_of_step_ = 0;
   std::size_t listening_ = 0;
   std::unique_ptr<Canceller> canceller_;
   boost::asio::steady_timer room_timer_;
