@@ -16,7 +16,7 @@ set(tests_of_release
   node_reshard_renewal node_reshard_routers node_reshard_sites
   node_reshard_soak node_reshard_status node_reshard_surroundings node_reshard_syncs node_reshard_tables
   node_reshard_upgrade
-  node_serving_lease node_slow_reader
+  node_serving_lease node_slow_reader node_turns
   replay_failures
   sim_reshard smf soak_short tidy
   unit_budget unit_fast unit_ring unit_router unit_turns)
