@@ -177,7 +177,7 @@ Connection* Pool::point(std::uint32_t affinity) {
   // The slot itself, or the next that is up. One where a statement waits for another's lock is
   // passed by, unless it carries requests of this vnode already: theirs stay in order, nobody else
   // waits.
-  if (pooler_ == Pooler::asked || pooler_ == Pooler::gives_them_away) return nullptr;
+  if (ended_ || pooler_ == Pooler::asked || pooler_ == Pooler::gives_them_away) return nullptr;
   Connection* stalled = nullptr;
   for (std::size_t i = 0; i < points_.size(); ++i) {
     Connection& connection = *points_[(affinity + i) % points_.size()]->connection;
@@ -201,7 +201,7 @@ void Pool::renew(const std::string& why) {
 /// Over an idle connection. Where there is none, statements may be waiting for a lock that this
 /// very process holds, and it is asked over a connection of its own.
 void Pool::cancel_statement(int backend) {
-  if (backend == 0) return;
+  if (backend == 0 || ended_) return;
   for (const auto& slot : points_)
     if (slot->connection->state() == State::up && slot->connection->idle()) {
       cancel_over(slot->connection.get(), backend);
