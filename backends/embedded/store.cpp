@@ -31,7 +31,7 @@ leveldb::Status write_probe(leveldb::Env& env, const std::string& path) {
 }  // namespace
 
 Store::Store(StoreOptions options)
-    : options_(std::move(options)), cache_(leveldb::NewLRUCache(options_.cache_bytes)),
+    : options_(std::move(options)), cache_(options_.cache_bytes),
       filter_(leveldb::NewBloomFilterPolicy(kFilterBitsPerKey)) {
   std::error_code ignored;  // LevelDB says it better when the directory is not there
   std::filesystem::create_directories(std::filesystem::path(options_.directory), ignored);
@@ -56,7 +56,7 @@ std::optional<std::string> Store::open() {
   settings.comparator = options_.comparator;
   settings.create_if_missing = true;
   settings.paranoid_checks = true;
-  settings.block_cache = cache_.get();
+  settings.block_cache = &cache_;
   settings.filter_policy = filter_.get();
   settings.write_buffer_size = kMemtableBytes;
   leveldb::DB* opened = nullptr;

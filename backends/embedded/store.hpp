@@ -6,12 +6,12 @@
 #include <optional>
 #include <string>
 
-#include <leveldb/cache.h>
 #include <leveldb/comparator.h>
 #include <leveldb/db.h>
 #include <leveldb/env.h>
 #include <leveldb/filter_policy.h>
 
+#include "backends/embedded/block_cache.hpp"
 #include "backends/embedded/transaction.hpp"
 
 namespace backends::embedded {
@@ -65,7 +65,7 @@ class Store {
   std::optional<std::string> check_format();
 
   StoreOptions options_;
-  std::unique_ptr<leveldb::Cache> cache_;
+  BlockCache cache_;
   std::unique_ptr<const leveldb::FilterPolicy> filter_;
   std::unique_ptr<leveldb::DB> db_;
   std::uint64_t written_bytes_ = 0;
