@@ -1,6 +1,6 @@
 'use strict';
 // What must hold of each attack's report. Counts and bounds; times are told of and not judged.
-const {MEMORY_BYTES} = require('./stage');
+const {MEMORY_BYTES, STAYS_BYTES} = require('./stage');
 
 const MB = 1 << 20;
 const listed = (counts) => Object.entries(counts).map(([name, n]) => `${n} ${name}`).join(', ');
@@ -20,7 +20,7 @@ function judge(attack, report, {budget, sanitized}) {
   if (report.recoveredMs === null) faults.push('polite clients were not all served again');
   if (descriptors.after > descriptors.before + 5) faults.push(`${descriptors.after - descriptors.before} descriptors more than before`);
   if (budget && !sanitized && grew(memory.most) * MB > 1.2 * MEMORY_BYTES) faults.push(`${grew(memory.most)} MB more than before, of a budget of ${MEMORY_BYTES / MB}`);
-  if (!sanitized && grew(memory.after) > 50) faults.push(`${grew(memory.after)} MB stay`);
+  if (!sanitized && grew(memory.after) * MB > STAYS_BYTES) faults.push(`${grew(memory.after)} MB stay`);
   if (attack.judge) attack.judge(report, faults);
   return faults;
 }

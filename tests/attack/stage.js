@@ -21,6 +21,8 @@ const STOP_BYTES = 3.2e9, KILL_BYTES = 4e9;
 const ROUNDS = 20, STARVED_MS = 30_000;
 /** After its time, or where it goes by counts, an attack that waits for something has so long. */
 const ENDLESS_MS = 300_000;
+/** What a router may keep when its clients have left. */
+const STAYS_BYTES = 50 << 20;
 const SETTLE_MS = 20_000, LONG_REQUEST = {timeout: 60_000};
 
 class Stage {
@@ -112,7 +114,7 @@ class Stage {
     if (this.attack.check && recoveredMs !== null) await this.attack.check(this);
     const {most} = this.samples, counted = await this.polite.finish();
     const alive = this.alive();
-    const memory = await this.settled(() => memoryOf(pid) || before, ({own}) => own <= before.own + (50 << 20));
+    const memory = await this.settled(() => memoryOf(pid) || before, ({own}) => own <= before.own + STAYS_BYTES);
     const end = await this.end();
     return {
       name: this.attack.name, kind: this.attack.kind, acts: this.acts, ...counted, recoveredMs, alive, end, starved: this.starved, stopped: this.stopped,
@@ -261,4 +263,4 @@ function knowsBudget(program) {
   }
 }
 
-module.exports = {LONG_REQUEST, MEMORY_BYTES, STOP_BYTES, Stage, knowsBudget, pnodeOf};
+module.exports = {LONG_REQUEST, MEMORY_BYTES, STAYS_BYTES, STOP_BYTES, Stage, knowsBudget, pnodeOf};

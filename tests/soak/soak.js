@@ -7,7 +7,7 @@ const path = require('path');
 const {pause} = require('../attack/hostile');
 const {Polite} = require('../attack/polite');
 const {Samples, descriptorsOf} = require('../attack/samples');
-const {LONG_REQUEST, STOP_BYTES, Stage, pnodeOf} = require('../attack/stage');
+const {LONG_REQUEST, STAYS_BYTES, STOP_BYTES, Stage, pnodeOf} = require('../attack/stage');
 const {BUCKET, PREFIX} = require('./account');
 const {ATTACKS, LONG_ONLY, OPERATIONS, copyRing, turns} = require('./acts');
 const {Guest} = require('./guest');
@@ -82,11 +82,12 @@ class Soak extends Stage {
   /** A report as tests/attack/judge.js takes it, and more. */
   async judgeable({fresh, rest, descriptors}) {
     const ledger = await this.polite.finish(), load = await this.load.finish(), {most} = this.samples;
-    const after = this.measure(), alive = this.alive(), end = await this.end();
+    const left = performance.now(), after = await this.settled(() => this.measure(), ({own}) => own <= fresh.own + STAYS_BYTES);
+    const settledMs = performance.now() - left, alive = this.alive(), end = await this.end();
     return {
       load, ledger, alive, end, stopped: this.stopped, faults: [...summed(this.faults), ...load.cut > 0 ? [`${load.cut} connections of the open loop were cut`] : [], ...load.unread > 0 ? [`${load.unread} keys were not read back`] : []],
       wrong: load.wrong + ledger.wrong, lost: load.lost + ledger.lost, unanswered: load.unanswered + ledger.unanswered, errors: {}, starved: [], recoveredMs: 0,
-      memory: {before: fresh, rest, most, after}, descriptors: {before: rest.descriptors, most: most.descriptors, after: descriptors}, examples: [...load.examples, ...ledger.examples],
+      memory: {before: fresh, rest, most, after, settledMs}, descriptors: {before: rest.descriptors, most: most.descriptors, after: descriptors}, examples: [...load.examples, ...ledger.examples],
     };
   }
 

@@ -48,7 +48,7 @@ function rowsOf({command, seconds, seed, short, report, faults, flat}) {
     ['commands that a worker had not acknowledged after a second', report.notAcknowledged],
     ['errors of the open loop', listed(load.errors) || 'none'],
     ['errors of the ledger\'s clients', listed(ledger.attackedErrors) || 'none'],
-    ['memory of its own, MB: fresh, at rest after the search for the rate, most, after all left', [memory.before, memory.rest, memory.most, memory.after].map(({own}) => megabytes(own)).join(', ')],
+    ['memory of its own, MB: fresh, at rest after the search for the rate, most, after all left', `${[memory.before, memory.rest, memory.most, memory.after].map(({own}) => megabytes(own)).join(', ')} (waited for: ${one(memory.settledMs / 1000)} s)`],
     ['RSS likewise', [memory.before, memory.rest, memory.most, memory.after].map(({resident}) => megabytes(resident)).join(', ')],
     ['most that router_memory_held_bytes told', `${megabytes(Math.max(0, ...points.map(({held}) => held)))} MB`],
     ['descriptors: at rest, most, after', `${descriptors.before}, ${descriptors.most}, ${descriptors.after}`],
