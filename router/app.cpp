@@ -133,6 +133,8 @@ void App::Parts::start() {
   for (const auto& worker : workers) worker->run(first);
   control->start();
   acceptor->start();
+  // What it has before its first client is what it comes back to.
+  static_cast<void>(trim.look(bounds->memory.used(), budget::own_memory()));
   keep_memory_low();
   ready = true;
   const auto& snapshot = *first.snapshot;

@@ -112,6 +112,7 @@ bool ShardWindow::crowded(const Seen& seen) const {
 void ShardWindow::tick(Clock::time_point now, std::chrono::nanoseconds lag,
                        std::chrono::milliseconds wall) {
   lag_ = lag;
+  stuck_after_ = patience(now);
   if (const auto* looking = std::get_if<Looking>(&state_)) return look_on(*looking, now);
   const std::int64_t second = wall / std::chrono::seconds(1);
   const bool begins = std::exchange(second_, second) != second;
@@ -137,6 +138,19 @@ void ShardWindow::tick(Clock::time_point now, std::chrono::nanoseconds lag,
   waited_ = false;
 }
 
+/// While it looks, requests that were sent before may take any time, as long as there are answers.
+std::chrono::nanoseconds ShardWindow::patience(Clock::time_point now) {
+  const std::uint64_t answers = interval_.answered();
+  if (std::exchange(answers_, answers) != answers) answered_last_ = now;
+  if (std::holds_alternative<Open>(state_)) return kNever;
+  if (std::holds_alternative<Looking>(state_))
+    return now - answered_last_ > kStuck ? std::chrono::nanoseconds(0) : kNever;
+  const double few_take = own(last_);
+  const auto usual =
+      std::chrono::duration_cast<std::chrono::nanoseconds>(Seconds(few_take + kept(few_take)));
+  return std::max<std::chrono::nanoseconds>(kStuck, 8 * usual);
+}
+
 void ShardWindow::end_interval(Clock::time_point now) {
   const double seconds = Seconds(now - interval_began_).count();
   const bool first = interval_began_ == Clock::time_point();
@@ -150,7 +164,6 @@ void ShardWindow::end_interval(Clock::time_point now) {
   if (seen.samples() < kSamplesLeast) return;
   last_ = seen;
   const auto usual = std::chrono::duration_cast<std::chrono::nanoseconds>(Seconds(seen.mean()));
-  stuck_after_ = std::max<std::chrono::nanoseconds>(kStuck, 8 * usual);
   interval_is_ = std::clamp<std::chrono::nanoseconds>(usual, kInterval, kIntervalMost);
 }
 

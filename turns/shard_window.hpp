@@ -23,8 +23,8 @@ namespace turns {
 /// that all who send to a shard look at one time, and none takes the others' queue for the shard's
 /// own pace.
 ///
-/// Requests without an answer for much longer than is usual are not counted: some may wait for a
-/// lock in the database, and must not keep the rest out.
+/// Requests without an answer for much longer than the window would have it are not counted: some
+/// may wait for a lock in the database, and must not keep the rest out.
 ///
 /// Costs two increments a request, and two readings of the clock for some of them. Pure: time is
 /// passed in. Lives on one thread.
@@ -48,7 +48,8 @@ class ShardWindow {
   [[nodiscard]] double rate() const;
   /// What a request takes where there are few, as the last look has it; 0: there was none.
   [[nodiscard]] std::chrono::nanoseconds few_take() const;
-  /// One without an answer for so long is told of by `stuck`.
+  /// One that has had no answer for so long is stuck: it is to be told of by `forgotten`. Where
+  /// nothing is limited none is, however long it takes.
   [[nodiscard]] std::chrono::nanoseconds stuck_after() const { return stuck_after_; }
 
   /// One is sent. True: `answered` wants to know when that was.
@@ -101,6 +102,7 @@ class ShardWindow {
 
   static std::size_t index(Kind kind) { return static_cast<std::size_t>(kind); }
   void end_interval(Clock::time_point now);
+  [[nodiscard]] std::chrono::nanoseconds patience(Clock::time_point now);
   void look(Clock::time_point now, bool limited);
   void look_with_others(Clock::time_point now, std::chrono::milliseconds since);
   [[nodiscard]] bool slower_than_thought() const;
@@ -134,7 +136,10 @@ class ShardWindow {
   Clock::time_point slow_until_{};       // it is slow by itself: not looked at again until then
   std::chrono::nanoseconds slow_for_{};  // and then so long
   std::int64_t second_ = 0;              // of the system's clock
-  std::chrono::nanoseconds stuck_after_ = kStuck;
+  static constexpr std::chrono::nanoseconds kNever = std::chrono::nanoseconds::max();
+  std::chrono::nanoseconds stuck_after_ = kNever;
+  std::uint64_t answers_ = 0;  // of the last tick
+  Clock::time_point answered_last_{};
 
   static constexpr std::chrono::milliseconds kInterval{100};
   static constexpr std::chrono::milliseconds kStuck{250};

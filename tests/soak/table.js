@@ -9,7 +9,14 @@ const {LONG_SECONDS, partsOf} = require('./verdict');
 
 const BEGIN = '<!-- soak: begin -->', END = '<!-- soak: end -->';
 const one = (value) => Math.round(10 * value) / 10;
-const git = (...words) => execFileSync('git', words, {cwd: __dirname, encoding: 'utf8'}).trim();
+/** Nothing where the sources are no git repository. */
+const git = (...words) => {
+  try {
+    return execFileSync('git', words, {cwd: __dirname, encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore']}).trim();
+  } catch {
+    return '';
+  }
+};
 const counted = (names) => {
   const counts = {};
   for (const name of names) counts[name] = (counts[name] || 0) + 1;

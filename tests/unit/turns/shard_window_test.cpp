@@ -144,3 +144,21 @@ TEST_CASE("a burst of more than may be under way is sent on as answers come") {
   CHECK(per_second(seen, 10s) > 0.95 * 8'000);
   CHECK(seen.shard_ms() < 6);
 }
+
+TEST_CASE("a slow shard that gets many at once is limited soon, and stays so") {
+  for (const auto each : {5ms, 10ms, 40ms}) {
+    for (const std::size_t outstanding : {100u, 320u, 2000u}) {
+      CAPTURE(each.count());
+      CAPTURE(outstanding);
+      const ShardModel model = shard(2, each);
+      Simulation all(model, {.outstanding = outstanding});
+      const auto drained = outstanding * each / 2;
+      all.run(5s + std::chrono::duration_cast<std::chrono::milliseconds>(2 * drained));
+      CHECK(all.window().limits());
+      CHECK(all.window().most() < 200);
+      const Tally seen = all.run(20s);
+      CHECK(per_second(seen, 20s) > 0.9 * capacity(model, each));
+      CHECK(all.window().limits());
+    }
+  }
+}
