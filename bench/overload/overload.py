@@ -101,7 +101,7 @@ def polite(program, build, shards, seconds, directory, log):
         beside = result(load(build, port, seconds, 0, connections=1, rate=200))
         much = result(greedy)
     return {"alone50": alone["p50"] / 1e3, "alone99": alone["p99"] / 1e3, "beside50": beside["latency"]["p50"] / 1e3,
-            "beside99": beside["latency"]["p99"] / 1e3, "refused": beside["refused"] / (beside["requests"] + beside["refused"]) * 100,
+            "beside99": beside["latency"]["p99"] / 1e3, "refused": beside["refused"] / max(1, beside["requests"] + beside["refused"]) * 100,
             "times": beside["latency"]["p99"] / alone["p99"], "greedy": much["rate"]}
 
 
