@@ -44,6 +44,8 @@ class ShardWindow {
   [[nodiscard]] std::size_t most() const { return most_; }
   /// More have come than the shard answers, and are kept back.
   [[nodiscard]] bool limits() const { return !std::holds_alternative<Open>(state_); }
+  /// It has few under way for a moment, to learn what they take.
+  [[nodiscard]] bool looks() const { return std::holds_alternative<Looking>(state_); }
   /// Answers in a second, at best of late.
   [[nodiscard]] double rate() const;
   /// What a request takes where there are few, as the last look has it; 0: there was none.

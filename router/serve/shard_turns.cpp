@@ -113,7 +113,9 @@ void Turns::refuse_late(ShardTurns& at, Clock::time_point now) {
       at.window_.rate() * std::chrono::duration<double>(DeadlineWheel::kTick).count();
   const auto most = std::max(kRefusedLeast, static_cast<std::size_t>(kRefused * answered));
   const auto patient = patience(at, now);
-  at.queue_.take_late(now - patient, now - patient * 3 / 2, most, late);  // half more, alone
+  // A client's only one is sent next: where it waits for long, the window looks, and has few there.
+  const auto alone = at.window_.looks() ? patient * kBurst : patient * 3 / 2;
+  at.queue_.take_late(now - patient, now - alone, most, late);
   while (!late.empty()) {
     auto& each = static_cast<Waiting&>(late.front());
     leave(each);
