@@ -133,7 +133,7 @@ for (const turnMs of [50, 0]) describe(`timeouts.turnMs ${turnMs}`, () => {
       between.push(answered() - since);
     }
     between.sort((a, b) => a - b);
-    // At three shards together; without turns it is what the greedy ones have under way, two thousand.
+    // At three shards together; without turns it is what the greedy ones have under way, nearly a thousand.
     assert.ok(between[ROUNDS / 2] < 150, `beside it ${between} were answered`);
     await until(() => turnMs === 0 || greedy.some(({refused}) => refused.length > 0), 'nothing is refused');
     await Promise.all(greedy.map((each) => each.finish()));
