@@ -16,6 +16,8 @@ import re
 import statistics
 import subprocess
 
+from page import write_between
+
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 PAGE = ROOT / "bench" / "RESULTS.md"
 BEGIN, END = "<!-- paired postgres: begin -->", "<!-- paired postgres: end -->"
@@ -53,12 +55,10 @@ def main():
             rows.append(f"| {kind}: {words} | {older:.1f} | {newer:.1f} | **{statistics.median(ratios):.3f}** | {ratios[1]:.3f} to {ratios[-2]:.3f} |")
             print(rows[-1], flush=True)
     commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True).stdout.strip()
-    table = "\n".join([f"Command: `bench/postgres_paired.py OLDER --rounds {arguments.rounds} --seconds {arguments.seconds:g}`; commit {commit}; "
-                       f"{datetime.date.today().strftime('%-d %B %Y')}.", "", "| | older | newer | newer / older | interval |", "|---|---|---|---|---|", *rows])
+    lines = [f"Command: `bench/postgres_paired.py OLDER --rounds {arguments.rounds} --seconds {arguments.seconds:g}`; commit {commit}; "
+             f"{datetime.date.today().strftime('%-d %B %Y')}.", "", "| | older | newer | newer / older | interval |", "|---|---|---|---|---|", *rows]
     if arguments.write:
-        page = PAGE.read_text(encoding="utf-8")
-        begin, end = page.index(BEGIN) + len(BEGIN), page.index(END)
-        PAGE.write_text(page[:begin] + "\n" + table + "\n" + page[end:], encoding="utf-8")
+        write_between(PAGE, BEGIN, END, lines)
 
 
 if __name__ == "__main__":

@@ -18,9 +18,9 @@ namespace turns {
 class FairQueue {
   struct Flow;
   struct RoundTag;
+  // By tag, since an entry may be in lists of others, too.
   using Hook =
-      boost::intrusive::list_base_hook<boost::intrusive::tag<Flow>,  // an entry may be in
-                                                                     // other lists, too
+      boost::intrusive::list_base_hook<boost::intrusive::tag<Flow>,
                                        boost::intrusive::link_mode<boost::intrusive::auto_unlink>>;
 
  public:
@@ -49,7 +49,7 @@ class FairQueue {
 
   [[nodiscard]] bool empty() const { return count_ == 0; }
   [[nodiscard]] std::size_t count() const { return count_; }
-  /// Something of that client's waits: what it asks for now must come after that.
+  /// A request of that client waits, and its next one comes after it. O(1).
   [[nodiscard]] bool has(const void* client) const;
 
   /// To the end of its client's. `bytes`: of the request. O(1).
@@ -93,8 +93,7 @@ class FairQueue {
   void settle(Flow& flow);
 
   std::unordered_map<const void*, Flow> flows_;
-  std::array<Lane, 32>
-      lanes_;  // by what they have waiting: twice as much, or more, in the next one
+  std::array<Lane, 32> lanes_;  // by cost: of each, twice what the one before may have
   Round round_;
   std::size_t turn_ = 0;
   std::size_t count_ = 0;

@@ -27,10 +27,9 @@ constexpr std::uint64_t kSamplesLeast = 4;
 // alone), or so long at most; and there is another where so much of the best rate is reached still,
 // or they have become quicker by so much: then requests wait for each other, or for other senders'.
 constexpr std::size_t kStep = 8;
-constexpr std::uint64_t kLooksAt = 32;
+constexpr std::uint64_t kLooksAt = 64;
 constexpr std::chrono::seconds kDrains{10}, kLooks{5};
 constexpr double kAsMany = 0.7, kQuicker = 0.6;
-constexpr std::chrono::milliseconds kAllDrain{100}, kAllLook{100};
 constexpr double kSlower = 1.5;
 constexpr int kLookCosts = 50;  // of its time it takes one part
 
@@ -68,6 +67,17 @@ double ShardWindow::Seen::mean() const {
 
 void ShardWindow::answered(Kind kind, Clock::time_point sent, Clock::time_point now) {
   answered(kind);
+  add_sample(kind, sent, now);
+}
+
+/// It tells, late, how crowded the shard is.
+void ShardWindow::stuck_answered(Kind kind, Clock::time_point sent, Clock::time_point now) {
+  stuck_ended();
+  ++interval_.kinds[index(kind)].answered;
+  add_sample(kind, sent, now);
+}
+
+void ShardWindow::add_sample(Kind kind, Clock::time_point sent, Clock::time_point now) {
   if (const auto* looking = std::get_if<Looking>(&state_))
     if (!looking->few_since || sent < *looking->few_since) return;
   OfKind& seen = interval_.kinds[index(kind)];
@@ -119,7 +129,7 @@ void ShardWindow::tick(Clock::time_point now, std::chrono::nanoseconds lag,
   if (begins && limits() &&
       (second % (own(last_) < kLongLook ? kLooksAgain : kLooksAgainLater) == 0 ||
        slower_than_thought()))
-    return look_with_others(now, wall % std::chrono::seconds(1));
+    return look(now, true);
   if (now - interval_began_ < interval_is_) return;
   end_interval(now);
   if (std::holds_alternative<Open>(state_)) {
@@ -159,6 +169,7 @@ void ShardWindow::end_interval(Clock::time_point now) {
   if (first) return;
   const double answers = static_cast<double>(seen.answered()) / seconds;
   rates_[next_rate_++ % kRates] = answers;
+  most_ever_ = std::max(open_, static_cast<std::size_t>(rate() * kOpenFor));
   mask_ = 0;
   while (answers / static_cast<double>(mask_ + 1) > kSampled) mask_ = 2 * mask_ + 1;
   if (seen.samples() < kSamplesLeast) return;
@@ -167,9 +178,7 @@ void ShardWindow::end_interval(Clock::time_point now) {
   interval_is_ = std::clamp<std::chrono::nanoseconds>(usual, kInterval, kIntervalMost);
 }
 
-void ShardWindow::go_on_open() {
-  most_ = std::max(open_, static_cast<std::size_t>(rate() * kOpenFor));
-}
+void ShardWindow::go_on_open() { most_ = most_ever_; }
 
 void ShardWindow::go_on_limiting(Clock::time_point now) {
   auto& limiting = std::get<Limiting>(state_);
@@ -181,23 +190,15 @@ void ShardWindow::go_on_limiting(Clock::time_point now) {
   }
   const double few_take = own(last_);
   const double number = rate() * (few_take + kept(few_take));
-  most_ = std::max(kFew, static_cast<std::size_t>(number));
+  most_ = std::clamp(static_cast<std::size_t>(number), kFew, std::max(kFew, most_ever_));
 }
 
 void ShardWindow::look(Clock::time_point now, bool limited) {
   const double under_way = limited ? static_cast<double>(most_) : last_rate() * last_.mean();
   const double slower = limited ? own(last_) : last_.mean();
-  state_ = Looking{now, now, now, now, std::nullopt, last_, slower, limited};
+  state_ = Looking{now, now, std::nullopt, last_, slower, limited};
   most_ = std::max(kFew, static_cast<std::size_t>(under_way) / kStep);
   mask_ = 0;
-}
-
-/// All drain what they had sent, and then all look, so that none has its look while others go on.
-void ShardWindow::look_with_others(Clock::time_point now, std::chrono::milliseconds since) {
-  look(now, true);
-  auto& looking = std::get<Looking>(state_);
-  looking.looks_from = now - since + kAllDrain;
-  looking.looks_until = looking.looks_from + kAllLook;
 }
 
 /// As many are under way as should take about twice as long as a few, and they take longer by far.
@@ -208,15 +209,13 @@ bool ShardWindow::slower_than_thought() const {
 
 void ShardWindow::look_on(Looking looking, Clock::time_point now) {
   if (!looking.few_since) {
-    const bool drained = under_way_ <= most_ && now >= looking.looks_from;
-    if (!drained && now - looking.step_began < kDrains) return;
+    if (under_way_ > most_ && now - looking.step_began < kDrains) return;
     interval_ = {};
     std::get<Looking>(state_).few_since = now;
     return;
   }
   const std::uint64_t samples = interval_.samples();
   const bool enough = samples >= std::max<std::uint64_t>(kLooksAt, 2 * most_);
-  if (now < looking.looks_until) return;
   if (!enough && now - *looking.few_since < kLooks) return;
   for (std::size_t i = 0; i < kKinds; ++i) {
     const OfKind& seen = interval_.kinds[i];

@@ -4,9 +4,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
-#include <limits>
 #include <optional>
-#include <span>
 #include <variant>
 
 namespace turns {
@@ -16,15 +14,19 @@ namespace turns {
 /// As many as come, as long as they are answered about as quickly as the shard answers a few. Where
 /// they take longer than that by ten milliseconds and as much again, they wait for each other at
 /// the shard: then there are as many under way as the shard answers in the time that a few take and
-/// a little more (Little's law: number = rate × time), and the others wait here, where they take
-/// turns and may be refused. It learns what a few take by having fewer and fewer under way for a
-/// moment (a look, as TCP BBR's ProbeRTT); where fewer take as long as many, the shard is slow by
-/// itself, and nothing is limited. Looks are due at whole tens of seconds of the system's clock, so
-/// that all who send to a shard look at one time, and none takes the others' queue for the shard's
-/// own pace.
+/// half of it again, or all of it where that takes five milliseconds or more (Little's law: number
+/// = rate × time), and the others wait here, where they take turns and may be refused. At any time
+/// there are 1,024 under way at most, or what the shard answers in a quarter of a second, if that
+/// is more.
 ///
-/// Requests without an answer for much longer than the window would have it are not counted: some
-/// may wait for a lock in the database, and must not keep the rest out.
+/// It learns what a few take by having fewer and fewer under way for a moment (a look, as TCP BBR's
+/// ProbeRTT); where fewer take as long as many, the shard is slow by itself, and nothing is
+/// limited. Looks are due at whole tens of seconds of the system's clock, so that all who send to a
+/// shard look at one time, and none takes the others' queue for the shard's own pace. Senders whose
+/// clocks are apart do that, and limit less and less.
+///
+/// Requests without an answer for much longer than the window would have it count for that bound
+/// alone: some may wait for a lock in the database, and must not keep the rest out.
 ///
 /// Costs two increments a request, and two readings of the clock for some of them. Pure: time is
 /// passed in. Lives on one thread.
@@ -37,9 +39,11 @@ class ShardWindow {
   static constexpr std::size_t kKinds = 3;
 
   /// `most`: under way where nothing is known of the shard.
-  explicit ShardWindow(std::size_t most = 1024) : most_(most), open_(most) {}
+  explicit ShardWindow(std::size_t most = 1024) : most_(most), most_ever_(most), open_(most) {}
 
-  [[nodiscard]] bool full() const { return under_way_ >= most_; }
+  [[nodiscard]] bool full() const {
+    return under_way_ >= most_ || under_way_ + stuck_ >= most_ever_;
+  }
   [[nodiscard]] std::size_t under_way() const { return under_way_; }
   [[nodiscard]] std::size_t most() const { return most_; }
   /// More have come than the shard answers, and are kept back.
@@ -50,7 +54,7 @@ class ShardWindow {
   [[nodiscard]] double rate() const;
   /// What a request takes where there are few, as the last look has it; 0: there was none.
   [[nodiscard]] std::chrono::nanoseconds few_take() const;
-  /// One that has had no answer for so long is stuck: it is to be told of by `forgotten`. Where
+  /// One that has had no answer for so long is stuck: it is to be told of by `got_stuck`. Where
   /// nothing is limited none is, however long it takes.
   [[nodiscard]] std::chrono::nanoseconds stuck_after() const { return stuck_after_; }
 
@@ -64,8 +68,12 @@ class ShardWindow {
     ++interval_.kinds[index(kind)].answered;
   }
   void answered(Kind kind, Clock::time_point sent, Clock::time_point now);
-  /// It ended without an answer, which says nothing of the shard's pace; or is counted no more.
+  /// It ended without an answer, which says nothing of the shard's pace.
   void forgotten() { --under_way_; }
+  void got_stuck() { --under_way_, ++stuck_; }
+  /// One that was stuck has ended; one of the others does, by `answered` or `forgotten`.
+  void stuck_ended() { --stuck_; }
+  void stuck_answered(Kind kind, Clock::time_point sent, Clock::time_point now);
   /// One had to wait, since the window was full.
   void waited() { waited_ = true; }
 
@@ -92,7 +100,6 @@ class ShardWindow {
   /// Fewer are under way, `most_`: an eighth each time, until the shard has not enough to do.
   struct Looking {
     Clock::time_point began, step_began;
-    Clock::time_point looks_from, looks_until;   // at least; all senders' are the same
     std::optional<Clock::time_point> few_since;  // those sent since then are looked at
     Seen before;
     double slower = 0;     // what they take, in seconds, where there is a crowd
@@ -106,7 +113,6 @@ class ShardWindow {
   void end_interval(Clock::time_point now);
   [[nodiscard]] std::chrono::nanoseconds patience(Clock::time_point now);
   void look(Clock::time_point now, bool limited);
-  void look_with_others(Clock::time_point now, std::chrono::milliseconds since);
   [[nodiscard]] bool slower_than_thought() const;
   void look_on(Looking looking, Clock::time_point now);
   void end_look(const Looking& looking, Clock::time_point now);
@@ -118,8 +124,12 @@ class ShardWindow {
   [[nodiscard]] double own(const Seen& seen) const;
   [[nodiscard]] double last_rate() const { return rates_[(next_rate_ + kRates - 1) % kRates]; }
 
+  void add_sample(Kind kind, Clock::time_point sent, Clock::time_point now);
+
   std::size_t under_way_ = 0;
+  std::size_t stuck_ = 0;  // and not among those
   std::size_t most_;
+  std::size_t most_ever_;  // with those that are stuck
   const std::size_t open_;
   std::uint64_t sent_ = 0;
   std::uint64_t mask_ = 0;  // one in so many, and one, is timed

@@ -13,7 +13,7 @@ namespace backends::embedded {
 
 /// Blocks that a store has read: `bytes_max` of them, and as many bytes of large ones, or one that
 /// is larger. LevelDB's own cache goes over its bound where blocks are large: it is sixteen caches,
-/// of which each keeps the block that was read last, whatever its size. Sixteen rows of 64 MB were
+/// of which each keeps the block that was read last, of any size. Sixteen rows of 64 MB were
 /// a gigabyte that nobody counted, for ever. Not to keep large blocks at all would be worse: small
 /// rows lie in them, too, and each get of one would read 8 MB. Thread-safe.
 class BlockCache final : public leveldb::Cache {

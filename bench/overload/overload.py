@@ -25,9 +25,10 @@ import sys
 import tempfile
 import time
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "proxy"))
+sys.path[:0] = [str(pathlib.Path(__file__).resolve().parents[1]), str(pathlib.Path(__file__).resolve().parents[1] / "proxy")]
 import paired
 import systems
+from page import write_between
 
 PAGE = systems.ROOT / "bench" / "RESULTS.md"
 BEGIN, END = "<!-- overload: begin -->", "<!-- overload: end -->"
@@ -160,9 +161,7 @@ def main():
                     f"{shown(column('beside50'), '{:.2f}')} | {shown(column('beside99'), '{:.2f}')} | {shown(column('times'), '{:.2f}')} | "
                     f"{shown(column('refused'), '{:.2f}')} | {shown(column('greedy'), '{:,.0f}')} |")
     if arguments.write:
-        page = PAGE.read_text(encoding="utf-8")
-        begin, end = page.index(BEGIN) + len(BEGIN), page.index(END)
-        PAGE.write_text(page[:begin] + "\n" + "\n".join(lines) + "\n" + page[end:], encoding="utf-8")
+        write_between(PAGE, BEGIN, END, lines)
 
 
 if __name__ == "__main__":

@@ -8,10 +8,10 @@
 
 #include <sys/epoll.h>
 #include <sys/prctl.h>
-#include <time.h>
 #include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
 
+#include "bench/proxy/clock.hpp"
 #include "bench/proxy/load_client.hpp"
 #include "bench/proxy/process_figures.hpp"
 
@@ -19,6 +19,7 @@ namespace {
 
 using bench::Kind;
 using bench::LoadClient;
+using bench::now;
 
 struct Settings {
   std::vector<std::uint16_t> ports;
@@ -33,13 +34,6 @@ struct Settings {
   std::vector<pid_t> processes;
   bench::WorkloadOptions workload;
 };
-
-std::uint64_t now() {
-  timespec time{};
-  ::clock_gettime(CLOCK_MONOTONIC, &time);
-  return static_cast<std::uint64_t>(time.tv_sec) * 1'000'000'000 +
-         static_cast<std::uint64_t>(time.tv_nsec);
-}
 
 class Load {
  public:

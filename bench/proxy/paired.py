@@ -12,11 +12,14 @@ import datetime
 import pathlib
 import statistics
 import subprocess
+import sys
 import tempfile
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 import compare
 import scenarios
 import systems
+from page import write_between
 
 PAGE = systems.ROOT / "bench" / "RESULTS.md"
 BEGIN, END = "<!-- paired proxy: begin -->", "<!-- paired proxy: end -->"
@@ -56,9 +59,7 @@ def main():
                 lines.append(row(scenario, compare.run_scenario(build, scenario, arguments.rounds, pathlib.Path(directory), log)))
                 print(lines[-1], flush=True)
     if arguments.write:
-        page = PAGE.read_text(encoding="utf-8")
-        begin, end = page.index(BEGIN) + len(BEGIN), page.index(END)
-        PAGE.write_text(page[:begin] + "\n" + "\n".join(lines) + "\n" + page[end:], encoding="utf-8")
+        write_between(PAGE, BEGIN, END, lines)
 
 
 if __name__ == "__main__":

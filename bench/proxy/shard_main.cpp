@@ -9,9 +9,9 @@
 #include <sys/epoll.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <CLI/CLI.hpp>
 
+#include "bench/proxy/clock.hpp"
 #include "bench/proxy/sockets.hpp"
 #include "bench/proxy/workload.hpp"
 #include "fast/decoder.hpp"
@@ -20,6 +20,7 @@
 namespace {
 
 using bench::Descriptor;
+using bench::now;
 
 constexpr std::size_t kFrameBytesMax = 64 << 20;
 
@@ -30,13 +31,6 @@ struct Connection {
   bench::Output output;
   bool waits = false;  // for its client to take what it was sent
 };
-
-std::uint64_t now() {
-  timespec time{};
-  ::clock_gettime(CLOCK_MONOTONIC, &time);
-  return static_cast<std::uint64_t>(time.tv_sec) * 1'000'000'000 +
-         static_cast<std::uint64_t>(time.tv_nsec);
-}
 
 /// Requests wait for the first of so many servers to be free.
 struct Pace {

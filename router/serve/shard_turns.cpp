@@ -32,9 +32,9 @@ void ShardTurns::Part::begin(ShardTurns& turns, std::size_t bytes) {
 void ShardTurns::Part::begin(ShardTurns& turns, std::size_t bytes, Kind kind) {
   begin(turns, bytes);
   kind_ = kind;
-  counted_ = true;
+  counted_ = Counted::under_way;
   noticed_ = turns.all_.ticked_;
-  turns.counted_.push_back(*this);
+  turns.under_way_.push_back(*this);
   if (turns.window_.sent()) sent_ = Clock::now();
 }
 
@@ -42,26 +42,37 @@ void ShardTurns::Part::end(bool answered) {
   if (turns_ == nullptr) return;
   ShardTurns& turns = *std::exchange(turns_, nullptr);
   turns.bytes_ -= bytes_;
-  if (!std::exchange(counted_, false)) return;
-  unlink();
+  const Counted counted = std::exchange(counted_, Counted::no);
   const Clock::time_point sent = std::exchange(sent_, Clock::time_point());
-  if (!answered)
-    turns.window_.forgotten();
-  else if (sent != Clock::time_point())
-    turns.window_.answered(kind_, sent, Clock::now());
-  else
-    turns.window_.answered(kind_);
+  const bool timed = answered && sent != Clock::time_point();
+  turns::ShardWindow& window = turns.window_;
+  switch (counted) {
+    case Counted::no: return;
+    case Counted::under_way:
+      unlink();
+      if (timed)
+        window.answered(kind_, sent, Clock::now());
+      else if (answered)
+        window.answered(kind_);
+      else
+        window.forgotten();
+      break;
+    case Counted::stuck:
+      if (timed)
+        window.stuck_answered(kind_, sent, Clock::now());
+      else
+        window.stuck_ended();
+      break;
+  }
   if (!turns.queue_.empty()) turns.all_.may_go_on(turns);
 }
 
-/// What has been under way for too long is counted no more.
-void ShardTurns::forget_stuck(Clock::time_point now) {
-  while (!counted_.empty() && now - counted_.front().noticed_ >= window_.stuck_after()) {
-    Part& oldest = counted_.front();
+void ShardTurns::find_stuck(Clock::time_point now) {
+  while (!under_way_.empty() && now - under_way_.front().noticed_ >= window_.stuck_after()) {
+    Part& oldest = under_way_.front();
     oldest.unlink();
-    oldest.counted_ = false;
-    oldest.sent_ = {};
-    window_.forgotten();
+    oldest.counted_ = Part::Counted::stuck;
+    window_.got_stuck();
   }
 }
 
@@ -139,7 +150,7 @@ void Turns::tick(Clock::time_point now, std::chrono::nanoseconds lag,
                  std::chrono::milliseconds wall) {
   ticked_ = now;
   for (ShardTurns& at : shards_) {
-    at.forget_stuck(now);
+    at.find_stuck(now);
     at.window_.tick(now, lag, wall);
     if (at.queue_.empty()) continue;
     if (wait_max_.count() > 0) refuse_late(at, now);

@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 
 #include <boost/intrusive/list.hpp>
 
@@ -31,19 +32,20 @@ class ShardTurns : public boost::intrusive::list_base_hook<
     Part& operator=(const Part&) = delete;
     ~Part() { end(false); }
 
-    /// So many bytes are under way, by the budget.
+    /// So many bytes are under way, by the budget. Once until `end`; `turns` outlives that. O(1).
     void begin(ShardTurns& turns, std::size_t bytes);
     /// They are a request of that kind, for which the window counts.
     void begin(ShardTurns& turns, std::size_t bytes, Kind kind);
+    /// `answered`: by the shard, with an error or not; its time counts. Others may have their turn
+    /// by it, after this turn of the loop. Nothing happens to one that has not begun. O(1).
     void end(bool answered);
-    [[nodiscard]] bool running() const { return turns_ != nullptr; }
 
    private:
     friend class ShardTurns;
     ShardTurns* turns_ = nullptr;
     std::size_t bytes_ = 0;
     Kind kind_ = Kind::read;
-    bool counted_ = false;
+    enum class Counted : std::uint8_t { no, under_way, stuck } counted_ = Counted::no;
     Clock::time_point noticed_{};  // it was under way then
     Clock::time_point sent_{};     // where it is timed
   };
@@ -57,12 +59,11 @@ class ShardTurns : public boost::intrusive::list_base_hook<
   [[nodiscard]] bool must_wait(const void* client) const {
     return window_.full() || queue_.has(client);
   }
-  [[nodiscard]] const turns::ShardWindow& window() const { return window_; }
   [[nodiscard]] std::size_t waiting() const { return queue_.count(); }
 
  private:
   friend class Turns;
-  void forget_stuck(Clock::time_point now);
+  void find_stuck(Clock::time_point now);
 
   Turns& all_;
   std::size_t bytes_ = 0;
@@ -71,7 +72,7 @@ class ShardTurns : public boost::intrusive::list_base_hook<
   Clock::time_point empty_last_{};  // the queue
   boost::intrusive::list<Part, boost::intrusive::base_hook<Hook>,
                          boost::intrusive::constant_time_size<false>>
-      counted_;  // in the order in which they were sent
+      under_way_;  // that are counted, in the order in which they were sent
 };
 
 /// A worker's requests that wait for their turn at a shard. Lives on that worker.
@@ -112,12 +113,17 @@ class Turns {
     worker_ = worker;
   }
 
+  /// To the end of that client's line there, until its turn, its lateness, or `leave`. `bytes`: of
+  /// the request. It calls nothing of it. O(1).
   void wait(Waiting& request, ShardTurns& at, const void* client, std::size_t bytes);
+  /// It waits no longer, and is called no more. Only of one that waits. O(1).
   void leave(Waiting& request);
-  /// Sends what may be sent.
+  /// Sends what may be sent: those whose turn it is are called, and may end their clients.
+  /// O(shards) and those that are sent.
   void run();
   /// The gate has changed: writes that it holds wait there, from now on, in their order, so that
-  /// those that come later don't come before them.
+  /// those that come later don't come before them. O(requests in line), which are all planned
+  /// again.
   void look_at_gate();
   /// Call it as the worker ticks. `lag`: how long an answer usually waits until the worker sees it.
   /// O(shards + clients that wait).

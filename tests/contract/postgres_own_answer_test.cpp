@@ -1,9 +1,11 @@
-// Each answer is of the request that waits for it, whatever happens to the answers before it.
+// Each answer is of the request that waits for it, though those before it fail, or their connection
+// is lost.
 #include <doctest/doctest.h>
 
 #include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <functional>
 #include <list>
 #include <random>
 #include <string>
@@ -177,54 +179,52 @@ void put_all(Client& client) {
                                      std::string(bytes_of(i), 'x') + "\"},{}]");
 }
 
+/// Askers at a shard of that many connections, while operators do `trouble` again and again, and
+/// now and then a client leaves.
+void ask_beside(
+    std::size_t connections, bool may_lose,
+    const std::function<void(int round, Client& other, PostgresSession& operators)>& trouble) {
+  FreshDatabase database;
+  boost::asio::io_context loop;
+  Client other(loop, database.url());
+  put_all(other);
+  backends::postgres::PostgresShard shard(loop, in_small_turns(database.url(), connections));
+  run_until(loop, [&] { return shard.healthy(); });
+  Askers askers(shard, loop, 24);
+  PostgresSession operators(database.url());
+  constexpr int kRounds = 60;
+  for (int round = 1; round <= kRounds && !askers.wrong(); ++round) {
+    const std::size_t before = askers.answers();
+    run_until(loop, [&] { return askers.answers() > before + 40 || askers.wrong(); });
+    trouble(round, other, operators);
+    askers.any(static_cast<std::uint64_t>(round)).leave();
+  }
+  askers.finish(may_lose);
+}
+
+/// Does that to each session of others at the database.
+std::string of_all_others(const std::string& function) {
+  return "SELECT " + function +
+         "(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> "
+         "pg_backend_pid()";
+}
+
 }  // namespace
 
 TEST_CASE("postgres: reads that fail leave each answer to its own request") {
-  FreshDatabase database;
-  boost::asio::io_context loop;
-  Client other(loop, database.url());
-  put_all(other);
-  backends::postgres::PostgresShard shard(loop, in_small_turns(database.url(), 2));
-  run_until(loop, [&] { return shard.healthy(); });
-  Askers askers(shard, loop, 24);
-  PostgresSession operators(database.url());
-  constexpr int kRounds = 60;
-  for (int round = 1; round <= kRounds && !askers.wrong(); ++round) {
-    const std::size_t before = askers.answers();
-    run_until(loop, [&] { return askers.answers() > before + 40 || askers.wrong(); });
-    if (round % 2 == 0) {
-      // All reads that go by the bucket as it was fail.
+  ask_beside(2, false, [](int round, Client& other, PostgresSession& operators) {
+    if (round % 2 == 0)  // all reads that go by the bucket as it was fail
       other.good(Rpc::update_bucket,
                  "[\"b\",{\"options\":{\"version\":" + std::to_string(round) + "}},{}]");
-    } else {
-      operators.run(
-          "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE datname = current_database() "
-          "AND pid <> pg_backend_pid()");
-    }
-    askers.any(static_cast<std::uint64_t>(round)).leave();
-  }
-  askers.finish(false);
+    else
+      operators.run(of_all_others("pg_cancel_backend"));
+  });
 }
 
 TEST_CASE("postgres: sessions that are ended leave each answer to its own request") {
-  FreshDatabase database;
-  boost::asio::io_context loop;
-  Client other(loop, database.url());
-  put_all(other);
-  backends::postgres::PostgresShard shard(loop, in_small_turns(database.url(), 1));
-  run_until(loop, [&] { return shard.healthy(); });
-  Askers askers(shard, loop, 24);
-  PostgresSession operators(database.url());
-  constexpr int kRounds = 60;
-  for (int round = 1; round <= kRounds && !askers.wrong(); ++round) {
-    const std::size_t before = askers.answers();
-    run_until(loop, [&] { return askers.answers() > before + 40 || askers.wrong(); });
-    operators.run(
-        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() "
-        "AND pid <> pg_backend_pid()");
-    askers.any(static_cast<std::uint64_t>(round)).leave();
-  }
-  askers.finish(true);
+  ask_beside(1, true, [](int, Client&, PostgresSession& operators) {
+    operators.run(of_all_others("pg_terminate_backend"));
+  });
 }
 
 TEST_CASE("postgres: connections that are cut at any byte leave each answer to its own request") {

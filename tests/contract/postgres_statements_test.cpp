@@ -6,7 +6,6 @@
 #include <functional>
 #include <memory>
 #include <string>
-#include <thread>
 #include <utility>
 #include <vector>
 
@@ -28,13 +27,10 @@ std::string with_previous(const std::string& id, const std::string& more = "") {
   return R"({"headers":{"x-muskie-prev-metadata":{"objectId":")" + id + "\"}}" + more + "}";
 }
 
-/// Takes longer for a row than a stream may have of a turn.
-class SlowSink final : public backends::ReplySink {
+/// Counts the rows that come in one turn of the loop.
+class RowsOfTurns final : public backends::ReplySink {
  public:
-  void on_data(const backends::Reply&) override {
-    std::this_thread::sleep_for(std::chrono::milliseconds(3));
-    ++rows_, ++in_turn_;
-  }
+  void on_data(const backends::Reply&) override { ++rows_, ++in_turn_; }
   void on_end(const backends::Reply&) override { done_ = true; }
   void on_error(const backends::Reply&) override { done_ = true; }
   void on_failure(const backends::Failure&) override { done_ = true; }
@@ -292,8 +288,12 @@ TEST_CASE("postgres: gets that are sent together fail one by one") {
 TEST_CASE("postgres: between the rows that are ready, others have their turns") {
   FreshDatabase cluster;
   boost::asio::io_context loop;
-  Client client(loop, cluster.url());
-  SlowSink sink;
+  backends::postgres::PostgresShardOptions options;
+  options.pool.url = cluster.url();
+  options.pool.turn = std::chrono::milliseconds(0);  // for one row
+  backends::postgres::PostgresShard shard(loop, options);
+  run_until(loop, [&] { return shard.healthy(); });
+  RowsOfTurns sink;
   const std::string payload =
       test_support::ShardClient::payload(Rpc::sql, R"x(["SELECT generate_series(1, 300)",[],{}])x");
   const std::string_view pieces[] = {payload};
@@ -301,7 +301,7 @@ TEST_CASE("postgres: between the rows that are ready, others have their turns") 
   request.rpc = Rpc::sql;
   request.pieces = pieces;
   request.stream = true;
-  REQUIRE(client.shard->submit(request, sink).ticket);
+  REQUIRE(shard.submit(request, sink).ticket);
   std::function<void()> other = [&] {
     sink.end_turn();
     if (!sink.done()) boost::asio::post(loop, other);

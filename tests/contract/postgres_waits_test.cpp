@@ -63,6 +63,17 @@ class SlowReader final : public backends::ReplySink {
   std::optional<backends::Ticket> ticket_;
 };
 
+/// Puts of numbers to `vnodes` keys in turn were all done, and of each key the last one last.
+void check_last_puts(Client& client, const std::list<Given>& puts, int vnodes) {
+  for (const Given& put : puts) CHECK(put.sink.answer.error_text() == "");
+  for (int vnode = 0; vnode < vnodes; ++vnode) {
+    const Answer read =
+        client.good(Rpc::get_object, R"(["b","k)" + std::to_string(vnode) + R"(",{}])");
+    CHECK(text_of(*read.values[0].get("value"), "n") ==
+          std::to_string(static_cast<int>(puts.size()) - vnodes + vnode));
+  }
+}
+
 }  // namespace
 
 TEST_CASE("postgres: what is given up before a stopped server takes it is never done") {
@@ -114,12 +125,7 @@ TEST_CASE("postgres: a vnode's requests keep their order while a server takes no
   }
   relay.hold(false);
   run_until(loop, [&] { return client.shard->status().in_flight == 0; });
-  for (const Given& put : puts) CHECK(put.sink.answer.error_text() == "");
-  for (int vnode = 0; vnode < kVnodes; ++vnode) {
-    const Answer read =
-        client.good(Rpc::get_object, R"(["b","k)" + std::to_string(vnode) + R"(",{}])");
-    CHECK(text_of(*read.values[0].get("value"), "n") == std::to_string(kPuts - kVnodes + vnode));
-  }
+  check_last_puts(client, puts, kVnodes);
 }
 
 TEST_CASE("postgres: a vnode's requests keep their order where many are under way") {
@@ -138,12 +144,7 @@ TEST_CASE("postgres: a vnode's requests keep their order where many are under wa
     if (i % 300 == 0) loop.poll();
   }
   run_until(loop, [&] { return client.shard->status().in_flight == 0; });
-  for (const Given& put : puts) CHECK(put.sink.answer.error_text() == "");
-  for (int vnode = 0; vnode < kVnodes; ++vnode) {
-    const Answer read =
-        client.good(Rpc::get_object, R"(["b","k)" + std::to_string(vnode) + R"(",{}])");
-    CHECK(text_of(*read.values[0].get("value"), "n") == std::to_string(kPuts - kVnodes + vnode));
-  }
+  check_last_puts(client, puts, kVnodes);
 }
 
 TEST_CASE("postgres: few large answers are asked for at once, and none for those who left") {

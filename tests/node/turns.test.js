@@ -66,7 +66,7 @@ class Greedy {
     }
   }
 
-  /** Resolves when all that it asked for is answered. */
+  /** Resolves when each of its requests is answered. */
   finish() {
     this.going = false;
     return new Promise((resolve) => {

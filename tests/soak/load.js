@@ -1,5 +1,5 @@
 'use strict';
-// The open loop: requests are due at times drawn from a seed, whatever the answers do, and each one's time counts from when it was
+// The open loop: requests are due at times drawn from a seed, answered or not, and each one's time counts from when it was
 // due. In a thread of its own. Each answer is compared with an account of the keys, and what was acknowledged is read back in the end.
 const path = require('path');
 const {Worker, isMainThread, parentPort, workerData} = require('worker_threads');

@@ -1,5 +1,5 @@
 'use strict';
-// A router over four shards of three kinds, a load that comes whatever happens, and all that may happen to it meanwhile.
+// A router over four shards of three kinds, a load that goes on, and all that may happen to it meanwhile.
 const {execFileSync} = require('child_process');
 const os = require('os');
 const path = require('path');

@@ -10,7 +10,7 @@ namespace {
 
 constexpr unsigned kBareMost = 7;  // reads that wait for one's look, and their results in memory
 constexpr std::size_t kSmallBytes = 64 << 10;  // of those: not worth counting
-constexpr std::size_t kKeptAlways = 4 << 20;   // of those, whatever others hold
+constexpr std::size_t kKeptAlways = 4 << 20;   // of those, however much others hold
 constexpr std::size_t kUsualBytes = 1 << 20;   // of a message; libpq keeps more for ever
 
 /// What the server would say of it, or could not: a text ends at a zero byte on its way there, and

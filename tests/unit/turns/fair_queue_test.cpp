@@ -116,7 +116,8 @@ TEST_CASE("by bytes: as much waiting is as much served, in many requests or in f
   CHECK(served[1] < 1.1 * served[0]);
 }
 
-TEST_CASE("whatever is added, taken, removed and late: each comes out once, and in its order") {
+TEST_CASE(
+    "entries that are added, taken, removed and late come out once each, and in their order") {
   for (std::uint32_t seed = 1; seed <= 300; ++seed) {
     CAPTURE(seed);
     std::mt19937 random(seed);

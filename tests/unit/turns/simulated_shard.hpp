@@ -33,6 +33,7 @@ struct Load {
   double writes = 0;            ///< the share of them
   nanoseconds refused_after{};  ///< a request that has waited for so long is refused; 0: never
   bool unlimited = false;       ///< as if there were no window
+  std::chrono::milliseconds apart{};  ///< each sender's system clock from the one before
 };
 
 struct Tally {
@@ -84,7 +85,7 @@ class Simulation {
   void lock(std::size_t sender, std::size_t requests) {
     for (std::size_t i = 0; i < requests; ++i) {
       senders_[sender]->window.sent();
-      senders_[sender]->sent.push_back({now_, std::make_shared<bool>(false)});
+      senders_[sender]->sent.push_back({now_, std::make_shared<State>(State::under_way)});
     }
   }
 
@@ -92,16 +93,17 @@ class Simulation {
   Load load;
 
  private:
+  enum class State { under_way, stuck, over };
   struct Request {
     std::size_t sender = 0;
     Kind kind = Kind::read;
     Clock::time_point came, sent;
     bool timed = false;
-    std::shared_ptr<bool> over;
+    std::shared_ptr<State> state;
   };
   struct Sent {
     Clock::time_point when;
-    std::shared_ptr<bool> over;
+    std::shared_ptr<State> state;
   };
   struct Sender {
     ShardWindow window;
@@ -150,8 +152,8 @@ class Simulation {
       sender.waiting.pop_front();
       next.sent = now_;
       next.timed = sender.window.sent();
-      next.over = std::make_shared<bool>(false);
-      sender.sent.push_back({now_, next.over});
+      next.state = std::make_shared<State>(State::under_way);
+      sender.sent.push_back({now_, next.state});
       at_shard_.push_back(next);
       serve();
     }
@@ -168,13 +170,15 @@ class Simulation {
   void answer(const Request& request) {
     --serving_;
     Sender& sender = *senders_[request.sender];
-    if (!*request.over) {
-      if (request.timed)
-        sender.window.answered(request.kind, request.sent, now_);
-      else
-        sender.window.answered(request.kind);
-    }
-    *request.over = true;
+    if (*request.state == State::stuck && request.timed)
+      sender.window.stuck_answered(request.kind, request.sent, now_);
+    else if (*request.state == State::stuck)
+      sender.window.stuck_ended();
+    else if (request.timed)
+      sender.window.answered(request.kind, request.sent, now_);
+    else
+      sender.window.answered(request.kind);
+    *request.state = State::over;
     ++tally_.answered;
     tally_.at_shard += now_ - request.sent;
     tally_.waited += request.sent - request.came;
@@ -186,13 +190,18 @@ class Simulation {
     Sender& sender = *senders_[number];
     while (!sender.sent.empty()) {
       const Sent& oldest = sender.sent.front();
-      if (!*oldest.over && now_ - oldest.when < sender.window.stuck_after()) break;
-      if (!*oldest.over) sender.window.forgotten();
-      *oldest.over = true;
+      const bool over = *oldest.state == State::over;
+      if (!over && now_ - oldest.when < sender.window.stuck_after()) break;
+      if (!over) {
+        sender.window.got_stuck();
+        *oldest.state = State::stuck;
+      }
       sender.sent.pop_front();
     }
     sender.window.tick(
-        now_, {}, std::chrono::duration_cast<std::chrono::milliseconds>(now_.time_since_epoch()));
+        now_, {},
+        std::chrono::duration_cast<std::chrono::milliseconds>(now_.time_since_epoch()) +
+            static_cast<int>(number) * load.apart);
     send(number);
     at(now_ + std::chrono::milliseconds(16), [this, number] { tick(number); });
   }
