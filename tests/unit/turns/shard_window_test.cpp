@@ -135,7 +135,7 @@ TEST_CASE("senders whose clocks are apart limit less, to a bound, and the shard 
   const Tally seen = all.run(10s);
   CHECK(per_second(seen, 10s) > 0.95 * 8'000);
   CHECK(seen.most_under_way <= 6 * 1024);  // those that are stuck, too
-  all.load.apart = 0ms;  // they are set
+  all.load.apart = 0ms;                    // they are set
   all.run(30s);
   CHECK(all.run(10s).shard_ms() < 8);
 }
