@@ -49,6 +49,8 @@ class FairQueue {
 
   [[nodiscard]] bool empty() const { return count_ == 0; }
   [[nodiscard]] std::size_t count() const { return count_; }
+  /// That have something waiting.
+  [[nodiscard]] std::size_t clients() const { return flows_.size(); }
   /// A request of that client waits, and its next one comes after it. O(1).
   [[nodiscard]] bool has(const void* client) const;
 

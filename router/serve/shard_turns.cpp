@@ -8,8 +8,8 @@
 namespace router {
 namespace {
 
-// How much longer than usual a request may wait where the queue has been empty of late; and for how
-// many times what is usual that is so.
+// How much longer than usual a request may wait where no two clients waited a moment ago; and for
+// how many times what is usual that is so.
 constexpr int kBurst = 10;
 // Of those that are late, three are refused for each that is answered. A client that asks again at
 // once, for as long as it is refused, would have the worker do nothing else: the others wait
@@ -83,7 +83,7 @@ void Turns::may_go_on(ShardTurns& turns) {
 
 void Turns::wait(Waiting& request, ShardTurns& at, const void* client, std::size_t bytes) {
   const Clock::time_point now = Clock::now();
-  if (at.queue_.empty()) at.empty_last_ = now;
+  if (at.queue_.clients() <= 1) at.unshared_last_ = now;
   at.window_.waited();
   at.queue_.add(request, client, bytes, now);
   request.at_ = &at;
@@ -93,7 +93,7 @@ void Turns::wait(Waiting& request, ShardTurns& at, const void* client, std::size
 
 void Turns::left(ShardTurns& at) {
   --waiting_;
-  if (at.queue_.empty()) at.empty_last_ = Clock::now();
+  if (at.queue_.clients() <= 1) at.unshared_last_ = Clock::now();
 }
 
 void Turns::leave(Waiting& request) {
@@ -105,7 +105,7 @@ void Turns::leave(Waiting& request) {
 std::chrono::milliseconds Turns::patience(const ShardTurns& at, Clock::time_point now) const {
   const auto most = std::max(
       wait_max_, std::chrono::duration_cast<std::chrono::milliseconds>(at.window_.few_take()));
-  return now - at.empty_last_ > kBurst * most ? most : kBurst * most;
+  return now - at.unshared_last_ > kBurst * most ? most : kBurst * most;
 }
 
 void Turns::run(ShardTurns& at) {
@@ -153,7 +153,7 @@ void Turns::tick(Clock::time_point now, std::chrono::nanoseconds lag,
     at.find_stuck(now);
     at.window_.tick(now, lag, wall);
     if (at.queue_.empty()) continue;
-    if (wait_max_.count() > 0) refuse_late(at, now);
+    if (wait_max_.count() > 0 && at.queue_.clients() > 1) refuse_late(at, now);
     if (!at.queue_.empty()) may_go_on(at);
   }
 }

@@ -69,7 +69,7 @@ class ShardTurns : public boost::intrusive::list_base_hook<
   std::size_t bytes_ = 0;
   turns::ShardWindow window_;
   turns::FairQueue queue_;
-  Clock::time_point empty_last_{};  // the queue
+  Clock::time_point unshared_last_{};  // no two clients had something in the queue
   boost::intrusive::list<Part, boost::intrusive::base_hook<Hook>,
                          boost::intrusive::constant_time_size<false>>
       under_way_;  // that are counted, in the order in which they were sent
@@ -77,9 +77,10 @@ class ShardTurns : public boost::intrusive::list_base_hook<
 
 /// A worker's requests that wait for their turn at a shard. Lives on that worker.
 ///
-/// A shard whose queue has not been empty for ten times `wait_max` has more to do than it can:
-/// then a request that has waited for `wait_max` is refused, or for as long as the shard takes for
-/// one of a few, where that is longer. Before that it waits for ten times as long: a burst is
+/// A client that waits alone at a shard waits for nothing but its own: none of it is refused. A
+/// shard at which two clients or more have waited for ten times `wait_max` has more to do than it
+/// can: then a request that has waited for `wait_max` is refused, or for as long as the shard takes
+/// for one of a few, where that is longer. Before that it waits for ten times as long: a burst is
 /// carried out. A client's only one waits for half as long again, or for ten times as long while
 /// the window looks.
 class Turns {
@@ -104,7 +105,7 @@ class Turns {
     ShardTurns* at_ = nullptr;
   };
 
-  /// 0: they wait until their deadline.
+  /// 0: all wait until their deadline.
   void configure(std::chrono::milliseconds wait_max) { wait_max_ = wait_max; }
   /// Calls `run` of us at the end of this turn of the loop.
   using Schedule = void (*)(void* worker);

@@ -40,13 +40,13 @@ class BusyMoray extends FakeMoray {
   }
 }
 
-/** Keeps EACH puts under way, all to keys of its own, until it is told to stop. */
+/** Keeps so many puts under way, all to keys of its own, until it is told to stop. */
 class Greedy {
-  static async make(port, number) {
+  static async make(port, number, each = EACH) {
     const greedy = new Greedy();
     Object.assign(greedy, {number, session: await Session.connect(port), next: 0, done: 0, going: true, open: new Map(), refused: []});
     greedy.session.socket.on('data', () => greedy.take());
-    for (let i = 0; i < EACH; ++i) greedy.ask();
+    for (let i = 0; i < each; ++i) greedy.ask();
     return greedy;
   }
 
@@ -152,6 +152,17 @@ for (const turnMs of [50, 0]) describe(`timeouts.turnMs ${turnMs}`, () => {
     }
     assert.strictEqual(await metric(router, 'router_waiting_turns'), 0);
     for (const {session} of greedy) session.close();
+  });
+
+  test('one client alone, with more at once than is done in ten times turnMs', async () => {
+    const late = await metric(router, 'router_turns_late_total'), before = answered();
+    const alone = await Greedy.make(router.port, 200, 900);
+    await until(async () => await metric(router, 'router_waiting_turns') > 0, 'nothing waits for its turn');
+    await alone.finish();
+    assert.deepStrictEqual(alone.refused, []);
+    assert.strictEqual(answered() - before, 900);
+    assert.strictEqual(await metric(router, 'router_turns_late_total'), late);
+    alone.session.close();
   });
 
   test('one that leaves while it stands in line', async () => {
