@@ -110,6 +110,14 @@ struct ShardStatus {
   bool operator==(const ShardStatus&) const = default;
 };
 
+/// How many requests of a kind that may take any time a shard serves at once for a worker. More
+/// would wait in the shard, where they come in the order in which they were sent, whichever client
+/// they are of.
+struct Places {
+  std::size_t streams = 4;  ///< finds; at least 1
+  std::size_t changes = 4;  ///< updateObjects, deleteMany; at least 1
+};
+
 /// One shard, as one worker holds it. Lives on: one worker; every call is made there.
 /// Implementations: moray/ (a moray server), embedded/ (LevelDB), fake/ (scripted faults).
 /// The contract test (tests/contract) runs on each.
@@ -141,6 +149,9 @@ class Shard {
   virtual void retire() = 0;
   /// Retired, and the last answer is out: the object may be destroyed.
   [[nodiscard]] virtual bool idle() const = 0;
+
+  /// The same for as long as it lives.
+  [[nodiscard]] virtual Places places() const { return {}; }
 
   /// Would take a request now. O(1), for choosing among shards.
   [[nodiscard]] virtual bool healthy() const = 0;

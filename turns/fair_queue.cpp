@@ -24,7 +24,7 @@ void FairQueue::add(Entry& entry, const void* client, std::size_t bytes, Clock::
     flow.credit[kInLane] = flow.credit[kInRound] = kRound;
     round_.push_back(flow);
   }
-  entry.flow_ = &flow;
+  entry.client_ = &flow;
   entry.cost_ = kRequest + bytes;
   entry.since_ = now;
   flow.entries.push_back(entry);
@@ -41,22 +41,22 @@ void FairQueue::settle(Flow& flow) {
   }
   const std::size_t lane = std::min<std::size_t>(
       static_cast<std::size_t>(std::bit_width(flow.cost / (2 * kRequest))), lanes_.size() - 1);
-  const bool linked = flow.Hook::is_linked();
+  const bool linked = flow.EntryHook::is_linked();
   if (linked && flow.lane == lane) return;
-  if (linked) flow.Hook::unlink();
+  if (linked) flow.EntryHook::unlink();
   flow.lane = lane;
   lanes_[flow.lane].push_back(flow);
 }
 
 void FairQueue::take(Flow& flow, Entry& entry) {
   entry.unlink();
-  entry.flow_ = nullptr;
+  entry.client_ = nullptr;
   flow.cost -= entry.cost_;
   --count_;
 }
 
 void FairQueue::remove(Entry& entry) {
-  Flow* flow = entry.flow_;
+  Flow* flow = static_cast<Flow*>(entry.client_);
   if (flow == nullptr) return entry.unlink();
   take(*flow, entry);
   settle(*flow);
@@ -74,7 +74,7 @@ FairQueue::Flow& FairQueue::in_turn(List& flows, std::size_t credit) {
   return flows.front();
 }
 
-FairQueue::Entry* FairQueue::next() {
+Entry* FairQueue::next() {
   if (count_ == 0) return nullptr;
   const std::size_t credit = ++turn_ % kTurns == 0 ? kInRound : kInLane;
   const auto lane =
@@ -95,7 +95,7 @@ bool FairQueue::is_late(const Flow& flow, Clock::time_point before,
 }
 
 void FairQueue::take_late(Clock::time_point before, Clock::time_point alone_before,
-                          std::size_t most, Taken& late) {
+                          std::size_t most, Entries& late) {
   std::size_t clients = 0;
   for (const auto& [client, flow] : flows_)
     clients += is_late(flow, before, alone_before) ? 1u : 0u;

@@ -1,11 +1,12 @@
 #pragma once
 
 #include <array>
-#include <chrono>
 #include <cstddef>
 #include <unordered_map>
 
 #include <boost/intrusive/list.hpp>
+
+#include "turns/entry.hpp"
 
 /// Who is next where not all can go at once. Pure: no I/O, no clock.
 namespace turns {
@@ -18,34 +19,9 @@ namespace turns {
 class FairQueue {
   struct Flow;
   struct RoundTag;
-  // By tag, since an entry may be in lists of others, too.
-  using Hook =
-      boost::intrusive::list_base_hook<boost::intrusive::tag<Flow>,
-                                       boost::intrusive::link_mode<boost::intrusive::auto_unlink>>;
 
  public:
-  using Clock = std::chrono::steady_clock;
-
-  /// A request. It may be in one queue at a time, and takes itself out of a Taken when it dies; of
-  /// a queue it must have been removed.
-  class Entry : public Hook {
-   public:
-    /// In a queue, or taken out as late and not yet looked at.
-    [[nodiscard]] bool waits() const { return is_linked(); }
-    [[nodiscard]] Clock::time_point waits_since() const { return since_; }
-
-   protected:
-    Entry() = default;
-    ~Entry() = default;
-
-   private:
-    friend class FairQueue;
-    Flow* flow_ = nullptr;
-    std::size_t cost_ = 0;
-    Clock::time_point since_{};
-  };
-  using Taken = boost::intrusive::list<Entry, boost::intrusive::base_hook<Hook>,
-                                       boost::intrusive::constant_time_size<false>>;
+  using Clock = Entry::Clock;
 
   [[nodiscard]] bool empty() const { return count_ == 0; }
   [[nodiscard]] std::size_t count() const { return count_; }
@@ -64,7 +40,7 @@ class FairQueue {
   /// of each, and not many more than `most` in all. The only one of a client is late if it came
   /// before `alone_before`. O(clients + late).
   void take_late(Clock::time_point before, Clock::time_point alone_before, std::size_t most,
-                 Taken& late);
+                 Entries& late);
   /// Calls `each` with every entry, each client's in order. It may remove that entry. O(count).
   template <typename Each>
   void for_each(Each each);
@@ -75,14 +51,14 @@ class FairQueue {
                                        boost::intrusive::link_mode<boost::intrusive::auto_unlink>>;
 
   /// What a client has waiting; there is none where that is nothing.
-  struct Flow : Hook, RoundHook {
+  struct Flow : EntryHook, RoundHook {
     const void* client = nullptr;
-    Taken entries;
+    Entries entries;
     std::size_t cost = 0;           // of all of them
     std::ptrdiff_t credit[2] = {};  // in its lane, and in the round
     std::size_t lane = 0;
   };
-  using Lane = boost::intrusive::list<Flow, boost::intrusive::base_hook<Hook>,
+  using Lane = boost::intrusive::list<Flow, boost::intrusive::base_hook<EntryHook>,
                                       boost::intrusive::constant_time_size<false>>;
   using Round = boost::intrusive::list<Flow, boost::intrusive::base_hook<RoundHook>,
                                        boost::intrusive::constant_time_size<false>>;
@@ -104,7 +80,7 @@ class FairQueue {
 template <typename Each>
 void FairQueue::for_each(Each each) {
   for (auto flow = flows_.begin(); flow != flows_.end();) {
-    Taken& entries = (flow++)->second.entries;  // a flow goes with its last entry
+    Entries& entries = (flow++)->second.entries;  // a flow goes with its last entry
     for (std::size_t left = entries.size(); left > 0; --left) {
       Entry& entry = entries.front();
       entries.pop_front();

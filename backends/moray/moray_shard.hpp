@@ -42,6 +42,9 @@ class MorayShard final : public Shard, private PoolHost {
   bool cancel(Ticket ticket) override;
   void pause(Ticket ticket) override;
   void resume(Ticket ticket) override;
+  /// A stream has a connection. A moray has 16 of its own to its database, by default, for all that
+  /// comes; its morays' number is not known here.
+  [[nodiscard]] Places places() const override { return {options_.pool.stream_connections_max, 8}; }
   /// Requests that wait are still served; then the connections close.
   void retire() override;
   [[nodiscard]] bool idle() const override;

@@ -47,6 +47,10 @@ class PostgresShard final : public Shard {
   void resume(Ticket ticket) override;
   [[nodiscard]] bool takes_two_steps() const override { return true; }
   void proceed(Ticket ticket) override;
+  /// The connections for both, and for batches besides, are the same ones.
+  [[nodiscard]] Places places() const override {
+    return {pool_->options().exclusive_connections, pool_->options().exclusive_connections};
+  }
   void retire() override;
   [[nodiscard]] bool idle() const override { return retired_ && operations_.empty(); }
   [[nodiscard]] bool healthy() const override { return ready_ && !retired_ && pool_->healthy(); }

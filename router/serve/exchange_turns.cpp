@@ -8,14 +8,22 @@ namespace router {
 namespace {
 
 using Kind = ShardTurns::Kind;
+using Long = ShardTurns::Long;
 
-/// Requests to single objects and buckets, whose answer is expected at once, take turns; nullopt:
-/// the others may take any time, and say nothing of the shard's pace.
+/// Requests to single objects and buckets, whose answer is expected at once, take turns by the
+/// shard's pace; nullopt: the others may take any time, and say nothing of it.
 std::optional<Kind> kind_of(const Method& method) {
   if (method.deadline != DeadlineClass::object || method.route == Route::all_shards)
     return std::nullopt;
   if (method.rpc == backends::Rpc::batch) return Kind::batch;
   return method.write ? Kind::write : Kind::read;
+}
+
+/// Those to one shard that may take any time, and so have its places by turns.
+std::optional<Long> long_of(const Method& method) {
+  if (method.deadline != DeadlineClass::find || method.route == Route::all_shards)
+    return std::nullopt;
+  return method.stream ? Long::stream : Long::change;
 }
 
 }  // namespace
@@ -25,16 +33,25 @@ void Exchange::begin_part(ShardTurns::Part& part, std::size_t pnode) const {
   ShardTurns& turns = *origin_.ring->turns[pnode];
   if (const auto kind = kind_of(*origin_.method))
     part.begin(turns, cost(), *kind);
+  else if (const auto long_kind = long_of(*origin_.method))
+    part.begin(turns, cost(), *long_kind, origin_.client);
   else
     part.begin(turns, cost());
 }
 
 bool Exchange::waits_for_turn(std::size_t pnode, std::string_view payload) {
-  if (origin_.ring->turns.empty() || !kind_of(*origin_.method)) return false;
+  if (origin_.ring->turns.empty()) return false;
+  const bool short_one = kind_of(*origin_.method).has_value();
+  const auto long_kind = long_of(*origin_.method);
+  if (!short_one && !long_kind) return false;
   ShardTurns& turns = *origin_.ring->turns[pnode];
-  if (!turns.must_wait(origin_.client)) return false;
+  if (!(short_one ? turns.must_wait(origin_.client) : turns.must_wait(origin_.client, *long_kind)))
+    return false;
   if (payload.data() != retained_.data()) retained_.assign(payload);
-  context_.turns.wait(*this, turns, origin_.client, payload.size());
+  if (short_one)
+    context_.turns.wait(*this, turns, origin_.client, payload.size());
+  else
+    context_.turns.wait(*this, turns, origin_.client, *long_kind);
   return true;
 }
 

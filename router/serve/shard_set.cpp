@@ -15,7 +15,7 @@ ShardSet::Held ShardSet::take(const ShardSpec& spec, std::size_t place) {
   Held taken{spec, nullptr, nullptr};
   if (old == shards_.end()) {
     taken.shard = factory_(spec, loop_, memory_);
-    taken.turns = std::make_unique<ShardTurns>(turns_);
+    taken.turns = std::make_unique<ShardTurns>(turns_, taken.shard->places());
   } else {
     taken.shard = std::move(old->shard);
     taken.turns = std::move(old->turns);

@@ -19,8 +19,22 @@ constexpr std::size_t kRefusedLeast = 8;  // in a tick
 
 }  // namespace
 
-ShardTurns::ShardTurns(Turns& all, turns::ShardWindow window) : all_(all), window_(window) {
+ShardTurns::ShardTurns(Turns& all, backends::Places places, turns::ShardWindow window)
+    : all_(all), window_(window), places_{turns::PlaceQueue(places.streams),
+                                          turns::PlaceQueue(places.changes)} {
   all.shards_.push_back(*this);
+}
+
+std::size_t ShardTurns::waiting() const {
+  std::size_t waiting = queue_.count();
+  for (const turns::PlaceQueue& each : places_) waiting += each.count();
+  return waiting;
+}
+
+bool ShardTurns::some_may_go_on() const {
+  return (!queue_.empty() && !window_.full()) ||
+         std::any_of(places_.begin(), places_.end(),
+                     [](const turns::PlaceQueue& each) { return each.has_next(); });
 }
 
 void ShardTurns::Part::begin(ShardTurns& turns, std::size_t bytes) {
@@ -38,10 +52,31 @@ void ShardTurns::Part::begin(ShardTurns& turns, std::size_t bytes, Kind kind) {
   if (turns.window_.sent()) sent_ = Clock::now();
 }
 
+void ShardTurns::Part::begin(ShardTurns& turns, std::size_t bytes, Long kind, const void* client) {
+  begin(turns, bytes);
+  places_ = &turns.places(kind);
+  client_ = client;
+  places_->take(client);
+}
+
+void ShardTurns::Part::put_aside() {
+  if (places_ == nullptr || std::exchange(aside_, true)) return;
+  places_->put_aside();
+  turns_->all_.may_go_on(*turns_);
+}
+
+void ShardTurns::Part::go_on() {
+  if (places_ != nullptr && std::exchange(aside_, false)) places_->go_on();
+}
+
 void ShardTurns::Part::end(bool answered) {
   if (turns_ == nullptr) return;
   ShardTurns& turns = *std::exchange(turns_, nullptr);
   turns.bytes_ -= bytes_;
+  if (places_ != nullptr) {
+    std::exchange(places_, nullptr)->give_back(client_, std::exchange(aside_, false));
+    return turns.all_.may_go_on(turns);
+  }
   const Counted counted = std::exchange(counted_, Counted::no);
   const Clock::time_point sent = std::exchange(sent_, Clock::time_point());
   const bool timed = answered && sent != Clock::time_point();
@@ -64,7 +99,7 @@ void ShardTurns::Part::end(bool answered) {
         window.stuck_ended();
       break;
   }
-  if (!turns.queue_.empty()) turns.all_.may_go_on(turns);
+  turns.all_.may_go_on(turns);
 }
 
 void ShardTurns::find_stuck(Clock::time_point now) {
@@ -76,8 +111,8 @@ void ShardTurns::find_stuck(Clock::time_point now) {
   }
 }
 
-void Turns::may_go_on(ShardTurns& turns) {
-  if (turns.window_.full() || std::exchange(scheduled_, true)) return;
+void Turns::may_go_on(const ShardTurns& turns) {
+  if (!turns.some_may_go_on() || std::exchange(scheduled_, true)) return;
   if (schedule_ != nullptr) schedule_(worker_);
 }
 
@@ -91,6 +126,14 @@ void Turns::wait(Waiting& request, ShardTurns& at, const void* client, std::size
   may_go_on(at);
 }
 
+void Turns::wait(Waiting& request, ShardTurns& at, const void* client, ShardTurns::Long kind) {
+  request.for_place_ = &at.places(kind);
+  request.for_place_->add(request, client, Clock::now());
+  request.at_ = &at;
+  ++waiting_;
+  may_go_on(at);
+}
+
 void Turns::left(ShardTurns& at) {
   --waiting_;
   if (at.queue_.clients() <= 1) at.unshared_last_ = Clock::now();
@@ -98,6 +141,11 @@ void Turns::left(ShardTurns& at) {
 
 void Turns::leave(Waiting& request) {
   ShardTurns& at = *std::exchange(request.at_, nullptr);
+  if (turns::PlaceQueue* places = std::exchange(request.for_place_, nullptr)) {
+    places->remove(request);
+    --waiting_;
+    return may_go_on(at);
+  }
   at.queue_.remove(request);
   left(at);
 }
@@ -111,15 +159,23 @@ std::chrono::milliseconds Turns::patience(const ShardTurns& at, Clock::time_poin
 void Turns::run(ShardTurns& at) {
   while (!at.window_.full()) {
     auto* next = static_cast<Waiting*>(at.queue_.next());
-    if (next == nullptr) return;
+    if (next == nullptr) break;
     next->at_ = nullptr;
     left(at);
     next->turn_has_come();
   }
+  for (turns::PlaceQueue& places : at.places_) {
+    while (auto* next = static_cast<Waiting*>(places.next())) {
+      next->at_ = nullptr;
+      next->for_place_ = nullptr;
+      --waiting_;
+      next->turn_has_come();
+    }
+  }
 }
 
 void Turns::refuse_late(ShardTurns& at, Clock::time_point now) {
-  turns::FairQueue::Taken late;
+  turns::Entries late;
   const double answered =
       at.window_.rate() * std::chrono::duration<double>(DeadlineWheel::kTick).count();
   const auto most = std::max(kRefusedLeast, static_cast<std::size_t>(kRefused * answered));
@@ -141,9 +197,11 @@ void Turns::run() {
 }
 
 void Turns::look_at_gate() {
-  for (ShardTurns& at : shards_)
-    at.queue_.for_each(
-        [](turns::FairQueue::Entry& entry) { static_cast<Waiting&>(entry).gate_has_changed(); });
+  const auto look = [](turns::Entry& entry) { static_cast<Waiting&>(entry).gate_has_changed(); };
+  for (ShardTurns& at : shards_) {
+    at.queue_.for_each(look);
+    for (turns::PlaceQueue& places : at.places_) places.for_each(look);
+  }
 }
 
 void Turns::tick(Clock::time_point now, std::chrono::nanoseconds lag,

@@ -1,12 +1,15 @@
 #pragma once
 
+#include <array>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
 
 #include <boost/intrusive/list.hpp>
 
+#include "backends/shard.hpp"
 #include "turns/fair_queue.hpp"
+#include "turns/place_queue.hpp"
 #include "turns/shard_window.hpp"
 
 namespace router {
@@ -23,6 +26,8 @@ class ShardTurns : public boost::intrusive::list_base_hook<
  public:
   using Clock = turns::ShardWindow::Clock;
   using Kind = turns::ShardWindow::Kind;
+  /// Requests that may take any time, and have places instead of a window.
+  enum class Long : std::uint8_t { stream, change };
 
   /// One request's part of it. It ends when it dies, as one without an answer.
   class Part : public Hook {
@@ -36,6 +41,12 @@ class ShardTurns : public boost::intrusive::list_base_hook<
     void begin(ShardTurns& turns, std::size_t bytes);
     /// They are a request of that kind, for which the window counts.
     void begin(ShardTurns& turns, std::size_t bytes, Kind kind);
+    /// They are one of that client which has a place.
+    void begin(ShardTurns& turns, std::size_t bytes, Long kind, const void* client);
+    /// A stream is held up by its client, and goes on: others may have its place meanwhile. Nothing
+    /// happens to one without a place.
+    void put_aside();
+    void go_on();
     /// `answered`: by the shard, with an error or not; its time counts. Others may have their turn
     /// by it, after this turn of the loop. Nothing happens to one that has not begun. O(1).
     void end(bool answered);
@@ -46,12 +57,15 @@ class ShardTurns : public boost::intrusive::list_base_hook<
     std::size_t bytes_ = 0;
     Kind kind_ = Kind::read;
     enum class Counted : std::uint8_t { no, under_way, stuck } counted_ = Counted::no;
-    Clock::time_point noticed_{};  // it was under way then
-    Clock::time_point sent_{};     // where it is timed
+    Clock::time_point noticed_{};          // it was under way then
+    Clock::time_point sent_{};             // where it is timed
+    turns::PlaceQueue* places_ = nullptr;  // where it has a place
+    const void* client_ = nullptr;         // whose place it is; compared only
+    bool aside_ = false;
   };
 
   /// `all` outlives it.
-  explicit ShardTurns(Turns& all, turns::ShardWindow window = turns::ShardWindow());
+  ShardTurns(Turns& all, backends::Places places, turns::ShardWindow window = turns::ShardWindow());
 
   /// Bytes under way, by the budget.
   [[nodiscard]] std::size_t bytes() const { return bytes_; }
@@ -59,17 +73,29 @@ class ShardTurns : public boost::intrusive::list_base_hook<
   [[nodiscard]] bool must_wait(const void* client) const {
     return window_.full() || queue_.has(client);
   }
-  [[nodiscard]] std::size_t waiting() const { return queue_.count(); }
+  /// As above: there is no place for it.
+  [[nodiscard]] bool must_wait(const void* client, Long kind) const {
+    return places(kind).must_wait(client);
+  }
+  [[nodiscard]] std::size_t waiting() const;
 
  private:
   friend class Turns;
   void find_stuck(Clock::time_point now);
+  [[nodiscard]] const turns::PlaceQueue& places(Long kind) const {
+    return places_[static_cast<std::size_t>(kind)];
+  }
+  [[nodiscard]] turns::PlaceQueue& places(Long kind) {
+    return places_[static_cast<std::size_t>(kind)];
+  }
+  [[nodiscard]] bool some_may_go_on() const;
 
   Turns& all_;
   std::size_t bytes_ = 0;
   turns::ShardWindow window_;
   turns::FairQueue queue_;
-  Clock::time_point unshared_last_{};  // no two clients had something in the queue
+  std::array<turns::PlaceQueue, 2> places_;  // by Long
+  Clock::time_point unshared_last_{};        // no two clients had something in the queue
   boost::intrusive::list<Part, boost::intrusive::base_hook<Hook>,
                          boost::intrusive::constant_time_size<false>>
       under_way_;  // that are counted, in the order in which they were sent
@@ -88,7 +114,7 @@ class Turns {
   using Clock = ShardTurns::Clock;
 
   /// A request that waits.
-  class Waiting : public turns::FairQueue::Entry {
+  class Waiting : public turns::Entry {
    public:
     /// It is sent, or answered, or waits elsewhere.
     virtual void turn_has_come() = 0;
@@ -103,6 +129,7 @@ class Turns {
    private:
     friend class Turns;
     ShardTurns* at_ = nullptr;
+    turns::PlaceQueue* for_place_ = nullptr;  // where it waits for one
   };
 
   /// 0: all wait until their deadline.
@@ -117,6 +144,8 @@ class Turns {
   /// To the end of that client's line there, until its turn, its lateness, or `leave`. `bytes`: of
   /// the request. It calls nothing of it. O(1).
   void wait(Waiting& request, ShardTurns& at, const void* client, std::size_t bytes);
+  /// The same for a place. It is never late, but for its deadline. O(log clients).
+  void wait(Waiting& request, ShardTurns& at, const void* client, ShardTurns::Long kind);
   /// It waits no longer, and is called no more. Only of one that waits. O(1).
   void leave(Waiting& request);
   /// Sends what may be sent: those whose turn it is are called, and may end their clients.
@@ -135,7 +164,7 @@ class Turns {
  private:
   friend class ShardTurns;
   friend class ShardTurns::Part;
-  void may_go_on(ShardTurns& turns);
+  void may_go_on(const ShardTurns& turns);
   void run(ShardTurns& at);
   void refuse_late(ShardTurns& at, Clock::time_point now);
   [[nodiscard]] std::chrono::milliseconds patience(const ShardTurns& at,

@@ -209,6 +209,7 @@ void SingleExchange::on_data(const backends::Reply& reply) {
   await_nothing();
   if (!paused_) shard_->pause(*ticket_);
   paused_ = true;
+  part_.put_aside();
 }
 
 /// With its lease, a write ends for whoever waits for it, before its client hears of it.
@@ -331,6 +332,7 @@ void SingleExchange::resume() {
   if (!paused_) return;
   paused_ = false;
   if (!ticket_) return;
+  part_.go_on();
   shard_->resume(*ticket_);
   if (!answered()) await_more();
 }

@@ -165,6 +165,33 @@ for (const turnMs of [50, 0]) describe(`timeouts.turnMs ${turnMs}`, () => {
     alone.session.close();
   });
 
+  // They have places at a shard instead of a window, and the last free place is for a client that has none.
+  for (const method of ['findObjects', 'deleteMany']) test(`${method}: hundreds of one client, and one after the other of another's`, async () => {
+    const hundreds = 300, session = await Session.connect(router.port), filter = (i) => `(_key=/greedy/stor/${i})`;
+    const find = (msgid, path, each) => encode({version: 2, status: DATA, msgid,
+      json: JSON.stringify({m: {uts: 1, name: method}, d: ['b', each, {hashkey: path, noLimit: true, no_count: true}]})});
+    const before = answered();
+    session.send(Buffer.concat(Array.from({length: hundreds}, (_, i) => find(i + 1, '/greedy/stor', filter(i)))));
+    await until(async () => await metric(router, 'router_waiting_turns') > 0, 'nothing waits for a place');
+    const between = [];
+    for (let i = 0; i < 10; ++i) {
+      const since = answered();
+      await new Promise((resolve, reject) => {
+        const options = {hashkey: '/greedy/stor', noLimit: true, no_count: true};
+        if (method === 'deleteMany') return client.deleteMany('b', `(_key=/polite/${i})`, options, (error) => error ? reject(error) : resolve());
+        client.findObjects('b', `(_key=/polite/${i})`, options).on('error', reject).on('end', resolve).on('record', () => {});
+      });
+      between.push(answered() - since);
+    }
+    assert.ok(answered() - before < hundreds, 'the hundreds have ended before the others');
+    assert.ok(Math.max(...between) < 20, `beside one ${between} were answered`);
+    const ended = () => session.frames.filter(({status}) => status === 'END').length;
+    await until(() => ended() === hundreds, 'not all are answered');
+    assert.deepStrictEqual(session.frames.filter(({status}) => status === 'ERROR'), []);
+    assert.strictEqual(await metric(router, 'router_waiting_turns'), 0);
+    session.close();
+  });
+
   test('one that leaves while it stands in line', async () => {
     const first = await Greedy.make(router.port, 100);
     await until(async () => await metric(router, 'router_waiting_turns') > 0, 'nothing waits for its turn');

@@ -93,7 +93,8 @@ class DispatcherRun {
     // Of some shards few requests may be under way, and the others wait for their turn.
     for (auto& turns : turns_)
       turns = std::make_unique<ShardTurns>(
-          context_.turns, turns::ShardWindow(one_of(2) == 0 ? 1 + one_of(3) : 1000));
+          context_.turns, backends::Places{1 + one_of(4), 1 + one_of(4)},
+          turns::ShardWindow(one_of(2) == 0 ? 1 + one_of(3) : 1000));
     context_.turns.schedule_by(
         [](void* run) { static_cast<DispatcherRun*>(run)->turns_due_ = true; }, this);
     keys_ = one_of(2) == 0 ? 40 : 2;  // the order of puts shows where there are few

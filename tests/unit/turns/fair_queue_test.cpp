@@ -16,7 +16,7 @@ namespace {
 
 const FairQueue::Clock::time_point kStart{std::chrono::seconds(5)};
 
-struct Item : FairQueue::Entry {
+struct Item : turns::Entry {
   Item(int of, std::size_t size, int place) : client(of), bytes(size), number(place) {}
   int client;
   std::size_t bytes;
@@ -167,7 +167,7 @@ TEST_CASE(
           break;
         }
         default: {
-          FairQueue::Taken late;
+          turns::Entries late;
           const auto before = now - std::chrono::milliseconds(random() % 60);
           const std::size_t most = random() % 3 == 0 ? 3 : 100'000;
           const auto alone = before - std::chrono::milliseconds(20);
@@ -188,7 +188,7 @@ TEST_CASE(
       REQUIRE(queue.count() == count);
       REQUIRE(queue.has(&kClients[client]) == !model[client].empty());
     }
-    queue.for_each([&](FairQueue::Entry& entry) { queue.remove(entry); });
+    queue.for_each([&](turns::Entry& entry) { queue.remove(entry); });
     CHECK(queue.empty());
     CHECK(queue.next() == nullptr);
   }
