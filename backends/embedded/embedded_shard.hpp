@@ -30,8 +30,9 @@ class EmbeddedShard final : public Shard {
   bool cancel(Ticket ticket) override;
   void pause(Ticket ticket) override;
   void resume(Ticket ticket) override;
-  /// One thread does it all: finds by slices, in turn, and one change after the other.
-  [[nodiscard]] Places places() const override { return {8, 1}; }
+  /// One thread does it all: finds by slices, in turn, so many of a worker (`OwnerLimits`), and one
+  /// change after the other.
+  [[nodiscard]] Places places() const override { return {64, 1}; }
   void retire() override { retired_ = true; }
   [[nodiscard]] bool idle() const override { return retired_ && pending_.empty(); }
   [[nodiscard]] bool healthy() const override { return !retired_; }

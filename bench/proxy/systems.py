@@ -5,15 +5,12 @@ import pathlib
 import shutil
 import socket
 import subprocess
+import sys
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+sys.path.insert(0, str(ROOT / "tests" / "support"))
+from free_port import free_port
 
 
 def wait_for_port(port, process):

@@ -1,25 +1,15 @@
 'use strict';
 // A real DNS server on a free loopback port, whose records can be changed.
-const dgram = require('dgram');
 const {spawn} = require('child_process');
 
-class Dnsmasq {
-  /** A port that is free for UDP now; dnsmasq needs TCP there too, and nobody else asks for it. */
-  static freePort() {
-    return new Promise((resolve) => {
-      const socket = dgram.createSocket('udp4');
-      socket.bind(0, '127.0.0.1', () => {
-        const {port} = socket.address();
-        socket.close(() => resolve(port));
-      });
-    });
-  }
+const {freeUdpPort} = require('./free_port');
 
+class Dnsmasq {
   /** `ttl`: of its own answers, in seconds. */
   static async start(records, {ttl = 1} = {}) {
     const server = new Dnsmasq();
     server.ttl = ttl;
-    server.port = await Dnsmasq.freePort();
+    server.port = await freeUdpPort();
     await server.serve(records);
     return server;
   }

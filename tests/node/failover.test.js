@@ -9,7 +9,8 @@ const fs = require('fs');
 const moray = require('moray');
 const path = require('path');
 
-const {PostgresCluster, freePort} = require('./postgres_cluster');
+const {freePort} = require('./free_port');
+const {PostgresCluster} = require('./postgres_cluster');
 const {RouterProcess, temporaryDirectory} = require('./router_process');
 
 const PNODES = [1, 2].map((i) => `tcp://${i}.moray.example.com:2020`);

@@ -4,7 +4,7 @@ const {execFileSync, spawn} = require('child_process');
 const fs = require('fs');
 const path = require('path');
 
-const {freePort} = require('./postgres_cluster');
+const {freePort} = require('./free_port');
 const {temporaryDirectory} = require('./router_process');
 
 /** `mode`: session or transaction; `ignored`: startup parameters. `end()` ends it. */

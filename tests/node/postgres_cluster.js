@@ -3,9 +3,9 @@
 // since the server refuses root.
 const {execFileSync} = require('child_process');
 const fs = require('fs');
-const net = require('net');
 const path = require('path');
 
+const {freePort} = require('./free_port');
 const {temporaryDirectory} = require('./router_process');
 
 const installed = '/usr/lib/postgresql';
@@ -15,15 +15,6 @@ function programs() {
   const found = versions.map((version) => path.join(installed, version, 'bin')).find((bin) => fs.existsSync(path.join(bin, 'initdb')));
   if (!found) throw new Error('no PostgreSQL server is installed (package postgresql-15)');
   return found;
-}
-
-function freePort() {
-  return new Promise((resolve) => {
-    const server = net.createServer().listen(0, '127.0.0.1', () => {
-      const {port} = server.address();
-      server.close(() => resolve(port));
-    });
-  });
 }
 
 /** To a server's process, which may have ended since it was listed. */
@@ -150,4 +141,4 @@ class PostgresCluster {
   }
 }
 
-module.exports = {PostgresCluster, freePort};
+module.exports = {PostgresCluster};

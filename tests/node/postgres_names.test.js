@@ -7,7 +7,8 @@ const fs = require('fs');
 const path = require('path');
 
 const {Dnsmasq} = require('./dnsmasq');
-const {freePort, PostgresCluster} = require('./postgres_cluster');
+const {freePort} = require('./free_port');
+const {PostgresCluster} = require('./postgres_cluster');
 const {RouterProcess, temporaryDirectory} = require('./router_process');
 
 const PNODES = [1, 2].map((i) => `tcp://${i}.moray.example.com:2020`);

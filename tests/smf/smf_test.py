@@ -15,6 +15,9 @@ import urllib.request
 import xml.etree.ElementTree as ElementTree
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tests" / "support"))
+from free_port import free_port
+
 ROUTER = os.environ["MORAY_ROUTER_BIN"]
 METHOD = str(ROOT / "smf" / "method")
 DRAIN_SECONDS = 30  # timeouts.drainMs
@@ -91,12 +94,6 @@ class Structure(unittest.TestCase):
         self.assertGreater(int(re.search(r"^TimeoutStopSec=(\d+)", text, re.M).group(1)), DRAIN_SECONDS + 10)
         self.assertRegex(text, r"(?m)^Type=notify$")
         self.assertRegex(text, r"(?m)^RestartPreventExitStatus=96$")
-
-
-def free_port():
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        return taken.getsockname()[1]
 
 
 class Methods(unittest.TestCase):
