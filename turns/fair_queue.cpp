@@ -21,6 +21,7 @@ void FairQueue::add(Entry& entry, const void* client, std::size_t bytes, Clock::
   Flow& flow = flows_[client];
   if (flow.entries.empty()) {
     flow.client = client;
+    flow.cost = &ledger_.enter(client);
     flow.credit[kInLane] = flow.credit[kInRound] = kRound;
     round_.push_back(flow);
   }
@@ -28,7 +29,7 @@ void FairQueue::add(Entry& entry, const void* client, std::size_t bytes, Clock::
   entry.cost_ = kRequest + bytes;
   entry.since_ = now;
   flow.entries.push_back(entry);
-  flow.cost += entry.cost_;
+  *flow.cost += entry.cost_;
   ++count_;
   settle(flow);
 }
@@ -36,11 +37,12 @@ void FairQueue::add(Entry& entry, const void* client, std::size_t bytes, Clock::
 /// What it has waiting has changed.
 void FairQueue::settle(Flow& flow) {
   if (flow.entries.empty()) {
+    ledger_.leave(flow.client);
     flows_.erase(flow.client);  // and so unlinked
     return;
   }
   const std::size_t lane = std::min<std::size_t>(
-      static_cast<std::size_t>(std::bit_width(flow.cost / (2 * kRequest))), lanes_.size() - 1);
+      static_cast<std::size_t>(std::bit_width(*flow.cost / (2 * kRequest))), lanes_.size() - 1);
   const bool linked = flow.EntryHook::is_linked();
   if (linked && flow.lane == lane) return;
   if (linked) flow.EntryHook::unlink();
@@ -51,7 +53,7 @@ void FairQueue::settle(Flow& flow) {
 void FairQueue::take(Flow& flow, Entry& entry) {
   entry.unlink();
   entry.client_ = nullptr;
-  flow.cost -= entry.cost_;
+  *flow.cost -= entry.cost_;
   --count_;
 }
 
@@ -85,6 +87,10 @@ Entry* FairQueue::next() {
   take(flow, entry);
   settle(flow);
   return &entry;
+}
+
+void FairQueue::look_at_ledger() {
+  for (auto& [client, flow] : flows_) settle(flow);
 }
 
 bool FairQueue::is_late(const Flow& flow, Clock::time_point before,

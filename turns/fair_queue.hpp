@@ -7,21 +7,27 @@
 #include <boost/intrusive/list.hpp>
 
 #include "turns/entry.hpp"
+#include "turns/ledger.hpp"
 
 /// Who is next where not all can go at once. Pure: no I/O, no clock.
 namespace turns {
 
 /// Requests that wait for one place, of several clients, each client's in the order in which they
 /// came. In three turns of four it is one of the clients that have least waiting, by requests and
-/// bytes: a client that asks for little hardly waits, however much the others ask for at once. In
-/// the fourth, clients take turns by requests and bytes (deficit round robin): each goes on. Lives
-/// on one thread.
+/// bytes, here and in all queues of the same ledger: a client that asks for little hardly waits,
+/// however much the others ask for at once, and wherever. In the fourth, clients take turns by
+/// requests and bytes (deficit round robin): each goes on. Lives on one thread.
 class FairQueue {
   struct Flow;
   struct RoundTag;
 
  public:
   using Clock = Entry::Clock;
+
+  /// `ledger` outlives it.
+  explicit FairQueue(Ledger& ledger) : ledger_(ledger) {}
+  FairQueue(const FairQueue&) = delete;
+  FairQueue& operator=(const FairQueue&) = delete;
 
   [[nodiscard]] bool empty() const { return count_ == 0; }
   [[nodiscard]] std::size_t count() const { return count_; }
@@ -36,6 +42,9 @@ class FairQueue {
   void remove(Entry& entry);
   /// Takes out the one whose turn it is; null: none waits. O(1), amortized over bytes and clients.
   Entry* next();
+  /// Takes account of what its clients have waiting elsewhere by now. To be called again and again.
+  /// O(clients).
+  void look_at_ledger();
   /// Moves those that came before `before` to `late`: the oldest ones of each client, about as many
   /// of each, and not many more than `most` in all. The only one of a client is late if it came
   /// before `alone_before`. O(clients + late).
@@ -54,7 +63,7 @@ class FairQueue {
   struct Flow : EntryHook, RoundHook {
     const void* client = nullptr;
     Entries entries;
-    std::size_t cost = 0;           // of all of them
+    std::size_t* cost = nullptr;    // the client's, in the ledger
     std::ptrdiff_t credit[2] = {};  // in its lane, and in the round
     std::size_t lane = 0;
   };
@@ -70,6 +79,7 @@ class FairQueue {
   void take(Flow& flow, Entry& entry);
   void settle(Flow& flow);
 
+  Ledger& ledger_;
   std::unordered_map<const void*, Flow> flows_;
   std::array<Lane, 32> lanes_;  // by cost: of each, twice what the one before may have
   Round round_;

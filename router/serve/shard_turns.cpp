@@ -16,12 +16,14 @@ constexpr int kBurst = 10;
 // longer.
 constexpr double kRefused = 3;
 constexpr std::size_t kRefusedLeast = 8;  // in a tick
+// A tick may be late; beyond that time it was not the requests that made it so.
+constexpr auto kTickMost = 5 * DeadlineWheel::kTick;
 
 }  // namespace
 
 ShardTurns::ShardTurns(Turns& all, backends::Places places, turns::ShardWindow window)
-    : all_(all), window_(window), places_{turns::PlaceQueue(places.streams),
-                                          turns::PlaceQueue(places.changes)} {
+    : all_(all), window_(window), queue_(all.ledger_), places_{turns::PlaceQueue(places.streams),
+                                                               turns::PlaceQueue(places.changes)} {
   all.shards_.push_back(*this);
 }
 
@@ -174,10 +176,9 @@ void Turns::run(ShardTurns& at) {
   }
 }
 
-void Turns::refuse_late(ShardTurns& at, Clock::time_point now) {
+void Turns::refuse_late(ShardTurns& at, Clock::time_point now, Clock::duration since_last) {
   turns::Entries late;
-  const double answered =
-      at.window_.rate() * std::chrono::duration<double>(DeadlineWheel::kTick).count();
+  const double answered = at.window_.rate() * std::chrono::duration<double>(since_last).count();
   const auto most = std::max(kRefusedLeast, static_cast<std::size_t>(kRefused * answered));
   const auto patient = patience(at, now);
   // A client's only one is sent next: where it waits for long, the window looks, and has few there.
@@ -206,12 +207,13 @@ void Turns::look_at_gate() {
 
 void Turns::tick(Clock::time_point now, std::chrono::nanoseconds lag,
                  std::chrono::milliseconds wall) {
-  ticked_ = now;
+  const auto since_last = std::min<Clock::duration>(now - std::exchange(ticked_, now), kTickMost);
   for (ShardTurns& at : shards_) {
     at.find_stuck(now);
     at.window_.tick(now, lag, wall);
     if (at.queue_.empty()) continue;
-    if (wait_max_.count() > 0 && at.queue_.clients() > 1) refuse_late(at, now);
+    at.queue_.look_at_ledger();
+    if (wait_max_.count() > 0 && at.queue_.clients() > 1) refuse_late(at, now, since_last);
     if (!at.queue_.empty()) may_go_on(at);
   }
 }

@@ -166,7 +166,7 @@ class Turns {
   friend class ShardTurns::Part;
   void may_go_on(const ShardTurns& turns);
   void run(ShardTurns& at);
-  void refuse_late(ShardTurns& at, Clock::time_point now);
+  void refuse_late(ShardTurns& at, Clock::time_point now, Clock::duration since_last);
   [[nodiscard]] std::chrono::milliseconds patience(const ShardTurns& at,
                                                    Clock::time_point now) const;
   void left(ShardTurns& at);
@@ -177,6 +177,7 @@ class Turns {
   bool scheduled_ = false;
   std::size_t waiting_ = 0;
   Clock::time_point ticked_{};
+  turns::Ledger ledger_;
   boost::intrusive::list<ShardTurns, boost::intrusive::constant_time_size<false>> shards_;
 };
 

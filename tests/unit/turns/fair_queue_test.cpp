@@ -27,9 +27,12 @@ struct Item : turns::Entry {
 const char kClients[64] = {};
 
 struct Line {
+  turns::Ledger own;
   FairQueue queue;
   std::deque<Item> items;
 
+  Line() : queue(own) {}
+  explicit Line(turns::Ledger& shared) : queue(shared) {}
   Item& add(int client, std::size_t bytes = 0, FairQueue::Clock::time_point now = kStart) {
     Item& item = items.emplace_back(client, bytes, static_cast<int>(items.size()));
     queue.add(item, &kClients[client], bytes, now);
@@ -74,6 +77,36 @@ TEST_CASE("one who had to wait, and has ten waiting, still comes before those th
   int turns = 0, left = 10;
   for (; left > 0; ++turns) left -= line.next()->client == 50 ? 1 : 0;
   CHECK(turns <= 14);
+}
+
+TEST_CASE(
+    "one who has hundreds waiting elsewhere has them here, too, and no more when they are gone") {
+  turns::Ledger ledger;
+  Line here(ledger), elsewhere(ledger);
+  for (int i = 0; i < 300; ++i) elsewhere.add(0);
+  const auto first_of_both = [&] {
+    here.add(0);
+    here.add(1), here.add(1), here.add(1);
+    int turns_of[2] = {};
+    for (int i = 0; i < 3; ++i) ++turns_of[here.next()->client];
+    const int first = turns_of[1] > turns_of[0] ? 1 : 0;
+    while (here.next() != nullptr) {
+    }
+    return first;
+  };
+  CHECK(first_of_both() == 1);
+  while (elsewhere.next() != nullptr) {
+  }
+  CHECK(here.queue.empty());
+  // What waited before that is told of it by `look_at_ledger`.
+  for (int i = 0; i < 300; ++i) elsewhere.add(0);
+  for (int i = 0; i < 40; ++i) here.add(0), here.add(1), here.add(1);
+  while (elsewhere.next() != nullptr) {
+  }
+  here.queue.look_at_ledger();
+  int turns_of[2] = {};
+  for (int i = 0; i < 40; ++i) ++turns_of[here.next()->client];
+  CHECK(turns_of[0] >= 30);
 }
 
 TEST_CASE("everyone gets a quarter of an equal share, and its own in order") {
@@ -121,7 +154,8 @@ TEST_CASE(
   for (std::uint32_t seed = 1; seed <= 300; ++seed) {
     CAPTURE(seed);
     std::mt19937 random(seed);
-    FairQueue queue;
+    turns::Ledger ledger;
+    FairQueue queue(ledger);
     std::vector<std::unique_ptr<Item>> all;
     std::map<int, std::deque<Item*>> model;
     std::size_t count = 0;
