@@ -182,7 +182,7 @@ void Turns::refuse_late(ShardTurns& at, Clock::time_point now, Clock::duration s
   const auto most = std::max(kRefusedLeast, static_cast<std::size_t>(kRefused * answered));
   const auto patient = patience(at, now);
   // A client's only one is sent next: where it waits for long, the window looks, and has few there.
-  const auto alone = at.window_.looks() ? patient * kBurst : patient * 3 / 2;
+  const auto alone = at.window_.looks() ? patient * kBurst : patient * 5 / 4;
   at.queue_.take_late(now - patient, now - alone, most, late);
   while (!late.empty()) {
     auto& each = static_cast<Waiting&>(late.front());

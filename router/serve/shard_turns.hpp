@@ -107,7 +107,7 @@ class ShardTurns : public boost::intrusive::list_base_hook<
 /// shard at which two clients or more have waited for ten times `wait_max` has more to do than it
 /// can: then a request that has waited for `wait_max` is refused, or for as long as the shard takes
 /// for one of a few, where that is longer. Before that it waits for ten times as long: a burst is
-/// carried out. A client's only one waits for half as long again, or for ten times as long while
+/// carried out. A client's only one waits for a quarter as long again, or for ten times as long while
 /// the window looks.
 class Turns {
  public:

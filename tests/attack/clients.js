@@ -48,7 +48,7 @@ const leaversInLine = {
   least: (stage) => stage.acts >= 608 && stage.measure().descriptors < 200,
   config: {limits: {largeFramesBytesMax: 128 << 20}},
   async attack(stage) {
-    const most = stage.long ? 5000 : 600;
+    const most = stage.long ? 20_500 : 600;
     let left = 0;
     // Those that left are noticed while the eight go on.
     await trickle(stage, async () => {
@@ -85,7 +85,7 @@ const deletedBucket = {
   async setup(stage) {
     const {directory} = await stage.directoryAt(0);
     await stage.ask('createBucket', ['testmanta', {index: {n: {type: 'number'}}}, LONG_REQUEST]);
-    await stage.fill('testmanta', directory, stage.long ? 200_000 : 20_000, 20);
+    await stage.fill('testmanta', directory, stage.long ? 400_000 : 20_000, 20);
   },
   async attack(stage) {
     await stage.ask('delBucket', ['testmanta', LONG_REQUEST]);

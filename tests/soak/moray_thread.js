@@ -1,5 +1,6 @@
 'use strict';
 // A moray in a thread of its own, so that hostile clients, who keep the main thread busy, do not slow its answers down.
+const {once} = require('events');
 const path = require('path');
 const {Worker, isMainThread, parentPort, workerData} = require('worker_threads');
 
@@ -17,8 +18,9 @@ class MorayThread {
     await this.told();
   }
   async close() { await this.thread.terminate(); }
-  told() {
-    return new Promise((resolve, reject) => this.thread.once('message', resolve).once('error', reject));
+  async told() {
+    const [told] = await once(this.thread, 'message');  // an error of the thread rejects it
+    return told;
   }
 }
 
