@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -110,12 +111,18 @@ struct ShardStatus {
   bool operator==(const ShardStatus&) const = default;
 };
 
-/// How many requests of a kind that may take any time a shard serves at once for a worker. More
-/// would wait in the shard, where they come in the order in which they were sent, whichever client
-/// they are of.
+/// How many requests that may take any time a shard serves at once for a worker. More would wait in
+/// the shard, where they come in the order in which they were sent, whichever client they are of.
 struct Places {
   std::size_t streams = 4;  ///< finds; at least 1
   std::size_t changes = 4;  ///< updateObjects, deleteMany; at least 1
+  bool shared = false;      ///< they are the same ones, as many as `streams`
+  /// A find that its client holds up leaves its place to others: they can be served all the same,
+  /// or the shard gives up the ones that are held up when others wait in it.
+  bool paused_leave = true;
+  /// A change that has taken so long leaves its place, since the shard does others beside it;
+  /// nullopt: it does not.
+  std::optional<std::chrono::milliseconds> changes_leave = std::nullopt;
 };
 
 /// One shard, as one worker holds it. Lives on: one worker; every call is made there.

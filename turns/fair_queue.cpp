@@ -12,16 +12,21 @@ constexpr std::size_t kRequest = 4 << 10;
 constexpr std::ptrdiff_t kRound = 16 << 10;
 constexpr std::size_t kInLane = 0, kInRound = 1;  // credits
 constexpr std::size_t kTurns = 4;                 // the last of them is in a round
+// Where a shard hangs, its clients' requests wait for long: what waits elsewhere counts as eight
+// times what waits here, at most.
+constexpr std::size_t kElsewhere = 3;
+
+std::size_t lane_of(std::size_t cost) {
+  return static_cast<std::size_t>(std::bit_width(cost / (2 * kRequest)));
+}
 
 }  // namespace
-
-bool FairQueue::has(const void* client) const { return count_ > 0 && flows_.contains(client); }
 
 void FairQueue::add(Entry& entry, const void* client, std::size_t bytes, Clock::time_point now) {
   Flow& flow = flows_[client];
   if (flow.entries.empty()) {
     flow.client = client;
-    flow.cost = &ledger_.enter(client);
+    flow.everywhere = &ledger_.enter(client);
     flow.credit[kInLane] = flow.credit[kInRound] = kRound;
     round_.push_back(flow);
   }
@@ -29,7 +34,8 @@ void FairQueue::add(Entry& entry, const void* client, std::size_t bytes, Clock::
   entry.cost_ = kRequest + bytes;
   entry.since_ = now;
   flow.entries.push_back(entry);
-  *flow.cost += entry.cost_;
+  flow.cost += entry.cost_;
+  *flow.everywhere += entry.cost_;
   ++count_;
   settle(flow);
 }
@@ -41,8 +47,8 @@ void FairQueue::settle(Flow& flow) {
     flows_.erase(flow.client);  // and so unlinked
     return;
   }
-  const std::size_t lane = std::min<std::size_t>(
-      static_cast<std::size_t>(std::bit_width(*flow.cost / (2 * kRequest))), lanes_.size() - 1);
+  const std::size_t lane =
+      std::min({lane_of(*flow.everywhere), lane_of(flow.cost) + kElsewhere, lanes_.size() - 1});
   const bool linked = flow.EntryHook::is_linked();
   if (linked && flow.lane == lane) return;
   if (linked) flow.EntryHook::unlink();
@@ -53,7 +59,8 @@ void FairQueue::settle(Flow& flow) {
 void FairQueue::take(Flow& flow, Entry& entry) {
   entry.unlink();
   entry.client_ = nullptr;
-  *flow.cost -= entry.cost_;
+  flow.cost -= entry.cost_;
+  *flow.everywhere -= entry.cost_;
   --count_;
 }
 
@@ -107,9 +114,14 @@ void FairQueue::take_late(Clock::time_point before, Clock::time_point alone_befo
     clients += is_late(flow, before, alone_before) ? 1u : 0u;
   if (clients == 0) return;
   const std::size_t each = std::max<std::size_t>(1, most / clients);
-  for (auto next = flows_.begin(); next != flows_.end();) {
-    Flow& flow = (next++)->second;
-    for (std::size_t i = 0; i < each && is_late(flow, before, alone_before); ++i) {
+  // One that has lost some is looked at last when there are more.
+  std::size_t taken = 0;
+  for (std::size_t left = flows_.size(); left > 0 && taken < most; --left) {
+    Flow& flow = round_.front();
+    round_.pop_front();
+    round_.push_back(flow);
+    const std::size_t may = std::min(each, most - taken);
+    for (std::size_t i = 0; i < may && is_late(flow, before, alone_before); ++i, ++taken) {
       Entry& entry = flow.entries.front();
       take(flow, entry);
       late.push_back(entry);

@@ -14,9 +14,10 @@ namespace turns {
 
 /// Requests that wait for one place, of several clients, each client's in the order in which they
 /// came. In three turns of four it is one of the clients that have least waiting, by requests and
-/// bytes, here and in all queues of the same ledger: a client that asks for little hardly waits,
-/// however much the others ask for at once, and wherever. In the fourth, clients take turns by
-/// requests and bytes (deficit round robin): each goes on. Lives on one thread.
+/// bytes, here and, up to some times as much, in all queues of the same ledger: a client that asks
+/// for little hardly waits, however much the others ask for at once, and wherever. In the fourth,
+/// clients take turns by requests and bytes (deficit round robin): each goes on. Lives on one
+/// thread.
 class FairQueue {
   struct Flow;
   struct RoundTag;
@@ -33,21 +34,19 @@ class FairQueue {
   [[nodiscard]] std::size_t count() const { return count_; }
   /// That have something waiting.
   [[nodiscard]] std::size_t clients() const { return flows_.size(); }
-  /// A request of that client waits, and its next one comes after it. O(1).
-  [[nodiscard]] bool has(const void* client) const;
 
-  /// To the end of its client's. `bytes`: of the request. O(1).
+  /// The client's last. `bytes`: of the request. O(1).
   void add(Entry& entry, const void* client, std::size_t bytes, Clock::time_point now);
   /// It waits no longer, wherever it is. O(1).
   void remove(Entry& entry);
   /// Takes out the one whose turn it is; null: none waits. O(1), amortized over bytes and clients.
   Entry* next();
-  /// Takes account of what its clients have waiting elsewhere by now. To be called again and again.
+  /// Takes account of what its clients have waiting elsewhere by now: call it at regular times.
   /// O(clients).
   void look_at_ledger();
   /// Moves those that came before `before` to `late`: the oldest ones of each client, about as many
-  /// of each, and not many more than `most` in all. The only one of a client is late if it came
-  /// before `alone_before`. O(clients + late).
+  /// of each, and `most` in all. The only one of a client is late if it came before
+  /// `alone_before`. O(clients + late).
   void take_late(Clock::time_point before, Clock::time_point alone_before, std::size_t most,
                  Entries& late);
   /// Calls `each` with every entry, each client's in order. It may remove that entry. O(count).
@@ -63,8 +62,9 @@ class FairQueue {
   struct Flow : EntryHook, RoundHook {
     const void* client = nullptr;
     Entries entries;
-    std::size_t* cost = nullptr;    // the client's, in the ledger
-    std::ptrdiff_t credit[2] = {};  // in its lane, and in the round
+    std::size_t cost = 0;               // of all of them
+    std::size_t* everywhere = nullptr;  // what the client has waiting, by the ledger
+    std::ptrdiff_t credit[2] = {};      // in its lane, and in the round
     std::size_t lane = 0;
   };
   using Lane = boost::intrusive::list<Flow, boost::intrusive::base_hook<EntryHook>,

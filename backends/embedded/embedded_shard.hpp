@@ -31,8 +31,8 @@ class EmbeddedShard final : public Shard {
   void pause(Ticket ticket) override;
   void resume(Ticket ticket) override;
   /// One thread does it all: finds by slices, in turn, so many of a worker (`OwnerLimits`), and one
-  /// change after the other.
-  [[nodiscard]] Places places() const override { return {64, 1}; }
+  /// change after the other. Changes that wait together share a sync.
+  [[nodiscard]] Places places() const override { return {.streams = 64, .changes = 16}; }
   void retire() override { retired_ = true; }
   [[nodiscard]] bool idle() const override { return retired_ && pending_.empty(); }
   [[nodiscard]] bool healthy() const override { return !retired_; }

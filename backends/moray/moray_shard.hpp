@@ -42,9 +42,14 @@ class MorayShard final : public Shard, private PoolHost {
   bool cancel(Ticket ticket) override;
   void pause(Ticket ticket) override;
   void resume(Ticket ticket) override;
-  /// A stream has a connection. A moray has 16 of its own to its database, by default, for all that
-  /// comes; its morays' number is not known here.
-  [[nodiscard]] Places places() const override { return {options_.pool.stream_connections_max, 8}; }
+  /// A stream has a connection, also while it is paused. A moray has 16 connections to its database
+  /// by default, and does a change beside others that wait for a lock.
+  [[nodiscard]] Places places() const override {
+    return {.streams = options_.pool.stream_connections_max,
+            .changes = 8,
+            .paused_leave = false,
+            .changes_leave = std::chrono::seconds(1)};
+  }
   /// Requests that wait are still served; then the connections close.
   void retire() override;
   [[nodiscard]] bool idle() const override;

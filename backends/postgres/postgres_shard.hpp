@@ -47,9 +47,10 @@ class PostgresShard final : public Shard {
   void resume(Ticket ticket) override;
   [[nodiscard]] bool takes_two_steps() const override { return true; }
   void proceed(Ticket ticket) override;
-  /// The connections for both, and for batches besides, are the same ones.
+  /// Both use the same connections. One of them is left to batches under a condition.
   [[nodiscard]] Places places() const override {
-    return {pool_->options().exclusive_connections, pool_->options().exclusive_connections};
+    const std::size_t connections = pool_->options().exclusive_connections;
+    return {.streams = connections > 1 ? connections - 1 : 1, .changes = 1, .shared = true};
   }
   void retire() override;
   [[nodiscard]] bool idle() const override { return retired_ && operations_.empty(); }

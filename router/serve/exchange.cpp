@@ -107,6 +107,11 @@ void Exchange::go_on() {
   }
   if (context_.cells != nullptr) context_.cells->gate().released.add();
   await_answer();
+  go(planned);
+}
+
+void Exchange::go(Planned& planned) {
+  aim(planned);
   const auto* shard = std::get_if<ToShard>(&planned.decision);
   if (shard != nullptr && waits_for_turn(number(shard->pnode), retained_)) return;
   send_held(planned);

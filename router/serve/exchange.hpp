@@ -99,6 +99,8 @@ class Exchange : public DeadlineWheel::Entry, public HeldHook, protected Turns::
   [[nodiscard]] bool room_at(std::size_t pnode) const;
   /// The request is with the shard of that number until the part ends.
   void begin_part(ShardTurns::Part& part, std::size_t pnode) const;
+  /// A request like this one waits at the shard of that number. O(1).
+  [[nodiscard]] bool must_wait(std::size_t pnode) const;
   /// Where it must, the request, `payload` as the client has sent it, waits for its turn at the
   /// shard of that number.
   [[nodiscard]] bool waits_for_turn(std::size_t pnode, std::string_view payload);
@@ -128,11 +130,15 @@ class Exchange : public DeadlineWheel::Entry, public HeldHook, protected Turns::
   std::string retained_;  // the payload, where it may have to be sent (again)
 
  private:
-  /// One that was held, or has waited for its turn, may go: as planned.
+  /// Planned again, it is for another shard, perhaps.
+  virtual void aim(const Planned& planned) = 0;
+  /// One that was held, or has waited for its turn, is sent as planned. It aims.
   virtual void send_held(Planned& planned) = 0;
+  void go(Planned& planned);  ///< the same, or it waits for its turn
   void turn_has_come() final;
   void turn_is_late(std::chrono::milliseconds waited) final;
   void gate_has_changed() final;
+  void shard_has_left() final;
   void begin_hold();
   void refuse(const fast::Error& error);
   /// Neither the answer nor a stream's next part has come in its time.

@@ -11,9 +11,10 @@ using Kind = ShardTurns::Kind;
 using Long = ShardTurns::Long;
 
 /// Requests to single objects and buckets, whose answer is expected at once, take turns by the
-/// shard's pace; nullopt: the others may take any time, and say nothing of it.
+/// shard's pace; nullopt: the others may take any time, and say nothing of it, or go to all shards.
 std::optional<Kind> kind_of(const Method& method) {
-  if (method.deadline != DeadlineClass::object || method.route == Route::all_shards)
+  if (method.deadline != DeadlineClass::object || method.route == Route::all_shards ||
+      method.route == Route::here)
     return std::nullopt;
   if (method.rpc == backends::Rpc::batch) return Kind::batch;
   return method.write ? Kind::write : Kind::read;
@@ -39,19 +40,22 @@ void Exchange::begin_part(ShardTurns::Part& part, std::size_t pnode) const {
     part.begin(turns, cost());
 }
 
-bool Exchange::waits_for_turn(std::size_t pnode, std::string_view payload) {
+bool Exchange::must_wait(std::size_t pnode) const {
   if (origin_.ring->turns.empty()) return false;
-  const bool short_one = kind_of(*origin_.method).has_value();
+  const ShardTurns& turns = *origin_.ring->turns[pnode];
+  if (kind_of(*origin_.method)) return turns.must_wait();
   const auto long_kind = long_of(*origin_.method);
-  if (!short_one && !long_kind) return false;
+  return long_kind && turns.must_wait(origin_.client, *long_kind);
+}
+
+bool Exchange::waits_for_turn(std::size_t pnode, std::string_view payload) {
+  if (!must_wait(pnode)) return false;
   ShardTurns& turns = *origin_.ring->turns[pnode];
-  if (!(short_one ? turns.must_wait(origin_.client) : turns.must_wait(origin_.client, *long_kind)))
-    return false;
   if (payload.data() != retained_.data()) retained_.assign(payload);
-  if (short_one)
-    context_.turns.wait(*this, turns, origin_.client, payload.size());
-  else
+  if (const auto long_kind = long_of(*origin_.method))
     context_.turns.wait(*this, turns, origin_.client, *long_kind);
+  else
+    context_.turns.wait(*this, turns, origin_.client, payload.size());
   return true;
 }
 
@@ -67,6 +71,14 @@ void Exchange::turn_has_come() {
   if (std::holds_alternative<Hold>(planned.decision)) return begin_hold();
   if (const auto* reject = std::get_if<Reject>(&planned.decision)) return refuse(reject->error);
   send_held(planned);
+}
+
+void Exchange::shard_has_left() {
+  context_.turns.leave(*this);
+  Planned planned = plan_again();
+  if (std::holds_alternative<Hold>(planned.decision)) return begin_hold();
+  if (const auto* reject = std::get_if<Reject>(&planned.decision)) return refuse(reject->error);
+  go(planned);
 }
 
 void Exchange::turn_is_late(std::chrono::milliseconds waited) {

@@ -184,9 +184,9 @@ void FanOut::add_error(const Leg& leg, fast::Error error) {
   errors_.push_back({origin().ring->snapshot->pnodes[leg.pnode_].name, std::move(error)});
 }
 
-void FanOut::leg_done(Leg& leg) {
+void FanOut::leg_done(Leg& leg, bool by_shard) {
   leg.ticket_.reset();
-  leg.part_.end(true);
+  leg.part_.end(by_shard);
   context_.leases.end(leg.lease_);
   if (asking_) return leg_refused(leg);
   --pending_;
@@ -289,12 +289,12 @@ void FanOut::Leg::on_data(const backends::Reply& reply) {
 
 void FanOut::Leg::on_end(const backends::Reply& reply) {
   whole_.take_values(*this, reply);
-  whole_.leg_done(*this);
+  whole_.leg_done(*this, true);
 }
 
 void FanOut::Leg::on_error(const backends::Reply& reply) {
   whole_.add_error(*this, error_of(whole_.context_.reply, reply.payload));
-  whole_.leg_done(*this);
+  whole_.leg_done(*this, true);
 }
 
 void FanOut::Leg::on_failure(const backends::Failure& failure) {
@@ -305,7 +305,7 @@ void FanOut::Leg::on_failure(const backends::Failure& failure) {
     if (whole_.context_.cells != nullptr) whole_.context_.cells->write_lost();
   }
   whole_.add_error(*this, errors::from_failure(failure, whole_.origin().method->stream));
-  whole_.leg_done(*this);
+  whole_.leg_done(*this, false);
 }
 
 }  // namespace router

@@ -57,7 +57,8 @@ class FanOut final : public Exchange {
   void take_values(Leg& leg, const backends::Reply& reply);
   void add_counts();
   void add_error(const Leg& leg, fast::Error error);
-  void leg_done(Leg& leg);
+  void leg_done(Leg& leg, bool by_shard);
+  void aim(const Planned&) override {}
   void send_held(Planned& planned) override;
   void answer_late() override;
   void release() override;

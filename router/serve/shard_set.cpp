@@ -29,6 +29,7 @@ void ShardSet::publish(const std::vector<ShardSpec>& specs) {
   for (Held& held : shards_) {
     if (held.shard == nullptr) continue;
     held.shard->retire();
+    held.turns->retire();
     retired_.push_back(std::move(held));
   }
   shards_ = std::move(kept);

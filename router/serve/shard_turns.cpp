@@ -8,8 +8,7 @@
 namespace router {
 namespace {
 
-// How much longer than usual a request may wait where no two clients waited a moment ago; and for
-// how many times what is usual that is so.
+// For how many times what a request may wait a line of several clients is a burst.
 constexpr int kBurst = 10;
 // Of those that are late, three are refused for each that is answered. A client that asks again at
 // once, for as long as it is refused, would have the worker do nothing else: the others wait
@@ -22,8 +21,10 @@ constexpr auto kTickMost = 5 * DeadlineWheel::kTick;
 }  // namespace
 
 ShardTurns::ShardTurns(Turns& all, backends::Places places, turns::ShardWindow window)
-    : all_(all), window_(window), queue_(all.ledger_), places_{turns::PlaceQueue(places.streams),
-                                                               turns::PlaceQueue(places.changes)} {
+    : all_(all), window_(window), queue_(all.ledger_), shared_(places.shared),
+      paused_leave_(places.paused_leave),
+      changes_leave_(places.changes_leave), places_{turns::PlaceQueue(places.streams),
+                                                    turns::PlaceQueue(places.changes)} {
   all.shards_.push_back(*this);
 }
 
@@ -59,6 +60,9 @@ void ShardTurns::Part::begin(ShardTurns& turns, std::size_t bytes, Long kind, co
   places_ = &turns.places(kind);
   client_ = client;
   places_->take(client);
+  if (kind != Long::change || !turns.changes_leave_) return;
+  noticed_ = turns.all_.ticked_;
+  turns.changes_.push_back(*this);
 }
 
 void ShardTurns::Part::put_aside() {
@@ -67,18 +71,26 @@ void ShardTurns::Part::put_aside() {
   turns_->all_.may_go_on(*turns_);
 }
 
+void ShardTurns::Part::pause() {
+  if (turns_ != nullptr && turns_->paused_leave_) put_aside();
+}
+
 void ShardTurns::Part::go_on() {
   if (places_ != nullptr && std::exchange(aside_, false)) places_->go_on();
 }
 
+void ShardTurns::Part::leave_place() {
+  if (places_ == nullptr) return;
+  if (is_linked()) unlink();
+  std::exchange(places_, nullptr)->give_back(client_, std::exchange(aside_, false));
+  turns_->all_.may_go_on(*turns_);
+}
+
 void ShardTurns::Part::end(bool answered) {
   if (turns_ == nullptr) return;
+  leave_place();
   ShardTurns& turns = *std::exchange(turns_, nullptr);
   turns.bytes_ -= bytes_;
-  if (places_ != nullptr) {
-    std::exchange(places_, nullptr)->give_back(client_, std::exchange(aside_, false));
-    return turns.all_.may_go_on(turns);
-  }
   const Counted counted = std::exchange(counted_, Counted::no);
   const Clock::time_point sent = std::exchange(sent_, Clock::time_point());
   const bool timed = answered && sent != Clock::time_point();
@@ -113,8 +125,18 @@ void ShardTurns::find_stuck(Clock::time_point now) {
   }
 }
 
-void Turns::may_go_on(const ShardTurns& turns) {
-  if (!turns.some_may_go_on() || std::exchange(scheduled_, true)) return;
+void ShardTurns::leave_places(Clock::time_point now) {
+  while (!changes_.empty() && now - changes_.front().noticed_ >= *changes_leave_) {
+    Part& oldest = changes_.front();
+    oldest.unlink();
+    oldest.put_aside();
+  }
+}
+
+void Turns::may_go_on(ShardTurns& turns) {
+  if (!turns.some_may_go_on() || turns.due_.is_linked()) return;
+  due_.push_back(turns);
+  if (std::exchange(scheduled_, true)) return;
   if (schedule_ != nullptr) schedule_(worker_);
 }
 
@@ -152,10 +174,9 @@ void Turns::leave(Waiting& request) {
   left(at);
 }
 
-std::chrono::milliseconds Turns::patience(const ShardTurns& at, Clock::time_point now) const {
-  const auto most = std::max(
-      wait_max_, std::chrono::duration_cast<std::chrono::milliseconds>(at.window_.few_take()));
-  return now - at.unshared_last_ > kBurst * most ? most : kBurst * most;
+std::chrono::milliseconds Turns::patience(const ShardTurns& at) const {
+  return std::max(wait_max_,
+                  std::chrono::duration_cast<std::chrono::milliseconds>(at.window_.few_take()));
 }
 
 void Turns::run(ShardTurns& at) {
@@ -177,10 +198,11 @@ void Turns::run(ShardTurns& at) {
 }
 
 void Turns::refuse_late(ShardTurns& at, Clock::time_point now, Clock::duration since_last) {
+  const auto patient = patience(at);
+  if (at.queue_.clients() <= 1 || now - at.unshared_last_ <= kBurst * patient) return;
   turns::Entries late;
   const double answered = at.window_.rate() * std::chrono::duration<double>(since_last).count();
   const auto most = std::max(kRefusedLeast, static_cast<std::size_t>(kRefused * answered));
-  const auto patient = patience(at, now);
   // A client's only one is sent next: where it waits for long, the window looks, and has few there.
   const auto alone = at.window_.looks() ? patient * kBurst : patient * 5 / 4;
   at.queue_.take_late(now - patient, now - alone, most, late);
@@ -194,7 +216,13 @@ void Turns::refuse_late(ShardTurns& at, Clock::time_point now, Clock::duration s
 
 void Turns::run() {
   scheduled_ = false;
-  for (auto next = shards_.begin(); next != shards_.end();) run(*next++);
+  Due due;  // what becomes due meanwhile has the next turn of the loop
+  due.swap(due_);
+  while (!due.empty()) {
+    ShardTurns& at = due.front();
+    due.pop_front();
+    run(at);
+  }
 }
 
 void Turns::look_at_gate() {
@@ -205,16 +233,27 @@ void Turns::look_at_gate() {
   }
 }
 
+void Turns::leave_retired() {
+  const auto leave = [](turns::Entry& entry) { static_cast<Waiting&>(entry).shard_has_left(); };
+  for (ShardTurns& at : shards_) {
+    if (!at.retired_) continue;
+    at.queue_.for_each(leave);
+    for (turns::PlaceQueue& places : at.places_) places.for_each(leave);
+  }
+}
+
 void Turns::tick(Clock::time_point now, std::chrono::nanoseconds lag,
                  std::chrono::milliseconds wall) {
   const auto since_last = std::min<Clock::duration>(now - std::exchange(ticked_, now), kTickMost);
   for (ShardTurns& at : shards_) {
     at.find_stuck(now);
     at.window_.tick(now, lag, wall);
-    if (at.queue_.empty()) continue;
-    at.queue_.look_at_ledger();
-    if (wait_max_.count() > 0 && at.queue_.clients() > 1) refuse_late(at, now, since_last);
-    if (!at.queue_.empty()) may_go_on(at);
+    at.leave_places(now);
+    if (!at.queue_.empty()) {
+      at.queue_.look_at_ledger();
+      if (wait_max_.count() > 0) refuse_late(at, now, since_last);
+    }
+    may_go_on(at);
   }
 }
 

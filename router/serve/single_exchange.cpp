@@ -10,6 +10,7 @@ namespace router {
 namespace {
 
 constexpr std::uint8_t kAttemptsMax = 2;
+constexpr int kTriesMax = 4;  // of shards, where any will do, for one without a line
 constexpr std::size_t kRetainedBytesKept = 4096;
 
 }  // namespace
@@ -31,6 +32,9 @@ void SingleExchange::start(std::optional<ToShard> target, Edits& edits, const fa
   if (target) target_ = *target;
   await_answer();
   if (any_shard_) choose_shard();
+  // Others may have nothing to do.
+  for (int tries = 0; any_shard_ && tries < kTriesMax && must_wait(number(target_.pnode)); ++tries)
+    choose_shard();
   if (waits_for_turn(number(target_.pnode), frame.payload)) return;
   backends::Request request;
   request.ring = origin().ring->snapshot->ring->digest();
@@ -133,9 +137,13 @@ void SingleExchange::retry() {
   send_again(planned.edits);
 }
 
-void SingleExchange::send_held(Planned& planned) {
+void SingleExchange::aim(const Planned& planned) {
   if (const auto* shard = std::get_if<ToShard>(&planned.decision)) target_ = *shard;
   if (any_shard_) choose_shard();
+}
+
+void SingleExchange::send_held(Planned& planned) {
+  aim(planned);
   const bool once = !origin().method->retryable;
   send_again(planned.edits);
   if (once) std::string().swap(retained_);  // it may be large
@@ -209,7 +217,7 @@ void SingleExchange::on_data(const backends::Reply& reply) {
   await_nothing();
   if (!paused_) shard_->pause(*ticket_);
   paused_ = true;
-  part_.put_aside();
+  part_.pause();
 }
 
 /// With its lease, a write ends for whoever waits for it, before its client hears of it.
@@ -322,7 +330,7 @@ void SingleExchange::give_up_shard() {
   context_.reads.end(read_);  // nobody hears its answer
   if (!ticket_) return;       // a retry is due: it finds the client gone
   if (paused_) resume();
-  if (!shard_->cancel(*ticket_)) return;
+  if (!shard_->cancel(*ticket_)) return part_.leave_place();
   forget_ticket(false);
   end_lease();  // a write that can be cancelled was never sent
   release();

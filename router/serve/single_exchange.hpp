@@ -47,6 +47,7 @@ class SingleExchange final : public Exchange, private backends::ReplySink {
   void answer_failure(const backends::Failure& failure);
   void fail(const fast::Error& error);
   void give_up_shard();
+  void aim(const Planned& planned) override;
   void send_held(Planned& planned) override;
   void answer_late() override;
   void release() override;  ///< back to the context's spare list

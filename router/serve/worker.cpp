@@ -104,6 +104,7 @@ void Worker::apply(const Publication& next) {
   context_.held.configure(next.hold);
   context_.turns.configure(next.turn_wait_max);
   context_.ring = ActiveRingPointer(ring.release());
+  context_.turns.leave_retired();
   if (!gate_changed) return;
   context_.turns.look_at_gate();
   context_.held.let_go();

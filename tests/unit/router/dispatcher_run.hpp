@@ -8,7 +8,7 @@
 #include <utility>
 #include <vector>
 
-#include "fast/decoder.hpp"
+#include "accounting_client.hpp"
 #include "fast/encoder.hpp"
 #include "json/document.hpp"
 #include "ring/key_transform.hpp"
@@ -19,53 +19,6 @@
 #include "tests/support/choices.hpp"
 
 namespace router {
-
-/// A client that keeps account of what it was told.
-class AccountingClient final : public ClientPort {
- public:
-  std::string& output() override { return output_; }
-  void output_grew() override {}
-  [[nodiscard]] bool stream_waits() const override { return full; }
-  void answer_written(std::size_t) override {}
-  [[nodiscard]] bool answer_fits(std::size_t) const override { return fits; }
-  void stream_paused() override { paused = true; }
-  void started(std::uint32_t id, Exchange& exchange) override { in_flight.emplace(id, &exchange); }
-  void finished(std::uint32_t id) override { in_flight.erase(id); }
-  void held_changed(std::ptrdiff_t by, std::ptrdiff_t) override { held += by; }
-
-  /// Reads its output; the first thing that is wrong with it, or nothing.
-  std::string read() {
-    decoder_.feed(output_);
-    std::string wrong;
-    while (true) {
-      const fast::Decoded next = decoder_.next();
-      const auto* frame = std::get_if<fast::Frame>(&next);
-      if (frame == nullptr) break;
-      const auto open = unanswered.find(frame->message_id);
-      if (open == unanswered.end()) {
-        wrong = "an answer to " + std::to_string(frame->message_id) + ", which waits for none";
-        break;
-      }
-      if (frame->status == fast::Status::data &&
-          frame->payload.find("other-") != std::string_view::npos &&
-          frame->payload.find("other-" + open->second) == std::string_view::npos)
-        wrong = "the answer to another's request: " + std::string(frame->payload);
-      if (frame->status != fast::Status::data) unanswered.erase(open);
-    }
-    decoder_.settle();
-    output_.clear();
-    return wrong;
-  }
-
-  std::map<std::uint32_t, Exchange*> in_flight;
-  std::map<std::uint32_t, std::string> unanswered;  // by message id: the key, where it has one
-  std::ptrdiff_t held = 0;
-  bool full = false, paused = false, fits = true;
-
- private:
-  std::string output_;
-  fast::Decoder decoder_{1u << 20};
-};
 
 /// Requests of several clients through dispatcher and exchanges, with shards that answer, fail and
 /// are lost, gates that hold and open, deadlines that pass, and clients that leave, by choices.
@@ -90,17 +43,13 @@ class DispatcherRun {
         judge_submit(request, payload);
       };
     }
-    // Of some shards few requests may be under way, and the others wait for their turn.
-    for (auto& turns : turns_)
-      turns = std::make_unique<ShardTurns>(
-          context_.turns, backends::Places{1 + one_of(4), 1 + one_of(4)},
-          turns::ShardWindow(one_of(2) == 0 ? 1 + one_of(3) : 1000));
+    for (auto& turns : turns_) turns = new_turns();
     context_.turns.schedule_by(
         [](void* run) { static_cast<DispatcherRun*>(run)->turns_due_ = true; }, this);
     keys_ = one_of(2) == 0 ? 40 : 2;  // the order of puts shows where there are few
     publish({});
     clients_.resize(3);
-    for (auto& client : clients_) client = std::make_unique<Client>();
+    for (auto& client : clients_) client = new_client();
   }
 
   std::string run() {
@@ -116,6 +65,26 @@ class DispatcherRun {
   std::uint32_t one_of(std::uint32_t count) { return choices_.one_of(count); }
   void fail(const std::string& what) {
     if (wrong_.empty()) wrong_ = what;
+  }
+
+  /// Of some shards few requests may be under way, and the others wait for their turn.
+  std::unique_ptr<ShardTurns> new_turns() {
+    backends::Places places{.streams = 1 + one_of(4), .changes = 1 + one_of(4)};
+    places.shared = one_of(2) == 0;
+    places.paused_leave = one_of(2) == 0;
+    if (one_of(2) == 0) places.changes_leave = std::chrono::seconds(1);
+    const std::size_t window = one_of(2) == 0 ? 1 + one_of(3) : 1000;
+    return std::make_unique<ShardTurns>(context_.turns, places, turns::ShardWindow(window));
+  }
+
+  std::unique_ptr<Client> new_client() const {
+    auto client = std::make_unique<Client>();
+    client->shard_of = [this](const std::string& key) {
+      const Snapshot& snapshot = *context_.ring->snapshot;
+      const auto location = snapshot.ring->locate(ring::transform_key("b", key));
+      return snapshot.pnodes[number(location->pnode)].name;
+    };
+    return client;
   }
 
   void event() {
@@ -227,12 +196,22 @@ class DispatcherRun {
       else if (one_of(8) == 0)
         gate.refused = gate.refused.united(one);
     }
+    if (one_of(4) == 0) replace_turns(turns_[one_of(kShards)]);
     publish(one_of(3) == 0 ? Gate() : gate);
     let_go();
   }
 
+  /// A shard leaves the ring, and another one comes.
+  void replace_turns(std::unique_ptr<ShardTurns>& turns) {
+    turns->retire();
+    retired_.push_back(std::exchange(turns, new_turns()));
+  }
+
   /// As the worker has it.
   void let_go() {
+    context_.turns.leave_retired();
+    for (const auto& turns : retired_)
+      if (turns->waiting() != 0) fail("requests wait at a shard that has left");
     context_.turns.look_at_gate();
     context_.held.let_go();
   }
@@ -266,7 +245,7 @@ class DispatcherRun {
         client.unanswered.clear();
         clients_.erase(std::find_if(clients_.begin(), clients_.end(),
                                     [&](const auto& each) { return each.get() == &client; }));
-        clients_.push_back(std::make_unique<Client>());
+        clients_.push_back(new_client());
         return;
       case 1: client.full = true; return;
       case 2: drained(client); return;
@@ -350,8 +329,14 @@ class DispatcherRun {
       if (!client->unanswered.empty()) fail("a request is never answered");
     if (context_.live_exchanges != 0) fail("exchanges are left");
     if (context_.turns.waiting() != 0) fail("requests wait for their turn");
-    for (const auto& turns : turns_)
+    for (auto& turns : turns_) retired_.push_back(std::move(turns));
+    for (const auto& turns : retired_) {
       if (turns->bytes() != 0) fail("bytes are under way that nobody waits for");
+      using Long = ShardTurns::Long;
+      if (turns->must_wait() || turns->must_wait(this, Long::stream) ||
+          turns->must_wait(this, Long::change))
+        fail("a place is left taken");
+    }
     if (context_.leases.running() != 0) fail("leases are left");
     if (!context_.reads.by_ring().empty()) fail("reads are left");
     if (context_.held.count() != 0 || context_.held.bytes() != 0) fail("held writes are left");
@@ -367,6 +352,7 @@ class DispatcherRun {
   StandInShard shards_[kShards];
   DispatchContext context_;
   std::unique_ptr<ShardTurns> turns_[kShards];
+  std::vector<std::unique_ptr<ShardTurns>> retired_;
   bool turns_due_ = false;
   std::uint32_t keys_ = 40;
   std::map<std::uint32_t, const Client*> asked_by_;  // by message id

@@ -113,6 +113,23 @@ TEST_CASE(
   CHECK(places.end_first() == Clients{0});
 }
 
+TEST_CASE("places: one that has a place for ever goes on beside many that have none") {
+  Places places(4);
+  places.ask(0);
+  Holder* for_ever = places.with_place.front();
+  for (int client = 1; client < 8; ++client) places.ask(client);
+  places.ask(0);
+  int turns = 0;
+  for (bool served = false; !served; ++turns) {
+    REQUIRE(turns < 60);
+    Holder* done = places.with_place[places.with_place.front() == for_ever ? 1 : 0];
+    const int client = done->client;
+    places.end(done);
+    places.ask(client);  // again at once
+    for (const int each : places.run()) served = served || each == 0;
+  }
+}
+
 TEST_CASE("places: at random, none stays free while one waits that may have it, and none is lost") {
   for (std::uint32_t seed = 1; seed <= 500; ++seed) {
     CAPTURE(seed);
@@ -120,23 +137,30 @@ TEST_CASE("places: at random, none stays free while one waits that may have it, 
     const std::size_t most = 1 + random() % 6;
     Places places(most);
     std::map<int, std::deque<Holder*>> waiting;
-    std::size_t aside = 0;
+    std::size_t aside = 0, turns = 0;
     const auto has = [&](int client) {
       return std::count_if(places.with_place.begin(), places.with_place.end(),
                            [&](const Holder* each) { return each->client == client; });
     };
     const auto run = [&] {
       while (true) {
-        // By the rule: the fewest places of those that wait.
+        // By the rule: the fewest places of those that wait, or each fourth time any.
         long fewest = -1;
-        for (const auto& [client, mine] : waiting)
-          if (!mine.empty() && (fewest < 0 || has(client) < fewest)) fewest = has(client);
+        std::size_t clients = 0;
+        for (const auto& [client, mine] : waiting) {
+          if (mine.empty()) continue;
+          ++clients;
+          if (fewest < 0 || has(client) < fewest) fewest = has(client);
+        }
+        const bool by_time = clients > 1 && (turns + 1) % 4 == 0;
         const std::size_t taken = places.with_place.size() - aside;
-        const bool room = fewest >= 0 && taken + (fewest > 0 && most >= 3 ? 1 : 0) < most;
+        const bool keeps = !by_time && fewest > 0 && most >= 3;
+        const bool room = fewest >= 0 && taken + (keeps ? 1 : 0) < most;
         auto* next = static_cast<Holder*>(places.queue.next());
         REQUIRE((next != nullptr) == room);
         if (next == nullptr) return;
-        REQUIRE(has(next->client) == fewest);
+        ++turns;
+        REQUIRE((by_time || has(next->client) == fewest));
         REQUIRE(waiting[next->client].front() == next);
         waiting[next->client].pop_front();
         places.give(*next);
