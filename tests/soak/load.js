@@ -53,12 +53,13 @@ class Connection {
     const {Decoder} = require(path.join(__dirname, '..', 'replay', 'fast_wire'));
     const socket = require('net').connect({host: '127.0.0.1', port: this.port, noDelay: true}), decoder = new Decoder();
     this.socket = socket;
-    socket.on('error', () => {});
+    socket.once('connect', () => { this.from = socket.localPort; });
+    socket.on('error', (error) => { this.problem = error.code; });
     socket.on('data', (chunk) => { for (const frame of decoder.push(chunk)) this.take(frame); });
     socket.on('close', () => {
       const open = [...this.pending.values()];
       this.pending.clear();
-      this.cut();
+      this.cut({port: this.from, at: Date.now(), problem: this.problem || 'the end of it', open: open.length});
       this.open();
       for (const {waiter} of open) waiter.lost();
     });
@@ -94,8 +95,8 @@ class Loop {
   constructor({port, directories, process, seed}) {
     const {Account} = require('./account'), {random} = require(path.join(__dirname, '..', 'node', 'reshard_ledger'));
     this.account = new Account(directories, KEYS_EACH, random(seed));
-    Object.assign(this, {process, any: random(seed + 1), perSecond: 0, due: 0, turn: 0, underWay: new Set(), requests: 0, unanswered: 0, cut: 0, errors: {}, examples: [], times: [], late: [], longest: {}});
-    this.connections = Array.from({length: CONNECTIONS}, () => new Connection(port, () => ++this.cut));
+    Object.assign(this, {process, any: random(seed + 1), perSecond: 0, due: 0, turn: 0, underWay: new Set(), requests: 0, unanswered: 0, cuts: [], errors: {}, examples: [], times: [], late: [], longest: {}});
+    this.connections = Array.from({length: CONNECTIONS}, () => new Connection(port, (cut) => this.cuts.push(cut)));
     setInterval(() => this.tick(), TICK_MS);
     setInterval(() => this.second(), 1000);
   }
@@ -156,7 +157,7 @@ class Loop {
   }
   async finish() {
     await this.idle();
-    const {account, requests, unanswered, cut, errors} = this, written = account.written();
+    const {account, requests, unanswered, cuts, errors} = this, written = account.written();
     let lost = 0, unread = 0;
     for (const slot of written) {
       const {rows, error} = await this.readBack(slot);
@@ -166,7 +167,7 @@ class Loop {
         if (account.examples.length < 5) account.examples.push(`lost: ${JSON.stringify(slot)}: ${error || JSON.stringify(rows).slice(0, 200)}`);
       }
     }
-    return {requests, unanswered, cut, errors, lost, unread, ledger: written.length, wrong: account.wrong, examples: [...account.examples, ...this.examples]};
+    return {requests, unanswered, cuts, errors, lost, unread, ledger: written.length, wrong: account.wrong, examples: [...account.examples, ...this.examples]};
   }
   async readBack(slot) {
     const deadline = Date.now() + PATIENCE_MS;

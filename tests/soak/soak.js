@@ -85,10 +85,16 @@ class Soak extends Stage {
     const left = performance.now(), after = await this.settled(() => this.measure(), ({own}) => own <= fresh.own + STAYS_BYTES);
     const settledMs = performance.now() - left, alive = this.alive(), end = await this.end();
     return {
-      load, ledger, alive, end, stopped: this.stopped, faults: [...summed(this.faults), ...load.cut > 0 ? [`${load.cut} connections of the open loop were cut`] : [], ...load.unread > 0 ? [`${load.unread} keys were not read back`] : []],
+      load, ledger, alive, end, stopped: this.stopped, faults: [...summed(this.faults), ...load.cuts.length > 0 ? [`${load.cuts.length} connections of the open loop were cut`] : [], ...load.unread > 0 ? [`${load.unread} keys were not read back`] : []],
       wrong: load.wrong + ledger.wrong, lost: load.lost + ledger.lost, unanswered: load.unanswered + ledger.unanswered, errors: {}, starved: [], recoveredMs: 0,
-      memory: {before: fresh, rest, most, after, settledMs}, descriptors: {before: rest.descriptors, most: most.descriptors, after: descriptors}, examples: [...load.examples, ...ledger.examples],
+      memory: {before: fresh, rest, most, after, settledMs}, descriptors: {before: rest.descriptors, most: most.descriptors, after: descriptors}, examples: [...load.cuts.slice(0, 20).map((cut) => this.whyCut(cut)), ...load.examples, ...ledger.examples],
     };
+  }
+
+  /** In the words of the router's log. */
+  whyCut({port, at, problem, open}) {
+    const own = this.router.lines.filter(({peer}) => peer === `127.0.0.1:${port}`).map(({msg, reason, time}) => `${msg}: ${reason} (${(at - Date.parse(time)) / 1000} s before)`);
+    return `cut: a connection of the open loop with ${open} requests under way, ${problem}: ${own.join(', ') || 'the router has logged nothing of it'}`;
   }
 
   async startClients() {
