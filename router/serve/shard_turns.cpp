@@ -204,7 +204,7 @@ void Turns::refuse_late(ShardTurns& at, Clock::time_point now, Clock::duration s
   const double answered = at.window_.rate() * std::chrono::duration<double>(since_last).count();
   const auto most = std::max(kRefusedLeast, static_cast<std::size_t>(kRefused * answered));
   // A client's only one is sent next: where it waits for long, the window looks, and has few there.
-  const auto alone = at.window_.looks() ? patient * kBurst : patient * 5 / 4;
+  const auto alone = at.window_.looks() ? patient * kBurst : patient * 11 / 10;
   at.queue_.take_late(now - patient, now - alone, most, late);
   while (!late.empty()) {
     auto& each = static_cast<Waiting&>(late.front());

@@ -120,7 +120,7 @@ class ShardTurns : public boost::intrusive::list_base_hook<
 /// send: none of it is refused. A shard at which two clients or more have waited at any time for
 /// ten times `wait_max` has more to do than it can: then a request that has waited for `wait_max`
 /// is refused, or for as long as the shard takes for one of a few, where that is longer. Before
-/// that nothing is refused: a burst is carried out. A client's only one waits for a quarter as long
+/// that nothing is refused: a burst is carried out. A client's only one waits for a tenth as long
 /// again, or for ten times as long while the window looks.
 class Turns {
  public:
