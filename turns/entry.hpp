@@ -38,4 +38,19 @@ class Entry : public EntryHook {
 using Entries = boost::intrusive::list<Entry, boost::intrusive::base_hook<EntryHook>,
                                        boost::intrusive::constant_time_size<false>>;
 
+/// Calls `each` with every entry of each client in that map, a client's in order. It may remove
+/// that entry, and a client may go with its last one.
+template <typename Clients, typename Each>
+void for_each_entry(Clients& clients, Each each) {
+  for (auto next = clients.begin(); next != clients.end();) {
+    Entries& entries = (next++)->second.entries;
+    for (std::size_t left = entries.size(); left > 0; --left) {
+      Entry& entry = entries.front();
+      entries.pop_front();
+      entries.push_back(entry);
+      each(entry);
+    }
+  }
+}
+
 }  // namespace turns

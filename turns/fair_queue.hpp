@@ -89,15 +89,7 @@ class FairQueue {
 
 template <typename Each>
 void FairQueue::for_each(Each each) {
-  for (auto flow = flows_.begin(); flow != flows_.end();) {
-    Entries& entries = (flow++)->second.entries;  // a flow goes with its last entry
-    for (std::size_t left = entries.size(); left > 0; --left) {
-      Entry& entry = entries.front();
-      entries.pop_front();
-      entries.push_back(entry);
-      each(entry);
-    }
-  }
+  for_each_entry(flows_, each);
 }
 
 }  // namespace turns

@@ -90,15 +90,7 @@ class PlaceQueue {
 
 template <typename Each>
 void PlaceQueue::for_each(Each each) {
-  for (auto next = clients_.begin(); next != clients_.end();) {
-    Entries& entries = (next++)->second.entries;  // a client may go with its last entry
-    for (std::size_t left = entries.size(); left > 0; --left) {
-      Entry& entry = entries.front();
-      entries.pop_front();
-      entries.push_back(entry);
-      each(entry);
-    }
-  }
+  for_each_entry(clients_, each);
 }
 
 }  // namespace turns
