@@ -63,9 +63,9 @@ function flatness(report, seconds) {
 /** Names of errors by which a router tells of what is done here to it and to its shards. */
 const EXPLAINED = new Set(['ReadOnlyError', 'OverloadedError', 'NoBackendsError', 'FastProtocolError', 'TimeoutError', 'QueryTimeoutError', 'VError', 'Error']);
 
-/** {faults: what does not hold, in words; flat: see flatness}. Times are judged of long soaks only. */
+/** {faults: what does not hold, in words; flat: see flatness}. Times, and memory that stays, are judged of long soaks only. */
 function verdict(report, {seconds, sanitized}) {
-  const faults = judge({}, report, {long: false, budget: true, sanitized}), flat = flatness(report, seconds);
+  const faults = judge({}, report, {long: false, budget: true, sanitized, stays: seconds >= LONG_SECONDS}), flat = flatness(report, seconds);
   const names = [...Object.keys(report.load.errors).map((name) => name.split(': ')[1]), ...Object.keys(report.ledger.attackedErrors)];
   for (const name of new Set(names)) if (!EXPLAINED.has(name) && name !== 'unanswered') faults.push(`${name}, which nothing here explains`);
   if (seconds < LONG_SECONDS) return {faults, flat};
