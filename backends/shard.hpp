@@ -111,11 +111,12 @@ struct ShardStatus {
   bool operator==(const ShardStatus&) const = default;
 };
 
-/// How many requests that may take any time a shard serves at once for a worker. More would wait in
-/// the shard, where they come in the order in which they were sent, whichever client they are of.
+/// How many requests that may take any time a shard serves at once for a worker. The router keeps
+/// the others: a shard would serve them in the order in which they came, and so one client's
+/// hundreds before another's one.
 struct Places {
   std::size_t streams = 4;  ///< finds; at least 1
-  std::size_t changes = 4;  ///< updateObjects, deleteMany; at least 1
+  std::size_t changes = 4;  ///< updateObjects, deleteMany; at least 1; not used where `shared`
   bool shared = false;      ///< they are the same ones, as many as `streams`
   /// A find that its client holds up leaves its place to others: they can be served all the same,
   /// or the shard gives up the ones that are held up when others wait in it.

@@ -5,8 +5,8 @@
 
 namespace turns {
 
-/// What each client has waiting, in all the queues that share it: bytes, about. Lives on one
-/// thread.
+/// What each client has waiting, in all the queues that share it, as FairQueue counts costs: a
+/// request's bytes, and 4 KiB for the request itself. Lives on one thread.
 class Ledger {
  public:
   /// The client's account; it stays where it is until `leave`. Once for each queue in which it
@@ -16,6 +16,7 @@ class Ledger {
     ++account.queues;
     return account.cost;
   }
+  /// The client waits no longer in one of them. Once for each `enter`. O(1).
   void leave(const void* client) {
     const auto account = accounts_.find(client);
     if (--account->second.queues == 0) accounts_.erase(account);

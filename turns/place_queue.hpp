@@ -17,7 +17,7 @@ namespace turns {
 /// clients, of the one that has waited longest since it came or had a turn. Where there are three
 /// places or more, the last free one is for a client that has none: one that asks for many at once,
 /// however long they take, leaves a way for the others. In the fourth turn it is the client that
-/// has waited longest, whatever it has: each of several goes on.
+/// has waited longest, however many places it has, so that every client is served in time.
 ///
 /// Pure: no I/O, no clock. Lives on one thread.
 class PlaceQueue {

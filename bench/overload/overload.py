@@ -101,12 +101,15 @@ def polite(program, build, shards, seconds, directory, log):
         time.sleep(SETTLES)
         beside = result(load(build, port, seconds, 0, connections=1, rate=200))
         much = result(greedy)
-    return {"alone50": alone["p50"] / 1e3, "alone99": alone["p99"] / 1e3, "beside50": beside["latency"]["p50"] / 1e3,
-            "beside99": beside["latency"]["p99"] / 1e3, "refused": beside["refused"] / max(1, beside["requests"] + beside["refused"]) * 100,
-            "times": beside["latency"]["p99"] / alone["p99"], "greedy": much["rate"]}
+    answered = beside["requests"] > 0
+    return {"alone50": alone["p50"] / 1e3, "alone99": alone["p99"] / 1e3, "beside50": beside["latency"]["p50"] / 1e3 if answered else None,
+            "beside99": beside["latency"]["p99"] / 1e3 if answered else None, "refused": beside["refused"] / max(1, beside["requests"] + beside["refused"]) * 100,
+            "times": beside["latency"]["p99"] / alone["p99"] if answered else None, "greedy": much["rate"]}
 
 
 def shown(values, form):
+    if None in values:
+        return "none was answered" if not any(value is not None for value in values) else "none was answered in some runs"
     return f"{form.format(statistics.median(values))} ({form.format(min(values))}–{form.format(max(values))})"
 
 

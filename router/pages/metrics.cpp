@@ -185,9 +185,10 @@ void add_memory(std::vector<MetricFamily>& all, const Cells& cells, const Metric
       family("router_answers_dropped_total",
              "answers that gave way to an error, since their clients did not take those before",
              MetricType::Counter),
-      family("router_waiting_turns",
-             "requests that wait for their turn at a shard that has too much to do",
-             MetricType::Gauge),
+      family(
+          "router_waiting_turns",
+          "requests that wait for their turn, or for a place, at a shard that has too much to do",
+          MetricType::Gauge),
       family("router_turns_late_total",
              "requests refused: they had waited for their turn longer than timeouts.turnMs",
              MetricType::Counter)};

@@ -110,7 +110,7 @@ TEST_CASE("what waits elsewhere counts as eight times what waits here, at most")
   CHECK(here.next()->client == 0);
 }
 
-TEST_CASE("no more are late than asked for, and each client's turn to lose some comes") {
+TEST_CASE("as many late ones are taken as asked for, and as many of each client") {
   Line line;
   for (int client = 0; client < 60; ++client)
     for (int i = 0; i < 3; ++i) line.add(client);
