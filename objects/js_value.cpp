@@ -76,20 +76,24 @@ bool at_surrogate(std::string_view text, std::size_t at) {
 void append_string(std::string& out, std::string_view text) {
   static constexpr char kHex[] = "0123456789abcdef";
   out += '"';
+  std::size_t plain = 0;  // from here on nothing is changed
   for (std::size_t i = 0; i < text.size(); ++i) {
     const auto byte = static_cast<unsigned char>(text[i]);
-    if (byte < 0x20 || byte == '"' || byte == '\\') {
+    const bool escaped = byte < 0x20 || byte == '"' || byte == '\\';
+    if (!escaped && !at_surrogate(text, i)) continue;
+    out.append(text, plain, i - plain);
+    if (escaped) {
       json::append_escape(out, text[i]);
-    } else if (at_surrogate(text, i)) {
+    } else {
       const unsigned unit = 0xd000u | (static_cast<unsigned char>(text[i + 1]) & 0x3fu) << 6 |
                             (static_cast<unsigned char>(text[i + 2]) & 0x3fu);
       out += "\\u";
       for (const int shift : {12, 8, 4, 0}) out += kHex[unit >> shift & 15];
       i += 2;
-    } else {
-      out += text[i];
     }
+    plain = i + 1;
   }
+  out.append(text, plain);
   out += '"';
 }
 

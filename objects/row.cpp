@@ -43,10 +43,11 @@ bool agrees(const std::optional<json::Value>& stored, const IndexField& field,
 }  // namespace
 
 std::optional<std::string> stored_reply(const Bucket& bucket, const Row& row) {
-  constexpr std::size_t kBytesMost = 1 << 20;  // what is larger is rare, and its memory is not kept
-  thread_local json::Document document;
-  if (row.id > kWholeMost || row.value.size() > kBytesMost || document.parse(row.value) ||
-      !document.root().is(json::Type::object))
+  constexpr std::size_t kKeptMost = 1 << 20;  // what is larger is rare, and its memory is not kept
+  thread_local json::Document kept;
+  json::Document large;
+  json::Document& document = row.value.size() <= kKeptMost ? kept : large;
+  if (row.id > kWholeMost || document.parse(row.value) || !document.root().is(json::Type::object))
     return std::nullopt;
   const json::Value root = document.root();
   for (std::size_t i = 0; i < bucket.fields.size(); ++i) {
@@ -65,7 +66,8 @@ std::optional<std::string> stored_reply(const Bucket& bucket, const Row& row) {
   stringify(reply, JsValue(row.etag));
   reply += ",\"_mtime\":" + std::to_string(row.mtime_ms) + ",\"_txn_snap\":";
   reply += row.txn_snap ? std::to_string(*row.txn_snap) : "null";
-  return reply + ",\"_count\":null}";
+  reply += ",\"_count\":null}";
+  return reply;
 }
 
 Result<std::vector<Column>> columns_of(const Bucket& bucket, const JsObject& value) {
