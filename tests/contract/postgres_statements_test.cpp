@@ -311,3 +311,37 @@ TEST_CASE("postgres: between the rows that are ready, others have their turns") 
   CHECK(sink.rows() == 300);
   CHECK(sink.most() == 1);
 }
+
+TEST_CASE("postgres: of all shards' connections one has answers taken, then others have turns") {
+  constexpr int kShards = 2, kGets = 40;
+  FreshDatabase cluster;
+  boost::asio::io_context loop;
+  backends::postgres::PostgresShardOptions options;
+  options.pool.url = cluster.url();
+  options.pool.turn = std::chrono::milliseconds(0);  // for one answer
+  std::vector<std::unique_ptr<backends::postgres::PostgresShard>> shards;
+  for (int i = 0; i < kShards; ++i) {
+    shards.push_back(std::make_unique<backends::postgres::PostgresShard>(loop, options));
+    run_until(loop, [&] { return shards.back()->healthy(); });
+  }
+  test_support::ShardClient client(*shards[0], loop);
+  CHECK(client.call(Rpc::create_bucket, R"(["b",{},{}])").error_text() == "");
+  CHECK(client.call(Rpc::put_object, R"(["b","k",{"n":1},{}])").error_text() == "");
+  const std::string payload =
+      test_support::ShardClient::payload(Rpc::get_object, R"(["b","k",{"noCache":true}])");
+  const std::string_view pieces[] = {payload};
+  RowsOfTurns sink;
+  for (int i = 0; i < kShards * kGets; ++i) {
+    backends::Request request;
+    request.rpc = Rpc::get_object;
+    request.pieces = pieces;
+    REQUIRE(shards[static_cast<std::size_t>(i % kShards)]->submit(request, sink).ticket);
+  }
+  std::function<void()> other = [&] {
+    sink.end_turn();
+    if (sink.rows() < kShards * kGets) boost::asio::post(loop, other);
+  };
+  boost::asio::post(loop, other);
+  run_until(loop, [&] { return sink.rows() == kShards * kGets; });
+  CHECK(sink.most() == 1);
+}

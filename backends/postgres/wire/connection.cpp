@@ -30,7 +30,7 @@ Connection::Connection(boost::asio::io_context& loop, Options options, std::uint
                   [this] {
                     if (const auto drained = drained_) drained();
                   }}),
-      sent_(options_.mode) {
+      sent_(options_.mode), long_turn_(boost::asio::use_service<LongTurn>(loop)) {
   if (options_.memory == nullptr) return;
   kept_ = budget::Charge(*options_.memory);
   unchecked_ = budget::Charge(*options_.memory);
@@ -113,7 +113,9 @@ void Connection::close_out_of_step(const std::string& what) {
 /// What was in flight is answered by those who wait for it, and one of those may own us.
 void Connection::fail_all() {
   kept_back_ = {};
-  resume_all(sent_.lose(problem_));
+  std::unique_ptr<Pending> lost = sent_.lose(problem_);
+  resume_all(std::move(ready_));
+  resume_all(std::move(lost));
 }
 
 /// What a turn of the loop has sent goes with one write.

@@ -11,6 +11,7 @@
 #include <boost/asio/io_context.hpp>
 
 #include "backends/postgres/wire/lifetime.hpp"
+#include "backends/postgres/wire/long_turn.hpp"
 #include "backends/postgres/wire/multiplexer.hpp"
 #include "backends/postgres/wire/query.hpp"
 #include "backends/postgres/wire/transport.hpp"
@@ -83,7 +84,7 @@ class Connection {
     return grown_at_ && *grown_at_ < time && idle();
   }
   /// Nothing is in flight.
-  [[nodiscard]] bool idle() const { return sent_.empty(); }
+  [[nodiscard]] bool idle() const { return sent_.empty() && ready_ == nullptr; }
 
   /// The server's: 150004. 0: not connected.
   [[nodiscard]] int version() const;
@@ -141,6 +142,8 @@ class Connection {
     Parameters parameters;
   };
 
+  using Clock = std::chrono::steady_clock;
+
   void connected();
   void settled(const QueryResult& result);
   void want_flush();
@@ -150,10 +153,13 @@ class Connection {
   void grow(std::size_t bytes);
   void came(const PGresult* result);
   void charge_unchecked();
+  [[nodiscard]] std::size_t under_way() const;
   void make_room();
   void next_turn();
   void take_notifications();
+  bool resume_ready(Clock::time_point until);
   void resume_all(std::unique_ptr<Pending> done);
+  void resume(Pending& done);
   void send_kept_back(bool bare);
   void sync_reads();
   QueryError not_sent();
@@ -174,6 +180,8 @@ class Connection {
   int backend_ = 0;
   Transport transport_;
   Multiplexer sent_;
+  std::unique_ptr<Pending> ready_;  // answered, and resumed next: a chain
+  LongTurn& long_turn_;             // of the loop
   std::optional<std::uint32_t> next_affinity_;
   std::chrono::steady_clock::time_point progress_;
   bool sync_due_ = false;  // of reads
@@ -185,7 +193,7 @@ class Connection {
   Window window_;
   std::optional<std::chrono::steady_clock::time_point> grown_at_;  // last
   budget::Charge kept_;                                            // by libpq, of large messages
-  budget::Charge unchecked_;  // rows that wait for the look of a later read
+  budget::Charge unchecked_;  // rows that wait for the look of a later read, or in ready_
   Lifetime lifetime_;
 };
 

@@ -69,7 +69,10 @@ void Connection::came(const PGresult* result) {
 }
 
 void Connection::charge_unchecked() {
-  const std::size_t bytes = sent_.unchecked_bytes();
+  std::size_t bytes = sent_.unchecked_bytes();
+  for (const Pending* each = ready_.get(); each != nullptr; each = each->next.get())
+    if (const auto* read = std::get_if<pending::Read>(&each->kind))
+      bytes += read->result.rows.bytes();
   if (options_.memory != nullptr && (bytes > kSmallBytes || unchecked_.bytes() > 0))
     unchecked_.set(bytes);
 }
@@ -77,9 +80,11 @@ void Connection::charge_unchecked() {
 /// A quick server has many rows ready in one turn of the loop. `all`: no later turn comes. A turn
 /// ends between two commands, since others send in the next one.
 void Connection::take_results(bool all) {
+  if (!all && long_turn_.taken()) return next_turn();
   const Lifetime::Watch watch = lifetime_.watch();
-  const auto until = std::chrono::steady_clock::now() + options_.turn;
-  while (!watch.over() && state_ == State::up && sent_.due() && !held_ &&
+  const auto until = all ? Clock::time_point::max() : Clock::now() + options_.turn;
+  bool over_time = resume_ready(until);
+  while (!over_time && !watch.over() && state_ == State::up && sent_.due() && !held_ &&
          PQisBusy(transport_.libpq()) == 0) {
     PGresult* result = PQgetResult(transport_.libpq());
     // libpq forgets with a connection which commands were sent over it. What it makes of bytes that
@@ -93,23 +98,34 @@ void Connection::take_results(bool all) {
     if (!outcome.unexpected.empty()) return close_out_of_step(outcome.unexpected);
     if (!outcome.refused.empty()) return close(outcome.refused);
     if (outcome.done != nullptr) {
-      if (!sent_.empty()) progress_ = std::chrono::steady_clock::now();
-      resume_all(std::move(outcome.done));
+      if (!sent_.empty()) progress_ = Clock::now();
+      ready_ = std::move(outcome.done);
+      over_time = resume_ready(until);
+    } else {
+      over_time = !sent_.midway() && Clock::now() >= until;
     }
-    if (watch.over() || all || sent_.midway() || std::chrono::steady_clock::now() < until) continue;
-    next_turn();
-    break;
   }
   if (watch.over() || state_ != State::up) return;
+  if (over_time) {
+    long_turn_.take();
+    next_turn();
+  }
   make_room();
   flush();
 }
 
+/// Of statements, those whose results are not taken from here.
+std::size_t Connection::under_way() const {
+  std::size_t count = sent_.under_way();
+  for (const Pending* each = ready_.get(); each != nullptr; each = each->next.get()) ++count;
+  return count;
+}
+
 /// By way of the loop: those who wait for it send at once.
 void Connection::make_room() {
-  if (!full_ || !window_.has_room(sent_.under_way())) return;
+  if (!full_ || !window_.has_room(under_way())) return;
   boost::asio::post(loop_, lifetime_.guard([this] {
-    if (!full_ || !window_.has_room(sent_.under_way())) return;
+    if (!full_ || !window_.has_room(under_way())) return;
     full_ = false;
     if (const auto drained = drained_) drained();
   }));
@@ -117,32 +133,49 @@ void Connection::make_room() {
 
 /// Takes the rest of what is here. Nothing is read from the socket before: it would be kept, too.
 void Connection::next_turn() {
-  next_turn_ = true;
+  if (std::exchange(next_turn_, true)) return;
   boost::asio::post(loop_, lifetime_.guard([this] {
     next_turn_ = false;
     read("");
   }));
 }
 
-/// Resumes every one of them: a coroutine may end this connection, and the rest still get their
-/// results.
+/// The first of them, and more until that time: their rows may be large. Whether it has come. A
+/// coroutine may end this connection, which resumes the rest.
+bool Connection::resume_ready(Clock::time_point until) {
+  const Lifetime::Watch watch = lifetime_.watch();
+  bool over_time = false;
+  while (!over_time && !watch.over() && ready_ != nullptr) {
+    const std::unique_ptr<Pending> first = std::exchange(ready_, std::move(ready_->next));
+    resume(*first);
+    over_time = Clock::now() >= until;
+  }
+  if (!watch.over()) charge_unchecked();
+  return over_time;
+}
+
+/// Each of them: a coroutine may end this connection, and the rest still get their results.
 void Connection::resume_all(std::unique_ptr<Pending> done) {
   while (done != nullptr) {
     std::unique_ptr<Pending> next = std::move(done->next);
-    if (const auto* settings = std::get_if<pending::Settings>(&done->kind)) {
-      if (state_ == State::up) settled(settings->result);
-    } else {
-      // An error without a state is libpq's own: the connection is gone, and `read` closes it.
-      const auto waiting = std::visit(
-          [](auto& kind) {
-            if constexpr (requires { kind.waiting; }) return kind.waiting;
-            return std::coroutine_handle<>();
-          },
-          done->kind);
-      if (waiting) waiting.resume();
-    }
+    resume(*done);
     done = std::move(next);
   }
+}
+
+void Connection::resume(Pending& done) {
+  if (const auto* settings = std::get_if<pending::Settings>(&done.kind)) {
+    if (state_ == State::up) settled(settings->result);
+    return;
+  }
+  // An error without a state is libpq's own: the connection is gone, and `read` closes it.
+  const auto waiting = std::visit(
+      [](auto& kind) {
+        if constexpr (requires { kind.waiting; }) return kind.waiting;
+        return std::coroutine_handle<>();
+      },
+      done.kind);
+  if (waiting) waiting.resume();
 }
 
 void Connection::take_notifications() {
@@ -229,7 +262,7 @@ void Connection::enqueue(std::unique_ptr<Pending> pending) {
   pending->sent = std::chrono::steady_clock::now();
   if (sent_.empty()) progress_ = pending->sent;
   sent_.add(std::move(pending));
-  full_ = full_ || (options_.mode == Mode::pipeline && window_.is_full(sent_.under_way()));
+  full_ = full_ || (options_.mode == Mode::pipeline && window_.is_full(under_way()));
   ++round_trips_;
   want_flush();
 }

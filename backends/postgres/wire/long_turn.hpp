@@ -1,0 +1,35 @@
+#pragma once
+
+#include <boost/asio/execution_context.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
+
+namespace backends::postgres {
+
+/// Whether a connection has had more than its time in this turn of a loop: then the loop's others
+/// wait for the next one, in their order, so that clients are seen to between any two of them,
+/// however many connections have large results. One for each loop, by `use_service`, as long as it;
+/// on the loop's thread. O(1).
+class LongTurn final : public boost::asio::execution_context::service {
+ public:
+  static inline boost::asio::execution_context::id id;
+
+  explicit LongTurn(boost::asio::execution_context& loop)
+      : service(loop), loop_(static_cast<boost::asio::io_context&>(loop)) {}
+
+  [[nodiscard]] bool taken() const { return taken_; }
+  /// Until the handlers that are ready now have run.
+  void take() {
+    if (taken_) return;
+    taken_ = true;
+    boost::asio::post(loop_, [this] { taken_ = false; });
+  }
+
+ private:
+  void shutdown() override {}
+
+  boost::asio::io_context& loop_;
+  bool taken_ = false;
+};
+
+}  // namespace backends::postgres
