@@ -37,9 +37,11 @@ bool Session::output_full() const {
          waits > room(limits_.output_bytes_max);
 }
 
-/// `most`, or less where memory is short: many slow clients hold much together.
+/// `most`, or less where memory is short: many slow clients hold much together. The last quarter of
+/// the memory is not for what clients leave waiting, so that others' requests have room.
 std::size_t Session::room(std::size_t most) const {
-  return std::min(most, std::max(kRoomAlways, host_.memory().share() / 4));
+  const budget::Account& memory = host_.memory();
+  return std::min(most, memory.pressed() ? kRoomAlways : std::max(kRoomAlways, memory.share() / 4));
 }
 
 /// A client may let its answers wait for as much as its share is; one of any size is added where
@@ -77,7 +79,7 @@ void Session::flush() {
     } else if (errno == EAGAIN) {
       wait_writable();
     } else if (errno != EINTR) {
-      close();
+      lost("write", errno);
       return;
     }
   }
@@ -96,7 +98,7 @@ void Session::wait_writable() {
                        self->outstanding_.writable = false;
                        if (self->life_.closed()) return;
                        if (error)
-                         self->close();
+                         self->lost("wait", error.value());
                        else
                          self->flush();
                      });
