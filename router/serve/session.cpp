@@ -66,7 +66,7 @@ void Session::wait_readable() {
                        self->outstanding_.readable = false;
                        if (self->life_.closed()) return;
                        if (error)
-                         self->close();
+                         self->lost("wait", error.value());
                        else if (self->life_.lingers())
                          self->discard_input();
                        else
@@ -85,7 +85,7 @@ void Session::on_readable() {
     return;
   }
   if (received < 0) {
-    close();
+    lost("read", problem);
     return;
   }
   if (received == 0) {
@@ -258,8 +258,19 @@ void Session::look_for_end() {
 #endif
   pollfd peer{socket_.native_handle(), static_cast<short>(events), 0};
   if (poll(&peer, 1, 0) <= 0) return;
-  if ((peer.revents & (POLLERR | POLLHUP)) != 0) return close();
+  if ((peer.revents & (POLLERR | POLLHUP)) != 0) {
+    int problem = 0;
+    socklen_t size = sizeof problem;
+    ::getsockopt(peer.fd, SOL_SOCKET, SO_ERROR, &problem, &size);
+    return lost("look", problem);
+  }
   limit_waits();
+}
+
+/// What its client loses is told: no answer tells it.
+void Session::lost(std::string_view at, int problem) {
+  if (!in_flight_.empty() || written_ < output_.size()) host_.client_lost(*this, at, problem);
+  close();
 }
 
 void Session::drain() {

@@ -62,6 +62,9 @@ class SessionHost {
   /// What sessions draw on.
   virtual budget::Account& memory() = 0;
   virtual void protocol_error(const Session& session, std::string_view reason) = 0;
+  /// The connection has failed with requests under way, or answers that wait. `at`: in what call;
+  /// `problem`: its errno, or 0 where none is known.
+  virtual void client_lost(const Session& session, std::string_view at, int problem) = 0;
   /// The connection is closed and will not be heard of again.
   virtual void closed(Session& session) = 0;
 
@@ -115,6 +118,8 @@ class Session final : public ClientPort,
   [[nodiscard]] std::uint64_t id() const { return id_; }
   [[nodiscard]] const std::string& peer() const { return peer_; }
   [[nodiscard]] std::size_t in_flight() const { return in_flight_.size(); }
+  /// Bytes of answers that the client has not taken yet.
+  [[nodiscard]] std::size_t output_waits() const { return output_.size() - written_; }
   [[nodiscard]] const SessionCounts& counts() const { return counts_; }
   [[nodiscard]] std::chrono::system_clock::time_point accepted_at() const { return accepted_at_; }
   [[nodiscard]] bool draining() const { return life_.draining(); }
@@ -134,6 +139,8 @@ class Session final : public ClientPort,
   void resume_streams();
   /// Nothing more will come from the client, or be taken: what has no end of its own ends.
   void abandon_endless();
+  /// The connection has failed: see SessionHost::client_lost.
+  void lost(std::string_view at, int problem);
   void rest();
   /// What the deadline in the wheel is of. Each of them ends the connection.
   enum class Awaited : std::uint8_t {

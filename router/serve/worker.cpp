@@ -1,6 +1,7 @@
 #include "router/serve/worker.hpp"
 
 #include <random>
+#include <system_error>
 
 #include <time.h>
 
@@ -233,6 +234,14 @@ void Worker::run_retries() {
 void Worker::protocol_error(const Session& session, std::string_view reason) {
   if (cells_ != nullptr) cells_->protocol_error(reason);
   log_.warn("protocol error", {{"peer", session.peer()}, {"reason", std::string(reason)}});
+}
+
+void Worker::client_lost(const Session& session, std::string_view at, int problem) {
+  log_.warn("client lost", {{"peer", session.peer()},
+                            {"at", std::string(at)},
+                            {"reason", std::system_category().message(problem)},
+                            {"requests", session.in_flight()},
+                            {"bytesWaiting", session.output_waits()}});
 }
 
 void Worker::closed(Session& session) {

@@ -135,6 +135,7 @@ class alignas(kCacheLineBytes) Worker final : private SessionHost {
   [[nodiscard]] std::size_t requests_at_once() const override { return lag_.most(); }
   budget::Account& memory() override { return context_.memory; }
   void protocol_error(const Session& session, std::string_view reason) override;
+  void client_lost(const Session& session, std::string_view at, int problem) override;
   void closed(Session& session) override;
 
   void end_of_turn();

@@ -79,12 +79,14 @@ for (const [kind, more] of [['embedded', []], ['PostgreSQL', ['--postgres', '2']
     const json = JSON.stringify({m: {uts: 1, name: 'findObjects'}, d: ['testmanta', '(n>=0)', {hashkey: '/u/stor/d', noLimit: true}]});
     gone.exchange({msgid: 1, json}, 60000).catch(() => {});
     await gone.until(() => gone.frames.length > 10, 20000);
+    const from = gone.socket.localPort;
     gone.close();
     for (let i = 0; i < 500; ++i) {
       const status = JSON.parse((await router.page(router.statusPort, '/status')).text);
-      if (status.shards.every(({inFlight}) => inFlight === 0)) return;
+      const told = router.lines.find(({msg, peer}) => msg === 'client lost' && peer.endsWith(`:${from}`));
+      if (told && status.shards.every(({inFlight}) => inFlight === 0)) return assert.strictEqual(told.requests, 1);
       await new Promise((resolve) => setTimeout(resolve, 20));
     }
-    assert.fail('its find is still under way');
+    assert.fail('its find is still under way, or the log does not tell that the client is gone');
   });
 });
