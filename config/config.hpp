@@ -61,7 +61,7 @@ struct Timeouts {
   std::uint64_t connect_ms = 3'000;           ///< one attempt to reach a shard
   std::uint64_t drain_ms = 30'000;            ///< for requests in flight when the router stops
   std::uint64_t hold_ms = 5'000;              ///< how long a write waits for a blocked vnode
-  std::uint64_t turn_ms = 50;  ///< for a turn at a shard that has too much to do; 0: any time
+  std::uint64_t turn_ms = 40;  ///< for a turn at a shard that has too much to do; 0: any time
   bool operator==(const Timeouts&) const = default;
 };
 

@@ -9,7 +9,7 @@ namespace router {
 namespace {
 
 // For how many times what a request may wait a line of several clients is a burst.
-constexpr int kBurst = 10;
+constexpr int kBurst = 12;
 // Of those that are late, three are refused for each that is answered. A client that asks again at
 // once, for as long as it is refused, would have the worker do nothing else: the others wait
 // longer.

@@ -40,7 +40,7 @@ struct Publication {
   DispatchLimits dispatch;
   SessionLimits session;  ///< of clients that connect from now on
   HoldLimits hold;
-  std::chrono::milliseconds turn_wait_max{50};  ///< for a turn at an overloaded shard; 0: any time
+  std::chrono::milliseconds turn_wait_max{40};  ///< for a turn at an overloaded shard; 0: any time
   BoundValues bounds;                           ///< of the process
 };
 
