@@ -13,7 +13,7 @@
 /// What the parts of PostgresShard share.
 namespace backends::postgres {
 
-/// An unlisten works, and a listen tells its own error, whatever the state of the database.
+/// An unlisten works, and a listen tells its own error, in any state of the database.
 bool waits_for_database(Rpc rpc);
 
 /// One RPC. Its messages wait here while its client is slow; the connection that they come from is

@@ -109,10 +109,10 @@ PostgresShard::~PostgresShard() {
   pool_.reset();
 }
 
-/// A database that no moray has used lacks the table of buckets. Whatever the server says to its
-/// making (two that make it at once may both fail; a role may lack the right), requests will show
-/// whether it is there. Where the server can't be reached, it is tried again. The first attempt is
-/// over when requests have a connection to go over, or none can be had: not before that, however
+/// A database that no moray has used lacks the table of buckets. It is made here. If the server
+/// refuses that (two that make it at once may both fail; a role may lack the right), requests will
+/// show whether it is there; if the server can't be reached, it is tried again. The first attempt
+/// is over when requests have a connection to go over, or none can be had: not before that, however
 /// late it is.
 Detached PostgresShard::make_ready() {
   static const Statement kMake = once(

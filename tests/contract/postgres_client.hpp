@@ -35,9 +35,8 @@ class FreshDatabase {
 
 /// A shard of its own, as another worker or router would have it.
 struct PostgresClient {
-  PostgresClient(boost::asio::io_context& loop, const std::string& url,
-                 std::size_t connections = 2) {
-    backends::postgres::PostgresShardOptions options;
+  PostgresClient(boost::asio::io_context& loop, const std::string& url, std::size_t connections = 2,
+                 backends::postgres::PostgresShardOptions options = {}) {
     options.pool.url = url;
     options.pool.point_connections = connections;
     options.pool.exclusive_connections = 2;
@@ -79,6 +78,15 @@ class PostgresSession {
     CHECK(
         (PQresultStatus(result) == PGRES_COMMAND_OK || PQresultStatus(result) == PGRES_TUPLES_OK));
     PQclear(result);
+  }
+  /// Of the first row.
+  int number(const std::string& sql) {
+    PGresult* result = PQexec(connection_.get(), sql.c_str());
+    CAPTURE(std::string(PQerrorMessage(connection_.get())));
+    REQUIRE(PQntuples(result) == 1);
+    const int number = std::stoi(PQgetvalue(result, 0, 0));
+    PQclear(result);
+    return number;
   }
 
  private:

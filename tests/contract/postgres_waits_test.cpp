@@ -217,3 +217,43 @@ TEST_CASE("postgres: one that waits for a connection, and whose client leaves, d
   run_until(loop, [&] { return client.shard->status().in_flight == 0; });
   CHECK(client.good(Rpc::find_objects, R"x(["b","(n=2)",{}])x").values.size() == 1);
 }
+
+TEST_CASE(
+    "postgres: a vnode that went round a lock stays there while something of it is under way") {
+  constexpr std::uint32_t kOwn = 0, kBeside = 2;  // of two connections both have the first
+  FreshDatabase cluster;
+  boost::asio::io_context loop;
+  backends::postgres::PostgresShardOptions options;
+  options.pool.astray = std::chrono::minutes(10);
+  Client client(loop, cluster.url(), 2, options);
+  run_until(loop, [&] { return client.shard->status().connections >= 2; });
+  client.good(Rpc::create_bucket, R"(["b",{"index":{"n":{"type":"number"}}},{}])");
+  for (const char* key : {"x", "k", "y"})
+    client.good(Rpc::put_object, R"(["b",")" + std::string(key) + R"(",{"n":0},{}])");
+  const auto waiters = [&] {
+    return text_of(client.sql("SELECT count(*)::int AS n FROM pg_stat_activity WHERE "
+                              "datname = current_database() AND wait_event_type = 'Lock'")[0],
+                   "n");
+  };
+  PostgresSession holds_x(cluster.url()), holds_k(cluster.url());
+  holds_x.run("BEGIN; SELECT 1 FROM b WHERE _key = 'x' FOR UPDATE");
+  holds_k.run("BEGIN; SELECT 1 FROM b WHERE _key = 'k' FOR UPDATE");
+  Given x(client, Rpc::put_object, R"(["b","x",{"n":1},{}])", kBeside);
+  run_until(loop, [&] { return waiters() == "1"; });
+  const auto stalled = std::chrono::steady_clock::now() + std::chrono::milliseconds(100);
+  run_until(loop, [&] { return std::chrono::steady_clock::now() > stalled; });
+  Given first(client, Rpc::put_object, R"(["b","k",{"n":1},{}])", kOwn);
+  run_until(loop, [&] { return waiters() == "2"; });
+  holds_x.run("COMMIT");
+  run_until(loop, [&] { return x.sink.answer.done; });
+  // Its own connection is free again. What would be sent there is done before `y` is.
+  Given second(client, Rpc::put_object, R"(["b","k",{"n":2},{}])", kOwn);
+  Given y(client, Rpc::put_object, R"(["b","y",{"n":1},{}])", kBeside);
+  run_until(loop, [&] { return y.sink.answer.done; });
+  CHECK(waiters() == "1");
+  holds_k.run("COMMIT");
+  run_until(loop, [&] { return first.sink.answer.done && second.sink.answer.done; });
+  for (const Given* put : {&x, &first, &second, &y}) CHECK(put->sink.answer.error_text() == "");
+  const Answer read = client.good(Rpc::get_object, R"(["b","k",{"noCache":true}])");
+  CHECK(text_of(*read.values[0].get("value"), "n") == "2");
+}

@@ -129,7 +129,7 @@ Task<std::shared_ptr<const BucketTable>> bucket(Work& work, Connection& connecti
   const JsValue* fresh = options.get("noBucketCache");
   if (fresh == nullptr || !fresh->truthy())
     if (auto known = work.buckets.peek(name)) co_return known;
-  connection.tag(work.affinity);  // what follows on this connection is of that vnode: those behind
+  connection.tag(work.affinity);  // what follows on this connection is of that vnode: those after
                                   // it come here too
   co_return co_await work.buckets.load(connection, name);
 }

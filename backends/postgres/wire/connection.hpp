@@ -58,7 +58,7 @@ class Connection {
   /// Nothing has come for so long although something is due: a statement waits for a lock, say.
   static constexpr std::chrono::milliseconds kStall{50};
   [[nodiscard]] bool stalled() const {
-    return !sent_.empty() && std::chrono::steady_clock::now() - progress_ > kStall;
+    return !sent_.empty() && !next_turn_ && std::chrono::steady_clock::now() - progress_ > kStall;
   }
   /// Of which vnode the next statement is.
   void tag(std::uint32_t affinity) { next_affinity_ = affinity; }

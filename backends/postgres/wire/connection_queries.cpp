@@ -92,14 +92,15 @@ void Connection::take_results(bool all) {
     if (result == nullptr && PQstatus(transport_.libpq()) == CONNECTION_BAD) break;
     if (result != nullptr) came(result);
     Multiplexer::Outcome outcome = sent_.take(result);
+    const bool done = outcome.done != nullptr;
+    ready_ = std::move(outcome.done);
     charge_unchecked();
     held_ = outcome.held;
     if (outcome.left_pipeline && PQexitPipelineMode(transport_.libpq()) == 0) not_sent();
     if (!outcome.unexpected.empty()) return close_out_of_step(outcome.unexpected);
     if (!outcome.refused.empty()) return close(outcome.refused);
-    if (outcome.done != nullptr) {
+    if (done) {
       if (!sent_.empty()) progress_ = Clock::now();
-      ready_ = std::move(outcome.done);
       over_time = resume_ready(until);
     } else {
       over_time = !sent_.midway() && Clock::now() >= until;
@@ -107,8 +108,8 @@ void Connection::take_results(bool all) {
   }
   if (watch.over() || state_ != State::up) return;
   if (over_time) {
+    next_turn();  // before the turn is free again, so that those that wait for it come first
     long_turn_.take();
-    next_turn();
   }
   make_room();
   flush();
@@ -136,6 +137,7 @@ void Connection::next_turn() {
   if (std::exchange(next_turn_, true)) return;
   boost::asio::post(loop_, lifetime_.guard([this] {
     next_turn_ = false;
+    progress_ = Clock::now();  // it was us who kept it waiting
     read("");
   }));
 }
@@ -150,7 +152,7 @@ bool Connection::resume_ready(Clock::time_point until) {
     resume(*first);
     over_time = Clock::now() >= until;
   }
-  if (!watch.over()) charge_unchecked();
+  if (!watch.over() && state_ == State::up) charge_unchecked();
   return over_time;
 }
 

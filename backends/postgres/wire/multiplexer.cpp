@@ -350,6 +350,7 @@ std::unique_ptr<Pending> Multiplexer::lose(const std::string& problem) {
     unchecked_.back()->next = std::move(chain);
     chain = std::move(unchecked_.back());
   }
+  unchecked_bytes_ = 0;
   for (Pending* each = chain.get(); each != nullptr; each = each->next.get())
     std::visit(
         [&](auto& kind) {

@@ -1,6 +1,7 @@
 #include "backends/postgres/wire/pool.hpp"
 
 #include <algorithm>
+#include <optional>
 
 #include <boost/asio/post.hpp>
 
@@ -34,7 +35,7 @@ Pool::Pool(boost::asio::io_context& loop, PoolOptions options)
   watch_idle();
 }
 
-/// Whoever waits is told before the connections go.
+/// Those that wait are told before the connections go.
 Pool::~Pool() {
   ended_ = true;
   fail_waiting();
@@ -173,19 +174,50 @@ void Pool::tell_tried() {
 
 Pool::Tried Pool::tried() { return Tried(*this); }
 
+/// The slot itself, or the next that is up. One where a statement waits for another's lock is
+/// passed by, unless it carries requests of this vnode already: theirs stay in order, nobody else
+/// waits.
 Connection* Pool::point(std::uint32_t affinity) {
-  // The slot itself, or the next that is up. One where a statement waits for another's lock is
-  // passed by, unless it carries requests of this vnode already: theirs stay in order, nobody else
-  // waits.
   if (ended_ || pooler_ == Pooler::asked || pooler_ == Pooler::gives_them_away) return nullptr;
-  Connection* stalled = nullptr;
+  if (Connection* elsewhere = stray(affinity)) return elsewhere;
+  std::optional<std::size_t> chosen;
   for (std::size_t i = 0; i < points_.size(); ++i) {
-    Connection& connection = *points_[(affinity + i) % points_.size()]->connection;
+    const std::size_t at = (affinity + i) % points_.size();
+    const Connection& connection = *points_[at]->connection;
     if (connection.state() != State::up) continue;
-    if (!connection.stalled() || connection.carries(affinity)) return &connection;
-    if (stalled == nullptr) stalled = &connection;
+    const bool moves = !connection.stalled() || connection.carries(affinity);
+    if (moves || !chosen) chosen = at;
+    if (moves) break;
   }
-  return stalled;
+  if (!chosen) return nullptr;
+  if (*chosen != affinity % points_.size()) remember_stray(affinity, *chosen);
+  return points_[*chosen]->connection.get();
+}
+
+/// The connection that carries requests of that vnode, though it is not its own, which was away or
+/// waited. Null: there is none, or no more. A vnode that is always busy returns in the end, or all
+/// would stay where they went while only one connection was up; those that still wait there by then
+/// wait for a lock, where the server keeps the order.
+Connection* Pool::stray(std::uint32_t affinity) {
+  const auto found = strays_.find(affinity);
+  if (found == strays_.end()) return nullptr;
+  const auto [slot, until] = found->second;
+  Connection& connection = *points_[slot]->connection;
+  if (connection.state() == State::up && std::chrono::steady_clock::now() < until &&
+      connection.carries(affinity))
+    return &connection;
+  strays_.erase(found);
+  return nullptr;
+}
+
+/// Those that are carried no more go when there are many.
+void Pool::remember_stray(std::uint32_t affinity, std::size_t slot) {
+  constexpr std::size_t kMany = 1024;
+  if (strays_.size() >= kMany)
+    std::erase_if(strays_, [this](const auto& each) {
+      return !points_[each.second.slot]->connection->carries(each.first);
+    });
+  strays_[affinity] = {slot, std::chrono::steady_clock::now() + options_.astray};
 }
 
 /// By way of the loop: one of the connections may be calling us.
@@ -232,7 +264,7 @@ std::size_t Pool::up() const {
 
 std::string Pool::address() const { return points_.front()->connection->address(); }
 
-/// One more connection is made for whoever waits, if there is a place.
+/// One more connection is made for those that wait, if there is a place.
 void Pool::want_exclusive() {
   std::size_t connecting = 0;
   for (const auto& slot : exclusives_)

@@ -5,6 +5,7 @@
 #include <deque>
 #include <memory>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include <boost/asio/io_context.hpp>
@@ -28,6 +29,9 @@ struct PoolOptions {
   std::chrono::milliseconds point_limit{
       0};  ///< of a pipelined statement without an options.timeout; 0: none
   std::chrono::milliseconds turn{2};  ///< of a connection, for what its server has sent
+  /// For so long a vnode's requests follow one that went to another connection than its own, where
+  /// it is answered by then, or waits for a lock.
+  std::chrono::milliseconds astray{1'000};
   std::chrono::milliseconds retry_min{50};
   std::chrono::milliseconds retry_max{10'000};
   std::chrono::milliseconds idle_limit{60'000};  ///< an exclusive one that is not needed closes
@@ -47,11 +51,12 @@ class Pool {
   ~Pool();
 
   /// The connection for that affinity: the same while it is up and moves, so that requests of one
-  /// vnode keep their order. Null: none is up.
+  /// vnode keep their order. Those that went to another one are followed for a second, as long as
+  /// it carries some. Null: none is up.
   Connection* point(std::uint32_t affinity);
 
   /// Returned at the end of its life. A connection that may be in the middle of a transaction is
-  /// closed by whoever holds the lease.
+  /// closed by the lease's owner.
   class Lease {
    public:
     Lease() = default;
@@ -108,7 +113,7 @@ class Pool {
   [[nodiscard]] const std::string& problem() const { return problem_; }
   /// Connections so far that ended because their answers were not those that were due.
   [[nodiscard]] std::uint64_t out_of_step() const { return out_of_step_; }
-  /// Asked of the server so far, whatever became of it.
+  /// Asked of the server so far, answered or not.
   [[nodiscard]] std::uint64_t round_trips() const { return round_trips_; }
 
  private:
@@ -126,6 +131,12 @@ class Pool {
     const bool* given_up = nullptr;
   };
 
+  /// Where a vnode went that could not go to its own connection.
+  struct Stray {
+    std::size_t slot;
+    std::chrono::steady_clock::time_point until;
+  };
+
   void connect(Slot& slot, Connection::Mode mode);
   Detached cancel_over(Connection* connection, int backend);
   void point_changed(Slot& slot);
@@ -135,6 +146,8 @@ class Pool {
   void connect_later(Slot& slot, std::chrono::milliseconds pause);
   bool make_room();
   [[nodiscard]] bool points_tried() const;
+  Connection* stray(std::uint32_t affinity);
+  void remember_stray(std::uint32_t affinity, std::size_t slot);
   void tell_tried();
   void exclusive_changed();
   void give_back(std::size_t slot);
@@ -150,6 +163,7 @@ class Pool {
   PoolOptions options_;
   std::vector<NamedHost> hosts_;  // their names are looked up again when an answer expires
   std::vector<std::unique_ptr<Slot>> points_;
+  std::unordered_map<std::uint32_t, Stray> strays_;
   std::vector<std::unique_ptr<Slot>> exclusives_;
   std::deque<Waiting*> waiting_;
   std::function<void()> points_changed_;
