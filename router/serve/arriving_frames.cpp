@@ -11,6 +11,8 @@ namespace {
 constexpr std::size_t kLeastPerSecond = 1024;
 constexpr std::size_t kAskedAtOnce = 64;
 constexpr std::chrono::milliseconds kLookEach{100};
+// A worker that was so late has read from nobody meanwhile: that is not its clients' time.
+constexpr std::chrono::milliseconds kLate{1'500};
 
 std::size_t times(std::size_t bytes, std::chrono::milliseconds part,
                   std::chrono::milliseconds whole) {
@@ -161,8 +163,11 @@ void ArrivingFrames::tick(Clock::time_point now) {
     ask_some();
     grant_waiting(now);
   }
-  if (now - looked_ < kLookEach) return;
+  const Clock::duration gap = now - looked_;
+  if (gap < kLookEach) return;
   looked_ = now;
+  if (gap > kLate)
+    for (Holder& holder : granted_) holder.since_ = std::min(now, holder.since_ + gap);
   cut_stalled(now);
 }
 

@@ -47,7 +47,7 @@ struct SessionCounts {
 /// The worker's side of a session. Lives on that worker.
 class SessionHost {
  public:
-  /// A buffer lent for one read; whatever is not used must be copied before the call returns.
+  /// A buffer lent for one read; what is kept must be copied before the call returns.
   virtual std::span<char> read_buffer() = 0;
   /// Gives an empty string the memory of another; and takes it back when its bytes are out, so that
   /// idle clients hold none, and busy ones use what is still in the processor's cache.
@@ -155,6 +155,7 @@ class Session final : public ClientPort,
   void reserve_frame(std::size_t received);
   void await_rest_of_frame();
   void look_at_output();
+  void look_at_output_after(DeadlineWheel::Clock::time_point now);
   void charge_output();
   [[nodiscard]] bool may_read() const;
   [[nodiscard]] bool may_start() const;
@@ -192,7 +193,7 @@ class Session final : public ClientPort,
   bool frame_awaited_ = false;  // the rest of the frame that has begun has its deadline
   bool runs_ahead_ = false;     // streams do, since the client takes nothing now
   std::size_t taken_ = 0;       // by the client, since stalled_since_
-  DeadlineWheel::Clock::time_point stalled_since_{};
+  DeadlineWheel::Clock::time_point stalled_since_{}, look_due_{};
 };
 
 }  // namespace router

@@ -13,6 +13,7 @@ namespace {
 
 constexpr std::size_t kBytesWrittenKept = 64 << 10;  // fewer are not worth moving the others
 constexpr std::size_t kRoomAlways = 64 << 10;        // for what waits, however little is left
+constexpr std::size_t kRoomyMost = 4;                // times what waits, where memory is short
 constexpr std::size_t kStreamAhead = 6 << 20;        // of its client, at most
 constexpr std::size_t kAnswerAlways = 4 << 10;       // is added, however many wait
 // Whether the client takes its output is looked at so often, and so much is taking some. Where
@@ -38,7 +39,8 @@ bool Session::output_full() const {
 }
 
 /// `most`, or less where memory is short: many slow clients hold much together. The last quarter of
-/// the memory is not for what clients leave waiting, so that others' requests have room.
+/// the memory is not for streams and further requests of clients that leave their answers waiting,
+/// so that others' requests have room.
 std::size_t Session::room(std::size_t most) const {
   const budget::Account& memory = host_.memory();
   return std::min(most, memory.pressed() ? kRoomAlways : std::max(kRoomAlways, memory.share() / 4));
@@ -51,7 +53,7 @@ bool Session::answer_fits(std::size_t bytes) const {
   if (bytes <= kAnswerAlways) return true;
   const budget::Account& memory = host_.memory();
   if (waits == 0) return bytes <= memory.free();
-  return waits + bytes <= std::max(limits_.output_bytes_max, memory.share());
+  return waits + bytes <= std::max(room(limits_.output_bytes_max), memory.share());
 }
 
 /// Little is not worth counting: most sessions have none, most of the time.
@@ -91,7 +93,7 @@ void Session::wait_writable() {
   if (awaited_ != Awaited::client_takes_output && awaited_ != Awaited::last_answers) {
     stalled_since_ = DeadlineWheel::Clock::now();
     taken_ = 0;
-    await(Awaited::client_takes_output, std::min(kLook, limits_.write_stall_max));
+    look_at_output_after(stalled_since_);
   }
   socket_.async_wait(Socket::wait_write,
                      [self = shared_from_this()](const boost::system::error_code& error) {
@@ -104,10 +106,17 @@ void Session::wait_writable() {
                      });
 }
 
+void Session::look_at_output_after(DeadlineWheel::Clock::time_point now) {
+  const std::chrono::milliseconds wait = std::min(kLook, limits_.write_stall_max);
+  look_due_ = now + wait;
+  await(Awaited::client_takes_output, wait);
+}
+
 /// A client that has taken next to nothing for so long is cut: sooner where memory is short, and
-/// much of it waits for this one.
+/// much of it waits for this one. While the worker was late it has offered nothing.
 void Session::look_at_output() {
   const auto now = DeadlineWheel::Clock::now();
+  stalled_since_ += std::max(now - look_due_, DeadlineWheel::Clock::duration());
   if (taken_ >= kTakesLeast) {
     stalled_since_ = now;
     taken_ = 0;
@@ -120,7 +129,7 @@ void Session::look_at_output() {
     close();
     return;
   }
-  await(Awaited::client_takes_output, std::min(kLook, limits_.write_stall_max));
+  look_at_output_after(now);
   runs_ahead_ = stalled_since_ != now;
   if (for_room_.streams && !stream_waits()) resume_streams();
 }
@@ -138,6 +147,9 @@ void Session::output_drained() {
   } else if (written_ > kBytesWrittenKept && written_ > output_.size() / 2) {
     output_.erase(0, written_);
     written_ = 0;
+    if (output_.capacity() > kRoomyMost * (output_.size() + kRoomAlways) &&
+        host_.memory().pressed())
+      output_.shrink_to_fit();
   }
   charge_output();
   if (for_room_.streams && !stream_waits()) resume_streams();

@@ -117,11 +117,12 @@ class ShardTurns : public boost::intrusive::list_base_hook<
 /// A worker's requests that wait for their turn at a shard. Lives on that worker.
 ///
 /// A client that waits alone here waits for nothing but its own requests, and what other workers
-/// send: none of it is refused. A shard at which two clients or more have waited at any time for
-/// twelve times `wait_max` has more to do than it can: then a request that has waited for
-/// `wait_max` is refused, or for as long as the shard takes for one of a few, where that is longer.
-/// Before that nothing is refused: a burst is carried out. A client's only one waits for a tenth as
-/// long again, or for twelve times as long while the window looks.
+/// send: none of it is refused. A request is patient for `wait_max`, or for as long as the shard
+/// takes for one of a few, where that is longer. A shard at which two clients or more have waited
+/// at any time for twelve times as long has more to do than it can: then a request that has waited
+/// for longer than it is patient is refused. Before that nothing is refused: a burst is carried
+/// out. A client's only one waits for a tenth as long again, or for twelve times as long while the
+/// window looks.
 class Turns {
  public:
   using Clock = ShardTurns::Clock;

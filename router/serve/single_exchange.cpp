@@ -220,7 +220,8 @@ void SingleExchange::on_data(const backends::Reply& reply) {
   part_.pause();
 }
 
-/// With its lease, a write ends for whoever waits for it, before its client hears of it.
+/// The lease ends first, so that a `block` that waits for it goes on before the client has its
+/// answer.
 void SingleExchange::end_lease(const backends::Failure* failure) {
   if (!lease_.running()) return;
   const bool sent =

@@ -237,11 +237,12 @@ void Worker::protocol_error(const Session& session, std::string_view reason) {
 }
 
 void Worker::client_lost(const Session& session, std::string_view at, int problem) {
-  log_.warn("client lost", {{"peer", session.peer()},
-                            {"at", std::string(at)},
-                            {"reason", std::system_category().message(problem)},
-                            {"requests", session.in_flight()},
-                            {"bytesWaiting", session.output_waits()}});
+  log_.warn("client lost",
+            {{"peer", session.peer()},
+             {"at", std::string(at)},
+             {"reason", problem == 0 ? "hung up" : std::system_category().message(problem)},
+             {"requests", session.in_flight()},
+             {"bytesWaiting", session.output_waits()}});
 }
 
 void Worker::closed(Session& session) {

@@ -137,6 +137,28 @@ TEST_CASE("arriving frames: while others wait, a byte now and then is no progres
   CHECK(waiting.granted);
 }
 
+TEST_CASE("arriving frames: what a worker is late by is not the clients' time") {
+  View view(bounds(256 * kMiB, 4 * kMiB));
+  Sender steady(view.frames), silent(view.frames), waiting(view.frames);
+  CHECK(view.reserve(steady, 900 * kKiB));
+  CHECK(view.reserve(silent, 900 * kKiB));
+  CHECK_FALSE(view.reserve(waiting, 3000 * kKiB));
+  auto now = kBegin;
+  const auto pass = [&](milliseconds time) {
+    for (const auto until = now + time; now < until;) {
+      view.frames.arrived(steady, 8 * kKiB);
+      view.frames.tick(now += milliseconds(500));
+    }
+  };
+  pass(seconds(3));
+  view.frames.tick(now += seconds(20));  // nothing was read in these
+  CHECK_FALSE(steady.stalled);
+  CHECK_FALSE(silent.stalled);
+  pass(seconds(10));
+  CHECK_FALSE(steady.stalled);
+  CHECK(silent.stalled);
+}
+
 TEST_CASE("arriving frames: where nobody waits, a kilobyte a second will do, and less will not") {
   View view(bounds(256 * kMiB));
   Sender enough(view.frames), less(view.frames), not_read(view.frames);
