@@ -4,7 +4,7 @@
 const percentile = (sorted, share) => sorted.length === 0 ? 0 : Math.round(10 * sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))]) / 10;
 
 class Series {
-  constructor(soak) { Object.assign(this, {soak, points: [], latencies: [], waiters: [], running: false, metrics: {held: 0, completed: 0}}); }
+  constructor(soak) { Object.assign(this, {soak, points: [], latencies: [], waiters: [], running: false, metrics: {held: 0, completed: 0, outOfStep: 0}}); }
   begin() { Object.assign(this, {running: true, begun: performance.timeOrigin + performance.now()}); }
   end() { this.running = false; }
 
@@ -41,7 +41,7 @@ class Series {
     try {
       const {text} = await this.soak.router.page(this.soak.router.monitorPort, '/metrics');
       const sum = (name) => [...text.matchAll(new RegExp(`^${name}(?:\\{[^}]*\\})? (\\S+)`, 'gm'))].reduce((all, [, n]) => all + Number(n), 0);
-      this.metrics = {held: sum('router_memory_held_bytes'), completed: sum('fast_requests_completed')};
+      this.metrics = {held: sum('router_memory_held_bytes'), completed: sum('fast_requests_completed'), outOfStep: Math.max(this.metrics.outOfStep, sum('router_shard_out_of_step_total'))};
     } catch {
       // The point says what was known last.
     }

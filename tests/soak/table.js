@@ -37,7 +37,7 @@ function levelRows(flat, judged) {
 function rowsOf({command, seconds, seed, short, report, faults, flat}) {
   const {load, ledger, memory, descriptors, carries, rate, points, guests, events} = report, parts = partsOf(report, seconds), judged = seconds >= LONG_SECONDS;
   const megabytes = (of) => Math.round(of / MB), range = (of) => `${Math.min(...parts.map(of))} to ${Math.max(...parts.map(of))}`;
-  const hostile = new Set(Object.keys(guests)), last = points[points.length - 1] || {completed: 0, threads: 0};
+  const hostile = new Set(Object.keys(guests)), last = points[points.length - 1] || {completed: 0, threads: 0, outOfStep: 0};
   const notes = {};
   for (const guest of Object.values(guests)) for (const [name, n] of Object.entries(guest.notes)) if (n > 0) notes[name] = (notes[name] || 0) + n;
   return [
@@ -53,6 +53,7 @@ function rowsOf({command, seconds, seed, short, report, faults, flat}) {
     ['hostile clients: times, acts', Object.entries(guests).map(([name, {times, acts}]) => `${name} ${times}, ${acts}`).join('; ')],
     ['what those met', listed(notes) || '–'],
     ['commands that a worker had not acknowledged after a second', report.notAcknowledged],
+    ['connections to a shard that ended, since answers on them were not those that were due', last.outOfStep],
     ['errors of the open loop', listed(load.errors) || 'none'],
     ['errors of the ledger\'s clients', listed(ledger.attackedErrors) || 'none'],
     ['memory of its own, MB: fresh, at rest after the search for the rate, most, after all left', `${[memory.before, memory.rest, memory.most, memory.after].map(({own}) => megabytes(own)).join(', ')} (waited for: ${one(memory.settledMs / 1000)} s)`],

@@ -67,6 +67,8 @@ const EXPLAINED = new Set(['ReadOnlyError', 'OverloadedError', 'NoBackendsError'
 function verdict(report, {seconds, sanitized}) {
   const faults = judge({}, report, {long: false, budget: true, sanitized, stays: seconds >= LONG_SECONDS}), flat = flatness(report, seconds);
   const names = [...Object.keys(report.load.errors).map((name) => name.split(': ')[1]), ...Object.keys(report.ledger.attackedErrors)];
+  const {outOfStep} = report.points[report.points.length - 1] || {};
+  if (outOfStep > 0) faults.push(`${outOfStep} connections to a shard ended, since answers on them were not those that were due`);
   for (const name of new Set(names)) if (!EXPLAINED.has(name) && name !== 'unanswered') faults.push(`${name}, which nothing here explains`);
   if (seconds < LONG_SECONDS) return {faults, flat};
   for (const [which, found] of Object.entries(flat))
