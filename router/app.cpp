@@ -98,7 +98,7 @@ App::App(config::Config config, std::string config_file, int log_descriptor, Sig
 }
 
 App::~App() {
-  // First whoever asks the workers; they may still tell the control, which then listens no more.
+  // First those that ask the workers; they may still tell the control, which then listens no more.
   parts_->control->stop();
   parts_->admin_server.reset();
   parts_->monitor_server.reset();

@@ -30,8 +30,8 @@ struct StoreOptions {
 /// An embedded shard's LevelDB, and what becomes of it when the disk fails. Lives on the owner's
 /// thread.
 ///
-/// Recovery: after a failed write LevelDB's log may end in a torn record, and whatever was appended
-/// behind it would be lost with it. So nothing is written any more until the database has been
+/// Recovery: after a failed write LevelDB's log may end in a torn record, and what was appended
+/// after it would be lost with it. So nothing is written any more until the database has been
 /// closed and opened again, which reads the log to the tear and begins a new one. Before that a
 /// file is written as a probe, so that a full disk costs no reads: the old database serves them
 /// until there is room.

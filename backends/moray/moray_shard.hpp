@@ -26,7 +26,7 @@ struct MorayShardOptions {
   std::size_t unsent_bytes_max = 64u << 20;
 };
 
-/// A shard behind moray servers, as one worker holds it: requests that wait for a connection of
+/// A shard that moray servers serve, as one worker holds it: requests that wait for a connection of
 /// the pool, and tickets. Requests wait while a connection is being made (or, for streams, while
 /// all are busy), and fail at once while none has a chance. Beyond its bounds a request fails at
 /// once as overloaded. One that is cancelled before its first byte is written is never sent.

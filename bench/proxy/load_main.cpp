@@ -1,6 +1,6 @@
 // Loads what speaks Fast on loopback ports and checks every reply. Closed loop: each connection
-// keeps its requests outstanding. Open loop: requests are due at times drawn beforehand, whatever
-// the answers do, and their latency counts from then on (no coordinated omission).
+// keeps its requests outstanding. Open loop: requests are due at times drawn beforehand, answered
+// or not, and their latency counts from then on (no coordinated omission).
 #include <cstdio>
 #include <random>
 #include <string>

@@ -34,7 +34,7 @@ class Stage {
     Object.assign(this, {attack, seconds, budget, clusters, long: seconds > 0, acts: 0, notes: {}, faults: [], hostile: new Set(), closers: [], stopped: null});
   }
 
-  /** Its report; whatever happens, nothing that it started is left. */
+  /** Its report; nothing that it started is left, also where it fails. */
   async run() {
     try {
       await this.build();

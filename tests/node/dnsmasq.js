@@ -14,7 +14,7 @@ class Dnsmasq {
     return server;
   }
 
-  /** `records`: dnsmasq options. Whoever asks while they change gets no answer. */
+  /** `records`: dnsmasq options. Who asks while they change gets no answer. */
   async serve(records) {
     await this.stop();
     const options = ['--keep-in-foreground', '--conf-file=/dev/null', '--no-resolv', '--no-hosts', '--log-facility=-', '--user=',

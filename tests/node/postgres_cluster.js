@@ -98,7 +98,7 @@ class PostgresCluster {
     for (const pid of this.frozen || []) signal(pid, 'SIGCONT');
     this.frozen = null;
   }
-  /** Whatever a test has done to it, it serves again. */
+  /** It serves again, after anything that a test has done to it. */
   revive() {
     if (this.frozen) this.thaw();
     if (this.down) this.launch();
