@@ -5,8 +5,8 @@ const {MEMORY_BYTES, STAYS_BYTES} = require('./stage');
 const MB = 1 << 20;
 const listed = (counts) => Object.entries(counts).map(([name, n]) => `${n} ${name}`).join(', ');
 
-/** What does not hold, in words; none: it has stood. `budget`: as of the stage. `stays`: memory that is kept is judged. */
-function judge(attack, report, {budget, sanitized, stays = true}) {
+/** What does not hold, in words; none: it has stood. `budget`: as of the stage. `stays`: bytes that may be kept; 0: not judged. */
+function judge(attack, report, {budget, sanitized, stays = STAYS_BYTES}) {
   const faults = [...report.faults], {memory, descriptors} = report;
   const grew = (sample) => Math.round((sample.own - memory.before.own) / MB);
   if (report.stopped === 'memory') faults.push(`stopped at ${Math.round(memory.most.resident / MB)} MB`);
@@ -20,7 +20,7 @@ function judge(attack, report, {budget, sanitized, stays = true}) {
   if (report.recoveredMs === null) faults.push('polite clients were not all served again');
   if (descriptors.after > descriptors.before + 5) faults.push(`${descriptors.after - descriptors.before} descriptors more than before`);
   if (budget && !sanitized && grew(memory.most) * MB > 1.2 * MEMORY_BYTES) faults.push(`${grew(memory.most)} MB more than before, of a budget of ${MEMORY_BYTES / MB}`);
-  if (stays && !sanitized && grew(memory.after) * MB > STAYS_BYTES) faults.push(`${grew(memory.after)} MB stay`);
+  if (stays > 0 && !sanitized && grew(memory.after) * MB > stays) faults.push(`${grew(memory.after)} MB stay`);
   if (attack.judge) attack.judge(report, faults);
   return faults;
 }

@@ -1,6 +1,7 @@
 'use strict';
 // What must hold of a soak: counts always, and of one that is long enough that it ends as it began.
 const {MB, judge} = require('../attack/judge');
+const {MEMORY_BYTES} = require('../attack/stage');
 const {percentile} = require('./series');
 
 /** Parts of a soak by which it is judged: each a minute of an hour. */
@@ -63,9 +64,15 @@ function flatness(report, seconds) {
 /** Names of errors by which a router tells of what is done here to it and to its shards. */
 const EXPLAINED = new Set(['ReadOnlyError', 'OverloadedError', 'NoBackendsError', 'FastProtocolError', 'TimeoutError', 'QueryTimeoutError', 'VError', 'Error']);
 
+/**
+ * What may be kept in the end: a store that was written to all the time has two memtables of 16 MiB, a sixteenth of the budget for blocks, and as much
+ * for blocks of large rows (docs/embedded.md); the rest of the process has 20 MiB.
+ */
+const STAYS_BYTES = 2 * (16 << 20) + 2 * MEMORY_BYTES / 16 + (20 << 20);
+
 /** {faults: what does not hold, in words; flat: see flatness}. Times, and memory that stays, are judged of long soaks only. */
 function verdict(report, {seconds, sanitized}) {
-  const faults = judge({}, report, {long: false, budget: true, sanitized, stays: seconds >= LONG_SECONDS}), flat = flatness(report, seconds);
+  const faults = judge({}, report, {long: false, budget: true, sanitized, stays: seconds >= LONG_SECONDS ? STAYS_BYTES : 0}), flat = flatness(report, seconds);
   const names = [...Object.keys(report.load.errors).map((name) => name.split(': ')[1]), ...Object.keys(report.ledger.attackedErrors)];
   const {outOfStep} = report.points[report.points.length - 1] || {};
   if (outOfStep > 0) faults.push(`${outOfStep} connections to a shard ended, since answers on them were not those that were due`);
