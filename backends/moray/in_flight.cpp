@@ -5,15 +5,17 @@
 #include "backends/moray/rpc_kind.hpp"
 
 namespace backends::moray {
+namespace {
+
+constexpr std::size_t kRoom = 4;  // times what is in a table that is made anew
+
+}  // namespace
 
 bool InFlight::expects_prompt_answer(const Request& request) {
   return !request.stream && answered_promptly(request.rpc);
 }
 
 std::uint32_t InFlight::add(const Request& request, ReplySink& sink, std::uint64_t waited) {
-  do {
-    last_message_id_ = last_message_id_ == fast::kMessageIdMax ? 1 : last_message_id_ + 1;
-  } while (entries_.contains(last_message_id_));
   Entry entry;
   entry.sink = &sink;
   entry.waited = waited;
@@ -23,7 +25,12 @@ std::uint32_t InFlight::add(const Request& request, ReplySink& sink, std::uint64
   if (entry.prompt) ++prompt_;
   if (ordering_) count_write(entry);
   ++load_.requests;
-  entries_.emplace(last_message_id_, entry);
+  // A table that is full has been made anew often, under requests that come and go: one with much
+  // room is not.
+  if (entries_.size() >= entries_.max_load()) entries_.reserve(kRoom * (entries_.size() + 1));
+  do {
+    last_message_id_ = last_message_id_ == fast::kMessageIdMax ? 1 : last_message_id_ + 1;
+  } while (!entries_.emplace(last_message_id_, entry).second);
   return last_message_id_;
 }
 
