@@ -7,13 +7,14 @@ const path = require('path');
 const {pause} = require('../attack/hostile');
 const {Polite} = require('../attack/polite');
 const {Samples, descriptorsOf} = require('../attack/samples');
-const {LONG_REQUEST, STAYS_BYTES, STOP_BYTES, Stage, pnodeOf} = require('../attack/stage');
+const {LONG_REQUEST, STOP_BYTES, Stage, pnodeOf} = require('../attack/stage');
 const {BUCKET, PREFIX} = require('./account');
 const {ATTACKS, LONG_ONLY, OPERATIONS, copyRing, turns} = require('./acts');
 const {Guest} = require('./guest');
 const {Load} = require('./load');
 const {MorayThread} = require('./moray_thread');
 const {Series, percentile} = require('./series');
+const {STAYS_BYTES} = require('./verdict');
 
 const KINDS = ['postgres', 'embedded', 'moray', 'moray'], VNODES = 1000, DIRECTORIES_EACH = 15;
 const SHARE = 0.7, HOSTILE_NICE = 10;

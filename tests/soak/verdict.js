@@ -84,4 +84,4 @@ function verdict(report, {seconds, sanitized}) {
 }
 const one = (value) => Math.round(10 * value) / 10;
 
-module.exports = {EXPLAINED, LONG_SECONDS, PARTS, partsOf, verdict};
+module.exports = {EXPLAINED, LONG_SECONDS, PARTS, STAYS_BYTES, partsOf, verdict};

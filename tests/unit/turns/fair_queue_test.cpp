@@ -110,7 +110,7 @@ TEST_CASE("what waits elsewhere counts as eight times what waits here, at most")
   CHECK(here.next()->client == 0);
 }
 
-TEST_CASE("as many late ones are taken as asked for, and as many of each client") {
+TEST_CASE("no more late requests are taken than the caller allows, shared equally by clients") {
   Line line;
   for (int client = 0; client < 60; ++client)
     for (int i = 0; i < 3; ++i) line.add(client);
