@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 
+import placement
 import scenarios
 import systems
 
@@ -29,6 +30,15 @@ def run_load(build, scenario, ports, process):
     if done.returncode != 0:
         raise RuntimeError(f"{scenario.name}: replies were wrong: {done.stdout}")
     return json.loads(done.stdout)
+
+
+def counted_load(build, scenario, ports, process):
+    """run_load's result, with `moves`: between cores, a request."""
+    before = placement.moves(process)
+    found = run_load(build, scenario, ports, process)
+    after = placement.moves(process)
+    found["moves"] = None if before is None or after is None else (after - before) / found["requests"]
+    return found
 
 
 def start_all(build, scenario, directory, log, started):
@@ -55,6 +65,9 @@ def run_scenario(build, scenario, rounds, directory, log):
     try:
         running = start_all(build, scenario, directory, log, started)
         names = list(running)
+        if scenario.core is not None:
+            for _, process in running.values():
+                placement.keep_on(process, scenario.core)
         warm = dataclasses.replace(scenario, load=scenario.half_of[1]) if scenario.half_of else scenario
         for ports, process in running.values():  # connections to shards are made, pages are touched
             run_load(build, warm, ports, process)
@@ -65,7 +78,7 @@ def run_scenario(build, scenario, rounds, directory, log):
         result = []
         for number in range(scenario.rounds or rounds):
             turn = number % len(names)
-            one = {name: run_load(build, scenario, *running[name]) for name in names[turn:] + names[:turn]}
+            one = {name: counted_load(build, scenario, *running[name]) for name in names[turn:] + names[:turn]}
             result.append(one)
             figures = "  ".join(f"{name} {one[name]['processor']:.2f}" for name in names)
             print(f"{scenario.name} [{number + 1}] {figures}", file=sys.stderr, flush=True)

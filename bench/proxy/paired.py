@@ -5,7 +5,9 @@
 
 OLDER is a directory with a `moray-router` in it. For each scenario it prints the median of the rounds'
 ratios (newer by older) and the interval between the second lowest and the second highest, which for
-nine rounds has the true median in it 96 times of 100. --write puts the table into bench/RESULTS.md.
+nine rounds has the true median in it 96 times of 100. The last two columns say how often the kernel moved the
+router between cores, a request (median): where they differ, the ratio is also the scheduler's. --write puts the
+table into bench/RESULTS.md.
 """
 import argparse
 import datetime
@@ -29,7 +31,12 @@ def row(scenario, rounds):
     ratios = sorted(one["newer"]["processor"] / one["older"]["processor"] for one in rounds)
     figures = [statistics.median(one[name]["processor"] for one in rounds) for name in ("older", "newer")]
     return (f"| {scenario.name} | {figures[0]:.2f} | {figures[1]:.2f} | **{statistics.median(ratios):.3f}** | "
-            f"{ratios[1]:.3f} to {ratios[-2]:.3f} |")
+            f"{ratios[1]:.3f} to {ratios[-2]:.3f} | {moves(rounds, 'older')} | {moves(rounds, 'newer')} |")
+
+
+def moves(rounds, name):
+    counts = [one[name]["moves"] for one in rounds]
+    return "–" if None in counts else f"{statistics.median(counts):.2f}"
 
 
 def commit_of(directory):
@@ -49,10 +56,10 @@ def main():
     pair = {"older": systems.router(arguments.older.resolve()), "newer": systems.router(build)}
     lines = [f"Command: `bench/proxy/paired.py OLDER --rounds {arguments.rounds}`; {commit_of(systems.ROOT)} beside "
              f"{commit_of(arguments.older)}; {datetime.date.today().strftime('%-d %B %Y')}. Microseconds of the processor a request.", "",
-             "| load | older | newer | newer / older | interval |", "|---|---|---|---|---|"]
+             "| load | older | newer | newer / older | interval | moves, older | moves, newer |", "|---|---|---|---|---|---|---|"]
     with tempfile.TemporaryDirectory(prefix="moray-router-bench-") as directory:
         with open(pathlib.Path(directory) / "log", "w", encoding="utf-8") as log:
-            for scenario in scenarios.table(build) + scenarios.further(build):
+            for scenario in scenarios.table(build) + scenarios.kept_on_core(build) + scenarios.further(build):
                 if arguments.only not in scenario.name or scenario.half_of:
                     continue
                 scenario.systems = pair
