@@ -145,14 +145,27 @@ Log::Log(std::string name, LogLevel level, int descriptor)
 
 Log::~Log() { sink_->descriptor->end_by(Clock::now() + kLastLines); }
 
+namespace {
+
+/// What is counted together.
+std::string event_of(std::string_view event, LogFields fields) {
+  std::string all(event);
+  for (const LogField& field : fields)
+    if (const auto* text = std::get_if<std::string>(&field.value); text && field.name == "reason")
+      all += '\n' + *text;
+  return all;
+}
+
+}  // namespace
+
 std::uint64_t Log::dropped() const { return sink_->pool->overrun_counter(); }
 
-std::optional<std::uint64_t> Log::let_pass(std::string_view event) {
+std::optional<std::uint64_t> Log::let_pass(const std::string& event) {
   const auto now = Clock::now();
   const std::scoped_lock lock(mutex_);
   if (recent_.size() >= kEventsMost && !recent_.contains(event)) recent_.clear();
   auto found = recent_.find(event);
-  if (found == recent_.end()) found = recent_.emplace(std::string(event), Recent{now, 0, 0}).first;
+  if (found == recent_.end()) found = recent_.emplace(event, Recent{now, 0, 0}).first;
   Recent& recent = found->second;
   const bool anew = now - recent.since >= std::chrono::seconds(1);
   if (anew) recent.lines = 0;
@@ -169,7 +182,7 @@ void Log::write(LogLevel level, std::string_view event, LogFields fields) {
   if (level < this->level()) return;
   std::uint64_t left_out = 0;
   if (level >= LogLevel::warn) {
-    const auto passed = let_pass(event);
+    const auto passed = let_pass(event_of(event, fields));
     if (!passed) return;
     left_out = *passed;
   }

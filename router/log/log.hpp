@@ -48,7 +48,8 @@ std::string_view to_string(LogLevel level);
 
 /// Writes bunyan lines (JSON; the `bunyan` tool reads them): an event's name and its fields.
 /// Asynchronous: a queue of bounded size and a thread of its own; a full queue drops the oldest
-/// lines, which is counted. Of warnings and errors of one event 20 a second are written; the next
+/// lines, which is counted. Of warnings and errors of one event and `reason` 20 a second are
+/// written, so that many of one don't hide another; the next
 /// one after that second says how many were not (`suppressed`). Any thread. No global: each router
 /// has its own.
 class Log {
@@ -82,13 +83,13 @@ class Log {
  private:
   void write(LogLevel level, std::string_view event, LogFields fields);
 
-  /// Of an event, within the second that began at `since`.
+  /// Of an event and its reason, within the second that began at `since`.
   struct Recent {
     std::chrono::steady_clock::time_point since;
     std::uint64_t lines = 0, suppressed = 0;
   };
   /// nullopt: too many of them within a second; else how many were left out before.
-  std::optional<std::uint64_t> let_pass(std::string_view event);
+  std::optional<std::uint64_t> let_pass(const std::string& event);
 
   struct Sink;
   std::atomic<LogLevel> level_;
