@@ -55,11 +55,12 @@ class Connection {
     this.socket = socket;
     socket.once('connect', () => { this.from = socket.localPort; });
     socket.on('error', (error) => { this.problem = error.code; });
-    socket.on('data', (chunk) => { for (const frame of decoder.push(chunk)) this.take(frame); });
+    this.heard = performance.now();
+    socket.on('data', (chunk) => { this.heard = performance.now(); for (const frame of decoder.push(chunk)) this.take(frame); });
     socket.on('close', () => {
       const open = [...this.pending.values()];
       this.pending.clear();
-      this.cut({port: this.from, at: Date.now(), problem: this.problem || 'the end of it', open: open.length});
+      this.cut({port: this.from, at: Date.now(), problem: this.problem || 'the end of it', open: open.length, silentMs: Math.round(performance.now() - this.heard), unsent: socket.writableLength});
       this.open();
       for (const {waiter} of open) waiter.lost();
     });

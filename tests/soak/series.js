@@ -21,7 +21,7 @@ class Series {
       answered: sorted.length, p50: percentile(sorted, 0.5), p99: percentile(sorted, 0.99), longest: percentile(sorted, 1), lateP99: Math.round(10 * figures.lateP99) / 10,
       longestAt: figures.longestAt, wrong: figures.wrong, underWay: figures.underWay, errors: figures.errors,
     });
-    this.soak.router.lines.length = 0;  // an hour's log is not kept
+    this.soak.sift(this.soak.router.lines.splice(0));  // an hour's log is not kept
     this.readMetrics();
   }
   /** The next so many seconds. */

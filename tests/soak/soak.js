@@ -18,6 +18,7 @@ const {STAYS_BYTES} = require('./verdict');
 
 const KINDS = ['postgres', 'embedded', 'moray', 'moray'], VNODES = 1000, DIRECTORIES_EACH = 15;
 const SHARE = 0.7, HOSTILE_NICE = 10;
+const ERROR = 50, LOST_MOST = 200_000;  // a level of the log; connections of which the last line is kept
 /** What the set carries: more than this of what is offered is answered in time, and 99 of 100 requests within so much. */
 const CARRIED = {share: 0.97, p99Ms: 25}, FIRST_RATE = 400, STEP = 1.25;
 
@@ -32,7 +33,7 @@ class Soak extends Stage {
   /** `seconds`: of the load with all that happens beside it. `rate`: instead of 70 % of what the set carries. `only`: names of hostile clients; null: all. `short`: many things in little time. */
   constructor({seconds, seed, rate = null, short = false, only = null}) {
     super({name: 'soak', shards: KINDS, config: {timeouts: {holdMs: 30_000}, limits: {largeFramesBytesMax: 128 << 20}}}, {budget: true, clusters: []});
-    Object.assign(this, {kinds: KINDS, duration: seconds, seed, fixedRate: rate, short, only, events: [], guests: {}, homes: new Map(), over: false, notAcknowledged: 0});
+    Object.assign(this, {kinds: KINDS, duration: seconds, seed, fixedRate: rate, short, only, events: [], guests: {}, homes: new Map(), over: false, notAcknowledged: 0, lost: new Map(), errorLines: []});
   }
   moray(pnode) { return new MorayThread(pnode); }
   ring(kinds) {
@@ -82,20 +83,32 @@ class Soak extends Stage {
   }
   /** A report as tests/attack/judge.js takes it, and more. */
   async judgeable({fresh, rest, descriptors}) {
+    this.sift(this.router.lines.splice(0));
     const ledger = await this.polite.finish(), load = await this.load.finish(), {most} = this.samples;
     const left = performance.now(), after = await this.settled(() => this.measure(), ({own}) => own <= fresh.own + STAYS_BYTES);
     const settledMs = performance.now() - left, alive = this.alive(), end = await this.end();
     return {
-      load, ledger, alive, end, stopped: this.stopped, faults: [...summed(this.faults), ...load.cuts.length > 0 ? [`${load.cuts.length} connections of the open loop were cut`] : [], ...load.unread > 0 ? [`${load.unread} keys were not read back`] : []],
+      load, ledger, alive, end, stopped: this.stopped, faults: [...summed(this.faults), ...load.cuts.length > 0 ? [`${load.cuts.length} connections of the open loop were cut`] : [], ...this.errorLines.length > 0 ? [`${this.errorLines.length} lines of errors in the router's log`] : [], ...load.unread > 0 ? [`${load.unread} keys were not read back`] : []],
       wrong: load.wrong + ledger.wrong, lost: load.lost + ledger.lost, unanswered: load.unanswered + ledger.unanswered, errors: {}, starved: [], recoveredMs: 0,
-      memory: {before: fresh, rest, most, after, settledMs}, descriptors: {before: rest.descriptors, most: most.descriptors, after: descriptors}, examples: [...load.cuts.slice(0, 20).map((cut) => this.whyCut(cut)), ...load.examples, ...ledger.examples],
+      memory: {before: fresh, rest, most, after, settledMs}, descriptors: {before: rest.descriptors, most: most.descriptors, after: descriptors}, examples: [...this.errorLines.slice(0, 20).map((line) => `log: ${JSON.stringify(line)}`), ...load.cuts.slice(0, 20).map((cut) => this.whyCut(cut)), ...load.examples, ...ledger.examples],
     };
   }
 
+  /** Of the router's log, what may be asked about later: whom it has lost, and what must not happen at all. */
+  sift(lines) {
+    for (const line of lines) {
+      if (line.level >= ERROR && this.errorLines.length < 100) this.errorLines.push(line);
+      if (!line.peer) continue;
+      this.lost.delete(line.peer);
+      this.lost.set(line.peer, line);
+      if (this.lost.size > LOST_MOST) this.lost.delete(this.lost.keys().next().value);
+    }
+  }
   /** In the words of the router's log. */
-  whyCut({port, at, problem, open}) {
-    const own = this.router.lines.filter(({peer}) => peer === `127.0.0.1:${port}`).map(({msg, reason, time}) => `${msg}: ${reason} (${(at - Date.parse(time)) / 1000} s before)`);
-    return `cut: a connection of the open loop with ${open} requests under way, ${problem}: ${own.join(', ') || 'the router has logged nothing of it'}`;
+  whyCut({port, at, problem, open, silentMs, unsent}) {
+    const line = this.lost.get(`127.0.0.1:${port}`), minute = this.begun === undefined ? 'before the load' : `in second ${Math.round((at - performance.timeOrigin - this.begun) / 1000)}`;
+    const told = line ? `${JSON.stringify(line)}, ${(at - Date.parse(line.time)) / 1000} s before` : 'the router has logged nothing of it';
+    return `cut: a connection of the open loop (port ${port}) with ${open} requests under way, of which ${unsent} bytes were not sent, silent for ${silentMs} ms, ${minute}, ${problem}: ${told}`;
   }
 
   async startClients() {
