@@ -19,6 +19,8 @@ namespace {
 
 // What any client may have in flight, however much the others have.
 constexpr std::size_t kCostAlways = 64 << 10;
+// A worker that is so late has read from nobody meanwhile: its clients get that long from then on.
+constexpr std::chrono::milliseconds kLate{250};
 
 std::string name_of(const Session::Socket& socket) {
   boost::system::error_code error;
@@ -316,7 +318,8 @@ void Session::discard_input() {
 
 void Session::await(Awaited awaited, std::chrono::milliseconds for_at_most) {
   awaited_ = awaited;
-  wheel_.arm(*this, DeadlineWheel::Clock::now() + for_at_most);
+  due_ = DeadlineWheel::Clock::now() + for_at_most;
+  wheel_.arm(*this, due_);
 }
 
 void Session::await_nothing() {
@@ -332,7 +335,9 @@ void Session::on_deadline() {
     case Awaited::rest_of_frame:
       if (frame_reserved() || frame_waits() || !may_read())
         return await(Awaited::rest_of_frame,
-                     limits_.write_stall_max);  // its own rule, or our doing
+                     limits_.write_stall_max);          // its own rule, or our doing
+      if (DeadlineWheel::Clock::now() - due_ >= kLate)  // the rest may lie in the socket
+        return await(Awaited::rest_of_frame, std::min(kLate, limits_.write_stall_max));
       return frame_stalled();
   }
 }

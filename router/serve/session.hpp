@@ -155,7 +155,7 @@ class Session final : public ClientPort,
   void reserve_frame(std::size_t received);
   void await_rest_of_frame();
   void look_at_output();
-  void look_at_output_after(DeadlineWheel::Clock::time_point now);
+  void look_at_output_again();
   void charge_output();
   [[nodiscard]] bool may_read() const;
   [[nodiscard]] bool may_start() const;
@@ -193,7 +193,7 @@ class Session final : public ClientPort,
   bool frame_awaited_ = false;  // the rest of the frame that has begun has its deadline
   bool runs_ahead_ = false;     // streams do, since the client takes nothing now
   std::size_t taken_ = 0;       // by the client, since stalled_since_
-  DeadlineWheel::Clock::time_point stalled_since_{}, look_due_{};
+  DeadlineWheel::Clock::time_point stalled_since_{}, due_{};  // of awaited_
 };
 
 }  // namespace router

@@ -93,7 +93,7 @@ void Session::wait_writable() {
   if (awaited_ != Awaited::client_takes_output && awaited_ != Awaited::last_answers) {
     stalled_since_ = DeadlineWheel::Clock::now();
     taken_ = 0;
-    look_at_output_after(stalled_since_);
+    look_at_output_again();
   }
   socket_.async_wait(Socket::wait_write,
                      [self = shared_from_this()](const boost::system::error_code& error) {
@@ -106,17 +106,15 @@ void Session::wait_writable() {
                      });
 }
 
-void Session::look_at_output_after(DeadlineWheel::Clock::time_point now) {
-  const std::chrono::milliseconds wait = std::min(kLook, limits_.write_stall_max);
-  look_due_ = now + wait;
-  await(Awaited::client_takes_output, wait);
+void Session::look_at_output_again() {
+  await(Awaited::client_takes_output, std::min(kLook, limits_.write_stall_max));
 }
 
 /// A client that has taken next to nothing for so long is cut: sooner where memory is short, and
 /// much of it waits for this one. While the worker was late it has offered nothing.
 void Session::look_at_output() {
   const auto now = DeadlineWheel::Clock::now();
-  stalled_since_ += std::max(now - look_due_, DeadlineWheel::Clock::duration());
+  stalled_since_ += std::max(now - due_, DeadlineWheel::Clock::duration());
   if (taken_ >= kTakesLeast) {
     stalled_since_ = now;
     taken_ = 0;
@@ -129,7 +127,7 @@ void Session::look_at_output() {
     close();
     return;
   }
-  look_at_output_after(now);
+  look_at_output_again();
   runs_ahead_ = stalled_since_ != now;
   if (for_room_.streams && !stream_waits()) resume_streams();
 }

@@ -233,7 +233,10 @@ void Worker::run_retries() {
 
 void Worker::protocol_error(const Session& session, std::string_view reason) {
   if (cells_ != nullptr) cells_->protocol_error(reason);
-  log_.warn("protocol error", {{"peer", session.peer()}, {"reason", std::string(reason)}});
+  log_.warn("protocol error", {{"peer", session.peer()},
+                               {"reason", std::string(reason)},
+                               {"requests", session.in_flight()},
+                               {"bytesWaiting", session.output_waits()}});
 }
 
 void Worker::client_lost(const Session& session, std::string_view at, int problem) {

@@ -55,3 +55,39 @@ test('who begins a large frame and sends no more is cut, so that the others have
   for (const session of idle) assert.ok(await session.until(() => session.closed, 20000));
   other.close();
 });
+
+const PING = {version: 2, status: DATA, json: '{"m":{"uts":1,"name":"ping"},"d":[{}]}'};
+/** Sends the beginning of a frame, which the router has read when this is over. */
+async function begin(session, msgid, frame) {
+  session.send(Buffer.concat([encode({...PING, msgid}), frame.subarray(0, 500)]));
+  assert.ok(await session.until(() => session.answered(msgid) || session.closed, 20000));
+}
+
+// More than a worker looks at in one turn, so that it comes to deadlines before it has read from all.
+test('a router that stood still does not hold it against clients which are in the middle of a frame', async () => {
+  const sessions = await Promise.all(Array.from({length: 600}, () => Session.connect(router.port)));
+  for (let round = 0; round < 3; ++round) {
+    const msgid = 2 * round + 2, frame = put(msgid, 1000);
+    await Promise.all(sessions.map((session) => begin(session, msgid - 1, frame)));
+    process.kill(router.child.pid, 'SIGSTOP');
+    for (const session of sessions) session.send(frame.subarray(500));
+    await new Promise((resolve) => setTimeout(resolve, 3000));
+    process.kill(router.child.pid, 'SIGCONT');
+    for (const session of sessions) {
+      assert.ok(await session.until(() => session.answered(msgid) || session.closed, 20000));
+      assert.ok(!session.closed, `cut: ${JSON.stringify(router.lines.filter(({msg}) => msg === 'protocol error').at(-1))}`);
+    }
+  }
+  for (const session of sessions) session.close();
+});
+
+test('a client that stands still in the middle of a small frame is cut, and the log says so', async () => {
+  const session = await Session.connect(router.port), port = session.socket.localPort;
+  await begin(session, 1, put(2, 1000));
+  assert.ok(await session.until(() => session.closed, 20000));
+  for (let i = 0; i < 1000; ++i) {
+    if (router.lines.some(({reason, peer}) => reason === 'stalled_inside_frame' && peer.endsWith(`:${port}`))) return;
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  assert.fail('the log does not say so');
+});
