@@ -10,6 +10,7 @@ pkg_check_modules(CARES REQUIRED IMPORTED_TARGET libcares)
 find_package(CLI11 REQUIRED)
 
 find_library(SIMDJSON_LIBRARY simdjson REQUIRED)
+find_library(ZOOKEEPER_LIBRARY zookeeper_mt REQUIRED)  # with threads of its own
 add_library(simdjson INTERFACE)
 target_link_libraries(simdjson INTERFACE "${SIMDJSON_LIBRARY}")
 if(MORAY_ROUTER_TESTS)

@@ -1,17 +1,16 @@
 #include "tests/support/postgres_cluster.hpp"
 
-#include <netinet/in.h>
 #include <signal.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
-#include <random>
 #include <stdexcept>
 #include <vector>
+
+#include "tests/support/free_port.hpp"
 
 namespace test_support {
 namespace {
@@ -28,33 +27,6 @@ std::string find_programs() {
   if (found.empty())
     throw std::runtime_error("no PostgreSQL server is installed (package postgresql-15)");
   return *std::max_element(found.begin(), found.end());
-}
-
-/// None of those that the system gives to outgoing connections: one of these may have it before the
-/// server starts, or while it starts again.
-std::uint16_t candidate() {
-  constexpr unsigned kLowest = 10'000;
-  static std::random_device random;
-  unsigned given = 0;
-  std::ifstream("/proc/sys/net/ipv4/ip_local_port_range") >> given;
-  if (given < kLowest + 1'000) return 0;
-  return static_cast<std::uint16_t>(kLowest + random() % (given - kLowest));
-}
-
-std::uint16_t free_port() {
-  for (int attempt = 0; attempt < 100; ++attempt) {
-    const int probe = socket(AF_INET, SOCK_STREAM, 0);
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    address.sin_port = htons(candidate());
-    socklen_t size = sizeof address;
-    const bool bound = bind(probe, reinterpret_cast<sockaddr*>(&address), size) == 0 &&
-                       getsockname(probe, reinterpret_cast<sockaddr*>(&address), &size) == 0;
-    close(probe);
-    if (bound) return ntohs(address.sin_port);
-  }
-  throw std::runtime_error("no port is free");
 }
 
 }  // namespace

@@ -14,6 +14,7 @@ COLUMNS_MAX = 100
 MAY_INCLUDE = {
     "budget": [],
     "turns": [],
+    "coordination": [],
     "json": [],
     "fast": [],
     "ring": ["json"],
