@@ -18,7 +18,7 @@ set(tests_of_release
   node_reshard_upgrade
   node_serving_lease node_slow_reader node_turns
   replay_failures
-  sim_reshard smf soak_short tidy
+  sim_fleet sim_reshard smf soak_short tidy
   unit_budget unit_fast unit_ring unit_router unit_turns)
 
 # Parsers, the object model, the backends, and what moves rows: memory and arithmetic.
@@ -26,8 +26,9 @@ set(tests_of_asan
   contract_golden contract_postgres contract_coordination contract_reshard contract_shards
   node_backfill node_dns node_large_frames node_postgres_login node_postgres_names node_postgres_pooler node_reshard node_reshard_counts
   node_reshard_preflight node_serve node_start
+  sim_fleet
   replay_crash replay_em replay_em-postgres replay_em-scripted replay_proto
-  unit_config unit_embedded unit_fake unit_fast unit_json unit_moray unit_objects
+  unit_config unit_embedded unit_fake unit_fast unit_fleet unit_json unit_moray unit_objects
   unit_postgres_pool unit_reshard unit_ring unit_ring_tool unit_router)
 
 # Where threads meet: control, publication of rings, blocks, an embedded shard's owner, listeners.

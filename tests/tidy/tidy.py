@@ -16,6 +16,7 @@ MAY_INCLUDE = {
     "turns": [],
     "coordination": [],
     "json": [],
+    "fleet/protocol": ["coordination", "json"],
     "fast": [],
     "ring": ["json"],
     "ring_tool": ["json", "ring"],

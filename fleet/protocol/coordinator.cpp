@@ -1,0 +1,288 @@
+// What a coordinator writes, and when.
+#include "fleet/protocol/coordinator.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace fleet {
+namespace {
+
+using coordination::Outcome;
+using std::chrono::milliseconds;
+using std::chrono::nanoseconds;
+
+constexpr milliseconds kPollEvery{100};
+constexpr const char* kRefused =
+    "the service refuses what the coordinator asks for: credentials, rights, or bytes";
+
+}  // namespace
+
+Coordinator::Coordinator(CoordinatorOptions options, Intent intent, nanoseconds now)
+    : options_(std::move(options)), intent_(std::move(intent)), began_(now), poll_at_(now),
+      token_(options_.token) {}
+
+void Coordinator::session_began(nanoseconds now) {
+  connected_ = true;
+  fresh_ = false;
+  poll_at_ = now;
+}
+
+void Coordinator::connection(bool there, nanoseconds now) {
+  connected_ = there;
+  if (there) poll_at_ = now;
+}
+
+void Coordinator::end(Ending::Kind kind, std::string why) { ending_ = {kind, std::move(why)}; }
+
+std::optional<CoordinatorRequest> Coordinator::next_request(nanoseconds now) {
+  if (ending_ || request_) return std::nullopt;
+  if (const auto* gathering = std::get_if<Gathering>(&phase_); gathering && now >= gathering->limit)
+    limit_passed();
+  if (std::holds_alternative<Opening>(phase_) && now > began_ + options_.open_limit) {
+    end(Ending::Kind::abandoned, other_.empty() ? "the service was not reached" : other_);
+    return std::nullopt;
+  }
+  if (!connected_ || now < retry_at_) return std::nullopt;
+  request_ = request_of(now);
+  return request_;
+}
+
+std::optional<CoordinatorRequest> Coordinator::request_of(nanoseconds now) {
+  if (!fresh_) return ask::Touch{};
+  if (const auto* writing = std::get_if<Writing>(&phase_))
+    return writing->in_doubt ? CoordinatorRequest(ask::Look{}) : writing->write;
+  if (std::holds_alternative<Counting>(phase_)) return ask::ReadRoster{};
+  if (now < poll_at_) return std::nullopt;
+  poll_at_ = now + kPollEvery;
+  if (std::holds_alternative<Opening>(phase_)) return ask::Look{};
+  ask::ReadAnswers read;
+  for (const auto& [id, entry] : roster_) read.ids.push_back(id);
+  return read;
+}
+
+std::optional<nanoseconds> Coordinator::wake(nanoseconds now) const {
+  std::optional<nanoseconds> next;
+  const auto at = [&](nanoseconds time) {
+    if (time > now && (!next || time < *next)) next = time;
+  };
+  if (ending_) return next;
+  if (const auto* gathering = std::get_if<Gathering>(&phase_)) at(gathering->limit);
+  if (std::holds_alternative<Opening>(phase_)) at(began_ + options_.open_limit + nanoseconds{1});
+  if (connected_ && !request_) at(std::max(poll_at_, retry_at_));
+  return next;
+}
+
+void Coordinator::told(Outcome outcome, nanoseconds now) {
+  const CoordinatorRequest request = *std::exchange(request_, std::nullopt);
+  const bool refused = outcome == Outcome::denied || outcome == Outcome::refused;
+  if (std::holds_alternative<ask::Touch>(request)) {
+    fresh_ = outcome == Outcome::done;
+    if (!fresh_) retry_at_ = now + kPollEvery;
+    if (refused) end(Ending::Kind::refused, kRefused);
+    return;
+  }
+  auto* writing = std::get_if<Writing>(&phase_);
+  if (writing == nullptr || !std::holds_alternative<ask::Write>(request)) {
+    retry_at_ = now + kPollEvery;  // a read has read nothing
+    if (refused) end(Ending::Kind::refused, kRefused);
+    return;
+  }
+  if (outcome == Outcome::done) return written(now);
+  if (refused) return end(Ending::Kind::refused, kRefused);
+  // Nobody knows, or another has written. What is read before a write of one's own may be old.
+  writing->maybe_done = writing->maybe_done || outcome == Outcome::unknown;
+  writing->in_doubt = true;
+  fresh_ = false;
+}
+
+void Coordinator::seen(const Seen& seen, nanoseconds now) {
+  request_.reset();
+  if (std::holds_alternative<Writing>(phase_)) return resolve(seen, now);
+  if (!std::holds_alternative<Opening>(phase_)) return;
+  if (const auto* close = std::get_if<intent::Close>(&intent_)) return take_up(seen, *close);
+  if (!seen.state.change) return open(seen);
+  other_ = "another change is open: " + seen.state.change->why + " (" +
+           seen.state.change->coordinator + ")";
+}
+
+/// Whether a write was done that nobody has answered, or that was refused. Never again with another
+/// version than that which it was decided by.
+void Coordinator::resolve(const Seen& seen, nanoseconds now) {
+  auto& writing = std::get<Writing>(phase_);
+  if (seen.state.by == writing.write.state.by) return written(now);
+  if (seen.version == writing.write.version) {
+    writing.in_doubt = false;
+    return;
+  }
+  if (writing.then == Then::count && !writing.maybe_done) {  // another was faster: nothing is open
+    phase_ = Opening{};
+    poll_at_ = now;
+    return;
+  }
+  const bool closed = seen.state.last && seen.state.last->token == token_;
+  if (!closed) return end(Ending::Kind::overtaken, "another coordinator has gone on with it");
+  end(seen.state.last->committed ? Ending::Kind::committed : Ending::Kind::abandoned,
+      why_.empty() ? "another coordinator has closed it" : why_);
+}
+
+void Coordinator::write(State next, std::optional<Blocks> blocks, Then then) {
+  next.seq = state_.seq + 1;
+  next.by = options_.token + "." + std::to_string(++writes_);
+  phase_ = Writing{{std::move(next), version_, std::move(blocks), blocks_version_}, then};
+}
+
+void Coordinator::adopt(const Seen& seen) {
+  state_ = seen.state;
+  version_ = seen.version;
+  blocks_ = seen.blocks;
+  blocks_version_ = seen.blocks_version;
+}
+
+void Coordinator::open(const Seen& seen) {
+  adopt(seen);
+  Change change;
+  change.token = token_;
+  change.base = change.next = state_.ring;
+  change.lease = options_.lease;
+  change.prepare_limit = options_.prepare_limit;
+  change.coordinator = options_.who;
+  change.why = options_.why;
+  change.opened_at = options_.opened_at;
+  State next = state_;
+  if (const auto* publish = std::get_if<intent::Publish>(&intent_)) {
+    if (publish->base != state_.ring.digest)
+      return end(Ending::Kind::abandoned,
+                 "the ring in force is " + state_.ring.digest + " by now, not " + publish->base);
+    change.drains = publish->drains;
+    change.next = {++next.highest, publish->digest};
+  } else if (const auto* block = std::get_if<intent::Block>(&intent_)) {
+    change.kind = Kind::block;
+    change.stage = Stage::block;
+    change.vnodes = block->vnodes;
+    change.waits = block->waits;
+  } else if (const auto* opened = std::get_if<intent::Unblock>(&intent_)) {
+    return unblock(seen, opened->token);
+  }
+  next.change = std::move(change);
+  write(std::move(next), std::nullopt, Then::count);
+}
+
+void Coordinator::unblock(const Seen& seen, const std::string& token) {
+  Blocks left = seen.blocks;
+  std::erase_if(left, [&](const Block& block) { return block.token == token; });
+  if (left.size() == seen.blocks.size())
+    return end(Ending::Kind::abandoned, "there is no such block: " + token);
+  write(state_, std::move(left), Then::end_committed);
+}
+
+/// Somebody else's change, unless it has moved.
+void Coordinator::take_up(const Seen& seen, const intent::Close& close) {
+  adopt(seen);
+  if (!state_.change || state_.change->token != close.token || state_.seq != close.seq)
+    return end(Ending::Kind::overtaken, "its coordinator has gone on with it");
+  token_ = close.token;
+  if (state_.change->stage != Stage::activate) return abandon("its coordinator has gone");
+  phase_ = Counting{};
+}
+
+void Coordinator::written(nanoseconds now) {
+  const Writing done = std::get<Writing>(std::exchange(phase_, Counting{}));
+  state_ = done.write.state;
+  version_ = done.write.version + 1;
+  if (done.write.blocks) blocks_version_ = done.write.blocks_version + 1;
+  poll_at_ = now;
+  switch (done.then) {
+    case Then::count: return;
+    case Then::gather: phase_ = Gathering{limit_of(state_.change->stage, now)}; return;
+    case Then::end_committed: return end(Ending::Kind::committed);
+    case Then::end_abandoned: return end(Ending::Kind::abandoned, why_);
+  }
+}
+
+nanoseconds Coordinator::limit_of(Stage stage, nanoseconds now) const {
+  switch (stage) {
+    case Stage::prepare: return now + state_.change->prepare_limit;
+    case Stage::block: return now + state_.change->lease;
+    // From the commit's answer on, or from when it was found.
+    case Stage::activate: return now + lease_over(state_.change->lease);
+  }
+  return now;
+}
+
+void Coordinator::roster(Roster roster, nanoseconds now) {
+  request_.reset();
+  if (!std::holds_alternative<Counting>(phase_)) return;
+  roster_ = std::move(roster);
+  poll_at_ = now;
+  phase_ = Gathering{limit_of(state_.change->stage, now)};
+}
+
+void Coordinator::heard(const std::map<std::string, Heard>& answers) {
+  request_.reset();
+  if (!std::holds_alternative<Gathering>(phase_)) return;
+  const Change& change = *state_.change;
+  missing_.clear();
+  for (const auto& [id, entry] : roster_) {
+    const auto found = answers.find(id);
+    const Answer* answer =
+        found != answers.end() && found->second.answer ? &*found->second.answer : nullptr;
+    // Of the process that the roster has now: one before it may not have left what it had on disk.
+    const bool counts = answer != nullptr && answer->token == change.token &&
+                        answer->stage == change.stage && found->second.entry &&
+                        found->second.entry->incarnation == answer->incarnation;
+    if (!counts) {
+      missing_ += (missing_.empty() ? "" : ", ") + id;
+    } else if (change.stage != Stage::activate && !answer->refusal.empty()) {
+      return abandon(id + ": " + answer->refusal);
+    } else if (change.stage == Stage::block && answer->indeterminate > 0 &&
+               !options_.indeterminate_is_fine) {
+      return abandon(id + ": " + std::to_string(answer->indeterminate) +
+                     " writes may be done yet, whose shard was lost before it answered");
+    }
+  }
+  if (missing_.empty()) all_agreed();
+}
+
+void Coordinator::all_agreed() {
+  State next = state_;
+  Change& change = *next.change;
+  switch (change.stage) {
+    case Stage::prepare:
+      if (change.drains) {
+        change.stage = Stage::block;
+        return write(std::move(next), std::nullopt, Then::gather);
+      }
+      [[fallthrough]];
+    case Stage::block:
+      if (change.kind == Kind::block) return close(true);
+      change.stage = Stage::activate;
+      next.ring = change.next;
+      return write(std::move(next), std::nullopt, Then::gather);
+    case Stage::activate: return close(true);
+  }
+}
+
+void Coordinator::limit_passed() {
+  if (state_.change->stage == Stage::activate) return close(true);
+  abandon("no answer from " + missing_);
+}
+
+void Coordinator::abandon(const std::string& why) {
+  why_ = why;
+  close(false);
+}
+
+/// Members release what moves, and drop what they have kept of it, when they see it.
+void Coordinator::close(bool committed) {
+  State next = state_;
+  const Change change = *std::exchange(next.change, std::nullopt);
+  next.last = Closed{change.token, committed};
+  std::optional<Blocks> blocks;
+  if (committed && change.kind == Kind::block) {
+    blocks = blocks_;
+    blocks->push_back({change.token, change.vnodes, change.waits, change.coordinator, change.why});
+  }
+  write(std::move(next), std::move(blocks), committed ? Then::end_committed : Then::end_abandoned);
+}
+
+}  // namespace fleet

@@ -1,0 +1,225 @@
+#include "fleet/protocol/text.hpp"
+
+#include <array>
+#include <cstddef>
+#include <utility>
+
+#include <nlohmann/json.hpp>
+
+#include "json/nesting.hpp"
+
+namespace fleet {
+namespace {
+
+using Json = nlohmann::ordered_json;
+using nlohmann::json;
+
+constexpr std::array<std::string_view, 2> kKinds = {"publish", "block"};
+constexpr std::array<std::string_view, 3> kStages = {"prepare", "block", "activate"};
+constexpr std::array<std::string_view, 3> kPhases = {"prepared", "leased", "activated"};
+
+template <typename Named, std::size_t count>
+Named named(const json& in, const char* member, const std::array<std::string_view, count>& names) {
+  const auto text = in.at(member).get<std::string>();
+  for (std::size_t i = 0; i < count; ++i)
+    if (names[i] == text) return static_cast<Named>(i);
+  throw Unreadable(std::string(member) + ": \"" + text + "\" is not known");
+}
+
+std::string dumped(const Json& out) {
+  return out.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+Json of(const RingName& ring) { return {{"generation", ring.generation}, {"digest", ring.digest}}; }
+
+RingName ring_from(const json& in) {
+  return {in.at("generation").get<std::uint64_t>(), in.at("digest").get<std::string>()};
+}
+
+Json of(const Change& change) {
+  return {{"token", change.token},
+          {"kind", to_string(change.kind)},
+          {"stage", to_string(change.stage)},
+          {"drains", change.drains},
+          {"base", of(change.base)},
+          {"next", of(change.next)},
+          {"vnodes", change.vnodes},
+          {"waits", change.waits},
+          {"leaseMs", change.lease.count()},
+          {"prepareLimitMs", change.prepare_limit.count()},
+          {"coordinator", change.coordinator},
+          {"why", change.why},
+          {"openedAt", change.opened_at}};
+}
+
+Change change_from(const json& in) {
+  Change change;
+  change.token = in.at("token").get<std::string>();
+  change.kind = named<Kind>(in, "kind", kKinds);
+  change.stage = named<Stage>(in, "stage", kStages);
+  change.drains = in.at("drains").get<bool>();
+  change.base = ring_from(in.at("base"));
+  change.next = ring_from(in.at("next"));
+  change.vnodes = in.value("vnodes", "");
+  change.waits = in.value("waits", true);
+  change.lease = std::chrono::milliseconds(in.at("leaseMs").get<std::int64_t>());
+  change.prepare_limit = std::chrono::milliseconds(in.at("prepareLimitMs").get<std::int64_t>());
+  change.coordinator = in.value("coordinator", "");
+  change.why = in.value("why", "");
+  change.opened_at = in.value("openedAt", std::int64_t{0});
+  return change;
+}
+
+/// What `read` makes of the text's object, whose form is one that is known.
+template <typename Read>
+auto read_from(std::string_view what, std::string_view text, Read read) {
+  const auto in = ::json::parse_bounded<json>(text);
+  try {
+    if (!in.is_object()) throw Unreadable("it is not an object in JSON");
+    const int form = in.at("v").get<int>();
+    if (form != kForm)
+      throw Unreadable("it has form " + std::to_string(form) + ", and this program reads " +
+                       std::to_string(kForm));
+    return read(in);
+  } catch (const nlohmann::json::exception& failed) {
+    throw Unreadable(std::string(what) + ": " + failed.what());
+  } catch (const Unreadable& failed) {
+    throw Unreadable(std::string(what) + ": " + failed.what());
+  }
+}
+
+}  // namespace
+
+std::string_view to_string(Kind kind) { return kKinds[static_cast<std::size_t>(kind)]; }
+std::string_view to_string(Stage stage) { return kStages[static_cast<std::size_t>(stage)]; }
+std::string_view to_string(Record::Phase phase) { return kPhases[static_cast<std::size_t>(phase)]; }
+
+std::string to_text(const State& state) {
+  Json out{{"v", kForm},
+           {"seq", state.seq},
+           {"by", state.by},
+           {"ring", of(state.ring)},
+           {"highest", state.highest},
+           {"change", nullptr},
+           {"last", nullptr}};
+  if (state.change) out["change"] = of(*state.change);
+  if (state.last)
+    out["last"] = {{"token", state.last->token}, {"committed", state.last->committed}};
+  return dumped(out);
+}
+
+State state_from(std::string_view text) {
+  return read_from("state", text, [](const json& in) {
+    State state;
+    state.seq = in.at("seq").get<std::uint64_t>();
+    state.by = in.at("by").get<std::string>();
+    state.ring = ring_from(in.at("ring"));
+    state.highest = in.at("highest").get<std::uint64_t>();
+    if (const auto& change = in.at("change"); !change.is_null()) state.change = change_from(change);
+    if (const auto& last = in.at("last"); !last.is_null())
+      state.last = Closed{last.at("token").get<std::string>(), last.at("committed").get<bool>()};
+    return state;
+  });
+}
+
+std::string to_text(const Blocks& blocks) {
+  Json all = Json::array();
+  for (const Block& block : blocks)
+    all.push_back({{"token", block.token},
+                   {"vnodes", block.vnodes},
+                   {"waits", block.waits},
+                   {"who", block.who},
+                   {"why", block.why}});
+  return dumped({{"v", kForm}, {"blocks", std::move(all)}});
+}
+
+Blocks blocks_from(std::string_view text) {
+  return read_from("blocks", text, [](const json& in) {
+    Blocks blocks;
+    for (const json& block : in.at("blocks"))
+      blocks.push_back({block.at("token").get<std::string>(), block.at("vnodes").get<std::string>(),
+                        block.at("waits").get<bool>(), block.value("who", ""),
+                        block.value("why", "")});
+    return blocks;
+  });
+}
+
+std::string to_text(const Entry& entry) {
+  return dumped({{"v", kForm},
+                 {"incarnation", entry.incarnation},
+                 {"ring", of(entry.ring)},
+                 {"address", entry.address},
+                 {"httpPort", entry.http_port},
+                 {"version", entry.version}});
+}
+
+Entry entry_from(std::string_view text) {
+  return read_from("the roster's entry", text, [](const json& in) {
+    return Entry{in.at("incarnation").get<std::string>(), ring_from(in.at("ring")),
+                 in.value("address", ""), in.value("httpPort", std::uint16_t{0}),
+                 in.value("version", "")};
+  });
+}
+
+std::string to_text(const Answer& answer) {
+  return dumped({{"v", kForm},
+                 {"token", answer.token},
+                 {"stage", to_string(answer.stage)},
+                 {"incarnation", answer.incarnation},
+                 {"refusal", answer.refusal},
+                 {"indeterminate", answer.indeterminate}});
+}
+
+Answer answer_from(std::string_view text) {
+  return read_from("the member's answer", text, [](const json& in) {
+    return Answer{in.at("token").get<std::string>(), named<Stage>(in, "stage", kStages),
+                  in.at("incarnation").get<std::string>(), in.at("refusal").get<std::string>(),
+                  in.at("indeterminate").get<std::uint64_t>()};
+  });
+}
+
+std::string to_text(const Record& record) {
+  return dumped({{"v", kForm},
+                 {"token", record.token},
+                 {"kind", to_string(record.kind)},
+                 {"phase", to_string(record.phase)},
+                 {"base", of(record.base)},
+                 {"next", of(record.next)},
+                 {"drains", record.drains},
+                 {"leaseMs", record.lease.count()},
+                 {"vnodes", record.vnodes},
+                 {"waits", record.waits}});
+}
+
+Record record_from(std::string_view text) {
+  return read_from("the record of a change", text, [](const json& in) {
+    return Record{in.at("token").get<std::string>(),
+                  named<Kind>(in, "kind", kKinds),
+                  named<Record::Phase>(in, "phase", kPhases),
+                  ring_from(in.at("base")),
+                  ring_from(in.at("next")),
+                  in.at("drains").get<bool>(),
+                  std::chrono::milliseconds(in.at("leaseMs").get<std::int64_t>()),
+                  in.value("vnodes", ""),
+                  in.value("waits", true)};
+  });
+}
+
+std::string to_text(const Membership& membership) {
+  return dumped({{"v", kForm},
+                 {"id", membership.id},
+                 {"incarnation", membership.incarnation},
+                 {"before", membership.before},
+                 {"ring", of(membership.ring)},
+                 {"seq", membership.seq}});
+}
+
+Membership membership_from(std::string_view text) {
+  return read_from("membership", text, [](const json& in) {
+    return Membership{in.at("id").get<std::string>(), in.at("incarnation").get<std::string>(),
+                      in.value("before", ""), ring_from(in.at("ring")),
+                      in.at("seq").get<std::uint64_t>()};
+  });
+}
+
+}  // namespace fleet
