@@ -17,6 +17,7 @@ MAY_INCLUDE = {
     "coordination": [],
     "json": [],
     "fleet/protocol": ["coordination", "json"],
+    "fleet/images": ["json", "ring"],
     "fast": [],
     "ring": ["json"],
     "ring_tool": ["json", "ring"],
