@@ -23,7 +23,7 @@ set(tests_of_release
 
 # Parsers, the object model, the backends, and what moves rows: memory and arithmetic.
 set(tests_of_asan
-  contract_golden contract_postgres contract_coordination contract_reshard contract_shards
+  contract_golden contract_postgres contract_coordination contract_fleet contract_reshard contract_shards
   node_backfill node_dns node_large_frames node_postgres_login node_postgres_names node_postgres_pooler node_reshard node_reshard_counts
   node_reshard_preflight node_serve node_start
   sim_fleet
@@ -33,7 +33,7 @@ set(tests_of_asan
 
 # Where threads meet: control, publication of rings, blocks, an embedded shard's owner, listeners.
 set(tests_of_tsan
-  contract_coordination contract_shards
+  contract_coordination contract_fleet contract_shards
   integration_ring_property
   node_admin node_blocks node_ownership node_postgres node_prepare node_reload node_rings
   unit_budget unit_embedded)

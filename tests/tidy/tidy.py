@@ -18,6 +18,8 @@ MAY_INCLUDE = {
     "json": [],
     "fleet/protocol": ["coordination", "json"],
     "fleet/images": ["json", "ring"],
+    "fleet/agent": ["coordination", "fleet/protocol", "fleet/service"],
+    "fleet/service": ["coordination", "fleet/protocol"],
     "fast": [],
     "ring": ["json"],
     "ring_tool": ["json", "ring"],

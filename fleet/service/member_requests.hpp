@@ -1,0 +1,52 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <set>
+#include <string>
+
+#include "coordination/session.hpp"
+#include "fleet/protocol/requests.hpp"
+#include "fleet/service/paths.hpp"
+
+namespace fleet {
+
+/// What a member asks of the service, done by a session. Lives on the session's thread, one for
+/// each session, and ends before it.
+class MemberRequests {
+ public:
+  struct Told {
+    std::function<void(coordination::Outcome, std::size_t failed)> outcome;
+    std::function<void(Seen)> seen;
+    /// What was read makes no sense, though it was there: for people. `outcome` says that nothing
+    /// is known.
+    std::function<void(std::string)> problem;
+    /// State or entry may be other ones than they were when they were read last.
+    std::function<void()> changed;
+  };
+
+  MemberRequests(coordination::Session& session, Paths paths, std::string id,
+                 std::string incarnation, Told told);
+
+  /// One at a time: until `outcome` or `seen` was told, which is never from inside of this.
+  void ask(const Request& request);
+
+ private:
+  struct Looking;
+
+  void touch(const ask::Touch& touch);
+  void show(const ask::Touch& touch, const coordination::Node& live, bool there);
+  [[nodiscard]] coordination::Session::Watch watch(const std::string& path);
+  void look();
+  void looked(const std::shared_ptr<Looking>& looking);
+  void acknowledge(const std::string& text);
+  void transact(std::vector<coordination::Write> writes);
+
+  coordination::Session& session_;
+  Paths paths_;
+  std::string id_, incarnation_;
+  Told told_;
+  std::set<std::string> watched_;  // whose next change will be told
+};
+
+}  // namespace fleet

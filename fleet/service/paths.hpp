@@ -1,0 +1,27 @@
+#pragma once
+
+#include <string>
+
+namespace fleet {
+
+/// Where a fleet's nodes are (docs/fleet.md).
+class Paths {
+ public:
+  /// `fleet`: its name, which has no slash. Throws std::invalid_argument.
+  explicit Paths(const std::string& fleet);
+
+  [[nodiscard]] const std::string& root() const { return root_; }
+  [[nodiscard]] std::string state() const { return root_ + "/state"; }
+  [[nodiscard]] std::string blocks() const { return root_ + "/blocks"; }
+  [[nodiscard]] std::string roster() const { return root_ + "/roster"; }
+  [[nodiscard]] std::string entry(const std::string& id) const { return roster() + "/" + id; }
+  [[nodiscard]] std::string answers() const { return root_ + "/acks"; }
+  [[nodiscard]] std::string answer(const std::string& id) const { return answers() + "/" + id; }
+  [[nodiscard]] std::string lives() const { return root_ + "/live"; }
+  [[nodiscard]] std::string live(const std::string& id) const { return lives() + "/" + id; }
+
+ private:
+  std::string root_;
+};
+
+}  // namespace fleet
