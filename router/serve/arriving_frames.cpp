@@ -137,7 +137,7 @@ void ArrivingFrames::cut_stalled(Clock::time_point now) {
       holder.since_ = now;
       holder.arrived_ = 0;
     } else if (stalls(holder, now)) {
-      stalled.push_back(&holder);
+      if (!holder.input_waits()) stalled.push_back(&holder);
     } else if (now - holder.since_ >= (waiting_count_ > 0 ? kWindow : stall_max_)) {
       holder.since_ = now;
       holder.arrived_ = 0;

@@ -43,6 +43,8 @@ class ArrivingFrames {
     virtual void frame_stalled() = 0;
     /// Whether the session reads now: where it may not, the frame's delay is our doing.
     [[nodiscard]] virtual bool frame_is_read() const = 0;
+    /// Whether its client has sent what was not read yet: then it is not cut now.
+    [[nodiscard]] virtual bool input_waits() const = 0;
     /// Whether a frame that waits may still become whole; asked now and then.
     [[nodiscard]] virtual bool frame_may_be_whole() = 0;
 

@@ -19,8 +19,8 @@ namespace {
 
 // What any client may have in flight, however much the others have.
 constexpr std::size_t kCostAlways = 64 << 10;
-// A worker that is so late has read from nobody meanwhile: its clients get that long from then on.
-constexpr std::chrono::milliseconds kLate{250};
+// What has come and was not read is looked for again after so long.
+constexpr std::chrono::milliseconds kUnreadAgain{250};
 
 std::string name_of(const Session::Socket& socket) {
   boost::system::error_code error;
@@ -145,6 +145,13 @@ void Session::await_rest_of_frame() {
 void Session::frame_stalled() {
   host_.protocol_error(*this, "stalled_inside_frame");
   close();
+}
+
+/// The client has sent more than was read: where others have had the worker, that is not its delay.
+bool Session::input_waits() const {
+  int waiting = 0;
+  const int socket = const_cast<Socket&>(socket_).native_handle();
+  return ioctl(socket, FIONREAD, &waiting) == 0 && waiting > 0;
 }
 
 /// A client that has sent its last byte may have sent all of the frame: it lies in the socket.
@@ -335,9 +342,9 @@ void Session::on_deadline() {
     case Awaited::rest_of_frame:
       if (frame_reserved() || frame_waits() || !may_read())
         return await(Awaited::rest_of_frame,
-                     limits_.write_stall_max);          // its own rule, or our doing
-      if (DeadlineWheel::Clock::now() - due_ >= kLate)  // the rest may lie in the socket
-        return await(Awaited::rest_of_frame, std::min(kLate, limits_.write_stall_max));
+                     limits_.write_stall_max);  // its own rule, or our doing
+      if (input_waits())
+        return await(Awaited::rest_of_frame, std::min(kUnreadAgain, limits_.write_stall_max));
       return frame_stalled();
   }
 }

@@ -113,6 +113,7 @@ class Session final : public ClientPort,
   void frame_stalled() override;
   void look_for_end() override;
   [[nodiscard]] bool frame_is_read() const override { return may_read(); }
+  [[nodiscard]] bool input_waits() const override;
   [[nodiscard]] bool frame_may_be_whole() override;
 
   [[nodiscard]] std::uint64_t id() const { return id_; }

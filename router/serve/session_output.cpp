@@ -156,6 +156,7 @@ void Session::output_drained() {
       take_frames();
       if (life_.closed()) return;
       decoder_.settle();
+      await_rest_of_frame();
     }
     wait_readable();
   }

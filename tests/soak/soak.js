@@ -106,9 +106,9 @@ class Soak extends Stage {
   }
   /** In the words of the router's log. */
   whyCut({port, at, problem, open, silentMs, unsent}) {
-    const line = this.lost.get(`127.0.0.1:${port}`), minute = this.begun === undefined ? 'before the load' : `in second ${Math.round((at - performance.timeOrigin - this.begun) / 1000)}`;
+    const line = this.lost.get(`127.0.0.1:${port}`), second = `in second ${Math.round((at - this.series.begun) / 1000)}`;
     const told = line ? `${JSON.stringify(line)}, ${(at - Date.parse(line.time)) / 1000} s before` : 'the router has logged nothing of it';
-    return `cut: a connection of the open loop (port ${port}) with ${open} requests under way, of which ${unsent} bytes were not sent, silent for ${silentMs} ms, ${minute}, ${problem}: ${told}`;
+    return `cut: a connection of the open loop (port ${port}) with ${open} requests under way, of which ${unsent} bytes were not sent, silent for ${silentMs} ms, ${second}, ${problem}: ${told}`;
   }
 
   async startClients() {

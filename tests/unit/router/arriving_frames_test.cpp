@@ -24,9 +24,10 @@ struct Sender final : ArrivingFrames::Holder {
     frames.release(*this, kBegin);
   }
   [[nodiscard]] bool frame_is_read() const override { return read; }
+  [[nodiscard]] bool input_waits() const override { return unread; }
   [[nodiscard]] bool frame_may_be_whole() override { return !gone; }
   ArrivingFrames& frames;
-  bool granted = false, stalled = false, read = true, gone = false;
+  bool granted = false, stalled = false, read = true, unread = false, gone = false;
 };
 
 /// A worker's view of bounds that are its own, or another's, too.
@@ -157,6 +158,19 @@ TEST_CASE("arriving frames: what a worker is late by is not the clients' time") 
   pass(seconds(10));
   CHECK_FALSE(steady.stalled);
   CHECK(silent.stalled);
+}
+
+TEST_CASE("arriving frames: what was sent and not read yet is not its client's delay") {
+  View view(bounds(256 * kMiB));
+  Sender sender(view.frames);
+  REQUIRE(view.reserve(sender, kMiB));
+  sender.unread = true;
+  for (auto now = kBegin; now < kBegin + seconds(120); now += milliseconds(100))
+    view.frames.tick(now);
+  CHECK_FALSE(sender.stalled);
+  sender.unread = false;
+  view.frames.tick(kBegin + seconds(120));
+  CHECK(sender.stalled);
 }
 
 TEST_CASE("arriving frames: where nobody waits, a kilobyte a second will do, and less will not") {
