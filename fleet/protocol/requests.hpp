@@ -91,7 +91,7 @@ struct Door {
   enum class Writes : std::uint8_t { pass, wait, refuse };
   Writes writes = Writes::pass;
   bool reads = true;
-  /// By the member's clock; after it reads and writes are refused, whatever else is said. 0: never.
+  /// By the member's clock; after it reads and writes are refused, too. 0: never.
   std::chrono::nanoseconds until{};
   bool operator==(const Door&) const = default;
 };

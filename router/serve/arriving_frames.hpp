@@ -32,7 +32,7 @@ class ArrivingFrames {
   using Hook = boost::intrusive::list_member_hook<
       boost::intrusive::link_mode<boost::intrusive::auto_unlink>>;
 
-  /// What reserves: for one frame at a time. Takes itself out of whatever list it is in when it
+  /// What reserves: for one frame at a time. Takes itself out of the list that it is in when it
   /// dies, but calls `release` before that where it was granted something.
   class Holder {
    public:

@@ -51,7 +51,7 @@ TEST_CASE("fleet images: a ring comes back as it was, however many pnodes it has
   }
 }
 
-TEST_CASE("fleet images: rings of one digest have one image, whatever the order of their pnodes") {
+TEST_CASE("fleet images: rings of one digest have one image, in any order of their pnodes") {
   const auto one = ring_of(600, 300), other = ring_of(600, 300, 7);
   REQUIRE(one->digest() == other->digest());
   CHECK(one->pnodes().front() != other->pnodes().front());
