@@ -327,39 +327,47 @@ TEST_CASE("postgres: of all shards' connections each has answers taken in its tu
   test_support::ShardClient client(first, loop);
   CHECK(client.call(Rpc::create_bucket, R"(["b",{},{}])").error_text() == "");
   CHECK(client.call(Rpc::put_object, R"(["b","k",{"n":1},{}])").error_text() == "");
-  PostgresSession others(cluster.url());
-  others.run("BEGIN; LOCK TABLE b IN ACCESS EXCLUSIVE MODE");
-  const std::string payload =
-      test_support::ShardClient::payload(Rpc::get_object, R"(["b","k",{"noCache":true}])");
-  const std::string_view pieces[] = {payload};
-  RowsOfTurns of_first, of_second;
-  for (int i = 0; i < kGets; ++i) {
-    backends::Request request;
-    request.rpc = Rpc::get_object;
-    request.pieces = pieces;
-    REQUIRE(first.submit(request, of_first).ticket);
-    REQUIRE(second.submit(request, of_second).ticket);
-  }
-  loop.poll();  // both have sent theirs
-  PostgresSession watch(cluster.url());
+  PostgresSession others(cluster.url()), watch(cluster.url());
   const auto busy = [&](const std::string& which) {
     return watch.number(
         "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() "
         "AND pid <> pg_backend_pid() AND " +
         which);
   };
-  while (busy("wait_event_type = 'Lock'") != 2) loop.poll();
-  others.run("COMMIT");
-  // All answers are on their way, and none is taken. Between two statements a server is idle, too.
-  for (int idle = 0; idle < 20;) idle = busy("state <> 'idle'") == 0 ? idle + 1 : 0;
-  int ahead = 0, in_turn = 0;
-  std::function<void()> other = [&] {
-    ahead = std::max(ahead, std::abs(of_first.rows() - of_second.rows()));
-    in_turn = std::max(in_turn, of_first.end_turn() + of_second.end_turn());
-    if (of_first.rows() + of_second.rows() < 2 * kGets) boost::asio::post(loop, other);
+  const std::string payload =
+      test_support::ShardClient::payload(Rpc::get_object, R"(["b","k",{"noCache":true}])");
+  const std::string_view pieces[] = {payload};
+  // By how many answers one connection was ahead of the other.
+  const auto ahead = [&] {
+    others.run("BEGIN; LOCK TABLE b IN ACCESS EXCLUSIVE MODE");
+    RowsOfTurns of_first, of_second;
+    for (int i = 0; i < kGets; ++i) {
+      backends::Request request;
+      request.rpc = Rpc::get_object;
+      request.pieces = pieces;
+      REQUIRE(first.submit(request, of_first).ticket);
+      REQUIRE(second.submit(request, of_second).ticket);
+    }
+    loop.poll();  // both have sent theirs
+    while (busy("wait_event_type = 'Lock'") != 2) loop.poll();
+    others.run("COMMIT");
+    // All answers should be on their way, and none is taken.
+    for (int idle = 0; idle < 20;) idle = busy("state <> 'idle'") == 0 ? idle + 1 : 0;
+    int most = 0, in_turn = 0;
+    std::function<void()> other = [&] {
+      most = std::max(most, std::abs(of_first.rows() - of_second.rows()));
+      in_turn = std::max(in_turn, of_first.end_turn() + of_second.end_turn());
+      if (of_first.rows() + of_second.rows() < 2 * kGets) boost::asio::post(loop, other);
+    };
+    boost::asio::post(loop, other);
+    run_until(loop, [&] { return of_first.rows() + of_second.rows() == 2 * kGets; });
+    CHECK(in_turn == 1);
+    return most;
   };
-  boost::asio::post(loop, other);
-  run_until(loop, [&] { return of_first.rows() + of_second.rows() == 2 * kGets; });
-  CHECK(in_turn == 1);
-  CHECK(ahead < kGets / 2);  // eight of one may wait for the look of their last one
+  // Between two statements a server is idle, too, so that on a busy machine the answers of one may
+  // come when the other's are taken: it is done again then. Taken in no order, one is always ahead
+  // by all of its answers; eight of one may wait for the look of their last one.
+  int least = kGets;
+  for (int i = 0; i < 20 && least >= kGets / 2; ++i) least = std::min(least, ahead());
+  CHECK(least < kGets / 2);
 }
