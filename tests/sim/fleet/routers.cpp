@@ -93,13 +93,14 @@ void World::end(int index, bool clean) {
   if (router.link.session.number != 0)
     ending_sessions_.emplace_back(now_ + 400 + random() * 400, router.link.session.number);
   router.link = Link{};
+  router.ended_at = now_;
   router.member.reset();
   for (Writing& write : writes_)
     if (write.router == index && write.process == router.process && draws_.chance(40))
       write.applied_at = now_ + random() * kLateWriteAtMost;
   router.clean_end = clean;
   router.undisturbed = false;
-  router.up_at = now_ + random() * 1500;
+  router.up_at = now_ + random() * (!calm_ && draws_.chance(20) ? 6000 : 1500);
 }
 
 /// A session is lost when nothing was heard of it for too long while the service was there.

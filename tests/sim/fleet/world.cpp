@@ -114,8 +114,10 @@ void World::faults() {
     say("router " + std::to_string(index) + " leaves");
     router.serves_on = !hold(Rule::leave_last) && serves(router);
     router.leaves = true;
-  } else if (between(280, 1200)) {
-    const bool dead = !router.member && ensemble_.live[index].head().incarnation.empty();
+  } else if (between(280, 2000)) {
+    // And what it has sent before its end has been done.
+    const bool dead = !router.member && ensemble_.live[index].head().incarnation.empty() &&
+                      now_ > router.ended_at + 1'700;
     if (!no_change || now_ < away_until_ || !(dead || !hold(Rule::remove_only_dead))) return;
     if (!ensemble_.roster[index].head()) return;
     say("router " + std::to_string(index) + " is removed");

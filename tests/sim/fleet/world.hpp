@@ -68,7 +68,7 @@ struct Router {
   Link link;
   std::optional<MemberFlight> flight;
   std::optional<std::pair<fleet::Work, double>> work;  ///< until when it lasts
-  double next = 0, up_at = 0, paused_until = 0, started_at = 0, left_at = 0;
+  double next = 0, up_at = 0, paused_until = 0, started_at = 0, left_at = 0, ended_at = 0;
   double clock_rate = 1, clock_offset = 0;
   bool must_wait = false;  ///< its disk may be from before: it has to start as one that waits
   bool clean_end = true;   ///< of the last process
