@@ -153,7 +153,7 @@ class Member {
   bool connected_ = false;
   bool fresh_ = false;  // this session has written: what it reads is not older than that
   bool shown_ = false;  // that it lives, by this session
-  bool joins_ = false;  // a join was asked for, and no look has said since what the roster has
+  bool joins_ = false;  // a join was sent, and no look since has shown whether it was done
   std::optional<std::chrono::nanoseconds> touched_;  // when its last touch began
   std::optional<Request> request_;
   std::chrono::nanoseconds asked_{};               // when it was made

@@ -14,7 +14,7 @@ Record record_of(const Change& change, Record::Phase phase) {
 std::optional<Work> Member::work_of() const {
   if (std::holds_alternative<Left>(life_)) return std::nullopt;
   if (std::holds_alternative<Outside>(life_)) return work_outside();
-  // Without membership on disk nothing is served, whatever becomes of the entry.
+  // Without membership on disk the next start serves nothing, even if the entry stays.
   if (std::holds_alternative<Leaving>(life_) && disk_.membership) return work::DropMembership{};
   return work_inside();
 }
