@@ -171,6 +171,13 @@ std::optional<Generation> GenerationStore::find(std::uint64_t number) const {
   return std::nullopt;
 }
 
+std::optional<Generation> GenerationStore::find(std::uint64_t number,
+                                                const std::string& digest) const {
+  for (const Generation& generation : list())
+    if (generation.number == number && generation.digest == digest) return generation;
+  return std::nullopt;
+}
+
 LoadedGeneration GenerationStore::load(const Generation& generation) const {
   LoadedGeneration loaded{generation, elsewhere_ ? elsewhere_(generation.directory)
                                                  : load_leveldb(generation.directory)};
@@ -233,32 +240,39 @@ class GenerationStore::Staging {
 };
 
 /// The staged directory gets its number; the lock is held.
-LoadedGeneration GenerationStore::finish(const Staging& staging) {
+LoadedGeneration GenerationStore::finish(const Staging& staging,
+                                         std::optional<std::uint64_t> number) {
   const auto& ring = staging.ring();
   const auto all = list();
-  // A coordinator that asks again after a crash finds what it staged before.
-  if (!all.empty() && all.back().digest == ring->digest() && !all.back().current)
-    return {all.back(), ring};
-  const std::uint64_t next = all.empty() ? 1 : all.back().number + 1;
-  const fs::path directory = directory_ / name_of(next, ring->digest());
+  if (number) {
+    if (auto there = find(*number, ring->digest())) return {*std::move(there), ring};
+  } else {
+    // A coordinator that asks again after a crash finds what it staged before.
+    if (!all.empty() && all.back().digest == ring->digest() && !all.back().current)
+      return {all.back(), ring};
+    number = all.empty() ? 1 : all.back().number + 1;
+  }
+  const fs::path directory = directory_ / name_of(*number, ring->digest());
   durable::rename(staging.directory(), directory);
   return {*read_name(directory), ring};
 }
 
 LoadedGeneration GenerationStore::stage_edit(
-    const std::function<void(const fs::path& directory)>& edit) {
+    const std::function<void(const fs::path& directory)>& edit,
+    std::optional<std::uint64_t> number) {
   const Lock lock(directory_);
   Staging staging(*this);
   staging.edit_copy_of(current(), edit, elsewhere_);
-  return finish(staging);
+  return finish(staging, number);
 }
 
-LoadedGeneration GenerationStore::stage_ring(const Ring& ring) {
+LoadedGeneration GenerationStore::stage_ring(const Ring& ring,
+                                             std::optional<std::uint64_t> number) {
   fs::create_directories(directory_);
   const Lock lock(directory_);
   Staging staging(*this);
   staging.make(ring);
-  return finish(staging);
+  return finish(staging, number);
 }
 
 std::string GenerationStore::rehearse_edit(
@@ -311,20 +325,28 @@ void GenerationStore::forget_old(std::size_t keep) {
   std::erase_if(all, [&](const Generation& each) {
     return each.current || waiting.find(each.digest) != std::string::npos;
   });
-  for (std::size_t i = 0; i + keep < all.size() + 1; ++i) {
-    const fs::path dropped = directory_ / (kDropped + all[i].directory.filename().string());
-    fs::rename(all[i].directory, dropped);
-    fs::remove_all(dropped);
-  }
+  for (std::size_t i = 0; i + keep < all.size() + 1; ++i) remove(all[i]);
+}
+
+void GenerationStore::forget_not_below_current() {
+  const Lock lock(directory_);
+  const Generation now = current();
+  for (const Generation& each : list())
+    if (!each.current && each.number >= now.number) remove(each);
+}
+
+/// The lock is held.
+void GenerationStore::remove(const Generation& generation) {
+  const fs::path dropped = directory_ / (kDropped + generation.directory.filename().string());
+  durable::rename(generation.directory, dropped);
+  fs::remove_all(dropped);
 }
 
 void GenerationStore::drop(const Generation& generation) {
   const Lock lock(directory_);
   if (generation.directory.filename() == current_name(directory_))
     throw RingError("generation " + std::to_string(generation.number) + " is current");
-  const fs::path dropped = directory_ / (kDropped + generation.directory.filename().string());
-  durable::rename(generation.directory, dropped);
-  fs::remove_all(dropped);
+  remove(generation);
 }
 
 std::string GenerationStore::pending() const {

@@ -59,6 +59,8 @@ class GenerationStore {
   [[nodiscard]] std::vector<Generation> list() const;  ///< ascending
   [[nodiscard]] Generation current() const;
   [[nodiscard]] std::optional<Generation> find(std::uint64_t number) const;
+  [[nodiscard]] std::optional<Generation> find(std::uint64_t number,
+                                               const std::string& digest) const;
   /// The number of the one that was in force when that one came into force first; where an older
   /// program kept the store, the highest number below its own. nullopt: it was the first.
   [[nodiscard]] std::optional<std::uint64_t> before(const Generation& generation) const;
@@ -68,10 +70,12 @@ class GenerationStore {
 
   /// Makes the next generation: a copy of the current one that `edit` changes in place (a
   /// directory of node-fash's form). Not current yet; an equal one that is staged already is taken.
+  /// `number`: what others have given it; nullopt: the next one of this store.
   LoadedGeneration stage_edit(
-      const std::function<void(const std::filesystem::path& directory)>& edit);
+      const std::function<void(const std::filesystem::path& directory)>& edit,
+      std::optional<std::uint64_t> number = std::nullopt);
   /// The same, of a whole ring. Makes the store's directory where there is none.
-  LoadedGeneration stage_ring(const Ring& ring);
+  LoadedGeneration stage_ring(const Ring& ring, std::optional<std::uint64_t> number = std::nullopt);
   /// Does on disk what `stage_edit` would do, up to its last step, and leaves nothing of it: what
   /// fails there fails here. The ring's digest.
   [[nodiscard]] std::string rehearse_edit(
@@ -82,6 +86,9 @@ class GenerationStore {
   void activate(const Generation& generation);
   /// Forgets the oldest generations beyond `keep`, never the current nor a pending one.
   void forget_old(std::size_t keep = kKeep);
+  /// Forgets those that have the current one's number or a higher one: where numbers come from
+  /// others, they are of an older numbering, or were staged for what has not come about.
+  void forget_not_below_current();
   /// Removes a generation that is not current.
   void drop(const Generation& generation);
 
@@ -92,7 +99,8 @@ class GenerationStore {
  private:
   class Lock;
   class Staging;
-  LoadedGeneration finish(const Staging& staging);
+  LoadedGeneration finish(const Staging& staging, std::optional<std::uint64_t> number);
+  void remove(const Generation& generation);
   void remove_leftovers();
 
   std::filesystem::path directory_;

@@ -143,3 +143,32 @@ TEST_CASE(
   for (const auto& entry : fs::directory_iterator(at.directory.path() / "rings"))
     CHECK_FALSE(entry.path().filename().string().starts_with(".staging"));
 }
+
+TEST_CASE("generations: others may give the numbers, and what is left of an older numbering goes") {
+  Store at;
+  const auto given = [&](std::uint32_t vnode) {
+    const bool is_c = at.ring->pnode_name(at.ring->owner(Vnode{vnode})) == "c";
+    return remapped(*at.ring, VnodeSet::of({vnode}), is_c ? "a" : "c");
+  };
+  const auto other = given(5);
+  const LoadedGeneration staged = at.store.stage_ring(*other, 17);
+  CHECK(staged.generation.number == 17);
+  CHECK(at.store.stage_ring(*other, 17).generation.directory == staged.generation.directory);
+  CHECK(at.store.find(17, other->digest()).has_value());
+  CHECK_FALSE(at.store.find(17, at.ring->digest()).has_value());
+  at.store.activate(staged.generation);
+  CHECK(at.store.before(staged.generation) == 1);
+
+  // The same ring under another number, and another ring under the same one.
+  const LoadedGeneration renamed = at.store.stage_ring(*other, 18);
+  CHECK(renamed.generation.number == 18);
+  const auto third = given(6);
+  static_cast<void>(at.store.stage_ring(*third, 18));
+  static_cast<void>(at.store.stage_ring(*third, 40));
+  at.store.activate(renamed.generation);
+  at.store.forget_not_below_current();
+  std::vector<std::uint64_t> numbers;
+  for (const Generation& each : at.store.list()) numbers.push_back(each.number);
+  CHECK(numbers == std::vector<std::uint64_t>{1, 17, 18});
+  CHECK(at.store.current().digest == other->digest());
+}
