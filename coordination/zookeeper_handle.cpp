@@ -40,6 +40,11 @@ void ZooKeeperHandle::open() {
                                [](const char*) {});  // states and outcomes say what happened
   if (zookeeper_ == nullptr)
     throw std::system_error(errno, std::system_category(), "ZooKeeper's client for " + servers);
+}
+
+/// Once there is a connection: what it is told before, the library forgets where its first tries to
+/// connect fail. It says it again by itself at each later connection.
+void ZooKeeperHandle::log_in() {
   if (options_.user.empty()) return;
   const std::string login = options_.user + ":" + options_.password;
   zoo_add_auth(zookeeper_, "digest", login.data(), static_cast<int>(login.size()), nullptr,
@@ -124,7 +129,7 @@ void ZooKeeperHandle::tell(const std::vector<Session::Watch>& watches) {
 
 void ZooKeeperHandle::became(int state, std::int64_t session) {
   const Session::State next = state_of(state);
-  if (session != 0) id_ = session;
+  if (session != 0 && std::exchange(id_, session) == 0) log_in();
   if (next == state_ || state_ == Session::State::expired || state_ == Session::State::denied)
     return;
   state_ = next;

@@ -85,6 +85,7 @@ class ZooKeeperHandle : public std::enable_shared_from_this<ZooKeeperHandle> {
   void tell(std::uint64_t watch);
   void tell(const std::vector<Session::Watch>& watches);
   void became(int state, std::int64_t session);
+  void log_in();
 
   boost::asio::io_context& loop_;
   boost::asio::executor_work_guard<boost::asio::io_context::executor_type> work_;

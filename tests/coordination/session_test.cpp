@@ -266,3 +266,24 @@ TEST_CASE_TEMPLATE("session: without a connection requests are unknown, and go o
   CHECK(states == std::vector{State::connecting, State::connected});
   CHECK(client.get(root + "/live").second.owner == id);
 }
+
+// Debian's library forgets credentials that it is told while its first tries to connect fail.
+TEST_CASE(
+    "session: one that begins while the service is away has its credentials when it is back") {
+  OfZooKeeper service;
+  Client<OfZooKeeper> client(service);
+  const std::string root = service.root();
+  REQUIRE(client.create(root, "mine") == Outcome::done);
+  service.cut();
+  const auto late = service.connect();
+  const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(2);
+  run_until(service.loop(), [&] { return std::chrono::steady_clock::now() > until; });
+  CHECK(late->state() == State::connecting);
+  service.restore();
+  run_until(service.loop(), [&] { return late->state() == State::connected; });
+  std::optional<std::pair<Outcome, Node>> read;
+  late->get(root, nullptr, [&](Outcome outcome, Node node) { read.emplace(outcome, node); });
+  run_until(service.loop(), [&] { return read.has_value(); });
+  CHECK(read->first == Outcome::done);
+  CHECK(read->second.value == "mine");
+}
