@@ -91,6 +91,20 @@ struct LogSettings {
   bool operator==(const LogSettings&) const = default;
 };
 
+/// How a router is one of a fleet that changes its ring together (docs/fleet.md). No name: it is
+/// none.
+struct Fleet {
+  std::string name;
+  std::vector<std::string> zookeeper;  ///< host:port each
+  std::string credentials_file;        ///< `user:password` in its first line; empty: no credentials
+  std::string member;                  ///< this router's id; empty: its host's name and client port
+  std::uint64_t session_ms = 10'000;   ///< without a word, after which ZooKeeper forgets it
+  std::uint64_t start_wait_ms = 3'000;  ///< for ZooKeeper, before it serves by its own ring
+  bool start_waits = false;             ///< for ever instead
+  [[nodiscard]] bool enabled() const { return !name.empty(); }
+  bool operator==(const Fleet&) const = default;
+};
+
 /// What a command line says instead of the file, each time that the file is read. Empty, 0:
 /// nothing.
 struct Overrides {
@@ -117,6 +131,7 @@ struct Config {
   Pool pool;
   Buckets buckets;
   bool sql = true;  ///< clients may send SQL of their own
+  Fleet fleet;
   LogSettings log;
   std::string datacenter;
   std::string server_uuid;

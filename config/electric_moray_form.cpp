@@ -90,6 +90,10 @@ Parsed parse_electric_moray(const Json& root) {
                             })
                     .read(value, parsed.warnings);
               })
+      .member("fleet",
+              [&](const Json& value, const std::string& path) {
+                read_fleet(value, path, config.fleet, problems);
+              })
       .member("datacenter", text(config.datacenter))
       .member("server_uuid", text(config.server_uuid))
       .member("port", nothing);

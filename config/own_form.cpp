@@ -257,6 +257,10 @@ Parsed parse_own(const Json& root) {
                 read_buckets(value, path, config.buckets, problems);
               })
       .flag("sql", config.sql)
+      .member("fleet",
+              [&](const Json& value, const std::string& path) {
+                read_fleet(value, path, config.fleet, problems);
+              })
       .member("log", [&](const Json& value,
                          const std::string& path) { read_log(value, path, config.log, problems); })
       .text("datacenter", config.datacenter)

@@ -42,6 +42,9 @@ class ObjectReader {
 /// "a string", "a number" …, as problems name what was found.
 std::string describe(const nlohmann::json& value);
 
+void read_fleet(const nlohmann::json& value, const std::string& path, Fleet& into,
+                std::vector<Problem>& problems);
+
 /// Both forms of configuration file.
 Parsed parse_own(const nlohmann::json& root);
 Parsed parse_electric_moray(const nlohmann::json& root);

@@ -153,3 +153,34 @@ TEST_CASE("config: addresses") {
   CHECK_FALSE(parse_pnode_url("http://1.m:2020"));
   CHECK(parse_pnode_url("tcp://1.m")->host == "1.m");
 }
+
+TEST_CASE("config: a fleet's member") {
+  const Config config = load_file("config/examples/fleet.json").config;
+  CHECK(config.fleet.enabled());
+  CHECK(config.fleet.zookeeper ==
+        std::vector<std::string>{"10.0.0.1:2181", "10.0.0.2:2181", "10.0.0.3:2181"});
+  CHECK_FALSE(config.fleet.start_waits);
+  CHECK_FALSE(load_file("config/examples/moray.json").config.fleet.enabled());
+
+  const Config defaults =
+      parse(R"({"ring":{"location":"/r"},"shards":[],"fleet":{"name":"f","zookeeper":["zk"]}})")
+          .config;
+  CHECK(defaults.fleet.zookeeper == std::vector<std::string>{"zk:2181"});
+  CHECK(defaults.fleet.start_wait_ms == 3000);
+  CHECK(parse(R"({"ring":{"location":"/r"},"shards":[],
+                  "fleet":{"name":"f","zookeeper":["zk"],"start":"wait"}})")
+            .config.fleet.start_waits);
+
+  CHECK(problem_with(R"("fleet":{"name":"a/b","zookeeper":["zk"]})").starts_with("fleet.name: "));
+  CHECK(problem_with(R"("fleet":{"zookeeper":["zk"]})").starts_with("fleet.name: is required"));
+  CHECK(problem_with(R"("fleet":{"name":"f"})").starts_with("fleet.zookeeper: is required"));
+  for (const std::string servers : {"[]", "7", R"(["a:b"])", R"([""])", "[7]"})
+    CHECK(problem_with(R"("fleet":{"name":"f","zookeeper":)" + servers + "}")
+              .starts_with("fleet.zookeeper: must be a list"));
+  const std::string good = R"("fleet":{"name":"f","zookeeper":["zk"],)";
+  CHECK(problem_with(good + R"("member":"a b"})").starts_with("fleet.member: "));
+  CHECK(
+      problem_with(good + R"("start":"soon"})").starts_with("fleet.start: must be serve or wait"));
+  CHECK(problem_with(good + R"("sessionMs":10})").starts_with("fleet.sessionMs: "));
+  CHECK(problem_with(good + R"("ring":1})").starts_with("fleet.ring: "));
+}
