@@ -62,11 +62,13 @@ void MemberAgent::session_began(coordination::Session& session) {
                              member_.changed(clock_());
                              pump();
                            }});
+  host_.session(&session);
   member_.session_began(clock_());
   pump();
 }
 
 void MemberAgent::session_ended() {
+  host_.session(nullptr);
   requests_.reset();
   if (std::exchange(asking_, false)) member_.told(Outcome::unknown, 0, clock_());
   member_.connection(false, clock_());

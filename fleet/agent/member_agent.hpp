@@ -32,6 +32,9 @@ class MemberHost {
   /// After each event: what is served follows from door, blocks, doubt, and whether it listens.
   /// Must not end the agent.
   virtual void follow(Member& member) = 0;
+  /// What the host may ask of the service itself, until it is told of null, or of the agent's end:
+  /// then nothing of it is answered any more.
+  virtual void session(coordination::Session* session) = 0;
   virtual void tell(const std::string& problem) = 0;  ///< for people
 };
 
@@ -49,6 +52,8 @@ class MemberAgent {
   void start();
   /// Nothing is served any more. `Member::has_left` says when it has left the fleet.
   void leave();
+  /// The host has something to say to `follow`.
+  void wake() { pump(); }
   [[nodiscard]] const Member& member() const { return member_; }
   [[nodiscard]] std::uint64_t sessions_expired() const { return keeper_.expired(); }
 

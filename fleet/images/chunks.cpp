@@ -18,7 +18,7 @@ constexpr std::size_t kDigitsOfName = 16, kDigitsOfNumber = 4, kDigitsOfSha = 64
 
 Chunked chunked(std::string_view bytes) {
   Chunked out;
-  out.header = {sha256_of(bytes), bytes.size(), (bytes.size() + kChunkBytes - 1) / kChunkBytes};
+  out.header = {sha256_of(bytes), bytes.size(), (bytes.size() + kChunkBytes - 1) / kChunkBytes, 0};
   if (out.header.chunks > kChunksMost)
     throw std::invalid_argument("an image of " + std::to_string(bytes.size()) +
                                 " bytes has more than " + std::to_string(kChunksMost) + " chunks");
@@ -43,8 +43,11 @@ std::string chunk_name(const Header& header, std::size_t number) {
 }
 
 std::string to_text(const Header& header) {
-  return nlohmann::ordered_json{
-      {"v", kForm}, {"sha256", header.sha256}, {"bytes", header.bytes}, {"chunks", header.chunks}}
+  return nlohmann::ordered_json{{"v", kForm},
+                                {"sha256", header.sha256},
+                                {"bytes", header.bytes},
+                                {"chunks", header.chunks},
+                                {"at", header.written_at}}
       .dump();
 }
 
@@ -54,7 +57,7 @@ Header header_from(std::string_view text) {
     if (!in.is_object()) throw std::invalid_argument("an image's header is not an object in JSON");
     if (in.at("v") != kForm) throw std::invalid_argument("an image's header is of another form");
     Header header{in.at("sha256").get<std::string>(), in.at("bytes").get<std::size_t>(),
-                  in.at("chunks").get<std::size_t>()};
+                  in.at("chunks").get<std::size_t>(), in.value("at", std::int64_t{0})};
     if (header.sha256.size() != kDigitsOfSha ||
         header.sha256.find_first_not_of("0123456789abcdef") != std::string::npos ||
         header.chunks > kChunksMost || header.bytes > kChunksMost * kChunkBytes)

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -16,6 +17,7 @@ struct Header {
   std::string
       sha256;  ///< of all bytes; chunks are named by it, so that two writers don't mix theirs
   std::size_t bytes = 0, chunks = 0;
+  std::int64_t written_at = 0;  ///< Unix time, seconds; by it old ones are found
   bool operator==(const Header&) const = default;
 };
 

@@ -97,6 +97,28 @@ Geometry geometry_of(const ring::Ring& ring) {
   return {ring.algorithm(), ring.vnode_count(), ring.interval_hex()};
 }
 
+std::string to_text(const Geometry& geometry) {
+  return nlohmann::ordered_json{{"v", 1},
+                                {"algorithm", ring::to_string(geometry.algorithm)},
+                                {"vnodes", geometry.vnodes},
+                                {"interval", geometry.interval_hex}}
+      .dump();
+}
+
+Geometry geometry_from(std::string_view text) {
+  const auto in = json::parse_bounded<nlohmann::json>(text);
+  try {
+    if (!in.is_object() || in.at("v") != 1)
+      throw std::invalid_argument("a fleet's root is not in a form that this program knows");
+    const auto name = in.at("algorithm").get<std::string>();
+    const auto algorithm = ring::algorithm_named(name);
+    if (!algorithm) throw std::invalid_argument("a fleet's root names the algorithm " + name);
+    return {*algorithm, in.at("vnodes").get<std::uint32_t>(), in.at("interval").get<std::string>()};
+  } catch (const nlohmann::json::exception& error) {
+    throw std::invalid_argument(std::string("a fleet's root: ") + error.what());
+  }
+}
+
 Image image_of(const ring::Ring& ring) {
   ring::RingParts parts = ring::parts_of(ring);
   sort_pnodes(parts);

@@ -33,6 +33,10 @@ struct Geometry {
   bool operator==(const Geometry&) const = default;
 };
 Geometry geometry_of(const ring::Ring& ring);
+/// As the root of a fleet's nodes says it.
+std::string to_text(const Geometry& geometry);
+/// Throws std::invalid_argument, naming the member at fault.
+Geometry geometry_from(std::string_view text);
 
 /// Throws std::invalid_argument, naming what is wrong: the bytes are damaged, or are another ring
 /// than `digest` says, or of another geometry. O(vnodes).

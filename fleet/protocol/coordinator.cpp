@@ -89,6 +89,8 @@ void Coordinator::told(Outcome outcome, nanoseconds now) {
   }
   if (outcome == Outcome::done) return written(now);
   if (refused) return end(Ending::Kind::refused, kRefused);
+  if (outcome == Outcome::no_node)
+    return end(Ending::Kind::refused, "a node of the fleet's is missing in the service");
   // Nobody knows, or another has written. What is read before a write of one's own may be old.
   writing->maybe_done = writing->maybe_done || outcome == Outcome::unknown;
   writing->in_doubt = true;
@@ -128,7 +130,7 @@ void Coordinator::resolve(const Seen& seen, nanoseconds now) {
 void Coordinator::write(State next, std::optional<Blocks> blocks, Then then) {
   next.seq = state_.seq + 1;
   next.by = options_.token + "." + std::to_string(++writes_);
-  phase_ = Writing{{std::move(next), version_, std::move(blocks), blocks_version_}, then};
+  phase_ = Writing{{std::move(next), version_, std::move(blocks), blocks_version_, {}}, then};
 }
 
 void Coordinator::adopt(const Seen& seen) {
@@ -173,6 +175,8 @@ void Coordinator::unblock(const Seen& seen, const std::string& token) {
   if (left.size() == seen.blocks.size())
     return end(Ending::Kind::abandoned, "there is no such block: " + token);
   write(state_, std::move(left), Then::end_committed);
+  std::get<Writing>(phase_).write.note = "unblock " + token + ", by " + options_.who +
+                                         (options_.why.empty() ? "" : " (" + options_.why + ")");
 }
 
 /// Somebody else's change, unless it has moved.
@@ -236,8 +240,10 @@ void Coordinator::heard(const std::map<std::string, Heard>& answers) {
       return abandon(id + ": " + answer->refusal);
     } else if (change.stage == Stage::block && answer->indeterminate > 0 &&
                !options_.indeterminate_is_fine) {
-      return abandon(id + ": " + std::to_string(answer->indeterminate) +
-                     " writes may be done yet, whose shard was lost before it answered");
+      return abandon(
+          id + ": " + std::to_string(answer->indeterminate) +
+          " writes may be done yet: their shard was lost before it answered, or their router "
+          "was killed a moment ago");
     }
   }
   if (missing_.empty()) all_agreed();

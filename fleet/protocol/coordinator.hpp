@@ -29,6 +29,7 @@ struct Write {
   std::int32_t version = 0;
   std::optional<Blocks> blocks;
   std::int32_t blocks_version = 0;
+  std::string note;  ///< for people, where the state does not say what was done
 };
 }  // namespace ask
 using CoordinatorRequest =
@@ -106,6 +107,10 @@ class Coordinator {
   /// When to ask for a request though no event has come; nullopt: not before one does.
   [[nodiscard]] std::optional<std::chrono::nanoseconds> wake(std::chrono::nanoseconds now) const;
   [[nodiscard]] const std::optional<Ending>& ending() const { return ending_; }
+  /// For people: members that have not answered, or the change that is open; empty: for nobody.
+  [[nodiscard]] const std::string& waits_for() const {
+    return std::holds_alternative<Opening>(phase_) ? other_ : missing_;
+  }
   /// What it has written or read last.
   [[nodiscard]] const State& state() const { return state_; }
 

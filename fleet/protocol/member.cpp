@@ -231,6 +231,7 @@ std::optional<nanoseconds> Member::wake(nanoseconds now) const {
     if (time > now && (!next || time < *next)) next = time;
   };
   if (std::holds_alternative<Left>(life_)) return next;
+  at(seen_at_ + options_.session + nanoseconds{1});  // out of touch, which is shown
   if (connected_ && !request_) {
     at(std::max(look_at_, retry_at_));
     at(retry_at_);

@@ -90,6 +90,8 @@ class Member {
   [[nodiscard]] const std::optional<Record>& record() const { return disk_.record; }
   /// By its own clock: no read has succeeded for a session's time.
   [[nodiscard]] bool out_of_touch(std::chrono::nanoseconds now) const;
+  /// When the last read has succeeded, or it began.
+  [[nodiscard]] std::chrono::nanoseconds seen_at() const { return seen_at_; }
   /// The change that is open has not moved for so long that any may close it who sees it.
   [[nodiscard]] bool close_is_due(std::chrono::nanoseconds now) const;
   [[nodiscard]] const std::optional<Seen>& view() const { return view_; }

@@ -5,6 +5,7 @@
 
 #include "fleet/protocol/overloaded.hpp"
 #include "fleet/protocol/text.hpp"
+#include "fleet/service/history.hpp"
 
 namespace fleet {
 namespace {
@@ -132,7 +133,9 @@ void CoordinatorRequests::read_answers(const std::vector<std::string>& ids) {
 
 void CoordinatorRequests::write(const ask::Write& write) {
   std::vector<coordination::Write> writes{
-      coordination::Set{paths_.state(), to_text(write.state), write.version}};
+      coordination::Set{paths_.state(), to_text(write.state), write.version},
+      coordination::Create{paths_.step(write.state.seq, write.state.by),
+                           step_of(write.state, write.note), false, false}};
   if (write.blocks)
     writes.emplace_back(
         coordination::Set{paths_.blocks(), to_text(*write.blocks), write.blocks_version});

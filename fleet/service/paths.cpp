@@ -1,14 +1,22 @@
 #include "fleet/service/paths.hpp"
 
+#include <algorithm>
 #include <stdexcept>
 
 #include "coordination/requests.hpp"
 
 namespace fleet {
 
-Paths::Paths(const std::string& fleet) : root_("/moray-router/" + fleet) {
+Paths::Paths(const std::string& fleet) : root_(parent() + "/" + fleet) {
   if (fleet.find('/') != std::string::npos || !coordination::well_formed(root_))
     throw std::invalid_argument("\"" + fleet + "\" can't be a fleet's name");
+}
+
+std::string Paths::step(std::uint64_t seq, const std::string& by) const {
+  constexpr std::size_t kDigits = 12;
+  const std::string digits = std::to_string(seq);
+  return history() + "/" + std::string(kDigits - std::min(kDigits, digits.size()), '0') + digits +
+         "-" + by;
 }
 
 }  // namespace fleet

@@ -44,6 +44,7 @@ class Router final : public MemberHost {
     listens = member.listens(steady());
     open = member.door(steady()) == Door{} && member.blocks().empty();
   }
+  void session(coordination::Session*) override {}
   void tell(const std::string& problem) override { problems.push_back(problem); }
 
   OnDisk disk;

@@ -201,7 +201,8 @@ TEST_CASE(
   lab.settle();
   CHECK(lab.coordinator.ending()->kind == Ending::Kind::abandoned);
   CHECK(lab.coordinator.ending()->why ==
-        "m1: 3 writes may be done yet, whose shard was lost before it answered");
+        "m1: 3 writes may be done yet: their shard was lost before it answered, or their router "
+        "was killed a moment ago");
 }
 
 TEST_CASE(
