@@ -34,6 +34,7 @@ int main(int argc, char** argv) {
   router::cli::add_ring_image(program, exit_code);
   router::cli::add_serve(program, exit_code);
   router::cli::add_dev(program, exit_code);
+  router::cli::add_fleet(program, exit_code);
   try {
     program.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

@@ -28,7 +28,8 @@ class App {
   /// Loads the ring, starts the workers and listens. `config_file`: read again on reload; empty:
   /// the configuration stays. `elsewhere`: reads rings in a process of its own (ring/load.hpp), so
   /// that no damaged file ends this one; empty: in this. Throws std::runtime_error naming what is
-  /// wrong.
+  /// wrong. A member of a fleet (docs/fleet.md) returns when its fleet lets it serve, which it
+  /// waits for without limit, or when a signal of ours has asked it to stop.
   App(config::Config config, std::string config_file, int log_descriptor, Signals signals,
       ring::Loader elsewhere = {});
   ~App();
@@ -36,6 +37,9 @@ class App {
   App& operator=(const App&) = delete;
 
   [[nodiscard]] AppPorts ports() const;
+
+  /// It was asked to stop, before it has served perhaps.
+  [[nodiscard]] bool stops() const;
 
   /// Serves until stopped by a signal or `request_stop`, drains and returns.
   void run();

@@ -6,7 +6,8 @@ build_packages=(
   libzookeeper-mt-dev
 )
 postgres_packages=(postgresql-15)  # ./run.sh --postgres, and tests
+fleet_packages=(libzookeeper-java openjdk-17-jre-headless)  # ./run.sh --routers, and tests
 bench_packages=(haproxy nginx-light libnginx-mod-stream gnuplot-nox valgrind)  # bench/proxy only
 fuzz_packages=(clang libclang-rt-14-dev)  # ./test.sh --all only
 test_packages=(doctest-dev libbenchmark-dev dnsmasq-base "${postgres_packages[@]}" openssl xz-utils python3 curl pgbouncer
-  clang-format lld libzookeeper-java openjdk-17-jre-headless)
+  clang-format lld "${fleet_packages[@]}")

@@ -8,7 +8,7 @@ set(tests_of_release
   bench_proxy_batch bench_proxy_find bench_proxy_get-put bench_ring
   contract_differential contract_postgres_plan
   integration_kill integration_ring_kill
-  node_control node_control_attacks node_dev node_failover node_latency node_postgres_hostile node_reshard_asks node_reshard_bench node_reshard_buckets
+  node_control node_control_attacks node_dev node_failover node_fleet_faults node_latency node_postgres_hostile node_reshard_asks node_reshard_bench node_reshard_buckets
   node_reshard_chains node_reshard_crash node_reshard_edits node_reshard_ends
   node_reshard_failovers node_reshard_faults node_reshard_finalize node_reshard_forget
   node_reshard_gates node_reshard_hooks node_reshard_journal node_reshard_leftovers
@@ -35,7 +35,7 @@ set(tests_of_asan
 set(tests_of_tsan
   contract_coordination contract_fleet contract_shards
   integration_ring_property
-  node_admin node_blocks node_ownership node_postgres node_prepare node_reload node_rings
+  node_admin node_blocks node_fleet node_ownership node_postgres node_prepare node_reload node_rings
   unit_budget unit_embedded)
 
 set(MORAY_ROUTER_BUILD release)

@@ -24,7 +24,7 @@ struct AdminActions {
   /// Turns counting on (from zero) or off; the counts now, by worker.
   std::function<std::vector<std::shared_ptr<Heat>>(const std::optional<bool>& on)> heat;
   std::function<void(std::string payload, LocalCall::Done done)> call;  ///< a request of our own
-  std::function<void()> drain;
+  std::function<void(bool leaves_fleet)> drain;
 };
 
 /// Carries out one line `{"v":1,"command":…,"arguments":{…}}` and answers

@@ -132,9 +132,12 @@ void heat(const AdminActions& actions, const Json& arguments, const Answer& answ
   answer(std::move(result));
 }
 
-void drain(const AdminActions& actions, const Json&, const Answer& answer) {
+void drain(const AdminActions& actions, const Json& arguments, const Answer& answer) {
+  const bool leaves = flag(arguments, "leave");
+  if (leaves && !actions.control->config()->fleet.enabled())
+    throw Refusal("bad_argument", "this router is a member of no fleet that it could leave");
   answer(Json::object());  // first: what is answered by then is written before the end
-  actions.drain();
+  actions.drain(leaves);
 }
 
 }  // namespace
@@ -146,7 +149,7 @@ void add_shown(Commands& all) {
   all["locate"] = {locate, {"bucket", "key", "get"}};
   all["log-level"] = {log_level, {"level"}};
   all["heat"] = {heat, {"on", "top"}};
-  all["drain"] = {drain, {}};
+  all["drain"] = {drain, {"leave"}};
 }
 
 }  // namespace router::admin

@@ -18,7 +18,7 @@ struct AdminOptions {
   bool json = false;
   std::string bucket, key, ring, expect_digest, level, vnodes, mode = "hold", pnode, data, from, to,
                                                                plan, lease, heat, owner;
-  bool get = false, wait = false, all = false, rehearse = false;
+  bool get = false, wait = false, all = false, rehearse = false, leave = false;
   double timeout = 60, grace = 0, lease_time = 30;
   std::uint64_t generation = 0, top = 20;
 };
@@ -91,7 +91,12 @@ void add_shown(Adder& add, AdminOptions& options) {
   heat->add_option("SWITCH", options.heat, "on (from zero) or off")
       ->check(CLI::IsMember({"on", "off"}));
   heat->add_option("--top", options.top, "How many vnodes")->capture_default_str();
-  add("drain", "Stops taking clients, finishes what is in flight, and ends", nothing);
+  CLI::App* drain = add("drain", "Stops taking clients, finishes what is in flight, and ends",
+                        [](const AdminOptions& given) {
+                          return given.leave ? Json{{"leave", true}} : Json::object();
+                        });
+  drain->add_flag("--leave", options.leave,
+                  "Leaves the fleet, too: nobody waits for this router any more");
 }
 
 void add_blocks(Adder& add, AdminOptions& options) {

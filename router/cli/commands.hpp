@@ -19,5 +19,6 @@ CLI::App& add_ring(CLI::App& program, int& exit_code);
 void add_ring_image(CLI::App& program, int& exit_code);
 void add_serve(CLI::App& program, int& exit_code);
 void add_dev(CLI::App& program, int& exit_code);
+void add_fleet(CLI::App& program, int& exit_code);
 
 }  // namespace router::cli

@@ -21,6 +21,8 @@
 #include "router/app.hpp"
 #include "router/cli/commands.hpp"
 #include "router/cli/dev_clusters.hpp"
+#include "router/cli/dev_fleet.hpp"
+#include "router/cli/dev_zookeeper.hpp"
 
 namespace router::cli {
 namespace {
@@ -35,6 +37,7 @@ struct DevOptions {
   std::uint16_t port = 2020;
   bool sync = true;
   std::uint16_t postgres = 0;  ///< databases to route to; 0: embedded shards
+  std::uint16_t routers = 0;   ///< of a fleet; 0: one, of none
 
   [[nodiscard]] std::size_t shards() const { return postgres == 0 ? 2 : postgres; }
 };
@@ -123,6 +126,33 @@ void write_config(const fs::path& directory, const config::Config& config) {
   ring::durable::write(directory / "config.json", text.dump(2) + "\n");
 }
 
+/// The routers of a fleet serve the same databases, each by a ring in a store of its own.
+std::vector<config::Config> configs_of_fleet(const DevOptions& options, const config::Config& first,
+                                             const std::string& zookeeper) {
+  const fs::path directory = fs::absolute(options.directory);
+  std::vector<config::Config> all;
+  for (std::uint16_t i = 1; i <= options.routers; ++i) {
+    const std::string name = "router-" + std::to_string(i);
+    const auto port = [&](std::uint16_t base) {
+      return beside(base, static_cast<std::uint16_t>(i - 1));
+    };
+    config::Config config = first;
+    config.listen.port = port(first.listen.port);
+    config.monitor.port = port(first.monitor.port);
+    config.status.port = port(first.status.port);
+    if (!config.admin_socket.empty()) config.admin_socket = directory / (name + ".sock");
+    if (config.admin_socket.size() >= sizeof sockaddr_un::sun_path) config.admin_socket.clear();
+    config.ring_location = directory / name;
+    config.workers = 1;
+    config.log.name = name;
+    config.fleet.name = "dev";
+    config.fleet.zookeeper = {zookeeper};
+    config.fleet.member = name;
+    all.push_back(std::move(config));
+  }
+  return all;
+}
+
 void print_hint(const config::Config& config, const AppPorts& ports) {
   std::fprintf(
       stderr,
@@ -148,14 +178,36 @@ void print_hint(const config::Config& config, const AppPorts& ports) {
       std::fprintf(stderr, "%s is psql %s\n", shard.pnode.c_str(), shard.url.c_str());
 }
 
-int dev(const DevOptions& options) {
+/// A fleet's ring goes its own way: a router that is of none would serve by the one from its
+/// beginning.
+void require_one_kind(const fs::path& directory, bool fleet) {
+  const bool of_fleet = fs::exists(directory / "zookeeper");
+  const bool of_one =
+      !of_fleet && (fs::exists(directory / "ring") || fs::exists(directory / "rings"));
+  if (fleet ? of_one : of_fleet)
+    throw std::runtime_error(directory.string() + (fleet
+                                                       ? " is a single router's: give another --dir"
+                                                       : " is a fleet's: give --routers, too, or "
+                                                         "another --dir"));
+}
+
+int dev(DevOptions options) {
   try {
     const fs::path directory = fs::absolute(options.directory);
+    // A directory of LevelDB's has one owner.
+    if (options.routers > 0 && options.postgres == 0) options.postgres = 2;
+    require_one_kind(directory, options.routers > 0);
+    if (options.routers > 0) fs::create_directories(directory / "zookeeper");
     make_ring(ring_location(options), options);
     std::optional<DevClusters> clusters;
     if (options.postgres > 0) clusters.emplace(directory, options.postgres, options.sync);
     const config::Config config =
         config_of(options, clusters ? clusters->urls() : std::vector<std::string>());
+    if (options.routers > 0) {
+      DevZooKeeper zookeeper(directory / "zookeeper");
+      serve_dev_fleet(configs_of_fleet(options, config, zookeeper.address()), directory);
+      return 0;
+    }
     if (clusters) write_config(directory, config);
     App app(config, "", STDOUT_FILENO, App::Signals::ours);
     print_hint(config, app.ports());
@@ -188,6 +240,11 @@ void add_dev(CLI::App& program, int& exit_code) {
       ->expected(0, 1)
       ->default_str("2")
       ->check(CLI::Range(1, 64));
+  command
+      ->add_option("--routers", options->routers,
+                   "A fleet of so many routers over PostgreSQL databases, and a ZooKeeper in which "
+                   "it agrees; the next ports are theirs")
+      ->check(CLI::Range(1, 20));
   command->add_flag("!--no-sync", options->sync, "Don't wait for the disk at each write");
   command->callback([options, &exit_code] { exit_code = dev(*options); });
 }

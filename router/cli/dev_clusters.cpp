@@ -88,7 +88,11 @@ void must_run(const std::vector<std::string>& words, const fs::path& log) {
     throw std::runtime_error(words[0] + " failed:\n" + ended.output);
 }
 
-std::uint16_t free_port() {
+fs::path log_beside(const fs::path& data) { return data.string() + ".said"; }
+
+}  // namespace
+
+std::uint16_t free_loopback_port() {
   const int probe = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   sockaddr_in address{};
   address.sin_family = AF_INET;
@@ -100,10 +104,6 @@ std::uint16_t free_port() {
   if (!bound) throw std::runtime_error("no free port: " + std::generic_category().message(errno));
   return ntohs(address.sin_port);
 }
-
-fs::path log_beside(const fs::path& data) { return data.string() + ".said"; }
-
-}  // namespace
 
 DevClusters::DevClusters(fs::path directory, std::size_t count, bool sync)
     : programs_(find_programs()) {
@@ -146,7 +146,7 @@ void DevClusters::start(const fs::path& data, bool sync) {
   }
   // A dev that was killed has left its server running.
   if (run({control, "-D", data, "status"}, log).status == 0) stop(data);
-  const std::string port = std::to_string(free_port());
+  const std::string port = std::to_string(free_loopback_port());
   must_run({control, "-D", data, "-l", data / "log", "-w", "-t", "60", "start", "-o",
             "-p " + port +
                 " -c listen_addresses=127.0.0.1 -c unix_socket_directories= -c wal_level=logical "

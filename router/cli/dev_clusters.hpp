@@ -7,6 +7,9 @@
 
 namespace router::cli {
 
+/// One that nobody listens on at this moment. Throws std::runtime_error.
+std::uint16_t free_loopback_port();
+
 /// Throw-away PostgreSQL clusters for `dev`: each in a directory of its own (postgres-1, …), with a
 /// database `moray` as moray makes it, on a free loopback port, open to whoever is on this machine.
 /// Ended by the destructor; their data stays.

@@ -85,7 +85,7 @@ int start(const ServeOptions& options, Service& service) {
     if (options.check) return check(parsed.config);
     raise_descriptor_limit(parsed.config);
     App app(parsed.config, options.config_file, STDOUT_FILENO, App::Signals::ours, load_in_child());
-    service.ready();
+    if (!app.stops()) service.ready();
     app.run();
     return 0;
   } catch (const ring::RingError& error) {

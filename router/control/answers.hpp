@@ -2,6 +2,8 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -74,6 +76,29 @@ struct PreparedRing {
   std::string digest;
   std::string plan;
   std::chrono::milliseconds lease_left{};
+};
+
+/// A ring as a fleet names it (docs/fleet.md): the number is the fleet's.
+struct FleetRing {
+  std::uint64_t number = 0;
+  std::string digest;
+  /// Makes it, where the store has none under that number: on the files' thread; may throw. Empty:
+  /// then it is refused as `not_here`.
+  std::function<std::shared_ptr<const ring::Ring>()> make;
+};
+
+/// Of a ring that is ready to come into force.
+struct FleetStaged {
+  ring::VnodeSet changed;  ///< that change hands or data by it
+  bool moves = false;      ///< some change hands
+};
+
+/// What a fleet lets its member serve, beside what is blocked here.
+struct FleetGate {
+  ring::VnodeSet held, refused;      ///< as in Gate
+  ring::VnodeSet leased;             ///< requests to them are sent before `until` only
+  std::chrono::nanoseconds until{};  ///< by lease_clock
+  bool operator==(const FleetGate&) const = default;
 };
 
 /// What status pages show of all this.

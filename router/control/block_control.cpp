@@ -42,12 +42,30 @@ void RingControl::block(BlockRequest request, Done<BlockReport> done) {
     report.waited = wanted.wait;
     log_.info("vnodes blocked", {{"vnodes", report.vnodes},
                                  {"mode", wanted.mode == GateMode::hold ? "hold" : "refuse"}});
-    publish([this, waiting](const Published& published) {
-      waiting->report.published = published;
-      if (!published.missing.empty() || !waiting->request.wait)
-        return telling<BlockReport>(waiting->done, waiting->report, nullptr)(published);
-      await_writes(waiting);
-    });
+    publish([this, waiting](const Published& published) { block_published(waiting, published); });
+  });
+}
+
+void RingControl::block_published(const std::shared_ptr<Waiting>& waiting,
+                                  const Published& published) {
+  waiting->report.published = published;
+  if (!published.missing.empty() || !waiting->request.wait)
+    return telling<BlockReport>(waiting->done, waiting->report, nullptr)(published);
+  await_writes(waiting);
+}
+
+/// As a block, by the gate that the fleet's member goes by.
+void RingControl::fleet_drain(FleetGate gate, ring::VnodeSet vnodes, Done<BlockReport> done) {
+  BlockRequest request;
+  request.vnodes = std::move(vnodes);
+  request.wait = true;
+  auto waiting = std::make_shared<Waiting>(thread_.loop(), std::move(request), std::move(done));
+  attempt<BlockReport>(waiting->done, [this, waiting, gate = std::move(gate)] {
+    waiting->began = std::chrono::steady_clock::now();
+    waiting->report.vnodes = waiting->request.vnodes.size();
+    waiting->report.waited = true;
+    follow_fleet(
+        gate, [this, waiting](const Published& published) { block_published(waiting, published); });
   });
 }
 

@@ -55,12 +55,16 @@ ring::VnodeSet moved_between(const ring::Ring& from, const ring::Ring& to) {
 }
 
 std::uint64_t changed_between(const ring::Ring& from, const ring::Ring& to) {
-  if (!comparable(from, to)) return to.vnode_count();
+  return all_changed_between(from, to).size();
+}
+
+ring::VnodeSet all_changed_between(const ring::Ring& from, const ring::Ring& to) {
+  if (!comparable(from, to)) return ring::VnodeSet::of_ranges({{0, to.vnode_count() - 1}});
   const auto found = difference(from, to);
   ring::VnodeSet changed;
   for (const auto& move : found.moves) changed = changed.united(move.vnodes);
   for (const auto& data : found.data) changed = changed.united(data.vnodes);
-  return changed.size();
+  return changed;
 }
 
 }  // namespace router

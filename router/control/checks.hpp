@@ -24,5 +24,6 @@ void require_digest(const char* which, const std::string& found, const std::stri
 ring::VnodeSet moved_between(const ring::Ring& from, const ring::Ring& to);
 /// Vnodes that change hands or data; all of them where the rings can't be compared.
 std::uint64_t changed_between(const ring::Ring& from, const ring::Ring& to);
+ring::VnodeSet all_changed_between(const ring::Ring& from, const ring::Ring& to);
 
 }  // namespace router

@@ -78,13 +78,15 @@ bool Machine::about_pending(const Change& change, nanoseconds now) const {
 std::optional<Refusal> Machine::against(const Change& change, nanoseconds now) const {
   switch (change.kind) {
     case Change::Kind::reload:  // of the same ring it may be, with the target's new address
-      return pending_.against_change(change.what, now);
+    case Change::Kind::fleet: return pending_.against_change(change.what, now);
     case Change::Kind::edit:
     case Change::Kind::rollback:
+      if (auto refusal = against_alone(change.what)) return refusal;
       if (auto refusal = pending_.against_change(change.what, now)) return refusal;
       return against_awaited(change.what);
     case Change::Kind::prepare:
     case Change::Kind::rehearse:
+      if (auto refusal = against_alone(change.what)) return refusal;
       if (auto refusal = pending_.against_prepare(change.holder, now)) return refusal;
       if (awaited_ && Holder::parse(awaited_->token).token == Holder::parse(change.holder).token)
         return std::nullopt;
@@ -104,6 +106,14 @@ std::optional<Refusal> Machine::against(const Change& change, nanoseconds now) c
   return std::nullopt;
 }
 
+/// A ring of its own would be another truth than the other routers'.
+std::optional<Refusal> Machine::against_alone(const std::string& what) const {
+  if (fleet_.empty()) return std::nullopt;
+  return Refusal("fleet_member", what + ": this router is a member of fleet \"" + fleet_ +
+                                     "\", which changes its ring at all routers together: "
+                                     "`moray-router fleet` does it");
+}
+
 /// By a ring that is neither the one before the plan nor the one after it, finds leave the moved
 /// rows out of both shards until the target's row is committed. Whether it is, its database alone
 /// knows: vnodes may be unblocked by hand before.
@@ -117,8 +127,10 @@ std::optional<Refusal> Machine::against_awaited(const std::string& what) const {
 
 /// A block names vnodes: of a ring that hashes to others it would mean something else.
 std::optional<Refusal> Machine::commit(std::uint32_t vnodes, const std::string& digest) {
-  if (under_way_->kind == Change::Kind::reload && digest != in_force_.digest)
+  if (under_way_->kind == Change::Kind::reload && digest != in_force_.digest) {
+    if (auto refusal = against_alone(under_way_->what)) return refusal;
     if (auto refusal = against_awaited(under_way_->what)) return refusal;
+  }
   if (gate_->any() && vnodes != in_force_.vnodes)
     return Refusal("refused", "vnodes are blocked, and this ring has " + std::to_string(vnodes) +
                                   " vnodes instead of " + std::to_string(in_force_.vnodes) +

@@ -37,6 +37,7 @@ struct Change {
     abandon,
     decided,  ///< an activation that the plan's row asks for
     ended,    ///< an abandoning that it asks for
+    fleet,    ///< what the fleet asks of its member: staged, withdrawn, or put in force
   };
   std::uint64_t id = 0;  ///< the caller's, who is told by it; 0: nobody is told
   Kind kind = Kind::reload;
@@ -46,7 +47,7 @@ struct Change {
 
   [[nodiscard]] bool comes_into_force() const {
     return kind == Kind::reload || kind == Kind::edit || kind == Kind::rollback ||
-           kind == Kind::activate || kind == Kind::decided;
+           kind == Kind::activate || kind == Kind::decided || kind == Kind::fleet;
   }
 };
 
@@ -114,6 +115,8 @@ class Machine {
   /// Before any other call, and wherever the ring comes into force by no change (at the start).
   void in_force(RingFacts facts) { in_force_ = std::move(facts); }
   [[nodiscard]] const RingFacts& ring() const { return in_force_; }
+  /// The router is a member of this fleet, which alone changes its ring.
+  void in_fleet(std::string fleet) { fleet_ = std::move(fleet); }
   /// An earlier process has left a prepared ring. Its vnodes are served when its plan's row says
   /// so.
   void found(PendingRing ring);
@@ -171,6 +174,7 @@ class Machine {
   [[nodiscard]] std::optional<Refusal> against(const Change& change,
                                                std::chrono::nanoseconds now) const;
   [[nodiscard]] std::optional<Refusal> against_awaited(const std::string& what) const;
+  [[nodiscard]] std::optional<Refusal> against_alone(const std::string& what) const;
   [[nodiscard]] bool waits_for_target(const Change& change) const;
   [[nodiscard]] bool gives_up_target(const Change& change) const;
   [[nodiscard]] bool about_pending(const Change& change, std::chrono::nanoseconds now) const;
@@ -188,6 +192,7 @@ class Machine {
   void target_settled();
 
   RingFacts in_force_;
+  std::string fleet_;  // empty: none
   Pending pending_;
   std::shared_ptr<const Gate> gate_ = std::make_shared<const Gate>();
   std::optional<Serving> serving_;

@@ -81,6 +81,7 @@ std::vector<std::string> fixed_differences(const config::Config& old, const conf
   if (old.admin_socket != next.admin_socket) names.emplace_back("admin.socket");
   if (old.workers != next.workers) names.emplace_back("workers");
   if (old.resolvers != next.resolvers) names.emplace_back("dns.resolvers");
+  if (old.fleet != next.fleet) names.emplace_back("fleet");
   return names;
 }
 

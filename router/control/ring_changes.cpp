@@ -25,9 +25,13 @@ RingFacts RingControl::facts_of(const RingInForce& ring) {
 
 /// In force from now on; `done` is told when every worker has it.
 void RingControl::put_in_force(Prepared prepared, std::uint64_t changed, Done<RingChange> done) {
+  const bool same = ring().digest() == prepared.ring.ring->digest();
   base_ = std::move(prepared);
   const RingChange change{ring().digest(), base_.ring.generation, changed, {}};
   leased_ = nullptr;  // a lease of the old ring's; the machine says whether there is one of this
+  fleet_leased_ = same && !fleet_gate_.leased.empty()
+                      ? LeasedVnodes::of(ring(), fleet_gate_.leased, fleet_gate_.until)
+                      : nullptr;
   const auto facts = facts_of(base_.ring);
   under_way_.reset();
   machine_.ended(facts, lease_clock());
@@ -67,24 +71,34 @@ config::Config RingControl::read_config(const config::Config& now) const {
   next.admin_socket = now.admin_socket;
   next.workers = now.workers;
   next.resolvers = now.resolvers;
+  next.fleet = now.fleet;
   return next;
 }
 
 RingControl::Work RingControl::reload_work(const std::string& ring, const std::string& digest,
                                            Done<RingChange> done) {
-  return [this, ring, digest, done, now = config(), before = base_.ring.ring]() -> Finish {
+  if (!ring.empty() && config()->fleet.enabled())
+    throw Refusal("fleet_member", "reload: a member of fleet \"" + config()->fleet.name +
+                                      "\" keeps its rings where they are; `moray-router fleet "
+                                      "publish` puts another one in force at all routers");
+  const RingInForce staged = fleet_staged_ ? fleet_staged_->prepared.ring : RingInForce();
+  return [this, ring, digest, done, staged, now = config(), before = base_.ring.ring]() -> Finish {
     config::Config next = read_config(*now);
+    if (now->fleet.enabled()) next.ring_location = now->ring_location;
     if (!ring.empty()) next.ring_location = ring;
     std::optional<Prepared> prepared;
+    auto prepared_next = std::make_shared<std::optional<Prepared>>();
     std::uint64_t changed = 0;
     in_background([&] {
       prepared = prepare(next, load_ring(next.ring_location, elsewhere_), *sources_, log_);
+      // The fleet's next ring, too, comes into force by this configuration.
+      if (staged.ring != nullptr) *prepared_next = prepare(next, staged, *sources_, log_);
       changed = changed_between(*before, *prepared->ring.ring);
     });
     const std::string& found = prepared->ring.ring->digest();
     if (!digest.empty() && digest != found)
       throw Refusal("refused", "the ring's digest is " + found + ", not " + digest);
-    return [this, done, next = std::move(next), changed,
+    return [this, done, next = std::move(next), changed, prepared_next,
             prepared = std::make_shared<Prepared>(*std::move(prepared))] {
       if (auto refusal =
               machine_.commit(prepared->ring.ring->vnode_count(), prepared->ring.ring->digest()))
@@ -96,6 +110,7 @@ RingControl::Work RingControl::reload_work(const std::string& ring, const std::s
         status_.ring_location = next.ring_location;
         config_ = std::make_shared<const config::Config>(next);
       }
+      if (*prepared_next && fleet_staged_) fleet_staged_->prepared = *std::move(*prepared_next);
       put_in_force(std::move(*prepared), changed, done);
     };
   };

@@ -228,11 +228,12 @@ void RingControl::publish(Publisher::Told told) {
   follow_serving();
   gate_published_ = machine_.gate();
   unpublished_ = false;
-  auto snapshot = std::make_shared<Snapshot>(
-      Snapshot::make(base_.ring.ring, base_.settings, gate_published_, leased_));
+  auto snapshot =
+      std::make_shared<Snapshot>(Snapshot::make(base_.ring.ring, base_.settings, gate_with_fleets(),
+                                                leased_ != nullptr ? leased_ : fleet_leased_));
   snapshot->generation = base_.ring.generation;
   snapshot->sequence = ++sequence_;
-  update_status([any = gate_published_->any()](ControlStatus& status) {
+  update_status([any = snapshot->gate->any()](ControlStatus& status) {
     if (!any)
       status.blocked_since.reset();
     else if (!status.blocked_since)
@@ -244,6 +245,10 @@ void RingControl::publish(Publisher::Told told) {
   if (staged_) {
     next.warm = newcomers(next.shards, staged_->prepared.publication.shards);
     opened.insert(opened.end(), staged_->prepared.opened.begin(), staged_->prepared.opened.end());
+  } else if (fleet_staged_) {
+    const Prepared& staged = fleet_staged_->prepared;
+    next.warm = newcomers(next.shards, staged.publication.shards);
+    opened.insert(opened.end(), staged.opened.begin(), staged.opened.end());
   }
   if (started_) return publisher_.publish(std::move(next), std::move(opened), std::move(told));
   publisher_.begin(std::move(next), std::move(opened));

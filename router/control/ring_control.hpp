@@ -76,6 +76,22 @@ class RingControl {
   /// Drops what was prepared.
   void abandon(std::string token, Done<PreparedRing> done);
 
+  // What a fleet has its member do (router/member/). Before `start`, for `in_fleet`; each of the
+  // others takes its turn among changes.
+
+  void in_fleet(std::string fleet) { machine_.in_fleet(std::move(fleet)); }
+  /// The ring is in the store, loaded and checked, its shards connected.
+  void fleet_stage(FleetRing ring, Done<FleetStaged> done);
+  /// Puts it in force; stages it first where it is not. What `fleet_serve` has said holds on.
+  void fleet_activate(FleetRing ring, Done<RingChange> done);
+  /// A ring that was staged does not come into force.
+  void fleet_withdraw(std::uint64_t number, std::string digest, Done<RingChange> done);
+  /// Told when every worker goes by it.
+  void fleet_serve(FleetGate gate, Done<Published> done);
+  /// The same; then told when no write that was sent before to `vnodes`, which are blocked by it,
+  /// is under way.
+  void fleet_drain(FleetGate gate, ring::VnodeSet vnodes, Done<BlockReport> done);
+
  private:
   /// On the control's thread: what files' work leads to. May throw: refused.
   using Finish = std::function<void()>;
@@ -92,6 +108,12 @@ class RingControl {
     ring::Generation generation;
     Prepared prepared;
     std::uint64_t moved = 0;  // vnodes that change hands
+  };
+  /// The same, under a fleet's number.
+  struct FleetStagedRing {
+    ring::Generation generation;
+    Prepared prepared;
+    FleetStaged what;
   };
   struct Waiting;  // a block that waits for writes
 
@@ -152,7 +174,15 @@ class RingControl {
   void ask_row(const PendingRing& ring);
   void ask_target(const PendingRing& ring);
 
+  // fleet_control.cpp
+  FleetStagedRing staged_for_fleet(const FleetRing& wanted, const config::Config& config,
+                                   const std::shared_ptr<const ring::Ring>& now);
+  Work fleet_work(std::shared_ptr<FleetStagedRing> staged, Done<RingChange> done);
+  void follow_fleet(FleetGate gate, Publisher::Told told);
+  [[nodiscard]] std::shared_ptr<const Gate> gate_with_fleets() const;
+
   // block_control.cpp
+  void block_published(const std::shared_ptr<Waiting>& waiting, const Published& published);
   void await_writes(const std::shared_ptr<Waiting>& waiting);
   void writes_ended(const std::shared_ptr<Waiting>& waiting);
 
@@ -172,6 +202,9 @@ class RingControl {
   Prepared base_;                               // in force
   std::optional<Staged> staged_;                // exactly while machine_.pending().staged()
   std::shared_ptr<const LeasedVnodes> leased_;  // of the newest snapshot
+  FleetGate fleet_gate_;
+  std::shared_ptr<const LeasedVnodes> fleet_leased_;  // of the newest snapshot
+  std::optional<FleetStagedRing> fleet_staged_;
   std::shared_ptr<const Gate> gate_published_;
   std::uint64_t sequence_ = 0;                 // of the newest snapshot
   bool unpublished_ = false;                   // leased_ has changed since

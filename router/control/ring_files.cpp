@@ -10,6 +10,9 @@
 namespace router {
 namespace {
 
+// An edit of more vnodes costs more than a new directory.
+constexpr std::uint64_t kEditedPart = 8;
+
 std::vector<std::uint32_t> numbers(const ring::VnodeSet& vnodes) {
   std::vector<std::uint32_t> all;
   all.reserve(vnodes.size());
@@ -36,6 +39,33 @@ void edit_directory(const std::string& directory, const RingEdit& edit) {
   stored.remap(numbers(edit.moved), edit.pnode);
   stored.add_data(numbers(edit.marked), edit.data_json);
   stored.commit();
+}
+
+void edit_directory(const std::string& directory, const ring::Difference& difference) {
+  ring_tool::StoredRing stored(directory, ring_tool::StoredRing::Access::edit);
+  for (const auto& move : difference.moves) stored.remap(numbers(move.vnodes), move.to);
+  for (const auto& data : difference.data) stored.add_data(numbers(data.vnodes), data.to);
+  stored.commit();
+}
+
+ring::LoadedGeneration stage_numbered(ring::GenerationStore& store, const ring::Ring& now,
+                                      const ring::Ring& next, std::uint64_t number) {
+  if (comparable(now, next) && store.current().digest == now.digest()) {
+    const ring::Difference difference = ring::difference(now, next);
+    std::uint64_t edits = 0;
+    for (const auto& move : difference.moves) edits += move.vnodes.size();
+    for (const auto& data : difference.data) edits += data.vnodes.size();
+    if (edits <= next.vnode_count() / kEditedPart) {
+      auto staged = store.stage_edit(
+          [&](const std::filesystem::path& directory) {
+            edit_directory(directory.string(), difference);
+          },
+          number);
+      if (staged.generation.digest == next.digest()) return staged;
+      store.drop(staged.generation);  // a pnode without vnodes, which an edit does not take away
+    }
+  }
+  return store.stage_ring(next, number);
 }
 
 RingInForce edit_ring(const std::string& location, const RingEdit& edit,

@@ -4,7 +4,9 @@
 #include <memory>
 #include <string>
 
+#include "ring/generation_store.hpp"
 #include "ring/location.hpp"
+#include "ring/ring_edit.hpp"
 #include "ring/vnode_set.hpp"
 
 namespace router {
@@ -33,5 +35,11 @@ std::shared_ptr<const ring::Ring> edited(const ring::Ring& ring, const RingEdit&
 
 /// The batch alone, in a directory of node-fash's form.
 void edit_directory(const std::string& directory, const RingEdit& edit);
+void edit_directory(const std::string& directory, const ring::Difference& difference);
+
+/// Stages a ring under that number in a store: as an edit of the current one, which is `now`, where
+/// little differs, else whole. Throws; nothing is changed then.
+ring::LoadedGeneration stage_numbered(ring::GenerationStore& store, const ring::Ring& now,
+                                      const ring::Ring& next, std::uint64_t number);
 
 }  // namespace router

@@ -276,6 +276,36 @@ void add_gate(std::vector<MetricFamily>& all, const Cells& cells, const MetricsS
          seconds(counts.longest_pause));
 }
 
+/// Of a member of a fleet.
+void add_fleet(std::vector<MetricFamily>& all, const MetricsState& state) {
+  if (!state.page->fleet) return;
+  const FleetStatus& fleet = *state.page->fleet;
+  const auto single = [&](const char* name, const char* help, MetricType type, double value) {
+    MetricFamily made = family(name, help, type);
+    made.metric.push_back(type == MetricType::Counter ? counter(state.labels, {}, value)
+                                                      : gauge(state.labels, {}, value));
+    all.push_back(std::move(made));
+  };
+  const auto behind = fleet.other_ring_since ? backends::lease_clock() - *fleet.other_ring_since
+                                             : std::chrono::nanoseconds(0);
+  single("router_fleet_in_touch", "1: the fleet's service has answered within a session's time",
+         MetricType::Gauge, fleet.in_touch ? 1 : 0);
+  single("router_fleet_serves", "1: the fleet lets this router serve clients", MetricType::Gauge,
+         fleet.serves ? 1 : 0);
+  single("router_fleet_generation", "of the ring that the fleet has in force; 0: not known",
+         MetricType::Gauge, static_cast<double>(fleet.fleet_generation));
+  single("router_fleet_behind_seconds",
+         "for how long the fleet's ring has been another one than this router's", MetricType::Gauge,
+         std::chrono::duration<double>(behind).count());
+  single("router_fleet_doubt_vnodes",
+         "vnodes that are not served, since the fleet may have given them away", MetricType::Gauge,
+         static_cast<double>(fleet.doubt_vnodes));
+  single("router_fleet_change_open", "1: a change of the fleet's is under way", MetricType::Gauge,
+         fleet.change.empty() ? 0 : 1);
+  single("router_fleet_sessions_expired_total", "sessions with the service that have expired",
+         MetricType::Counter, static_cast<double>(fleet.sessions_expired));
+}
+
 /// The serializer writes sixteen digits, which are 0.0005999999999999999 for the number nearest to
 /// 0.0006; queries name bounds by their documented texts.
 std::string with_short_bounds(const std::string& text) {
@@ -314,6 +344,7 @@ std::string metrics_text(const std::vector<std::unique_ptr<WorkerCells>>& cells,
   add_shards(all, cells, state);
   add_gate(all, cells, state);
   add_memory(all, cells, state);
+  add_fleet(all, state);
   add_process(all, state);
   return with_short_bounds(prometheus::TextSerializer().Serialize(all));
 }

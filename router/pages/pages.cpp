@@ -102,7 +102,39 @@ Json publications_state(const PageState& state) {
           {"longestPauseMicroseconds", count(counts.longest_pause)}};
 }
 
+/// What a member of a fleet knows of it.
+Json fleet_state(const FleetStatus& fleet) {
+  const auto or_null = [](const std::string& text) {
+    return text.empty() ? Json(nullptr) : Json(text);
+  };
+  Json ring(nullptr);
+  if (!fleet.fleet_digest.empty())
+    ring = {{"generation", fleet.fleet_generation}, {"digest", fleet.fleet_digest}};
+  return {{"name", fleet.fleet},
+          {"member", fleet.member},
+          {"serves", fleet.serves},
+          {"inRoster", fleet.in_roster},
+          {"inTouch", fleet.in_touch},
+          {"seq", fleet.seq},
+          {"ring", std::move(ring)},
+          {"change", or_null(fleet.change)},
+          {"stage", or_null(fleet.stage)},
+          {"agreedTo", or_null(fleet.record)},
+          {"doubtVnodes", fleet.doubt_vnodes},
+          {"blockedVnodes", fleet.blocked_vnodes},
+          {"sessionsExpired", fleet.sessions_expired},
+          {"problem", or_null(fleet.problem)}};
+}
+
 }  // namespace
+
+std::string not_ready_page(const FleetStatus& status) {
+  std::string why = status.problem;
+  if (why.empty())
+    why = status.in_roster ? "it waits for the fleet's service" : "it has not joined its fleet yet";
+  return Json{{"ready", false}, {"reason", why}}.dump(-1, ' ', false,
+                                                      Json::error_handler_t::replace);
+}
 
 std::string status_page(const PageState& state) {
   const char* fmri = std::getenv("SMF_FMRI");
@@ -135,6 +167,7 @@ std::string status_page(const PageState& state) {
              state.control.last_reload.empty() ? Json(nullptr) : Json(state.control.last_reload)},
             {"workers", state.workers.size()},
             {"shards", shard_states(state)}};
+  if (state.fleet) page["fleet"] = fleet_state(*state.fleet);
   return page.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 

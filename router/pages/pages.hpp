@@ -1,10 +1,12 @@
 #pragma once
 
 #include <chrono>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "router/control/answers.hpp"
+#include "router/member/fleet_status.hpp"
 #include "router/serve/worker.hpp"
 
 namespace router {
@@ -16,6 +18,7 @@ struct PageState {
   PublicationCounts publications;
   ControlStatus control;
   std::vector<WorkerStatus> workers;
+  std::optional<FleetStatus> fleet;  ///< of a member
   bool ready = false;
 
   [[nodiscard]] const Snapshot& snapshot() const { return *published->snapshot; }
@@ -23,6 +26,8 @@ struct PageState {
 
 /// electric-moray's /status, and more: ring, reload, shards as the workers see them.
 std::string status_page(const PageState& state);
+/// Why a member of a fleet serves no clients.
+std::string not_ready_page(const FleetStatus& status);
 /// electric-moray's /kang/snapshot. No request's arguments are shown: they hold users' data.
 std::string kang_snapshot(const PageState& state);
 

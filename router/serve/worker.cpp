@@ -268,6 +268,10 @@ void Worker::drain(std::chrono::milliseconds limit, std::function<void()> done) 
   });
 }
 
+void Worker::resume() {
+  boost::asio::post(loop_, [this] { drained_ = nullptr; });
+}
+
 void Worker::check_drained() {
   const bool over_time = std::chrono::steady_clock::now() >= drain_limit_;
   if (!over_time && !(sessions_.empty() && context_.live_exchanges == 0)) return;

@@ -118,6 +118,9 @@ class alignas(kCacheLineBytes) Worker final : private SessionHost {
   /// thread when none is left or after `limit`.
   void drain(std::chrono::milliseconds limit, std::function<void()> done);
 
+  /// Any thread: sessions that begin from now on are served, after a drain.
+  void resume();
+
   /// Stops the loop and joins the thread. Sessions still open are cut.
   void stop();
 

@@ -130,6 +130,12 @@ class PostgresCluster {
     execFileSync(path.join(this.bin, 'dropdb'), ['-h', '127.0.0.1', '-p', String(this.port), '-U', 'moray', '-f', name]);
   }
 
+  /** Rows of one database, as COPY writes them, into another. */
+  copy(from, out, to, into) {
+    const psql = (database, statement, options) => execFileSync(path.join(this.bin, 'psql'), ['-X', '-q', '-v', 'ON_ERROR_STOP=1', '-d', database, '-c', statement], {maxBuffer: 1 << 28, ...options});
+    psql(to, into, {input: psql(from, out)});
+  }
+
   /** What psql prints of a statement's rows: columns parted by `|`. */
   query(database, statement) {
     return execFileSync(path.join(this.bin, 'psql'), ['-X', '-A', '-t', '-q', '-d', database, '-c', statement], {encoding: 'utf8', maxBuffer: 1 << 28}).trimEnd();

@@ -152,7 +152,8 @@ class MachineRun {
     told_.erase(change.id);
     if (one_of(4) == 0) return machine_.ended(now_);
     switch (change.kind) {
-      case Change::Kind::rehearse: return machine_.ended(now_);
+      case Change::Kind::rehearse:
+      case Change::Kind::fleet: return machine_.ended(now_);
       case Change::Kind::prepare: {
         PendingRing staged = ring(one_of(4) != 0);
         staged.token = change.holder;

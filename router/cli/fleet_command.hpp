@@ -1,0 +1,67 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include <boost/asio/io_context.hpp>
+
+#include "config/config.hpp"
+#include "fleet/operator/operator.hpp"
+#include "ring/ring.hpp"
+#include "router/member/settings.hpp"
+
+namespace router::cli {
+
+/// What the options of `moray-router fleet` have filled in.
+struct FleetOptions {
+  std::string config_file, directory, vnodes, pnode, data, mode = "hold", why, token, id, confirmed;
+  bool json = false, watch = false, indeterminate_is_fine = false, all = false;
+  double lease = 4, timeout = 60, wait = 30, grace = 30;  // seconds
+  std::uint64_t generation = 0;
+
+  static constexpr std::size_t kWhyMost = 500;
+};
+
+/// How `fleet` ends, for scripts (docs/fleet.md).
+enum class FleetExit : int {
+  done = 0,
+  refused = 1,  ///< nothing was changed
+  unknown = 3,  ///< another has gone on with it, or nobody knows: `fleet status` says what holds
+};
+
+/// One command of `moray-router fleet`: what the configuration says, and a session. Throws
+/// std::exception, for people.
+class FleetCommand {
+ public:
+  explicit FleetCommand(const FleetOptions& options);
+
+  /// By another session than before.
+  void connect();
+  fleet::Operator& service();
+  [[nodiscard]] const config::Config& config() const { return config_; }
+  [[nodiscard]] const std::string& name() const { return settings_->name; }
+
+  /// The ring in force, for an edit.
+  std::shared_ptr<const ring::Ring> ring(const fleet::FleetView& view);
+  /// Puts `next`, which was made of `now`, in force, and prints how it went. `what`: for people.
+  FleetExit publish(const fleet::FleetView& view, const std::shared_ptr<const ring::Ring>& now,
+                    const std::shared_ptr<const ring::Ring>& next, const std::string& what);
+  FleetExit run(fleet::Intent intent, const std::string& what);
+  /// Who is at this terminal, for the history.
+  static std::string who();
+
+ private:
+  FleetExit say(const fleet::ChangeRun& run, const std::string& token,
+                const std::string& what) const;
+
+  const FleetOptions& given_;
+  config::Config config_;
+  boost::asio::io_context loop_;
+  std::unique_ptr<FleetSettings> settings_;
+  std::unique_ptr<fleet::Operator> operator_;  // ends before its loop
+  fleet::Geometry geometry_;
+};
+
+}  // namespace router::cli

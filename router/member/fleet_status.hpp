@@ -1,0 +1,29 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+
+namespace router {
+
+/// A fleet's member as pages and metrics show it.
+struct FleetStatus {
+  std::string fleet, member;
+  bool serves = false;
+  bool in_roster = false;  ///< and on its disk: who changes the ring waits for it
+  bool in_touch = false;   ///< ZooKeeper has answered within a session's time
+  std::uint64_t seq = 0;   ///< of the newest state that it has seen
+  std::uint64_t generation = 0, fleet_generation = 0;  ///< of the ring in force here, and there
+  std::string digest, fleet_digest;                    ///< likewise; empty: not known
+  /// By lease_clock: since when the fleet's ring is another one than this router's.
+  std::optional<std::chrono::nanoseconds> other_ring_since;
+  std::string change, stage;       ///< the open change's token, and its stage; empty: none is open
+  std::string record;              ///< of a change that this member has agreed to: its token
+  std::uint64_t doubt_vnodes = 0;  ///< refused, since the fleet may have given them away
+  std::uint64_t blocked_vnodes = 0;  ///< by `fleet block`
+  std::uint64_t sessions_expired = 0;
+  std::string problem;  ///< what it has told last; empty: none since all was well
+};
+
+}  // namespace router

@@ -1,0 +1,7 @@
+#include "router/member/version.hpp"
+
+namespace router {
+
+const char* program_version() { return MORAY_ROUTER_VERSION; }
+
+}  // namespace router
