@@ -4,7 +4,6 @@
 #include <csignal>
 #include <stdexcept>
 
-#include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/post.hpp>
 
 #include "budget/allocator.hpp"
@@ -211,7 +210,6 @@ void App::Parts::handle_signals() {
 }
 
 void App::run() {
-  const auto keep_running = boost::asio::make_work_guard(parts_->loop);
   run_loop(parts_->loop, "main", parts_->log);
   if (parts_->member != nullptr) parts_->end_member();
   parts_->log.info("stopped");

@@ -5,7 +5,6 @@
 #include <stdexcept>
 #include <utility>
 
-#include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/post.hpp>
 
 #include "ring/generation_store.hpp"
@@ -24,7 +23,6 @@ constexpr std::chrono::seconds kWritesSaid{1};
 
 /// Signals are heard meanwhile.
 void App::Parts::wait_until(const std::function<bool()>& there) {
-  const auto keep_running = boost::asio::make_work_guard(loop);
   while (!there() && !stopping) loop.run_one();
 }
 

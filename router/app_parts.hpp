@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/signal_set.hpp>
 #include <boost/asio/steady_timer.hpp>
@@ -77,6 +78,9 @@ struct App::Parts {
 
   Log log;
   boost::asio::io_context loop{1};
+  // Until it is told to stop, whether or not anything waits on it.
+  boost::asio::executor_work_guard<boost::asio::io_context::executor_type> keep_running{
+      boost::asio::make_work_guard(loop)};
   boost::asio::signal_set stop_signals{loop};
   boost::asio::signal_set reload_signals{loop};
   std::shared_ptr<ShardSources> sources;

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Runs tests in their longest form, and writes what they came to into docs/reliability.md.
 
-    tests/record.py [--build build/release] machine|dispatcher|model|fleet|differential|attacks|hostile ...
+    tests/record.py [--build build/release] machine|dispatcher|model|fleet|fleet_ledger|differential|attacks|hostile ...
     tests/record.py --build build/asan attacks_asan
 
 Rows of runs that are not named stay as they are. Ends with 1 where a run failed: its row says so.
@@ -27,6 +27,7 @@ RUNS = {
     "dispatcher": (["{build}/tests/unit/router/unit_router", "-tc=dispatcher*"], MILLION, r"test cases:.*"),
     "model": (["{build}/tests/sim/sim_reshard"], {**MILLION, "MORAY_ROUTER_MUTATION_RUNS": "0"}, r"\d+ runs of .*"),
     "fleet": (["{build}/tests/sim/fleet/sim_fleet"], {**MILLION, "MORAY_ROUTER_MUTATION_RUNS": "0"}, r"\d+ runs: .*"),
+    "fleet_ledger": (["node", "--test", "--test-reporter=tap", "tests/node/fleet_faults.test.js"], {"MORAY_ROUTER_SEEDS": "1-100", "MORAY_ROUTER_SANITIZED": ""}, r"\{\"fleet_ledger\":.*"),
     "differential": (["{build}/tests/contract/contract_differential"], {"MORAY_ROUTER_SEED": "1000", "MORAY_ROUTER_OPERATIONS": "1000000"}, r"\d+ operations, .*"),
     "attacks": (["node", "--test", "--test-reporter=tap", "tests/node/control_attacks.test.js"], {"MORAY_ROUTER_LONG": "1", "MORAY_ROUTER_SANITIZED": ""}, r"\{\"(?:damaged|commands)\".*"),
     "hostile": (["node", "--test", "--test-reporter=tap", "tests/node/postgres_hostile.test.js"], {"MORAY_ROUTER_LONG": "1", "MORAY_ROUTER_SANITIZED": ""}, r"\{\"hostile\".*?\"megabytes\":\{[^}]*\}"),

@@ -197,15 +197,16 @@ int dev(DevOptions options) {
     // A directory of LevelDB's has one owner.
     if (options.routers > 0 && options.postgres == 0) options.postgres = 2;
     require_one_kind(directory, options.routers > 0);
-    if (options.routers > 0) fs::create_directories(directory / "zookeeper");
+    // First: it knows whether another `dev` has the directory.
+    std::optional<DevZooKeeper> zookeeper;
+    if (options.routers > 0) zookeeper.emplace(directory / "zookeeper");
     make_ring(ring_location(options), options);
     std::optional<DevClusters> clusters;
     if (options.postgres > 0) clusters.emplace(directory, options.postgres, options.sync);
     const config::Config config =
         config_of(options, clusters ? clusters->urls() : std::vector<std::string>());
-    if (options.routers > 0) {
-      DevZooKeeper zookeeper(directory / "zookeeper");
-      serve_dev_fleet(configs_of_fleet(options, config, zookeeper.address()), directory);
+    if (zookeeper) {
+      serve_dev_fleet(configs_of_fleet(options, config, zookeeper->address()), directory);
       return 0;
     }
     if (clusters) write_config(directory, config);

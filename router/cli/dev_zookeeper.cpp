@@ -60,8 +60,8 @@ void write_configuration(const fs::path& directory, std::uint16_t port) {
   if (!file.flush()) throw std::runtime_error((directory / "zoo.cfg").string() + ": not written");
 }
 
-int locked(const fs::path& file, bool inherited) {
-  const int lock = open(file.c_str(), O_RDWR | O_CREAT | (inherited ? 0 : O_CLOEXEC), 0600);
+int locked(const fs::path& file) {
+  const int lock = open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
   if (lock < 0)
     throw std::runtime_error(file.string() + ": " + std::generic_category().message(errno));
   if (flock(lock, LOCK_EX | LOCK_NB) == 0) return lock;
@@ -85,12 +85,12 @@ DevZooKeeper::DevZooKeeper(fs::path directory) {
 }
 
 void DevZooKeeper::take(const fs::path& directory) {
-  ours_ = locked(directory / "dev.lock", false);
+  ours_ = locked(directory / "dev.lock");
   if (ours_ < 0)
     throw std::runtime_error("another `moray-router dev` serves in " +
                              directory.parent_path().string());
   for (const auto until = std::chrono::steady_clock::now() + kEnds;
-       (server_ = locked(directory / "server.lock", true)) < 0;) {
+       (server_ = locked(directory / "server.lock")) < 0;) {
     pid_t left = -1;
     std::ifstream(directory / "pid") >> left;
     if (left > 1) kill(left, SIGKILL);
@@ -119,6 +119,7 @@ void DevZooKeeper::launch(const fs::path& directory) {
   arguments.push_back(nullptr);
   posix_spawn_file_actions_t files;
   posix_spawn_file_actions_init(&files);
+  posix_spawn_file_actions_adddup2(&files, server_, STDIN_FILENO);  // it keeps the lock
   posix_spawn_file_actions_addopen(&files, STDOUT_FILENO, log.c_str(), O_WRONLY | O_CREAT | O_TRUNC,
                                    0600);
   posix_spawn_file_actions_adddup2(&files, STDOUT_FILENO, STDERR_FILENO);
