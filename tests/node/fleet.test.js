@@ -2,6 +2,7 @@
 // A fleet of routers as its operators and clients meet it.
 const assert = require('node:assert');
 const {after, before, test} = require('node:test');
+const {spawn} = require('child_process');
 const fs = require('fs');
 const path = require('path');
 
@@ -123,6 +124,62 @@ test('writes wait at a block that holds, and go on', async () => {
   await scene.fleet('unblock', '--all');
   await put;
   assert.deepStrictEqual(await m1.get(key), {n: 5});
+});
+
+/** Writes to a key wait in its shard until what this resolves to is called. */
+async function lockedIn(pnode, key) {
+  const url = scene.shards[PNODES.indexOf(pnode)].url;
+  const session = spawn(path.join(scene.cluster.bin, 'psql'), ['-X', '-q', '-A', '-t', '-d', url], {stdio: ['pipe', 'pipe', 'inherit']});
+  session.stdin.write(`BEGIN; SELECT 'locked' FROM b WHERE _key = '${key}' FOR UPDATE;\n`);
+  await new Promise((resolve) => session.stdout.once('data', resolve));
+  return async () => {
+    session.stdin.end('ROLLBACK;\n');
+    await new Promise((resolve) => session.on('close', resolve));
+  };
+}
+const stageOf = async () => ((await scene.json('status')).change || {}).stage;
+const answersOf = async () => Object.fromEntries((await scene.json('status')).members.map(({id, answer}) => [id, answer]));
+
+test('a block returns when earlier writes have ended at all routers, and not before', async () => {
+  const {key, vnode} = await keyOf(PNODES[0]);
+  await m1.put(key, {n: 1});
+  const release = await lockedIn(PNODES[0], key);
+  let answered = false, returned = false;
+  const put = m2.put(key, {n: 2}).then(() => { answered = true; });
+  await until(async () => (await m2.result('status')).gate.writesInFlight === 1, 'the write is at its shard');
+  const block = scene.json('block', '--vnodes', vnode, '--lease', '60').then((done) => { returned = true; return done; });
+  await until(async () => (await stageOf()) === 'block' && (await answersOf()).m1 === 'agrees' && (await answersOf()).m3 === 'agrees', 'the others have agreed');
+  assert.deepStrictEqual([answered, returned, (await answersOf()).m2], [false, false, 'no answer']);
+  await release();
+  await Promise.all([put, block]);
+  await scene.fleet('unblock', '--all');
+});
+
+test('a router that slept from its agreement to after the commit serves nothing of the old ring when it wakes', async () => {
+  const {key, vnode} = await keyOf(PNODES[0]);
+  await m1.put(key, {n: 1});
+  const release = await lockedIn(PNODES[0], key);
+  const put = m2.put(key, {n: 2});
+  await until(async () => (await m2.result('status')).gate.writesInFlight === 1, 'the write is at its shard');
+  const remap = scene.json('remap', '--vnodes', vnode, '--pnode', PNODES[2], '--lease', '5');
+  await until(async () => (await stageOf()) === 'block' && (await answersOf()).m1 === 'agrees', 'm1 has agreed to all that the commit needs');
+  m1.process.child.kill('SIGSTOP');
+  await release();
+  await put;
+  const done = await remap;
+  assert.deepStrictEqual([done.done, done.missing], [true, 'm1']);
+  await m2.put(key, {n: 3});  // in its new shard
+  // They are in the socket when it wakes.
+  const reads = Array.from({length: 50}, () => m1.get(key).then(({n}) => n, (error) => error.name));
+  const write = m1.put(key, {n: 4}).then(() => 4, (error) => error.name);
+  await new Promise((resolve) => setTimeout(resolve, 100));
+  m1.process.child.kill('SIGCONT');
+  const seen = await Promise.all(reads);
+  for (const n of seen) assert.ok(n === 3 || n === 4 || typeof n === 'string', `a read of ${n}: ${seen}`);
+  const written = await write;
+  await until(async () => (await scene.json('status')).members.every(({state}) => state === 'serves'), 'm1 is in step');
+  await until(async () => m1.put(key, {n: 5}).then(() => true, () => false), 'm1 serves');
+  await everywhere(async (member) => assert.deepStrictEqual(await member.get(key), {n: 5}, `written: ${written}`));
 });
 
 test('a member refuses to change its ring alone, and says how it is done', async () => {
