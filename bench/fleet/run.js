@@ -111,7 +111,7 @@ async function outage(scene, load, rows) {
 }
 
 async function main() {
-  const scene = await new FleetScene().start(ROUTERS, {nodes: 3, vnodes: VNODES, workers: 1});
+  const scene = await new FleetScene().start(ROUTERS, {nodes: 3, vnodes: VNODES, workers: 1, connections: 1});
   const rows = [];
   try {
     for (const member of scene.members) await member.put('warm', {n: 1});
