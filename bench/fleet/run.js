@@ -114,7 +114,6 @@ async function main() {
   const scene = await new FleetScene().start(ROUTERS, {nodes: 3, vnodes: VNODES, workers: 1, connections: 1});
   const rows = [];
   try {
-    for (const member of scene.members) await member.put('warm', {n: 1});
     const load = new Load(scene.members);
     await pause(3000);
     await changes(scene, load, rows);

@@ -110,7 +110,9 @@ class FleetScene {
     await this.fleet('init', this.rings);
     this.members = Array.from({length: count}, (_, i) => new Member(this, `m${i + 1}`));
     await Promise.all(this.members.map((member) => member.start()));
-    await this.members[0].call('createBucket', 'b', {index: {n: {type: 'number'}}});
+    // On a busy machine a router may not have its connections yet.
+    await until(() => this.members[0].call('createBucket', 'b', {index: {n: {type: 'number'}}}).then(() => true, () => false), 'the bucket is there');
+    for (const member of this.members) await until(() => member.put('first', {n: 0}).then(() => true, () => false), `${member.name} serves`);
     return this;
   }
 
