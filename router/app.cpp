@@ -101,8 +101,9 @@ bool App::Parts::listen_or_later() {
 
 /// A member of a fleet that is not to serve closes its port, and what is connected.
 void App::Parts::serve_clients(bool serves) {
-  if (stopping || ready == serves) return;
+  if (stopping) return;
   fleet_timer.cancel();
+  if (ready == serves) return;
   if (!serves) {
     ready = false;
     acceptor.reset();

@@ -29,11 +29,15 @@ constexpr std::chrono::seconds kToldAfter{2};              // for whom a change 
 std::chrono::nanoseconds steady() { return std::chrono::steady_clock::now().time_since_epoch(); }
 std::int64_t unix_time() { return static_cast<std::int64_t>(std::time(nullptr)); }
 
-[[noreturn]] void fail(const std::string& what, Outcome outcome) {
+/// `changes`: something that it asked for may have been done.
+[[noreturn]] void fail(const std::string& what, Outcome outcome, bool changes = false) {
   if (outcome == Outcome::denied)
     throw OperatorError(what + ": the service refuses these credentials");
   if (outcome == Outcome::unknown)
-    throw OperatorError(what + ": the connection was lost; nobody knows whether it was done", true);
+    throw OperatorError(
+        what + (changes ? ": the connection was lost; nobody knows whether it was done"
+                        : ": the connection was lost"),
+        changes);
   throw OperatorError(what + ": " + std::string(to_string(outcome)));
 }
 
@@ -64,8 +68,7 @@ void Operator::wait(const std::function<bool()>& there, const char* what,
   while (!there()) {
     if (std::chrono::steady_clock::now() >= until)
       throw OperatorError(std::string(what) + ": the service has not answered within " +
-                              std::to_string(limit.count()) + " ms",
-                          true);
+                          std::to_string(limit.count()) + " ms");
     if (loop_.stopped()) loop_.restart();
     loop_.run_one_until(until);
   }
@@ -95,7 +98,11 @@ std::vector<std::string> Operator::names(const std::string& path) {
 Outcome Operator::write(std::vector<coordination::Write> writes) {
   const auto done = std::make_shared<std::optional<Outcome>>();
   session_->transact(std::move(writes), [done](Outcome outcome, std::size_t) { *done = outcome; });
-  wait([&] { return done->has_value(); }, "a write");
+  try {
+    wait([&] { return done->has_value(); }, "a write");
+  } catch (const OperatorError&) {
+    return Outcome::unknown;
+  }
   return **done;
 }
 
@@ -119,7 +126,7 @@ void Operator::found(const RingName& ring, const Geometry& geometry, const Image
       throw OtherRing("there is a fleet at " + paths_.root() + " already, whose ring is " +
                       there.state.ring.digest + " by now");
   } else if (made != Outcome::done) {
-    fail(paths_.root(), made);
+    fail(paths_.root(), made, true);
   }
   put(image);
 }
@@ -238,7 +245,7 @@ void Operator::remove(const FleetView& view, const std::string& id, const std::s
   const Outcome outcome = write(std::move(writes));
   if (outcome == Outcome::version_differs || outcome == Outcome::no_node)
     throw OperatorError("the fleet has changed meanwhile; look again");
-  if (outcome != Outcome::done) fail(paths_.entry(id), outcome);
+  if (outcome != Outcome::done) fail(paths_.entry(id), outcome, true);
 }
 
 std::vector<std::string> Operator::history() {

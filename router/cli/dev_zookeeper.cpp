@@ -69,6 +69,16 @@ int locked(const fs::path& file) {
   return -1;
 }
 
+/// The server that an earlier start has left, if its process is that still.
+void end_left(const fs::path& directory) {
+  pid_t left = -1;
+  std::ifstream(directory / "pid") >> left;
+  if (left <= 1) return;
+  std::ifstream file("/proc/" + std::to_string(left) + "/cmdline", std::ios::binary);
+  const std::string words(std::istreambuf_iterator<char>(file), {});
+  if (words.find((directory / "zoo.cfg").string()) != std::string::npos) kill(left, SIGKILL);
+}
+
 }  // namespace
 
 DevZooKeeper::DevZooKeeper(fs::path directory) {
@@ -91,9 +101,7 @@ void DevZooKeeper::take(const fs::path& directory) {
                              directory.parent_path().string());
   for (const auto until = std::chrono::steady_clock::now() + kEnds;
        (server_ = locked(directory / "server.lock")) < 0;) {
-    pid_t left = -1;
-    std::ifstream(directory / "pid") >> left;
-    if (left > 1) kill(left, SIGKILL);
+    end_left(directory);
     if (std::chrono::steady_clock::now() > until)
       throw std::runtime_error("a ZooKeeper that an earlier start has left runs on " +
                                directory.string());
@@ -102,6 +110,7 @@ void DevZooKeeper::take(const fs::path& directory) {
 }
 
 void DevZooKeeper::launch(const fs::path& directory) {
+  fs::remove(directory / "pid");
   const std::uint16_t port = free_loopback_port();
   write_configuration(directory, port);
   const std::string log = directory / "said", configuration = directory / "zoo.cfg";

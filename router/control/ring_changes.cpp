@@ -25,13 +25,13 @@ RingFacts RingControl::facts_of(const RingInForce& ring) {
 
 /// In force from now on; `done` is told when every worker has it.
 void RingControl::put_in_force(Prepared prepared, std::uint64_t changed, Done<RingChange> done) {
-  const bool same = ring().digest() == prepared.ring.ring->digest();
   base_ = std::move(prepared);
   const RingChange change{ring().digest(), base_.ring.generation, changed, {}};
   leased_ = nullptr;  // a lease of the old ring's; the machine says whether there is one of this
-  fleet_leased_ = same && !fleet_gate_.leased.empty()
-                      ? LeasedVnodes::of(ring(), fleet_gate_.leased, fleet_gate_.until)
-                      : nullptr;
+  // What the fleet does not let this router serve holds on, whatever ring it has.
+  fleet_leased_ = fleet_gate_.leased.empty()
+                      ? nullptr
+                      : LeasedVnodes::of(ring(), fleet_gate_.leased, fleet_gate_.until);
   const auto facts = facts_of(base_.ring);
   under_way_.reset();
   machine_.ended(facts, lease_clock());

@@ -109,11 +109,14 @@ void FirstRing::make(const fleet::Geometry& geometry, const fleet::RingName& nam
   }
   try {
     // Made under another name first, so that a start that was cut short leaves no half a store.
-    const std::filesystem::path location(store_), unfinished = store_ + ".unfinished";
+    std::filesystem::path location = std::filesystem::absolute(store_).lexically_normal();
+    if (!location.has_filename()) location = location.parent_path();  // it ended with a slash
+    std::filesystem::path unfinished = location;
+    unfinished += ".unfinished";
+    std::filesystem::create_directories(location.parent_path());
     std::filesystem::remove_all(unfinished);
     ring::GenerationStore store(unfinished);
     store.activate(store.stage_ring(*ring, name.generation).generation);
-    if (location.has_parent_path()) std::filesystem::create_directories(location.parent_path());
     ring::durable::rename(unfinished, location);
     log_.info("this router has its fleet's ring",
               {{"generation", name.generation}, {"ringDigest", name.digest}});

@@ -183,8 +183,9 @@ void FleetMember::serve(fleet::Member& member, std::chrono::nanoseconds now) {
     }
   }
   FleetGate gate = serves_ ? gate_of(member, now) : shut_gate();
-  if (gate_ == gate) return;
+  if (gate_ == gate && asked_ == openings_) return;
   gate_ = gate;
+  asked_ = openings_;
   control_.fleet_serve(std::move(gate),
                        on_thread<Published>([this, opening = openings_](const auto& outcome) {
                          told_gate(outcome, opening);
@@ -197,18 +198,26 @@ void FleetMember::told_gate(const router::Outcome<Published>& outcome, std::uint
   if (refusal != nullptr) {
     log_.warn("what the fleet lets this router serve is not known to all workers yet",
               {{"reason", refusal->what()}});
-    if (refusal->code != "not_acknowledged") {
-      gate_.reset();
-      serve_timer_.expires_after(kAgain);
-      serve_timer_.async_wait([this](const boost::system::error_code& error) {
-        if (!error) agent_->wake();
-      });
-      return;
-    }
+    if (refusal->code != "not_acknowledged") return serve_again();
   }
-  if (!serves_ || opening != openings_ || std::exchange(opened_, openings_) == openings_) return;
+  if (!serves_ || opening != openings_ || opened_ == openings_) return;
+  try {
+    file_.begins();
+  } catch (const std::exception& error) {
+    log_.error("the fleet's member can't serve clients yet", {{"reason", error.what()}});
+    return serve_again();
+  }
+  opened_ = openings_;
   log_.info("the fleet's member serves clients");
   told_.serves(true);
+}
+
+void FleetMember::serve_again() {
+  gate_.reset();
+  serve_timer_.expires_after(kAgain);
+  serve_timer_.async_wait([this](const boost::system::error_code& error) {
+    if (!error) agent_->wake();
+  });
 }
 
 /// Workers hold first, then their earlier writes are waited for.

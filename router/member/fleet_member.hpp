@@ -99,6 +99,7 @@ class FleetMember final : private fleet::MemberHost {
   [[nodiscard]] ring::VnodeSet all_vnodes() const;
   [[nodiscard]] ring::VnodeSet vnodes_of(const fleet::Member& member) const;
   void serve(fleet::Member& member, std::chrono::nanoseconds now);
+  void serve_again();
   void told_gate(const router::Outcome<Published>& outcome, std::uint64_t opening);
   void close_if_due(const fleet::Member& member, std::chrono::nanoseconds now);
   void close();
@@ -122,6 +123,7 @@ class FleetMember final : private fleet::MemberHost {
   bool shut_ = false;              // the process ends
   bool serves_ = false, left_told_ = false;
   std::uint64_t openings_ = 0;  // counts the times that it began or ceased to serve
+  std::uint64_t asked_ = 0;     // the one at which the control was told a gate last
   std::uint64_t opened_ = 0;    // the one at which clients were let in last
   std::uint64_t drains_ = 0;    // that have begun
   std::optional<std::chrono::nanoseconds> other_ring_since_;

@@ -46,7 +46,6 @@ MemberFile::MemberFile(const std::filesystem::path& store)
   try {
     read();
     unclean_ = std::filesystem::exists(running_);
-    ring::durable::write(running_, "");
   } catch (...) {
     close(lock_);
     throw;
@@ -121,6 +120,12 @@ void MemberFile::keep(fleet::Blocks blocks, std::map<std::string, ring::VnodeSet
     std::swap(sets_, sets);
     throw;
   }
+}
+
+void MemberFile::begins() {
+  if (begun_) return;
+  ring::durable::write(running_, "");
+  begun_ = true;
 }
 
 void MemberFile::ends_cleanly() { ring::durable::remove(running_); }

@@ -37,6 +37,9 @@ class MemberFile {
   void keep(std::optional<fleet::Record> record, ring::VnodeSet vnodes);
   /// `sets`: of all of them.
   void keep(fleet::Blocks blocks, std::map<std::string, ring::VnodeSet> sets);
+  /// From now on something may be sent to shards: a process that does not say `ends_cleanly` after
+  /// it has not ended by itself.
+  void begins();
   /// Nothing that was sent is under way: the next process need not wait for it.
   void ends_cleanly();
 
@@ -46,7 +49,7 @@ class MemberFile {
 
   std::filesystem::path file_, running_;
   int lock_ = -1;
-  bool unclean_ = false;
+  bool unclean_ = false, begun_ = false;
   std::optional<fleet::Membership> membership_;
   std::optional<fleet::Record> record_;
   ring::VnodeSet record_vnodes_;

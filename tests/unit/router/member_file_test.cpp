@@ -61,6 +61,11 @@ TEST_CASE("member file: one process at a time, and an end that was not clean is 
   {
     MemberFile file(directory.path());
     CHECK_FALSE(file.ended_uncleanly());
+  }
+  {
+    MemberFile file(directory.path());
+    CHECK_FALSE(file.ended_uncleanly());  // it had sent nothing
+    file.begins();
     CHECK_THROWS_WITH_AS(MemberFile(directory.path()),
                          doctest::Contains("another router is the fleet's member"),
                          std::runtime_error);
