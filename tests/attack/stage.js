@@ -18,7 +18,7 @@ const MEMORY_BYTES = 256 << 20;
 /** A router that takes this much is attacked no more, and one that goes on then is killed. */
 const STOP_BYTES = 3.2e9, KILL_BYTES = 4e9;
 /** How many rounds of each polite client an attack lasts for, in the short form; and, where they are starved, how long. */
-const ROUNDS = 20, STARVED_MS = 30_000;
+const ROUNDS = 20, STARVED_MS = 120_000;
 /** After its time, or where it goes by counts, an attack that waits for something has so long. */
 const ENDLESS_MS = 300_000;
 /** What a router may keep when its clients have left. */
