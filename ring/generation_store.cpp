@@ -27,7 +27,7 @@ constexpr const char* kCurrent = "current";
 constexpr const char* kPending = "pending";
 constexpr const char* kHistory = "history";
 constexpr std::uint64_t kNone = 0;             // no ring's number
-constexpr const char* kStaging = ".staging-";  // unfinished: removed by whoever finds it
+constexpr const char* kStaging = ".staging-";  // unfinished: the next change removes it
 constexpr const char* kDropped = ".dropped-";  // on its way out: the same
 
 /// `17-<64 hex digits>`.
@@ -107,7 +107,7 @@ void sync_ring(const fs::path& directory) {
 
 }  // namespace
 
-/// Held by whoever changes the store; freed by the system when its process dies.
+/// Held by a process that changes the store; freed by the system when its process dies.
 class GenerationStore::Lock {
  public:
   explicit Lock(const fs::path& store)
@@ -205,7 +205,7 @@ class GenerationStore::Staging {
     store.remove_leftovers();
   }
   ~Staging() {
-    std::error_code ignored;  // whoever stages next tries again
+    std::error_code ignored;  // the next change tries again
     fs::remove_all(directory_, ignored);
   }
   Staging(const Staging&) = delete;

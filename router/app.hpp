@@ -22,7 +22,7 @@ struct AppPorts {
 class App {
  public:
   /// Who acts on the process's SIGTERM, SIGINT and SIGHUP: we, from before the first client is
-  /// served, or whoever embeds us.
+  /// served, or the program that embeds us.
   enum class Signals : std::uint8_t { ours, not_ours };
 
   /// Loads the ring, starts the workers and listens. `config_file`: read again on reload; empty:

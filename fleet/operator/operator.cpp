@@ -29,7 +29,7 @@ constexpr std::chrono::seconds kToldAfter{2};              // for whom a change 
 std::chrono::nanoseconds steady() { return std::chrono::steady_clock::now().time_since_epoch(); }
 std::int64_t unix_time() { return static_cast<std::int64_t>(std::time(nullptr)); }
 
-/// `changes`: something that it asked for may have been done.
+/// `changes`: the request was a write, which may have been done.
 [[noreturn]] void fail(const std::string& what, Outcome outcome, bool changes = false) {
   if (outcome == Outcome::denied)
     throw OperatorError(what + ": the service refuses these credentials");

@@ -11,7 +11,7 @@ namespace router::cli {
 std::uint16_t free_loopback_port();
 
 /// Throw-away PostgreSQL clusters for `dev`: each in a directory of its own (postgres-1, …), with a
-/// database `moray` as moray makes it, on a free loopback port, open to whoever is on this machine.
+/// database `moray` as moray makes it, on a free loopback port, open to every user of this machine.
 /// Ended by the destructor; their data stays.
 class DevClusters {
  public:

@@ -34,7 +34,7 @@ FleetCommand::FleetCommand(const FleetOptions& options) : given_(options) {
                              config::to_text(parsed.problems));
   config_ = parsed.config;
   if (!config_.fleet.enabled()) throw std::runtime_error(options.config_file + " has no \"fleet\"");
-  // A command is no member: its own name and port are not asked for.
+  // A command is no member, and needs no id.
   if (config_.fleet.member.empty()) config_.fleet.member = "-";
   settings_ = std::make_unique<FleetSettings>(fleet_settings(config_));
   connect();

@@ -123,7 +123,8 @@ ring::VnodeSet FleetMember::all_vnodes() const {
   return ring::VnodeSet::of_ranges({{0, geometry_.vnodes - 1}});
 }
 
-/// Nothing, whatever has been read from clients and waits: nobody waits for this router.
+/// Nothing is sent, though requests have been read from clients: the fleet does not wait for this
+/// router.
 FleetGate FleetMember::shut_gate() const { return {{}, all_vnodes(), all_vnodes(), {}}; }
 
 /// Where nobody knows which vnodes it is about, it is about all.

@@ -29,7 +29,7 @@ class ImageFetch {
   coordination::Session* session_ = nullptr;
   std::uint64_t asked_ = 0;  // so often: an answer to another question is none
   Fetched waiting_;
-  std::string digest_;  // that was asked for last
+  std::string digest_;  // of the image that was fetched last
   int missing_ = 0;     // so often, one time after the other, it was not there
 };
 

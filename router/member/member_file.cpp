@@ -87,7 +87,7 @@ void MemberFile::write() const {
   ring::durable::write(file_, out.dump() + "\n");
 }
 
-/// What could not be written is not kept: it is tried again, or asked for anew.
+/// A value that could not be written is not kept: the member tries again.
 void MemberFile::keep(std::optional<fleet::Membership> membership) {
   std::swap(membership_, membership);
   try {

@@ -1,4 +1,4 @@
-// Images in the service's nodes: whoever writes, reads or tidies at the same time.
+// Images in the service's nodes, which several write, read and tidy at the same time.
 #include <doctest/doctest.h>
 
 #include <functional>
