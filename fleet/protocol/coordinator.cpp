@@ -36,13 +36,15 @@ void Coordinator::end(Ending::Kind kind, std::string why) { ending_ = {kind, std
 
 std::optional<CoordinatorRequest> Coordinator::next_request(nanoseconds now) {
   if (ending_ || request_) return std::nullopt;
-  if (const auto* gathering = std::get_if<Gathering>(&phase_); gathering && now >= gathering->limit)
+  if (const auto* gathering = std::get_if<Gathering>(&phase_);
+      gathering && now >= gathering->limit && !is_cutover())
     limit_passed();
   if (std::holds_alternative<Opening>(phase_) && now > began_ + options_.open_limit) {
     end(Ending::Kind::abandoned, other_.empty() ? "the service was not reached" : other_);
     return std::nullopt;
   }
-  if (!connected_ || now < retry_at_) return std::nullopt;
+  if (is_cutover()) step_to_aim();
+  if (ending_ || !connected_ || now < retry_at_) return std::nullopt;
   request_ = request_of(now);
   return request_;
 }
@@ -53,6 +55,8 @@ std::optional<CoordinatorRequest> Coordinator::request_of(nanoseconds now) {
     return writing->in_doubt ? CoordinatorRequest(ask::Look{}) : writing->write;
   if (std::holds_alternative<Counting>(phase_)) return ask::ReadRoster{};
   if (now < poll_at_) return std::nullopt;
+  if (const auto* gathering = std::get_if<Gathering>(&phase_); gathering && gathering->all)
+    return std::nullopt;
   poll_at_ = now + kPollEvery;
   if (std::holds_alternative<Opening>(phase_)) return ask::Look{};
   ask::ReadAnswers read;
@@ -66,7 +70,8 @@ std::optional<nanoseconds> Coordinator::wake(nanoseconds now) const {
     if (time > now && (!next || time < *next)) next = time;
   };
   if (ending_) return next;
-  if (const auto* gathering = std::get_if<Gathering>(&phase_)) at(gathering->limit);
+  const auto* gathering = std::get_if<Gathering>(&phase_);
+  if (gathering != nullptr && !is_cutover()) at(gathering->limit);
   if (std::holds_alternative<Opening>(phase_)) at(began_ + options_.open_limit + nanoseconds{1});
   if (connected_ && !request_) at(std::max(poll_at_, retry_at_));
   return next;
@@ -101,8 +106,13 @@ void Coordinator::seen(const Seen& seen, nanoseconds now) {
   request_.reset();
   if (std::holds_alternative<Writing>(phase_)) return resolve(seen, now);
   if (!std::holds_alternative<Opening>(phase_)) return;
+  if (const auto* cutover = std::get_if<intent::Cutover>(&intent_)) return take_up(seen, *cutover);
   if (const auto* close = std::get_if<intent::Close>(&intent_)) return take_up(seen, *close);
   if (!seen.state.change) return open(seen);
+  say_other(seen);
+}
+
+void Coordinator::say_other(const Seen& seen) {
   other_ = "another change is open: " + seen.state.change->why + " (" +
            seen.state.change->coordinator + ")";
 }
@@ -153,10 +163,15 @@ void Coordinator::open(const Seen& seen) {
   State next = state_;
   if (const auto* publish = std::get_if<intent::Publish>(&intent_)) {
     if (publish->base != state_.ring.digest)
-      return end(Ending::Kind::abandoned,
-                 "the ring in force is " + state_.ring.digest + " by now, not " + publish->base);
+      return end(Ending::Kind::abandoned, other_ring(publish->base));
     change.drains = publish->drains;
     change.next = {++next.highest, publish->digest};
+  } else if (const auto* cutover = std::get_if<intent::Cutover>(&intent_)) {
+    if (cutover->base != state_.ring.digest)
+      return end(Ending::Kind::abandoned, other_ring(cutover->base));
+    change.kind = Kind::reshard;
+    change.plan = cutover->plan;
+    change.next = {++next.highest, cutover->digest};
   } else if (const auto* block = std::get_if<intent::Block>(&intent_)) {
     change.kind = Kind::block;
     change.stage = Stage::block;
@@ -167,6 +182,10 @@ void Coordinator::open(const Seen& seen) {
   }
   next.change = std::move(change);
   write(std::move(next), std::nullopt, Then::count);
+}
+
+std::string Coordinator::other_ring(const std::string& base) const {
+  return "the ring in force is " + state_.ring.digest + " by now, not " + base;
 }
 
 void Coordinator::unblock(const Seen& seen, const std::string& token) {
@@ -226,6 +245,7 @@ void Coordinator::heard(const std::map<std::string, Heard>& answers) {
   if (!std::holds_alternative<Gathering>(phase_)) return;
   const Change& change = *state_.change;
   missing_.clear();
+  refusal_.clear();
   for (const auto& [id, entry] : roster_) {
     const auto found = answers.find(id);
     const Answer* answer =
@@ -237,16 +257,21 @@ void Coordinator::heard(const std::map<std::string, Heard>& answers) {
     if (!counts) {
       missing_ += (missing_.empty() ? "" : ", ") + id;
     } else if (change.stage != Stage::activate && !answer->refusal.empty()) {
-      return abandon(id + ": " + answer->refusal);
+      refusal_ = id + ": " + answer->refusal;
+      if (!is_cutover()) return abandon(refusal_);
     } else if (change.stage == Stage::block && answer->indeterminate > 0 &&
-               !options_.indeterminate_is_fine) {
+               !options_.indeterminate_is_fine && !is_cutover()) {
       return abandon(
           id + ": " + std::to_string(answer->indeterminate) +
           " writes may be done yet: their shard was lost before it answered, or their router "
           "was killed a moment ago");
     }
   }
-  if (missing_.empty()) all_agreed();
+  if (!missing_.empty() || !refusal_.empty()) return;
+  if (is_cutover())
+    std::get<Gathering>(phase_).all = true;
+  else
+    all_agreed();
 }
 
 void Coordinator::all_agreed() {
@@ -278,11 +303,63 @@ void Coordinator::abandon(const std::string& why) {
   close(false);
 }
 
+bool Coordinator::reached() const {
+  const auto* gathering = std::get_if<Gathering>(&phase_);
+  if (gathering == nullptr || !gathering->all) return false;
+  switch (aim_) {
+    case Aim::prepare: return state_.change->stage == Stage::prepare;
+    case Aim::block: return state_.change->stage == Stage::block;
+    case Aim::activate: return state_.change->stage == Stage::activate;
+    case Aim::committed:
+    case Aim::abandoned: return false;
+  }
+  return false;
+}
+
+/// The plan's change as it stands, or a new one where its owner wants that.
+void Coordinator::take_up(const Seen& seen, const intent::Cutover& cutover) {
+  const auto& change = seen.state.change;
+  if (change && change->plan && change->plan->token == cutover.plan.token) {
+    adopt(seen);
+    token_ = change->token;
+    phase_ = Counting{};
+  } else if (aim_ != Aim::prepare) {
+    adopt(seen);
+    end(Ending::Kind::overtaken, "no change of the plan is open");
+  } else if (!change) {
+    open(seen);
+  } else {
+    say_other(seen);
+  }
+}
+
+/// The next write towards what the owner wants. What is being written is known first.
+void Coordinator::step_to_aim() {
+  const auto* gathering = std::get_if<Gathering>(&phase_);
+  if (gathering == nullptr && !std::holds_alternative<Counting>(phase_)) return;
+  const bool all = gathering != nullptr && gathering->all;
+  const Stage stage = state_.change->stage;
+  if (aim_ == Aim::committed && stage == Stage::prepare)
+    return end(Ending::Kind::overtaken, "the fleet has not blocked what the plan has committed");
+  if (aim_ == Aim::committed) return close(true);
+  if (aim_ == Aim::abandoned && stage != Stage::activate) return close(false);
+  if (aim_ == Aim::abandoned)
+    return end(Ending::Kind::overtaken, "another coordinator of the plan has committed it");
+  const bool blocks = stage == Stage::prepare && aim_ != Aim::prepare && all;
+  const bool commits = stage == Stage::block && aim_ == Aim::activate;
+  if (!blocks && !commits) return;
+  State next = state_;
+  next.change->stage = blocks ? Stage::block : Stage::activate;
+  if (commits) next.ring = next.change->next;
+  write(std::move(next), std::nullopt, Then::gather);
+}
+
 /// Members release what moves, and drop what they have kept of it, when they see it.
 void Coordinator::close(bool committed) {
   State next = state_;
   const Change change = *std::exchange(next.change, std::nullopt);
   next.last = Closed{change.token, committed};
+  if (committed) next.ring = change.next;  // of a cutover it may not be yet
   std::optional<Blocks> blocks;
   if (committed && change.kind == Kind::block) {
     blocks = blocks_;

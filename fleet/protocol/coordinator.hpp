@@ -61,8 +61,24 @@ struct Close {
   std::string token;
   std::uint64_t seq = 0;  ///< the step that it has stood at
 };
+/// A cutover of a plan of resharding, which its owner takes as far as it says (`aim`). Where a
+/// change of that plan is open already, which a coordinator before has left, it goes on with that.
+struct Cutover {
+  PlanName plan;
+  std::string digest, base;  ///< as in Publish
+};
 }  // namespace intent
-using Intent = std::variant<intent::Publish, intent::Block, intent::Unblock, intent::Close>;
+using Intent =
+    std::variant<intent::Publish, intent::Block, intent::Unblock, intent::Close, intent::Cutover>;
+
+/// How far the owner of a cutover wants it.
+enum class Aim : std::uint8_t {
+  prepare,    ///< open, and all members have answered
+  block,      ///< all have answered that
+  activate,   ///< the plan's row is committed: whoever has not answered `block` is not waited for
+  committed,  ///< closed so: all have activated, or none of them serves by its lease any more
+  abandoned,  ///< closed so: the plan's row is not committed, and this attempt's never will be
+};
 
 struct CoordinatorOptions {
   std::string token;  ///< never used before: of the change, and of what this coordinator writes
@@ -107,6 +123,14 @@ class Coordinator {
   /// When to ask for a request though no event has come; nullopt: not before one does.
   [[nodiscard]] std::optional<std::chrono::nanoseconds> wake(std::chrono::nanoseconds now) const;
   [[nodiscard]] const std::optional<Ending>& ending() const { return ending_; }
+  /// Of a cutover. Never back from `activate` or `committed`. Its limits are the owner's: a stage
+  /// lasts, whoever refuses or is silent, until the owner wants another one.
+  void aim(Aim aim) { aim_ = aim; }
+  /// All members have answered to the stage that is wanted.
+  [[nodiscard]] bool reached() const;
+  /// Why that is not to be expected; empty: it may be.
+  [[nodiscard]] const std::string& refusal() const { return refusal_; }
+
   /// For people: members that have not answered, or the change that is open; empty: for nobody.
   [[nodiscard]] const std::string& waits_for() const {
     return std::holds_alternative<Opening>(phase_) ? other_ : missing_;
@@ -130,12 +154,18 @@ class Coordinator {
   /// For each member's answer to the stage at hand.
   struct Gathering {
     std::chrono::nanoseconds limit{};
+    bool all = false;  // of a cutover: they have answered
   };
 
   [[nodiscard]] std::optional<CoordinatorRequest> request_of(std::chrono::nanoseconds now);
   [[nodiscard]] std::chrono::nanoseconds limit_of(Stage stage, std::chrono::nanoseconds now) const;
   void adopt(const Seen& seen);
   void open(const Seen& seen);
+  void take_up(const Seen& seen, const intent::Cutover& cutover);
+  void say_other(const Seen& seen);
+  [[nodiscard]] std::string other_ring(const std::string& base) const;
+  void step_to_aim();
+  [[nodiscard]] bool is_cutover() const { return std::holds_alternative<intent::Cutover>(intent_); }
   void take_up(const Seen& seen, const intent::Close& close);
   void unblock(const Seen& seen, const std::string& token);
   void resolve(const Seen& seen, std::chrono::nanoseconds now);
@@ -163,6 +193,8 @@ class Coordinator {
   std::string missing_;  // members that have not answered yet, for people
   std::string why_;      // it is abandoned
   std::string other_;    // change that is open, for people
+  Aim aim_ = Aim::prepare;
+  std::string refusal_;  // of a cutover, to the stage at hand
   std::optional<Ending> ending_;
 };
 

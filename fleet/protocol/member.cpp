@@ -79,8 +79,9 @@ void Member::seen(Seen seen, nanoseconds now) {
   seen_at_ = now;
   judge_entry(*view_);
   const Change* open = change();
-  if (basis_ && open != nullptr && is_records(*open) && open->stage != Stage::activate &&
-      disk_.record->phase == Record::Phase::leased)
+  // A plan's lease is renewed by what decides, which is its row.
+  if (basis_ && open != nullptr && is_records(*open) && open->kind == Kind::publish &&
+      open->stage != Stage::activate && disk_.record->phase == Record::Phase::leased)
     lease_until_ = std::max(lease_until_, *basis_ + disk_.record->lease);
   follow();
 }
@@ -148,10 +149,10 @@ void Member::follow() {
   // A block begins with `block`: what was open before this process may have been agreed to.
   const bool agreed =
       open != nullptr &&
-      (open->kind == Kind::publish ? open->stage != Stage::prepare : open_at_first_ == open->token);
+      (open->kind == Kind::block ? open_at_first_ == open->token : open->stage != Stage::prepare);
   if (agreed && !std::holds_alternative<Outside>(life_))
     doubt_ = open->token;
-  else if (view_ && disk_.ring == view_->state.ring && disk_.blocks == view_->blocks)
+  else if (view_ && has_ring_in_force() && disk_.blocks == view_->blocks)
     doubt_.reset();
 }
 
@@ -172,10 +173,17 @@ void Member::leave(nanoseconds now) {
   end_if_gone();
 }
 
+/// Or the one that a plan's row has decided on, which the state has not followed yet.
+bool Member::has_ring_in_force() const {
+  const Change* open = change();
+  const bool ahead = open != nullptr && is_records(*open) && follows_row() && has_next();
+  return ahead || disk_.ring == view_->state.ring;
+}
+
 /// It has heard the service, and goes by what that says.
 bool Member::settled() const {
   if (!view_ || !entry_version_ || !disk_.membership) return false;
-  return disk_.ring == view_->state.ring && disk_.blocks == view_->blocks;
+  return has_ring_in_force() && disk_.blocks == view_->blocks;
 }
 
 bool Member::listens(nanoseconds now) {
@@ -183,7 +191,7 @@ bool Member::listens(nanoseconds now) {
   if (listening_) return true;
   const bool plausible =
       disk_.ring == disk_.membership->ring || (disk_.record && disk_.ring == disk_.record->next);
-  const bool newest = !view_ || (disk_.ring == view_->state.ring && disk_.blocks == view_->blocks);
+  const bool newest = !view_ || (has_ring_in_force() && disk_.blocks == view_->blocks);
   const bool silence =
       newest && !options_.start_waits && plausible && now >= started_ + options_.start_wait;
   return listening_ = settled() || silence;
@@ -195,13 +203,13 @@ Door Member::door(nanoseconds now) const {
   if (doubt_) return kShut;
   if (!disk_.record) return {};
   const Record& record = *disk_.record;
-  const bool has_next = record.phase == Record::Phase::activated && disk_.ring == record.next;
   if (record.phase == Record::Phase::prepared)
     return {holding_ ? Writes::wait : Writes::pass, true, {}};
+  if (follows_row()) return door_of_plan(now);
   if (record.kind == Kind::block) return {record.waits ? Writes::wait : Writes::refuse, true, {}};
   // All others' leases have ended by then, too: they began before the commit.
-  if (has_next && !record.drains) return {};
-  if (has_next)
+  if (has_next() && !record.drains) return {};
+  if (has_next())
     return {now < activated_at_ + lease_over(record.lease) ? Writes::wait : Writes::pass, true, {}};
   if (now >= lease_until_) return kShut;
   const bool waits = record.drains || record.phase == Record::Phase::activated;
@@ -222,6 +230,8 @@ bool Member::close_is_due(nanoseconds now) const {
   const Change* open = change();
   // One that waits to join, too: where the members are gone, it would wait for ever.
   if (open == nullptr || std::holds_alternative<Left>(life_)) return false;
+  // Beyond that the plan's row decides what becomes of it, which its next coordinator knows.
+  if (open->kind == Kind::reshard && open->stage != Stage::prepare) return false;
   return now - seq_since_ > close_after(*open);
 }
 
@@ -242,6 +252,8 @@ std::optional<nanoseconds> Member::wake(nanoseconds now) const {
   if (!disk_.record) return next;
   if (connected_ && !request_) at(std::max(renewal_at(), retry_at_));
   at(lease_until_);
+  at(row_until_);
+  if (const auto question = question_at()) at(*question);
   at(activated_at_ + lease_over(disk_.record->lease));
   return next;
 }
@@ -266,12 +278,14 @@ void Member::did(nanoseconds now) {
   } else if (std::holds_alternative<work::DropMembership>(done)) {
     disk_.membership.reset();
   } else if (const auto* record = std::get_if<work::KeepRecord>(&done)) {
+    if (!disk_.record || disk_.record->token != record->record.token) forget_row();
     disk_.record = record->record;
     // Before it is said that it was kept, and so before the commit.
     if (disk_.record->phase == Record::Phase::leased) lease_until_ = now + disk_.record->lease;
     if (disk_.record->phase == Record::Phase::activated) activated_at_ = now;
   } else if (std::holds_alternative<work::DropRecord>(done)) {
     disk_.record.reset();
+    forget_row();
     holding_ = false;
     drained_.reset();
     staged_.reset();

@@ -67,6 +67,14 @@ class Member {
   /// No write that was sent before `holding()` began is under way.
   void drained(std::uint64_t indeterminate, std::chrono::nanoseconds now);
 
+  // A plan of resharding, whose row decides where the service, or the plan's coordinator, is
+  // silent.
+
+  /// To be asked of a database now, one at a time.
+  [[nodiscard]] std::optional<RowQuestion> next_question(std::chrono::nanoseconds now);
+  /// The answer to it, in the time of which nobody else could know more.
+  void row_said(RowSays says, std::chrono::nanoseconds now);
+
   /// Nothing is served any more, and nothing is under way: the process is to end.
   void leave(std::chrono::nanoseconds now);
 
@@ -118,7 +126,17 @@ class Member {
   }
   /// Null: none is open.
   [[nodiscard]] const Change* change() const;
+  [[nodiscard]] bool has_ring_in_force() const;
   [[nodiscard]] bool settled() const;
+
+  // member_row.cpp
+  [[nodiscard]] bool follows_row() const;
+  [[nodiscard]] bool has_next() const;
+  [[nodiscard]] bool decided_by_row() const { return row_ == RowSays::decided && follows_row(); }
+  [[nodiscard]] std::optional<std::chrono::nanoseconds> question_at() const;
+  [[nodiscard]] Door door_of_plan(std::chrono::nanoseconds now) const;
+  void forget_row();
+
   [[nodiscard]] std::chrono::nanoseconds renewal_at() const;
   [[nodiscard]] bool wants_renewal(std::chrono::nanoseconds now) const;
   [[nodiscard]] std::optional<Answer> wanted_answer() const;
@@ -139,6 +157,7 @@ class Member {
   [[nodiscard]] std::optional<Work> work_decided() const;
   [[nodiscard]] std::optional<Work> work_open(const Change& change) const;
   [[nodiscard]] std::optional<Work> work_agreed(const Change& change) const;
+  [[nodiscard]] std::optional<Work> work_committed() const;
   [[nodiscard]] bool entry_is_old() const;
   [[nodiscard]] bool may_write_entry() const;
   [[nodiscard]] Membership membership() const;
@@ -183,6 +202,18 @@ class Member {
   std::chrono::nanoseconds lease_until_{};  // 0: no lease
   std::chrono::nanoseconds activated_at_{};
   bool listening_ = false;
+
+  /// A question about the plan of the record that has this token.
+  struct Asked {
+    std::string token;
+    bool at_target;
+    std::chrono::nanoseconds at;
+  };
+  std::optional<Asked> question_;
+  std::optional<RowSays> row_;              // of the record's plan, as its source has said last
+  bool target_open_ = false;                // as its target has said
+  std::chrono::nanoseconds row_until_{};    // by an answer of the source's: as lease_until_
+  std::chrono::nanoseconds question_at_{};  // not before
 };
 
 }  // namespace fleet

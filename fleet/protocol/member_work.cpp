@@ -5,8 +5,8 @@ namespace fleet {
 namespace {
 
 Record record_of(const Change& change, Record::Phase phase) {
-  return {change.token,  change.kind,  phase,         change.base, change.next,
-          change.drains, change.lease, change.vnodes, change.waits};
+  return {change.token,  change.kind,  phase,         change.base,  change.next,
+          change.drains, change.lease, change.vnodes, change.waits, change.plan};
 }
 
 }  // namespace
@@ -32,7 +32,7 @@ std::optional<Work> Member::work_outside() const {
 }
 
 std::optional<Work> Member::work_inside() const {
-  if (!view_) return std::nullopt;
+  if (!view_) return decided_by_row() ? work_committed() : std::nullopt;
   const bool inside = std::holds_alternative<Inside>(life_);
   // Before the roster is told: it may be told, and this process end before it knows.
   if (inside && entry_is_old() && !may_write_entry()) return work::KeepMembership{membership()};
@@ -83,11 +83,20 @@ std::optional<Work> Member::work_agreed(const Change& change) const {
   const Record& record = *disk_.record;
   if (change.stage == Stage::block && record.phase == Record::Phase::prepared && drained_)
     return work::KeepRecord{record_of(change, Record::Phase::leased)};
-  if (change.stage != Stage::activate) return std::nullopt;
-  if (record.phase != Record::Phase::activated)
-    return work::KeepRecord{record_of(change, Record::Phase::activated)};
+  if (change.stage != Stage::activate && !decided_by_row()) return std::nullopt;
+  return work_committed();
+}
+
+/// By the state, or by the row of a plan, which the state follows.
+std::optional<Work> Member::work_committed() const {
+  Record record = *disk_.record;
+  if (record.phase != Record::Phase::activated) {
+    record.phase = Record::Phase::activated;
+    return work::KeepRecord{std::move(record)};
+  }
   if (disk_.ring != record.next) return work::Activate{record.next};
-  if (std::holds_alternative<Inside>(life_) && disk_.membership->ring != disk_.ring)
+  // What the roster may have is known from a look.
+  if (view_ && std::holds_alternative<Inside>(life_) && disk_.membership->ring != disk_.ring)
     return work::KeepMembership{membership()};
   return std::nullopt;
 }

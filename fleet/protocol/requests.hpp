@@ -86,6 +86,24 @@ using Work =
     std::variant<work::KeepMembership, work::DropMembership, work::KeepRecord, work::DropRecord,
                  work::KeepBlocks, work::Stage, work::Activate, work::Take>;
 
+/// What a member asks a database, where a plan's coordinator is silent: the plan's row at its
+/// source, or at its target.
+struct RowQuestion {
+  PlanName plan;
+  bool at_target = false;
+  std::string digest;  ///< of the ring that the member holds for the plan
+};
+/// What such a row says to that.
+enum class RowSays : std::uint8_t {
+  /// That a member may act on: the database does not answer, has no such plan, or one that is bound
+  /// to another ring; or what it says may be taken back yet by a failover.
+  nothing,
+  open,     ///< at the source: writes go where they always went. At the target: it takes them now
+  fenced,   ///< at the source: nobody writes, and nothing is committed
+  decided,  ///< at the source: the ring comes into force
+  aborted,  ///< at the source: it never does
+};
+
 /// What becomes of requests for the vnodes that a change is about.
 struct Door {
   enum class Writes : std::uint8_t { pass, wait, refuse };

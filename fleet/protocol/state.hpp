@@ -19,6 +19,17 @@ struct RingName {
 enum class Kind : std::uint8_t {
   publish,  ///< another ring comes into force
   block,  ///< writes to some vnodes wait or are refused at all routers, until an operator unblocks
+  /// A cutover of a plan of resharding: another ring comes into force, and the plan's row in the
+  /// source's database decides whether it does. The state follows the row.
+  reshard,
+};
+
+/// A plan of resharding (docs/resharding.md), as its databases know it.
+struct PlanName {
+  std::uint64_t number = 0;
+  std::string token;
+  std::string from, to;  ///< pnodes: whose databases have its rows
+  bool operator==(const PlanName&) const = default;
 };
 
 /// How far the one change has come that is open. It is closed in one step from each of them: after
@@ -36,8 +47,9 @@ struct Change {
   Stage stage = Stage::prepare;
   bool drains = true;  ///< goes through Stage::block; without it: only data of vnodes are added
   RingName base, next;
-  std::string vnodes;  ///< kind block: the digest of the image of what is blocked
-  bool waits = true;   ///< kind block: as in Block
+  std::string vnodes;              ///< kind block: the digest of the image of what is blocked
+  bool waits = true;               ///< kind block: as in Block
+  std::optional<PlanName> plan{};  ///< kind reshard
   /// How long a member serves what moves after it has agreed, and hears nothing. Nor is `block`
   /// waited for longer than that.
   std::chrono::milliseconds lease{};
@@ -112,8 +124,9 @@ struct Record {
   RingName base, next;
   bool drains = true;
   std::chrono::milliseconds lease{};
-  std::string vnodes;  ///< kind block: as in the change
-  bool waits = true;   ///< likewise
+  std::string vnodes;              ///< kind block: as in the change
+  bool waits = true;               ///< likewise
+  std::optional<PlanName> plan{};  ///< kind reshard
   bool operator==(const Record&) const = default;
 };
 

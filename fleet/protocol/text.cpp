@@ -14,7 +14,7 @@ namespace {
 using Json = nlohmann::ordered_json;
 using nlohmann::json;
 
-constexpr std::array<std::string_view, 2> kKinds = {"publish", "block"};
+constexpr std::array<std::string_view, 3> kKinds = {"publish", "block", "reshard"};
 constexpr std::array<std::string_view, 3> kStages = {"prepare", "block", "activate"};
 constexpr std::array<std::string_view, 3> kPhases = {"prepared", "leased", "activated"};
 
@@ -36,6 +36,20 @@ RingName ring_from(const json& in) {
   return {in.at("generation").get<std::uint64_t>(), in.at("digest").get<std::string>()};
 }
 
+/// Null: there is none.
+Json of(const std::optional<PlanName>& plan) {
+  if (!plan) return nullptr;
+  return {{"number", plan->number}, {"token", plan->token}, {"from", plan->from}, {"to", plan->to}};
+}
+
+/// Of a change, or a record of one, of that kind.
+std::optional<PlanName> plan_from(const json& in, Kind kind) {
+  if (kind != Kind::reshard) return std::nullopt;
+  const json& plan = in.at("plan");
+  return PlanName{plan.at("number").get<std::uint64_t>(), plan.at("token").get<std::string>(),
+                  plan.at("from").get<std::string>(), plan.at("to").get<std::string>()};
+}
+
 Json of(const Change& change) {
   return {{"token", change.token},
           {"kind", to_string(change.kind)},
@@ -45,6 +59,7 @@ Json of(const Change& change) {
           {"next", of(change.next)},
           {"vnodes", change.vnodes},
           {"waits", change.waits},
+          {"plan", of(change.plan)},
           {"leaseMs", change.lease.count()},
           {"prepareLimitMs", change.prepare_limit.count()},
           {"coordinator", change.coordinator},
@@ -62,6 +77,7 @@ Change change_from(const json& in) {
   change.next = ring_from(in.at("next"));
   change.vnodes = in.value("vnodes", "");
   change.waits = in.value("waits", true);
+  change.plan = plan_from(in, change.kind);
   change.lease = std::chrono::milliseconds(in.at("leaseMs").get<std::int64_t>());
   change.prepare_limit = std::chrono::milliseconds(in.at("prepareLimitMs").get<std::int64_t>());
   change.coordinator = in.value("coordinator", "");
@@ -188,20 +204,23 @@ std::string to_text(const Record& record) {
                  {"drains", record.drains},
                  {"leaseMs", record.lease.count()},
                  {"vnodes", record.vnodes},
-                 {"waits", record.waits}});
+                 {"waits", record.waits},
+                 {"plan", of(record.plan)}});
 }
 
 Record record_from(std::string_view text) {
   return read_from("the record of a change", text, [](const json& in) {
+    const Kind kind = named<Kind>(in, "kind", kKinds);
     return Record{in.at("token").get<std::string>(),
-                  named<Kind>(in, "kind", kKinds),
+                  kind,
                   named<Record::Phase>(in, "phase", kPhases),
                   ring_from(in.at("base")),
                   ring_from(in.at("next")),
                   in.at("drains").get<bool>(),
                   std::chrono::milliseconds(in.at("leaseMs").get<std::int64_t>()),
                   in.value("vnodes", ""),
-                  in.value("waits", true)};
+                  in.value("waits", true),
+                  plan_from(in, kind)};
   });
 }
 

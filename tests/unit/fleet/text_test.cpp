@@ -22,6 +22,7 @@ State full_state() {
                         {19, "d19"},
                         "",
                         true,
+                        std::nullopt,
                         std::chrono::milliseconds(4000),
                         std::chrono::milliseconds(60'000),
                         "host:1",
@@ -63,6 +64,15 @@ TEST_CASE("fleet texts: what is written is read") {
                       {1, "a"}, true,        std::chrono::milliseconds(4000), "v1",
                       false};
   CHECK(record_from(to_text(record)) == record);
+  const PlanName plan{12, "p1", "tcp://1", "tcp://2"};
+  State cutover = full_state();
+  cutover.change->kind = Kind::reshard;
+  cutover.change->plan = plan;
+  CHECK(state_from(to_text(cutover)) == cutover);
+  Record of_plan = record;
+  of_plan.kind = Kind::reshard;
+  of_plan.plan = plan;
+  CHECK(record_from(to_text(of_plan)) == of_plan);
   const Membership membership{"m", "i2", "i1", {3, "d3"}, 99};
   CHECK(membership_from(to_text(membership)) == membership);
 }
@@ -83,6 +93,8 @@ TEST_CASE("fleet texts: damage is named") {
   for (const std::string member : {"seq", "by", "ring", "highest", "digest", "token", "leaseMs"})
     CHECK(why_not(state_from, with(text, "\"" + member + "\"", "\"gone\"")).c_str() ==
           doctest::Contains(("state: [json.exception.out_of_range.403] key '" + member).c_str()));
+  CHECK(why_not(state_from, with(text, "\"publish\"", "\"reshard\"")).c_str() ==
+        doctest::Contains("state: [json.exception.type_error"));  // of which plan?
   CHECK(why_not(state_from, with(text, "\"seq\":41", "\"seq\":\"41\"")).c_str() ==
         doctest::Contains("state: [json.exception.type_error"));
   // Every text that is cut short is refused, and none ends the program.
