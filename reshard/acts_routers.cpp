@@ -3,8 +3,6 @@
 #include <cstdio>
 #include <thread>
 
-#include <nlohmann/json.hpp>
-
 #include "reshard/executor.hpp"
 #include "reshard/table_version.hpp"
 #include "reshard/taken.hpp"
@@ -128,11 +126,7 @@ Outcome Executor::prepare() {
   compare_written();
   for (Database* each : {&source_, &target_})
     each->ready_for_block(plan_.options.max_block_ms, version_call(table_names(each->role())));
-  // The block gets all of a lease: what came before took its time.
-  for (const RouterAnswer& each :
-       routers_.tell("renew", {{"lease", routers_.holder()}, {"leaseMs", plan_.options.lease_ms}},
-                     kRouterLimit))
-    if (!each.ok) throw ActFailed("router " + each.router + ", renew: " + each.message);
+  routers_.renew(kRouterLimit);
   return Outcome::done;
 }
 
@@ -167,14 +161,11 @@ Outcome Executor::activate() {
   }
 }
 
-/// One that does not answer has no writes that wait, or refuses them by itself when its lease has
-/// run out.
 Outcome Executor::unblock() {
   const bool behind = state_.progress.act == Act::unblock;
   const auto begun = Clock::now();
-  for (const RouterAnswer& each :
-       routers_.tell("unblock", {{"vnodes", plan_.vnodes.to_text()}}, kRouterLimit))
-    if (!each.ok) watcher_.alarm("router " + each.router + ", unblock: " + each.message);
+  for (const std::string& problem : routers_.unblock(behind, kRouterLimit).problems)
+    watcher_.alarm(problem);
   if (block_began_) {
     const auto now = Clock::now();
     const auto held = now - *block_began_;
@@ -212,13 +203,9 @@ Outcome Executor::unblock() {
 }
 
 Outcome Executor::drop_pending() {
-  undropped_ = false;
-  for (const RouterAnswer& each :
-       routers_.tell("abandon", {{"lease", routers_.holder()}}, kRouterLimit)) {
-    undropped_ = undropped_ || !each.answered;
-    if (!each.ok && each.answered && each.code != "not_holder" && each.code != "nothing_prepared")
-      watcher_.alarm("router " + each.router + ", abandon: " + each.message);
-  }
+  const Released released = routers_.abandon(kRouterLimit);
+  undropped_ = released.unheard;
+  for (const std::string& problem : released.problems) watcher_.alarm(problem);
   return Outcome::done;
 }
 

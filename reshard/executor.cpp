@@ -41,13 +41,13 @@ bool may_wait(Act act) {
 
 }  // namespace
 
-Executor::Executor(Journal& journal, const ring::Ring& ring, Watcher watcher,
+Executor::Executor(Journal& journal, Routers& routers, const ring::Ring& ring, Watcher watcher,
                    std::function<bool()> interrupted, bool by_force)
     : journal_(journal), plan_(journal.plan()), ring_(ring), watcher_(std::move(watcher)),
       interrupted_(std::move(interrupted)), ended_by_person_(interrupted_), by_force_(by_force),
       state_(journal.read()), source_(plan_, Role::source), target_(plan_, Role::target),
-      routers_(plan_), forward_(source_, target_, "guarded",
-                                [this](const std::string& text) { watcher_.alarm(text); }),
+      routers_(routers), forward_(source_, target_, "guarded",
+                                  [this](const std::string& text) { watcher_.alarm(text); }),
       reverse_(target_, source_, "committed",
                [this](const std::string& text) { watcher_.alarm(text); }) {
   state_.progress = resumed(state_.progress);
@@ -101,6 +101,7 @@ void Executor::take_settings() {
     const PlanOptions options = in_force(journal_.plan().options, settings);
     if (options == plan_.options) return;
     plan_.options = options;
+    routers_.set_options(options);
     settings_problem_.clear();
     watcher_.event("options: " + to_text(settings));
   } catch (const std::runtime_error& error) {

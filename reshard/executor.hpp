@@ -60,9 +60,10 @@ class Executor {
  public:
   enum class End : std::uint8_t { finished, aborted, paused, stopped };
 
-  /// `ring`: the one that the plan begins from, or that it ends with. `interrupted`: asked often;
+  /// `routers`: that serve the plan's ring; they outlive this. `ring`: the one that the plan begins
+  /// from, or that it ends with. `interrupted`: asked often;
   /// true: end where that may be waited with. `by_force`: ends another coordinator of the plan.
-  Executor(Journal& journal, const ring::Ring& ring, Watcher watcher,
+  Executor(Journal& journal, Routers& routers, const ring::Ring& ring, Watcher watcher,
            std::function<bool()> interrupted, bool by_force);
 
   /// Throws NotCoordinator; whatever else goes wrong is tried again, or ends it as `stopped`.
@@ -258,7 +259,7 @@ class Executor {
   /// An ask to pause that was there before this coordinator was: another one's.
   std::optional<std::filesystem::file_time_type> others_pause_;
   Database source_, target_;
-  Routers routers_;
+  Routers& routers_;
   Pump forward_, reverse_;
   std::map<Act, int> failures_;  // since the act was last done
   int cutovers_failed_ = 0;

@@ -25,11 +25,11 @@ ring::VnodeSet fenced_by(Database& source) {
 
 /// The fence is what stops a router that missed everything. Vnodes that a newer plan has brought
 /// back, or that are forgotten already, have none by this plan.
-void require_routers_left(Database& source) {
+void require_routers_left(Database& source, Routers& routers) {
   const ring::VnodeSet fenced = fenced_by(source);
   if (fenced.empty()) return;
   const std::string& pnode = source.side().pnode;
-  for (const Ownership& each : Routers(source.plan()).ownership(pnode, fenced, kRouterLimit)) {
+  for (const Ownership& each : routers.ownership(pnode, fenced, kRouterLimit)) {
     if (!each.problem.empty())
       throw std::runtime_error("router " + each.router +
                                " does not say which ring it is on: " + each.problem);
@@ -128,15 +128,14 @@ Act end_of(const Journal& journal, const Forgotten& gone) {
 
 }  // namespace
 
-void forget(const Journal& journal, const Forgotten& gone,
+void forget(const Journal& journal, Routers& routers, const Forgotten& gone,
             const std::function<void(const std::string& text)>& told) {
   const Plan& plan = journal.plan();
   const Act act = end_of(journal, gone);
   const bool finished = act != Act::aborted && act != Act::clean_target;
   // A router that still holds a ring of this plan's could not read what became of it any more.
-  Routers routers(plan);
   routers.set_coordinator(journal.read().coordinators + 1);
-  static_cast<void>(routers.tell("abandon", {{"lease", routers.holder()}}, kRouterLimit));
+  static_cast<void>(routers.abandon(kRouterLimit));
   for (const Role role : {Role::source, Role::target}) {
     if (role == Role::source ? gone.source_is_gone : gone.target_is_gone) continue;
     Database database(plan, role);
@@ -145,7 +144,7 @@ void forget(const Journal& journal, const Forgotten& gone,
     database.lock(plan.number, false);
     require_no_older_program(database);
     if (database.has_schema() && has_row(database)) {
-      if (role == Role::source && finished) require_routers_left(database);
+      if (role == Role::source && finished) require_routers_left(database, routers);
       delete_rows(database, finished);
     }
     // Also where the rows are gone already: a forget that was cut off has left the rest.

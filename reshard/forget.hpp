@@ -5,6 +5,7 @@
 #include <string>
 
 #include "reshard/journal.hpp"
+#include "reshard/routers.hpp"
 
 namespace reshard {
 
@@ -24,7 +25,7 @@ struct Forgotten {
 /// waits for a source to be cleaned, likewise. A plan that was taken back is over with the plan
 /// that took it back. Throws std::runtime_error where the plan is not over, where a router's ring
 /// still gives vnodes to the source whose fence would go, and where something is left.
-void forget(const Journal& journal, const Forgotten& gone,
+void forget(const Journal& journal, Routers& routers, const Forgotten& gone,
             const std::function<void(const std::string& text)>& told);
 
 }  // namespace reshard

@@ -33,8 +33,9 @@ constexpr const char* kReachable =
 /// One preflight: sessions, and what has been found.
 class PreflightLook {
  public:
-  PreflightLook(const Plan& plan, const ring::Ring& ring, const std::vector<Side>& shards)
-      : plan_(plan), ring_(ring), shards_(shards), source_(plan, Role::source),
+  PreflightLook(const Plan& plan, Routers& routers, const ring::Ring& ring,
+                const std::vector<Side>& shards)
+      : plan_(plan), routers_(routers), ring_(ring), shards_(shards), source_(plan, Role::source),
         target_(plan, Role::target) {}
 
   Preflight run(bool whole) {
@@ -48,9 +49,9 @@ class PreflightLook {
     buckets(whole);
     if (plan_.reverts == 0)
       look_at_missing(plan_, source_, target_, bucket_configs(source_.owner()), found_);
-    const auto applications = look_at_routers(plan_, source_, found_);
+    const auto applications = look_at_routers(plan_, routers_, source_, found_);
     // Whose sessions a router's are, it says itself.
-    if (applications.size() == plan_.routers.size())
+    if (applications.size() == routers_.names().size())
       for (Database* each : {&source_, &target_}) look_at_clients(*each, applications, found_);
     return std::move(found_);
   }
@@ -338,6 +339,7 @@ class PreflightLook {
   }
 
   const Plan& plan_;
+  Routers& routers_;
   const ring::Ring& ring_;
   const std::vector<Side>& shards_;
   std::vector<ComingRows> coming_;
@@ -349,9 +351,9 @@ class PreflightLook {
 
 }  // namespace
 
-Preflight preflight(const Plan& plan, const ring::Ring& ring, bool whole,
+Preflight preflight(const Plan& plan, Routers& routers, const ring::Ring& ring, bool whole,
                     const std::vector<Side>& shards) {
-  return PreflightLook(plan, ring, shards).run(whole);
+  return PreflightLook(plan, routers, ring, shards).run(whole);
 }
 
 }  // namespace reshard

@@ -5,6 +5,7 @@
 
 #include "reshard/journal.hpp"
 #include "reshard/plan.hpp"
+#include "reshard/routers.hpp"
 #include "ring/ring.hpp"
 
 namespace reshard {
@@ -31,7 +32,7 @@ struct Preflight {
 /// to see that its vnode is right; else that is left out. `shards`: where else rows may come from
 /// that other plans move to the same target; of a shard that is missing a warning says so. Throws
 /// only where a database can't be reached at all.
-Preflight preflight(const Plan& plan, const ring::Ring& ring, bool whole,
+Preflight preflight(const Plan& plan, Routers& routers, const ring::Ring& ring, bool whole,
                     const std::vector<Side>& shards = {});
 
 }  // namespace reshard

@@ -57,12 +57,12 @@ void look_at_rings(const Plan& plan, const std::vector<RouterAnswer>& answers, P
 
 }  // namespace
 
-std::vector<std::string> look_at_routers(const Plan& plan, Database& source, Preflight& found) {
+std::vector<std::string> look_at_routers(const Plan& plan, Routers& routers, Database& source,
+                                         Preflight& found) {
   std::vector<std::string> applications;
-  if (plan.routers.empty())
+  if (routers.names().empty())
     found.obstacles.push_back(
         {"no router is named", "--router SOCKET for each that serves this ring"});
-  const Routers routers(plan);
   // A rollback's vnodes are the target's by the ring in force, and its routers have a store.
   const auto answers =
       plan.reverts == 0 ? routers.try_prepare(kRehearsalLimit) : std::vector<RouterAnswer>();

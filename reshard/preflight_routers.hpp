@@ -13,7 +13,8 @@ namespace reshard {
 /// prepare of the plan's ring is rehearsed there, on its disk, and taken away again. Obstacles name
 /// the router, and the plan that has moved vnodes away. `source` is connected. Sets `found.rings`.
 /// Returns how the routers' sessions at databases are called, of those that say so.
-std::vector<std::string> look_at_routers(const Plan& plan, Database& source, Preflight& found);
+std::vector<std::string> look_at_routers(const Plan& plan, Routers& routers, Database& source,
+                                         Preflight& found);
 
 /// Sessions at a side's database that are neither this program's nor a router's of `applications`,
 /// as warnings, or as obstacles where the plan says so: at most ten kinds of them by name, and how

@@ -7,8 +7,6 @@
 #include <string>
 #include <vector>
 
-#include <nlohmann/json_fwd.hpp>
-
 #include "reshard/journal.hpp"
 #include "reshard/plan.hpp"
 
@@ -48,65 +46,62 @@ struct Ownership {
   ring::VnodeSet owned;            ///< of those asked about, that pnode's
 };
 
-/// The routers of a plan, spoken to by their admin sockets (docs/admin.md), all at once. Any
-/// thread; calls wait.
+/// What has become of vnodes that were to be unblocked, or of a ring that was to be dropped.
+struct Released {
+  std::vector<std::string> problems;  ///< of routers that have not done it, for people
+  bool unheard = false;               ///< a router did not hear of it, and is to be told again
+};
+
+/// The routers that serve a plan's ring, all told at once. Calls wait, on one thread.
 class Routers {
  public:
-  explicit Routers(const Plan& plan) : plan_(plan), holder_(plan.token) {}
+  virtual ~Routers() = default;
   /// How many coordinators the plan has had, this one counted. One that was stopped, and wakes when
   /// another has taken over, can't take away what that one has prepared.
-  void set_coordinator(std::uint64_t number) {
-    holder_ = plan_.token + "/" + std::to_string(number);
-  }
-
-  /// One answer a router, in the plan's order.
-  [[nodiscard]] std::vector<RouterAnswer> tell(const std::string& command,
-                                               const nlohmann::ordered_json& arguments,
-                                               std::chrono::milliseconds limit) const;
+  virtual void set_coordinator(std::uint64_t number) = 0;
+  /// The options in force: a plan's may change while it runs.
+  virtual void set_options(const PlanOptions& options) = 0;
+  /// For people: how they are named, or found.
+  [[nodiscard]] virtual std::vector<std::string> names() const = 0;
 
   /// A prepare that changes nothing, and is tried as far as each router's disk: one answer a
-  /// router, in the plan's order, for `agreed`.
-  [[nodiscard]] std::vector<RouterAnswer> try_prepare(std::chrono::milliseconds limit) const;
+  /// router, for `agreed`.
+  virtual std::vector<RouterAnswer> try_prepare(std::chrono::milliseconds limit) = 0;
   /// Both: the ring that all routers are on, and the one that follows.
   /// Throws Waiting naming a router that does not answer, holds another plan's ring, or is on
   /// another ring; Stuck where vnodes are not the source's any more.
-  [[nodiscard]] Rehearsal rehearse(std::chrono::milliseconds limit) const;
+  virtual Rehearsal rehearse(std::chrono::milliseconds limit) = 0;
   /// False: a router is on another ring by now. Throws ActFailed naming the first router that did
   /// not do it.
-  [[nodiscard]] bool prepare(const BoundRings& rings, std::chrono::milliseconds limit) const;
-  /// Throws ActFailed naming the first router that did not do it.
-  void block(std::chrono::milliseconds limit) const;
+  virtual bool prepare(const BoundRings& rings, std::chrono::milliseconds limit) = 0;
+  /// Their leases begin now. Throws likewise.
+  virtual void renew(std::chrono::milliseconds limit) = 0;
+  /// Throws likewise.
+  virtual void block(std::chrono::milliseconds limit) = 0;
   /// Those that have not: their leases, and a margin, are waited for by the caller. A router that
   /// knows nothing of it any more is given the vnodes in the ring that it has. `held`: its
   /// writes wait until the vnodes are unblocked. `confirm`: throws where this is not the
   /// coordinator any more; called between a router's prepare and its activate, so that one that was
   /// stopped before that gives nothing away, and after that finds its lease run out.
-  [[nodiscard]] std::vector<RouterAnswer> activate(const BoundRings& rings,
-                                                   std::chrono::milliseconds limit, bool held,
-                                                   const std::function<void()>& confirm) const;
-  /// Who holds the leases of what was prepared here.
-  [[nodiscard]] const std::string& holder() const { return holder_; }
-  /// One a router, in the plan's order. Of all of the plan's vnodes, or of these.
-  [[nodiscard]] std::vector<Ownership> ownership(const std::string& pnode,
-                                                 std::chrono::milliseconds limit) const {
-    return ownership(pnode, plan_.vnodes, limit);
+  virtual std::vector<RouterAnswer> activate(const BoundRings& rings,
+                                             std::chrono::milliseconds limit, bool held,
+                                             const std::function<void()>& confirm) = 0;
+  /// Writes go on: at the target where it is `committed`, else at the source.
+  virtual Released unblock(bool committed, std::chrono::milliseconds limit) = 0;
+  /// The prepared ring is dropped.
+  virtual Released abandon(std::chrono::milliseconds limit) = 0;
+  /// Of all of the plan's vnodes, or of these.
+  std::vector<Ownership> ownership(const std::string& pnode, std::chrono::milliseconds limit) {
+    return ownership(pnode, plan().vnodes, limit);
   }
-  [[nodiscard]] std::vector<Ownership> ownership(const std::string& pnode,
-                                                 const ring::VnodeSet& vnodes,
-                                                 std::chrono::milliseconds limit) const;
+  virtual std::vector<Ownership> ownership(const std::string& pnode, const ring::VnodeSet& vnodes,
+                                           std::chrono::milliseconds limit) = 0;
 
- private:
-  [[nodiscard]] nlohmann::ordered_json prepare_arguments() const;
-
-  const Plan& plan_;
-  std::string holder_;  // of the leases: the plan's token, and who
+ protected:
+  [[nodiscard]] virtual const Plan& plan() const = 0;
 };
 
 /// What all routers of a rehearsed prepare agree about. Throws as `Routers::rehearse`.
 Rehearsal agreed(const std::vector<RouterAnswer>& rehearsed);
-
-/// Sends one command to an admin socket and waits for its answer.
-RouterAnswer ask_router(const std::string& socket, const std::string& command,
-                        const nlohmann::ordered_json& arguments, std::chrono::milliseconds limit);
 
 }  // namespace reshard

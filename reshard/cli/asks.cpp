@@ -131,7 +131,7 @@ int finalize(const AskWords& options) {
 /// A longer block is told apart from what routers hold, where they can be asked now.
 void warn_of_holds(const Plan& plan, const PlanOptions& options) {
   try {
-    const auto hold = Routers(plan).rehearse(kHoldLimit).hold_ms;
+    const auto hold = routers_of(plan)->rehearse(kHoldLimit).hold_ms;
     const std::uint64_t longest = longest_hold(options.lease_ms);
     if (hold > 0 && longest >= hold)
       std::fprintf(

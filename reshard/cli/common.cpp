@@ -9,6 +9,7 @@
 
 #include "reshard/cli/commands.hpp"
 #include "reshard/progress_bar.hpp"
+#include "reshard/socket_routers.hpp"
 #include "ring/location.hpp"
 
 namespace reshard::cli {
@@ -72,6 +73,10 @@ std::shared_ptr<const ring::Ring> ring_of(const Plan& plan) {
   return ring;
 }
 
+std::unique_ptr<Routers> routers_of(const Plan& plan) {
+  return std::make_unique<SocketRouters>(plan);
+}
+
 Watcher watcher(const Plan& plan, bool json) {
   auto bar = std::make_shared<std::optional<ProgressBar>>();
   const std::string name = plan.name();
@@ -126,7 +131,9 @@ int give_lock_back(const std::filesystem::path& plans, std::uint64_t number, con
   watch_signals();
   Journal journal(plans / std::to_string(number));
   const auto ring = ring_of(journal.plan());
-  Executor executor(journal, *ring, watcher(journal.plan(), how.json), interrupted, how.by_force);
+  const auto routers = routers_of(journal.plan());
+  Executor executor(journal, *routers, *ring, watcher(journal.plan(), how.json), interrupted,
+                    how.by_force);
   return static_cast<int>(executor.give_lock_back_again() ? ReshardExit::done
                                                           : ReshardExit::stopped);
 }
@@ -136,7 +143,8 @@ int execute(const std::filesystem::path& plans, std::uint64_t number, const Exec
   Journal journal(plans / std::to_string(number));
   const auto ring = ring_of(journal.plan());
   const Watcher told = watcher(journal.plan(), how.json);
-  Executor executor(journal, *ring, told, interrupted, how.by_force);
+  const auto routers = routers_of(journal.plan());
+  Executor executor(journal, *routers, *ring, told, interrupted, how.by_force);
   executor.crash_at(
       {act_called(how.crash_before), act_called(how.crash_behind), act_called(how.stop_before)});
   const Executor::End end = how.abort ? executor.abort() : executor.run();

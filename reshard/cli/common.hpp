@@ -18,6 +18,9 @@ inline constexpr const char* kStateDirectory = "/var/lib/moray-router/reshard";
 /// plan begins from nor the one that it ends with, nor of the same vnodes.
 std::shared_ptr<const ring::Ring> ring_of(const Plan& plan);
 
+/// The routers that serve the plan's ring.
+std::unique_ptr<Routers> routers_of(const Plan& plan);
+
 /// For people on stderr, bars where that is a terminal; with `json` a line of JSON on stdout for
 /// each event.
 Watcher watcher(const Plan& plan, bool json);

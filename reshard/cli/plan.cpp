@@ -13,7 +13,6 @@
 #include "reshard/cli/common.hpp"
 #include "reshard/plan_number.hpp"
 #include "reshard/preflight.hpp"
-#include "reshard/routers.hpp"
 #include "reshard/taken.hpp"
 #include "reshard/vnode_loads.hpp"
 #include "ring/location.hpp"
@@ -161,7 +160,7 @@ int make(const PlanWords& options) {
   for (const config::Shard& shard : parsed.config.shards)
     if (shard.backend == config::Backend::postgres)
       shards.push_back({shard.pnode, shard.url, shard.url});
-  Preflight found = preflight(plan, *ring, !options.trust_vnodes, shards);
+  Preflight found = preflight(plan, *routers_of(plan), *ring, !options.trust_vnodes, shards);
   for (const char* phase : {kEndHook, kAbortHook})
     if (plan.hooks.contains("pre_lock") && !plan.hooks.contains(phase))
       found.warnings.push_back(std::string("hook pre_lock without ") + phase +

@@ -41,7 +41,8 @@ int run(const RunWords& options) {
   if (options.repair) journal.ask("repair");
   // Once the routers may be on the new ring, what preflight looks at is no more as it was.
   if (journal.history().empty()) {
-    const Preflight found = preflight(journal.plan(), *ring_of(journal.plan()), false);
+    const Preflight found =
+        preflight(journal.plan(), *routers_of(journal.plan()), *ring_of(journal.plan()), false);
     for (const Obstacle& each : found.obstacles)
       std::fprintf(stderr, "obstacle: %s\n          %s\n", each.what.c_str(), each.advice.c_str());
     if (!found.obstacles.empty()) throw std::runtime_error("nothing was changed");
@@ -239,7 +240,8 @@ void add_run(CLI::App& reshard, int& exit_code) {
         const Journal journal = journal_of(options);
         Forgotten gone = options.gone;
         gone.lock_limit = std::chrono::seconds(options.lock_seconds);
-        forget(journal, gone, watcher(journal.plan(), options.how.json).event);
+        forget(journal, *routers_of(journal.plan()), gone,
+               watcher(journal.plan(), options.how.json).event);
         return static_cast<int>(ReshardExit::done);
       });
   forgetting->add_flag("--target-is-gone", forgotten->gone.target_is_gone,

@@ -13,7 +13,7 @@
 #include "reshard/cli/commands.hpp"
 #include "reshard/cli/common.hpp"
 #include "reshard/cli/status.hpp"
-#include "reshard/routers.hpp"
+#include "reshard/socket_routers.hpp"
 
 namespace reshard::cli {
 namespace {
@@ -31,7 +31,7 @@ struct ShowWords {
 };
 
 /// As each router says itself, now.
-Json routers_of(const Plan& plan, const BoundRings& bound) {
+Json said_by_routers(const Plan& plan, const BoundRings& bound) {
   Json routers = Json::array();
   for (const std::string& router : plan.routers) {
     const RouterAnswer answer = ask_router(router, "status", Json::object(), kAnswerLimit);
@@ -101,7 +101,7 @@ int status(const ShowWords& options) {
   for (bool first = true;; first = false) {
     Json shown = status_of(journal, standing_of(journal.plan(), kStandingLimit));
     const Json routers =
-        options.routers ? routers_of(journal.plan(), journal.read().bound) : Json::array();
+        options.routers ? said_by_routers(journal.plan(), journal.read().bound) : Json::array();
     if (redrawn) std::printf("%s", first ? "\033[H\033[2J" : "\033[H\033[J");
     if (options.routers && options.json) shown["routers"] = routers;
     if (options.json)
