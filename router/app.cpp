@@ -6,6 +6,7 @@
 
 #include <boost/asio/post.hpp>
 
+#include "backends/postgres/wire/application_name.hpp"
 #include "budget/allocator.hpp"
 #include "router/app_parts.hpp"
 #include "router/loop/loop_thread.hpp"
@@ -42,6 +43,8 @@ void App::Parts::start() {
     fetch_first_ring();
     if (stopping) return;
     control->in_fleet(config.fleet.name);
+    backends::postgres::name_application(
+        backends::postgres::application_of_member(config.fleet.name, fleet_settings(config).id));
   }
   control->load();
   const auto published = control->publisher().current();
