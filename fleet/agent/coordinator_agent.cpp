@@ -40,6 +40,11 @@ void CoordinatorAgent::start() {
   pump();  // it ends at its limit though it reaches nobody
 }
 
+void CoordinatorAgent::aim(Aim aim) {
+  coordinator_.aim(aim);
+  pump();
+}
+
 void CoordinatorAgent::session_began(coordination::Session& session) {
   requests_ = std::make_unique<CoordinatorRequests>(
       session, paths_,

@@ -31,6 +31,8 @@ class CoordinatorAgent {
   CoordinatorAgent& operator=(const CoordinatorAgent&) = delete;
 
   void start();
+  /// Of a cutover.
+  void aim(Aim aim);
   [[nodiscard]] const Coordinator& coordinator() const { return coordinator_; }
 
  private:

@@ -98,8 +98,19 @@ void MemberAgent::pump() {
       requests_->ask(*request);
     }
   await_drain();
+  ask_row(now);
   host_.follow(member_);
   arm(now);
+}
+
+void MemberAgent::ask_row(std::chrono::nanoseconds now) {
+  const auto question = member_.next_question(now);
+  if (!question) return;
+  host_.ask_row(*question, [this, alive = std::weak_ptr<char>(alive_)](RowSays says) {
+    if (alive.expired()) return;
+    member_.row_said(says, clock_());
+    pump();
+  });
 }
 
 void MemberAgent::await_drain() {

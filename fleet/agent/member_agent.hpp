@@ -29,6 +29,9 @@ class MemberHost {
   /// Writes to the vnodes of the record's change wait from now on. `drained` is called when the
   /// earlier ones have ended, with how many of them nobody knows about.
   virtual void await_drain(std::function<void(std::uint64_t indeterminate)> drained) = 0;
+  /// Asks a database, for a few seconds at most. `said` is called once, on the agent's thread,
+  /// never from inside.
+  virtual void ask_row(const RowQuestion& question, std::function<void(RowSays)> said) = 0;
   /// After each event: what is served follows from door, blocks, doubt, and whether it listens.
   /// Must not end the agent.
   virtual void follow(Member& member) = 0;
@@ -64,6 +67,7 @@ class MemberAgent {
   /// Takes what the member asks for, until it asks for nothing.
   void pump();
   void await_drain();
+  void ask_row(std::chrono::nanoseconds now);
   void arm(std::chrono::nanoseconds now);
   void tell(const std::string& problem);
   template <typename Tell>

@@ -40,7 +40,8 @@ std::optional<CoordinatorRequest> Coordinator::next_request(nanoseconds now) {
       gathering && now >= gathering->limit && !is_cutover())
     limit_passed();
   if (std::holds_alternative<Opening>(phase_) && now > began_ + options_.open_limit) {
-    end(Ending::Kind::abandoned, other_.empty() ? "the service was not reached" : other_);
+    end(is_cutover() ? Ending::Kind::unreached : Ending::Kind::abandoned,
+        other_.empty() ? "the service was not reached" : other_);
     return std::nullopt;
   }
   if (is_cutover()) step_to_aim();

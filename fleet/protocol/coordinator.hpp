@@ -5,6 +5,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -97,6 +98,8 @@ struct Ending {
     abandoned,  ///< nothing has changed
     overtaken,  ///< another coordinator has gone on with it, or closed it: see the state
     refused,    ///< by the service; what is open is closed by any member
+    /// A cutover alone: the service was not reached, or another change was open all the time.
+    unreached,
   };
   Kind kind = Kind::abandoned;
   std::string why;  ///< for people, where it is not committed
@@ -125,7 +128,9 @@ class Coordinator {
   [[nodiscard]] const std::optional<Ending>& ending() const { return ending_; }
   /// Of a cutover. Never back from `activate` or `committed`. Its limits are the owner's: a stage
   /// lasts, whoever refuses or is silent, until the owner wants another one.
-  void aim(Aim aim) { aim_ = aim; }
+  void aim(Aim aim) {
+    if (aim != std::exchange(aim_, aim)) refusal_.clear();
+  }
   /// All members have answered to the stage that is wanted.
   [[nodiscard]] bool reached() const;
   /// Why that is not to be expected; empty: it may be.

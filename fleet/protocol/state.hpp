@@ -94,7 +94,8 @@ struct Entry {
   RingName ring;            ///< in force there, as it said last
   std::string address;
   std::uint16_t http_port = 0;
-  std::string version;  ///< of the program
+  std::string version;               ///< of the program
+  std::chrono::milliseconds hold{};  ///< for which writes wait at most there
   bool operator==(const Entry&) const = default;
 };
 

@@ -166,14 +166,18 @@ std::string to_text(const Entry& entry) {
                  {"ring", of(entry.ring)},
                  {"address", entry.address},
                  {"httpPort", entry.http_port},
-                 {"version", entry.version}});
+                 {"version", entry.version},
+                 {"holdMs", entry.hold.count()}});
 }
 
 Entry entry_from(std::string_view text) {
   return read_from("the roster's entry", text, [](const json& in) {
-    return Entry{in.at("incarnation").get<std::string>(), ring_from(in.at("ring")),
-                 in.value("address", ""), in.value("httpPort", std::uint16_t{0}),
-                 in.value("version", "")};
+    return Entry{in.at("incarnation").get<std::string>(),
+                 ring_from(in.at("ring")),
+                 in.value("address", ""),
+                 in.value("httpPort", std::uint16_t{0}),
+                 in.value("version", ""),
+                 std::chrono::milliseconds(in.value("holdMs", std::int64_t{0}))};
   });
 }
 

@@ -17,15 +17,17 @@ namespace {
 constexpr std::chrono::milliseconds kAgain{1'000};
 constexpr int kCloseWithinMs = 3'000;  // not all members at once
 
-fleet::MemberOptions options_of(const config::Fleet& config, const std::string& id,
+fleet::MemberOptions options_of(const config::Config& all, const std::string& id,
                                 const std::string& address, std::uint16_t status_port,
                                 bool unclean) {
+  const config::Fleet& config = all.fleet;
   fleet::MemberOptions options;
   options.id = id;
   options.incarnation = new_token();
   options.entry.address = address;
   options.entry.http_port = status_port;
   options.entry.version = program_version();
+  options.entry.hold = std::chrono::milliseconds(all.timeouts.hold_ms);
   options.session = std::chrono::milliseconds(config.session_ms);
   options.start_wait = std::chrono::milliseconds(config.start_wait_ms);
   options.start_waits = config.start_waits;
@@ -74,7 +76,7 @@ FleetMember::FleetMember(const config::Config& config, RingControl& control, std
   require_geometry(file_, geometry_);
   agent_ = std::make_unique<fleet::MemberAgent>(
       thread_.loop(), sessions_of(settings_, thread_.loop()), settings_.paths,
-      options_of(config.fleet, settings_.id, address, status_port, file_.ended_uncleanly()),
+      options_of(config, settings_.id, address, status_port, file_.ended_uncleanly()),
       found(file_, *in_force->snapshot), static_cast<fleet::MemberHost&>(*this), lease_clock);
   status_.fleet = settings_.name;
   status_.member = settings_.id;

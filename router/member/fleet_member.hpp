@@ -15,6 +15,7 @@
 #include "fleet/agent/coordinator_agent.hpp"
 #include "fleet/agent/member_agent.hpp"
 #include "fleet/images/image.hpp"
+#include "router/control/plan_reader.hpp"
 #include "router/control/ring_control.hpp"
 #include "router/loop/loop_thread.hpp"
 #include "router/member/fleet_status.hpp"
@@ -70,6 +71,8 @@ class FleetMember final : private fleet::MemberHost {
 
   void carry_out(const fleet::Work& work, Done done) override;
   void await_drain(std::function<void(std::uint64_t)> drained) override;
+  void ask_row(const fleet::RowQuestion& question,
+               std::function<void(fleet::RowSays)> said) override;
   void follow(fleet::Member& member) override;
   void session(coordination::Session* session) override { images_.session(session); }
   void tell(const std::string& problem) override;
@@ -131,6 +134,7 @@ class FleetMember final : private fleet::MemberHost {
   std::chrono::nanoseconds problem_seen_at_{};  // the last read before it was told
   std::unique_ptr<fleet::MemberAgent> agent_;
   std::unique_ptr<fleet::CoordinatorAgent> closer_;
+  std::unique_ptr<PlanReader> reader_;  // once a row was asked
   bool close_waits_ = false;
   boost::asio::steady_timer drain_timer_, close_timer_, serve_timer_;
   std::minstd_rand random_{std::random_device{}()};

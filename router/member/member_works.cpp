@@ -4,6 +4,7 @@
 #include <boost/asio/post.hpp>
 
 #include "fleet/protocol/overloaded.hpp"
+#include "router/control/checks.hpp"
 #include "router/log/log.hpp"
 #include "router/member/fleet_member.hpp"
 
@@ -82,7 +83,7 @@ void FleetMember::keep_record(const fleet::Record& record, const Done& done) {
   const ring::VnodeSet vnodes = of_staged ? staged_->vnodes : file_.record_vnodes();
   const std::chrono::nanoseconds until = lease_clock() + record.lease;
   file_.keep(record, vnodes);
-  const bool leases = record.kind == fleet::Kind::publish &&
+  const bool leases = record.kind != fleet::Kind::block &&
                       record.phase == fleet::Record::Phase::leased && !vnodes.empty();
   if (!leases) return end_work(done, "", false);
   leasing_ = FleetGate{{}, {}, vnodes, until};
@@ -147,6 +148,12 @@ void FleetMember::fetch_sets(std::shared_ptr<std::map<std::string, ring::VnodeSe
 
 void FleetMember::stage(const fleet::Change& change, const Done& done) {
   if (change.kind == fleet::Kind::block) return stage_set(change, done);
+  if (change.plan) try {
+      for (const std::string& pnode : {change.plan->from, change.plan->to})
+        require_database(*control_.config(), pnode);
+    } catch (const Refusal& refusal) {
+      return end_work(done, refusal.what(), true);
+    }
   stage_ring(change, {change.next.generation, change.next.digest, {}}, done);
 }
 

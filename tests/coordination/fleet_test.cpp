@@ -40,6 +40,9 @@ class Router final : public MemberHost {
   void await_drain(std::function<void(std::uint64_t)> drained) override {
     boost::asio::post(loop_, [drained = std::move(drained)] { drained(0); });
   }
+  void ask_row(const RowQuestion&, std::function<void(RowSays)> said) override {
+    boost::asio::post(loop_, [said = std::move(said)] { said(RowSays::nothing); });
+  }
   void follow(Member& member) override {
     listens = member.listens(steady());
     open = member.door(steady()) == Door{} && member.blocks().empty();

@@ -56,7 +56,8 @@ TEST_CASE("fleet texts: what is written is read") {
   const Blocks blocks{{"t1", "v1", true, "ann", "why"}, {"t2", "v2", false, "", ""}};
   CHECK(blocks_from(to_text(blocks)) == blocks);
   CHECK(blocks_from(to_text(Blocks{})) == Blocks{});
-  const Entry entry{"i1", {3, "d3"}, "10.0.0.1:2020", 3020, "1.2"};
+  const Entry entry{"i1", {3, "d3"}, "10.0.0.1:2020",
+                    3020, "1.2",     std::chrono::milliseconds(60'000)};
   CHECK(entry_from(to_text(entry)) == entry);
   const Answer answer{"t1", Stage::activate, "i1", "no shard \"x\"", 7};
   CHECK(answer_from(to_text(answer)) == answer);
