@@ -76,8 +76,8 @@ ring::VnodeSet Executor::owned_by_target(const ring::VnodeSet& vnodes) {
   if (others.empty()) return owned;
   ask(others, [&](const Ownership& each) {
     if (!each.none) throw Waiting("router " + each.router + " has just taken another ring");
-    if (each.reads > 0)
-      throw Waiting("router " + each.router + ": " + std::to_string(each.reads) +
+    if (const auto reads = reads_before(target_, each, each.reads); reads > 0)
+      throw Waiting("router " + each.router + ": " + std::to_string(reads) +
                     " reads are under way at the target by an older ring");
   });
   return owned;

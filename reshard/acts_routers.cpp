@@ -20,6 +20,24 @@ constexpr int kBindingsMost = 10;
 
 }  // namespace
 
+/// Statements of routers that began so long ago, and are under way.
+std::uint64_t Executor::statements_before(Database& side, std::chrono::milliseconds ago) {
+  const Rows rows = side.apply().run(
+      "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND "
+      "application_name LIKE 'moray-router %' AND application_name NOT LIKE 'moray-router reshard "
+      "%' AND state <> 'idle' AND query_start < clock_timestamp() - $1::float8 * interval '1 ms'",
+      {std::to_string(ago.count())});
+  return std::stoull(rows.string(0, 0));
+}
+
+/// By rings older than that which the router has: as it says itself, or, where many are asked as
+/// one, by what the database knows.
+std::uint64_t Executor::reads_before(Database& side, const Ownership& router, std::uint64_t said) {
+  if (!router.since) return said;
+  return statements_before(
+      side, std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - *router.since));
+}
+
 /// Before a guard is made, or rows are deleted, at a side: no router's ring gives it a vnode of the
 /// plan, and no read is under way there by a ring that did. Throws Waiting, or Stuck where it is
 /// the owner. Returns whether it owns no vnode at all.
@@ -31,8 +49,8 @@ bool Executor::require_not_owned(Database& side) {
     if (!each.none)
       throw Stuck(named + " gives vnodes of the plan to " + side.side().pnode + ", the " +
                   side.role_name() + " of the plan: nothing is deleted or guarded there");
-    if (each.reads > 0)
-      throw Waiting(named + ": " + std::to_string(each.reads) + " reads are under way at " +
+    if (const auto reads = reads_before(side, each, each.reads); reads > 0)
+      throw Waiting(named + ": " + std::to_string(reads) + " reads are under way at " +
                     side.side().pnode + " by an older ring");
     owns_none = owns_none && each.pnode_vnodes == 0;
   }
@@ -46,11 +64,11 @@ void Executor::require_left() {
                             std::chrono::milliseconds(plan_.options.lease_ms) + kLeaseMargin;
   for (const Ownership& each : routers_.ownership(plan_.from.pnode, kRouterLimit)) {
     const std::string named = "router " + each.router;
+    if (!each.none && (each.problem.empty() || each.in_fleet))
+      throw Stuck(named + " gives vnodes of the plan to the source: they are not deleted there");
     if (each.problem.empty()) {
-      if (!each.none)
-        throw Stuck(named + " gives vnodes of the plan to the source: they are not deleted there");
-      if (each.reads > 0)
-        throw Waiting(named + ": " + std::to_string(each.reads) +
+      if (const auto reads = reads_before(source_, each, each.reads); reads > 0)
+        throw Waiting(named + ": " + std::to_string(reads) +
                       " reads are under way at the source by an older ring");
       continue;
     }
@@ -59,14 +77,8 @@ void Executor::require_left() {
     if (ago < std::chrono::milliseconds(0))
       throw Waiting(named + " does not answer (" + each.problem +
                     "), and its lease has not run out");
-    const Rows left = source_.apply().run(
-        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND "
-        "application_name LIKE 'moray-router %' AND application_name NOT LIKE 'moray-router "
-        "reshard "
-        "%' AND state <> 'idle' AND query_start < clock_timestamp() - $1::float8 * interval '1 ms'",
-        {std::to_string(ago.count())});
-    if (left.text(0, 0) != "0")
-      throw Waiting(named + " does not answer (" + each.problem + "), and " + left.string(0, 0) +
+    if (const auto left = statements_before(source_, ago); left > 0)
+      throw Waiting(named + " does not answer (" + each.problem + "), and " + std::to_string(left) +
                     " statements of routers at the source are older than its lease");
   }
 }
@@ -94,9 +106,10 @@ Outcome Executor::bind() {
   }
   for (const Ownership& each : routers_.ownership(plan_.to.pnode, kRouterLimit)) {
     // By a ring older than both it would see a row on either side, or on none.
-    if (each.older_reads > 0)
-      throw Waiting("router " + each.router + ": " + std::to_string(each.older_reads) +
-                    " reads are under way by an older ring");
+    for (Database* side : {&source_, &target_})
+      if (const auto reads = reads_before(*side, each, each.older_reads); reads > 0)
+        throw Waiting("router " + each.router + ": " + std::to_string(reads) +
+                      " reads are under way by an older ring");
     if (ids_kept_ && each.pnode_vnodes > 0)
       throw Stuck("router " + each.router + ": the target owns " +
                   std::to_string(each.pnode_vnodes) +

@@ -135,7 +135,7 @@ void forget(const Journal& journal, Routers& routers, const Forgotten& gone,
   const bool finished = act != Act::aborted && act != Act::clean_target;
   // A router that still holds a ring of this plan's could not read what became of it any more.
   routers.set_coordinator(journal.read().coordinators + 1);
-  static_cast<void>(routers.abandon(kRouterLimit));
+  for (const std::string& problem : routers.end(finished, kRouterLimit).problems) told(problem);
   for (const Role role : {Role::source, Role::target}) {
     if (role == Role::source ? gone.source_is_gone : gone.target_is_gone) continue;
     Database database(plan, role);

@@ -23,6 +23,8 @@ NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(PlanOptions, max_block_ms, soak_
                                                 settle_ms, cache_ms, hook_seconds, cleanup,
                                                 trust_vnodes, known_clients_only, log_bytes)
 
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(PlanFleet, name, zookeeper, credentials_file, session_ms)
+
 std::string to_json_text(const Plan& plan) {
   nlohmann::json json;
   json["number"] = plan.number;
@@ -33,6 +35,7 @@ std::string to_json_text(const Plan& plan) {
   json["ringLocation"] = plan.ring_location;
   json["reverts"] = plan.reverts;
   json["routers"] = plan.routers;
+  if (plan.fleet) json["fleet"] = *plan.fleet;
   json["localBuckets"] = plan.buckets.local;
   json["derivedBuckets"] = plan.buckets.derived;
   json["options"] = plan.options;
@@ -56,6 +59,7 @@ Plan plan_from_json(const std::string& text) {
     json.at("ringLocation").get_to(plan.ring_location);
     json.at("reverts").get_to(plan.reverts);
     json.at("routers").get_to(plan.routers);
+    if (json.contains("fleet")) plan.fleet = json.at("fleet").get<PlanFleet>();
     json.at("localBuckets").get_to(plan.buckets.local);
     json.at("derivedBuckets").get_to(plan.buckets.derived);
     json.at("options").get_to(plan.options);

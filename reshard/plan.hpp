@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -46,6 +47,15 @@ struct PlanOptions {
   bool operator==(const PlanOptions&) const = default;
 };
 
+/// A fleet whose members serve a plan's ring (docs/fleet.md).
+struct PlanFleet {
+  std::string name;
+  std::vector<std::string> zookeeper;  ///< host:port each
+  std::string credentials_file;        ///< empty: none
+  std::uint64_t session_ms = 10'000;
+  bool operator==(const PlanFleet&) const = default;
+};
+
 /// In the order in which they are run. `pre_lock` takes the site's lock; the last two give it back.
 inline constexpr const char* kEndHook = "post_finalize";
 inline constexpr const char* kAbortHook = "on_abort";
@@ -85,7 +95,8 @@ struct Plan {
   ring::VnodeSet vnodes;
   std::string ring_location;         ///< where the coordinator reads the ring
   std::uint64_t reverts = 0;         ///< the plan that this one takes back; 0: none
-  std::vector<std::string> routers;  ///< admin sockets
+  std::vector<std::string> routers;  ///< admin sockets; none where there is a fleet
+  std::optional<PlanFleet> fleet;
   config::Buckets buckets;
   PlanOptions options;
   std::map<std::string, std::string> hooks;  ///< by phase, of kHookPhases: a shell command

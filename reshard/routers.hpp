@@ -36,12 +36,17 @@ struct Rehearsal {
 struct Ownership {
   std::string router;
   std::string problem;      ///< not empty: it did not answer, and says nothing of the rest
+  bool in_fleet = false;    ///< with a problem, too, the ring is known, which is the fleet's
   std::string application;  ///< as its sessions at databases are called
   bool all = false;         ///< every vnode is that pnode's
   bool none = false;        ///< no vnode is
   std::string other;        ///< a vnode that is not, and whose it is; for people
   std::uint64_t reads = 0;  ///< under way by a ring in which one of the vnodes is that pnode's
-  std::uint64_t older_reads = 0;   ///< under way by any ring but the one in force
+  std::uint64_t older_reads = 0;  ///< under way by any ring but the one in force
+  /// Since when all are known to go by the ring in force: who asks the databases knows what is
+  /// under way since before that, and `reads` and `older_reads` are not known otherwise. nullopt:
+  /// they are.
+  std::optional<std::chrono::steady_clock::time_point> since;
   std::uint64_t pnode_vnodes = 0;  ///< that it has in the ring in force
   ring::VnodeSet owned;            ///< of those asked about, that pnode's
 };
@@ -90,6 +95,12 @@ class Routers {
   virtual Released unblock(bool committed, std::chrono::milliseconds limit) = 0;
   /// The prepared ring is dropped.
   virtual Released abandon(std::chrono::milliseconds limit) = 0;
+  /// The plan is over, and its rows go: nothing may be left by which somebody would ask them.
+  /// Throws std::runtime_error where a fleet's service can't be told.
+  virtual Released end(bool committed, std::chrono::milliseconds limit) = 0;
+  /// What a router, or a fleet's service, has not heard of is told again, where it may be by now.
+  /// False: something is left. Returns at once where nothing is.
+  virtual bool settled(std::chrono::milliseconds limit) = 0;
   /// Of all of the plan's vnodes, or of these.
   std::vector<Ownership> ownership(const std::string& pnode, std::chrono::milliseconds limit) {
     return ownership(pnode, plan().vnodes, limit);

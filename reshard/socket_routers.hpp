@@ -31,6 +31,8 @@ class SocketRouters final : public Routers {
                                      bool held, const std::function<void()>& confirm) override;
   Released unblock(bool committed, std::chrono::milliseconds limit) override;
   Released abandon(std::chrono::milliseconds limit) override;
+  Released end(bool, std::chrono::milliseconds limit) override { return abandon(limit); }
+  bool settled(std::chrono::milliseconds) override { return true; }  // each goes by the row itself
   std::vector<Ownership> ownership(const std::string& pnode, const ring::VnodeSet& vnodes,
                                    std::chrono::milliseconds limit) override;
   using Routers::ownership;

@@ -2,12 +2,14 @@
 
 #include <csignal>
 #include <cstdio>
+#include <filesystem>
 #include <iostream>
 #include <optional>
 
 #include <nlohmann/json.hpp>
 
 #include "reshard/cli/commands.hpp"
+#include "reshard/fleet/fleet_routers.hpp"
 #include "reshard/progress_bar.hpp"
 #include "reshard/socket_routers.hpp"
 #include "ring/location.hpp"
@@ -39,6 +41,11 @@ ReshardExit exit_of(Executor::End end) {
   return ReshardExit::refused;
 }
 
+std::shared_ptr<const ring::Ring> load_ring(const Plan& plan) {
+  if (plan.fleet && !std::filesystem::exists(plan.ring_location)) return FleetRouters(plan).ring();
+  return ring::load_location(plan.ring_location).ring;
+}
+
 /// nullopt: none is named.
 std::optional<Act> act_called(const std::string& name) {
   if (name.empty()) return std::nullopt;
@@ -64,7 +71,7 @@ void watch_signals() {
 }
 
 std::shared_ptr<const ring::Ring> ring_of(const Plan& plan) {
-  auto ring = ring::load_location(plan.ring_location).ring;
+  const auto ring = load_ring(plan);
   plan.vnodes.each([&](ring::Vnode vnode) {
     if (number(vnode) >= ring->vnode_count())
       throw std::runtime_error(plan.ring_location + ": has no vnode " +
@@ -73,7 +80,14 @@ std::shared_ptr<const ring::Ring> ring_of(const Plan& plan) {
   return ring;
 }
 
+std::optional<PlanFleet> fleet_of(const config::Config& config) {
+  if (!config.fleet.enabled()) return std::nullopt;
+  return PlanFleet{config.fleet.name, config.fleet.zookeeper, config.fleet.credentials_file,
+                   static_cast<std::uint64_t>(config.fleet.session_ms)};
+}
+
 std::unique_ptr<Routers> routers_of(const Plan& plan) {
+  if (plan.fleet) return std::make_unique<FleetRouters>(plan);
   return std::make_unique<SocketRouters>(plan);
 }
 

@@ -3,6 +3,7 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "reshard/executor.hpp"
@@ -14,12 +15,17 @@ namespace reshard::cli {
 /// Where plans are kept, unless `--state` says otherwise.
 inline constexpr const char* kStateDirectory = "/var/lib/moray-router/reshard";
 
-/// The ring that a plan is about, from where it says. Throws where it is neither the one that the
+/// The ring that a plan is about, from where it says, or, on a host that has no such place, its
+/// fleet's. Throws where it is neither the one that the
 /// plan begins from nor the one that it ends with, nor of the same vnodes.
 std::shared_ptr<const ring::Ring> ring_of(const Plan& plan);
 
-/// The routers that serve the plan's ring.
+/// The routers that serve the plan's ring. Throws std::runtime_error where a fleet's credentials
+/// can't be read.
 std::unique_ptr<Routers> routers_of(const Plan& plan);
+
+/// A configuration's fleet; nullopt: it names none.
+std::optional<PlanFleet> fleet_of(const config::Config& config);
 
 /// For people on stderr, bars where that is a terminal; with `json` a line of JSON on stdout for
 /// each event.

@@ -11,6 +11,7 @@
 #include "reshard/choose.hpp"
 #include "reshard/cli/commands.hpp"
 #include "reshard/cli/common.hpp"
+#include "reshard/fleet/fleet_routers.hpp"
 #include "reshard/plan_number.hpp"
 #include "reshard/preflight.hpp"
 #include "reshard/taken.hpp"
@@ -71,7 +72,9 @@ Plan make_plan(const PlanWords& options, const ring::Ring& ring, const config::C
   plan.options = options.plan;
   plan.options.cleanup = !options.no_cleanup;
   plan.routers = options.routers;
-  if (plan.routers.empty() && !config.admin_socket.empty()) plan.routers = {config.admin_socket};
+  if (plan.routers.empty()) plan.fleet = fleet_of(config);
+  if (plan.routers.empty() && !plan.fleet && !config.admin_socket.empty())
+    plan.routers = {config.admin_socket};
   for (const std::string& hook : options.hooks) {
     const std::size_t equals = hook.find('=');
     const std::string phase = hook.substr(0, equals);
@@ -127,7 +130,7 @@ Json card(const Plan& plan, const Preflight& found) {
            static_cast<std::uint64_t>(std::ceil(found.bytes / kCopyBytesPerSecond))},
           {"target", found.populated ? "has other vnodes: rows get ids of its own"
                                      : "empty: rows keep their ids"},
-          {"routers", plan.routers},
+          {"routers", plan.fleet ? Json("fleet \"" + plan.fleet->name + "\"") : Json(plan.routers)},
           {"maxBlockMilliseconds", plan.options.max_block_ms},
           {"leaseMilliseconds", longest_hold(plan.options.lease_ms)},
           {"soakSeconds", plan.options.soak_seconds},
@@ -151,10 +154,19 @@ void print_card(const Json& card) {
                 obstacle.at("advice").get<std::string>().c_str());
 }
 
+/// In force: the fleet's, or what this host's router has.
+std::shared_ptr<const ring::Ring> ring_to_plan_by(const PlanWords& options,
+                                                  const config::Config& config) {
+  Plan plan;
+  if (options.routers.empty()) plan.fleet = fleet_of(config);
+  if (!plan.fleet) return ring::load_location(config.ring_location).ring;
+  return FleetRouters(plan).ring();
+}
+
 int make(const PlanWords& options) {
   const config::Parsed parsed = config::load_file(options.config);
   if (!parsed.problems.empty()) throw std::runtime_error(config::to_text(parsed.problems));
-  const auto ring = ring::load_location(parsed.config.ring_location).ring;
+  const auto ring = ring_to_plan_by(options, parsed.config);
   Plan plan = make_plan(options, *ring, parsed.config);
   std::vector<Side> shards;
   for (const config::Shard& shard : parsed.config.shards)
@@ -206,7 +218,8 @@ void add_plan(CLI::App& reshard, int& exit_code) {
   command->add_option("--rows", options->choice.rows, "Vnodes with about so many rows");
   command->add_option("--bytes", options->choice.bytes, "Vnodes with about so many bytes");
   command->add_option("--router", options->routers,
-                      "A router's admin socket; may be repeated (default: the configuration's)");
+                      "A router's admin socket; may be repeated (default: the members of the "
+                      "configuration's fleet, or the configuration's own)");
   command->add_option(
       "--apply-from", options->apply_from,
       "The source's URL for a role that may set session_replication_role (default: the shard's)");

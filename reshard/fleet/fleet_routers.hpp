@@ -1,0 +1,97 @@
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <boost/asio/io_context.hpp>
+
+#include "fleet/operator/operator.hpp"
+#include "reshard/fleet/cutover.hpp"
+#include "reshard/plan.hpp"
+#include "reshard/routers.hpp"
+
+namespace reshard {
+
+/// The members of the fleet that a plan names: all of those in its roster, over the service in
+/// which they agree (docs/fleet.md, "A cutover"). A cutover is one change of the fleet's, whose
+/// stages are prepare, block and activate. The plan's row decides, and the state follows: what
+/// could not be written there, while the service was away, is written by whatever is asked next.
+class FleetRouters final : public Routers {
+ public:
+  /// Connects when it is needed. Throws std::runtime_error where the plan's credentials can't be
+  /// read.
+  explicit FleetRouters(Plan plan);
+  ~FleetRouters() override;
+
+  void set_coordinator(std::uint64_t) override {}  // each step names the one that it follows
+  void set_options(const PlanOptions& options) override { plan_.options = options; }
+  [[nodiscard]] std::vector<std::string> names() const override;
+
+  std::vector<RouterAnswer> try_prepare(std::chrono::milliseconds limit) override;
+  Rehearsal rehearse(std::chrono::milliseconds limit) override;
+  bool prepare(const BoundRings& rings, std::chrono::milliseconds limit) override;
+  void renew(std::chrono::milliseconds) override {}  // a lease begins with `block`
+  void block(std::chrono::milliseconds limit) override;
+  std::vector<RouterAnswer> activate(const BoundRings& rings, std::chrono::milliseconds limit,
+                                     bool held, const std::function<void()>& confirm) override;
+  Released unblock(bool committed, std::chrono::milliseconds limit) override;
+  Released abandon(std::chrono::milliseconds limit) override;
+  Released end(bool committed, std::chrono::milliseconds limit) override;
+  bool settled(std::chrono::milliseconds limit) override;
+  std::vector<Ownership> ownership(const std::string& pnode, const ring::VnodeSet& vnodes,
+                                   std::chrono::milliseconds limit) override;
+  using Routers::ownership;
+
+  /// In force. Throws Waiting.
+  std::shared_ptr<const ring::Ring> ring();
+  /// Throws Waiting.
+  fleet::FleetView view();
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  /// The fleet as it is now, and its ring.
+  struct Look {
+    fleet::FleetView view;
+    std::shared_ptr<const ring::Ring> ring;
+  };
+
+  [[nodiscard]] const Plan& plan() const override { return plan_; }
+  [[nodiscard]] std::string named() const { return "fleet \"" + plan_.fleet->name + "\""; }
+  template <typename Ask>
+  auto asked(Ask ask);
+  [[nodiscard]] Look look();
+  void put(const ring::Ring& ring);
+  void require_together(const Look& look) const;
+  [[nodiscard]] std::shared_ptr<const ring::Ring> next_of(const ring::Ring& base) const;
+  Cutover& begin(const BoundRings& rings, fleet::Aim aim, std::chrono::milliseconds limit);
+  Cutover& begin(const fleet::PlanName& plan, const BoundRings& rings, fleet::Aim aim,
+                 std::chrono::milliseconds limit);
+  void end_taken_back(Look& look, std::chrono::milliseconds limit);
+  [[nodiscard]] RouterAnswer missing(const std::string& what) const;
+  [[nodiscard]] bool is_open() const { return cutover_ != nullptr && !cutover_->has_ended(); }
+  [[nodiscard]] bool has_given();
+  void give_anew(const std::function<void()>& confirm);
+  Released close(fleet::Aim aim, std::chrono::milliseconds limit);
+
+  Plan plan_;
+  const fleet::Paths paths_;
+  boost::asio::io_context loop_;
+  const fleet::MakeSession session_;
+  std::unique_ptr<fleet::Operator> service_;
+  std::shared_ptr<const ring::Ring> ring_;  // that was asked for last
+  std::unique_ptr<Cutover> cutover_;        // the change that was opened, or found, last
+  /// How that is to end, which could not be written; and not before.
+  struct Owed {
+    fleet::Aim aim;
+    Clock::time_point after;
+  };
+  std::optional<Owed> owed_;
+  /// All members have had that ring since then.
+  std::optional<std::pair<fleet::RingName, Clock::time_point>> together_;
+};
+
+}  // namespace reshard
