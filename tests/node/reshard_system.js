@@ -10,6 +10,7 @@ const path = require('path');
 const {adminOf} = require('./admin_client');
 const {PostgresCluster} = require('./postgres_cluster');
 const {RouterProcess, temporaryDirectory} = require('./router_process');
+const {ZooKeeper} = require('./zookeeper');
 
 const binary = process.env.MORAY_ROUTER_BIN;
 const PNODES = [1, 2, 3].map((i) => `tcp://${i}.moray.example.com:2020`);
@@ -21,8 +22,9 @@ class System {
   /** `template`: the name of a database that the first shard begins as. */
   /** `environment`: more variables for the router and for what moves vnodes. */
   /** `routers`: how many, each with a store of its own; the tests' commands go to the first. */
-  constructor({vnodes = 64, clusters = null, shards = 2, routers = 1, workers = 2, settings = {}, owners = 1, template, environment = {}} = {}) {
-    Object.assign(this, {vnodes, clusters, shards, workers, settings, owners, template, environment, own: !clusters, clients: [], children: new Set()});
+  /** `fleet`: how many nodes of ZooKeeper there are, in which the routers agree as a fleet; 0: they are told by their admin sockets. */
+  constructor({vnodes = 64, clusters = null, shards = 2, routers = 1, workers = 2, settings = {}, owners = 1, template, environment = {}, fleet = 0} = {}) {
+    Object.assign(this, {vnodes, clusters, shards, workers, settings, owners, template, environment, fleet, own: !clusters, clients: [], children: new Set()});
     this.routers = Array(routers).fill(null);
   }
 
@@ -39,7 +41,8 @@ class System {
     this.store = this.storeOf(0);
     for (const i of this.routers.keys()) execFileSync(binary, ['ring', 'store', '-l', this.storeOf(i), ring], {stdio: 'ignore'});
     this.state = path.join(this.directory, 'plans');
-    for (const i of this.routers.keys()) await this.startRouter(i);
+    if (this.fleet > 0) await this.makeFleet();
+    await Promise.all([...this.routers.keys()].map((i) => this.startRouter(i)));
     this.config = this.router.file;
     // Three seconds for the first connection may be too few where many programs want the processor.
     await this.quiet(() => this.healthy()).catch(async (error) => {
@@ -55,6 +58,21 @@ class System {
     return {ring: {location: this.store}, workers: this.workers, timeouts: {holdMs: 90000}, ...this.settings, ...more,
       shards: this.pnodes.map((pnode, i) => ({pnode, backend: 'postgres', url: this.databases[i]}))};
   }
+
+  async makeFleet() {
+    this.zookeeper = await new ZooKeeper().start(this.fleet);
+    this.credentials = path.join(this.directory, 'credentials');
+    fs.writeFileSync(this.credentials, 'fleet:secret\n', {mode: 0o600});
+    this.operator = path.join(this.directory, 'operator.json');
+    fs.writeFileSync(this.operator, JSON.stringify(this.routerConfig(this.memberConfig(0))));
+    execFileSync(binary, ['fleet', '-f', this.operator, 'init'], {stdio: 'ignore'});
+  }
+  memberConfig(i) {
+    if (this.fleet === 0) return {};
+    return {fleet: {name: 'f', zookeeper: this.zookeeper.addresses, member: `m${i + 1}`, sessionMs: 4000, credentialsFile: this.credentials}};
+  }
+  /** What `fleet status` says. */
+  fleetStatus() { return JSON.parse(execFileSync(binary, ['fleet', '-f', this.operator, '--json', 'status'], {encoding: 'utf8'})); }
 
   get router() { return this.routers[0]; }
   storeOf(i) { return path.join(this.directory, i === 0 ? 'rings' : `rings${i}`); }
@@ -72,7 +90,7 @@ class System {
   async startRouter(i = 0) {
     const before = this.routers[i], ring = {location: this.storeOf(i)};
     const as = before ? {listen: {port: before.port}, admin: {socket: this.socketOf(i)}} : {};
-    const next = new RouterProcess(this.routerConfig({ring, ...as}));
+    const next = new RouterProcess(this.routerConfig({ring, ...this.memberConfig(i), ...as}));
     if (before) next.directory = before.directory;
     next.environment = this.environment;
     this.routers[i] = await next.start();
@@ -143,7 +161,7 @@ class System {
   }
   /** Short waits, and a block as long as a machine with little time for us may need; unless the test has its own. */
   defaults(words) {
-    const routers = this.routers.length > 1 ? [...this.routers.keys()].flatMap((i) => ['--router', this.socketOf(i)]) : [];
+    const routers = this.routers.length > 1 && this.fleet === 0 ? [...this.routers.keys()].flatMap((i) => ['--router', this.socketOf(i)]) : [];
     const all = {'--settle': '100', '--cache': '0', '--max-block': '4000', '--from': PNODES[0], '--to': PNODES[1]};
     return Object.entries(all).filter(([name]) => !words.includes(name)).flat().concat(routers);
   }
@@ -220,6 +238,7 @@ class System {
     for (const client of this.clients) client.close();
     const ends = [];
     for (const router of this.routers) ends.push([await router.stop(), router.errors]);
+    if (this.zookeeper) await this.zookeeper.stop();
     for (const cluster of this.clusters) {
       if (this.own) cluster.stop();
       else if (!keep && cluster.dropDatabase) cluster.dropDatabase(this.database);

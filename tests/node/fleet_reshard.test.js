@@ -1,0 +1,122 @@
+'use strict';
+// `moray-router reshard` over a fleet: real routers, databases and ZooKeeper, and clients that write and read through all routers.
+const assert = require('node:assert');
+const {test} = require('node:test');
+
+const {scene} = require('./reshard_scene');
+
+const own = scene();
+
+/** Three routers of a fleet; each is written through, and each is read through by somebody who judges what it says. */
+async function begin(options = {}) {
+  await own.begin({routers: 3, fleet: 1, writers: 0, ...options});
+  const {system, ledger} = own;
+  own.clients = await Promise.all(system.routers.map(({port}) => system.connect(port)));
+  ledger.writers = own.clients.flatMap((client) => [ledger.write(client, 2), ledger.write(client, 2), ledger.judge(client)]);
+  await ledger.goesOn(200);
+}
+
+/** Nothing was lost, no read went back, and all routers are on one ring, with all doors open. `unknown`: a router was killed with writes. */
+async function settled(refused = {}, unknown = false) {
+  const {system, ledger} = own;
+  await ledger.goesOn();
+  await ledger.stop();
+  assert.deepStrictEqual(ledger.wrong, []);
+  assert.ok(ledger.reads > 100, `${ledger.reads} reads`);
+  assert.deepStrictEqual(ledger.refused, refused);
+  if (!unknown) assert.strictEqual(ledger.unknown, 0, ledger.lastUnknown);
+  for (const client of own.clients) await ledger.check(system, client);
+  const {change, ring, members} = system.fleetStatus();
+  assert.strictEqual(change, null);
+  for (const member of Object.values(members)) assert.deepStrictEqual(member.ring, ring);
+}
+
+test('vnodes move through a fleet while all of its routers are written to and read from, and back', async () => {
+  await begin();
+  const {system} = own;
+  const plan = await system.plan('--vnodes', '0-31');
+  const running = system.reshard('run', plan);
+  await system.until(plan, 'soak', running);
+  await own.ledger.goesOn();
+  const back = await system.reshardTo(0, 'rollback', plan);
+  assert.match(back.err, /cut over: writes were held for/);
+  await running.done;
+  assert.match(running.err, /cut over: writes were held for/);
+  await settled();
+});
+
+/** Writes that wait for longer than a lease are refused, and reads with them. */
+const LATE = new Set(['ReadOnlyError', 'NoBackendsError']);
+
+/** As `settled`, where a fault may have kept vnodes from being served for a while. */
+async function recovered(unknown = false) {
+  const {system, ledger} = own;
+  await system.quiet(() => system.fleetStatus().change === null);
+  await ledger.goesOn(100);
+  const {refused} = ledger;
+  for (const name of Object.keys(refused)) assert.ok(LATE.has(name), JSON.stringify(refused));
+  await settled(refused, unknown);
+}
+
+test('a coordinator dies before each act of a cutover, and the next one goes on', async () => {
+  await begin({seed: 2});
+  const {system} = own;
+  const acts = ['prepare', 'block', 'fence', 'commit', 'wait_commit_flushed', 'activate', 'commit_target', 'unblock', 'soak'];
+  for (const [i, act] of acts.entries()) {
+    const plan = await system.plan('--vnodes', `${4 * i}-${4 * i + 3}`, '--soak', '0', '--max-block', '2000');
+    const killed = await system.ended(system.reshard('run', plan, '--crash-before', act));
+    assert.strictEqual(killed.signal, 'SIGKILL', `${act}: ${killed.err}`);
+    await system.reshardTo(0, 'run', plan);
+    await own.ledger.goesOn(20);
+  }
+  await recovered();
+});
+
+test('the service goes at each stage of a cutover: before the commit it backs out, after it goes forward', async () => {
+  await begin({seed: 3});
+  const {system} = own;
+  const cases = [['block', /block: .*|prepare/, true], ['commit', null, false], ['activate', null, false], ['unblock', null, false]];
+  for (const [i, [act, why, backs]] of cases.entries()) {
+    const plan = await system.plan('--vnodes', `${4 * i}-${4 * i + 3}`, '--max-block', '2000');
+    const running = await system.standing(plan, act);
+    await system.zookeeper.kill();
+    system.goOn(running);
+    if (backs) await system.quiet(() => why.test(running.err) && /cutover given up/.test(running.err));
+    else await system.until(plan, 'soak', running);
+    // The vnodes are served by the databases' word, without the service.
+    await own.ledger.goesOn(300);
+    await system.zookeeper.launch();
+    await system.until(plan, 'soak', running);
+    await system.quiet(() => system.fleetStatus().change === null);
+    await system.reshardTo(0, 'finalize', plan);
+    assert.strictEqual((await system.ended(running)).code, 0, running.err);
+  }
+  await recovered();
+});
+
+test('a router is killed, or stopped, at each stage of a cutover', async () => {
+  await begin({seed: 4});
+  const {system} = own;
+  let at = 0;
+  for (const act of ['block', 'fence', 'activate', 'unblock'])
+    for (const how of ['kill', 'stop']) {
+      const vnodes = `${4 * at}-${4 * at + 3}`;
+      ++at;
+      const plan = await system.plan('--vnodes', vnodes, '--soak', '0', '--max-block', '2000');
+      const running = await system.standing(plan, act);
+      const {child} = system.routers[2];
+      if (how === 'kill') {
+        child.kill('SIGKILL');
+        system.goOn(running);
+        await system.routers[2].exited;
+        await system.startRouter(2);
+      } else {
+        child.kill('SIGSTOP');
+        system.goOn(running);
+        await new Promise((resolve) => setTimeout(resolve, 3500));  // a lease and a half, which begins within it
+        child.kill('SIGCONT');
+      }
+      assert.strictEqual((await system.ended(running)).code, 0, running.err);
+    }
+  await recovered(true);
+});
