@@ -205,8 +205,11 @@ void Coordinator::take_up(const Seen& seen, const intent::Close& close) {
   if (!state_.change || state_.change->token != close.token || state_.seq != close.seq)
     return end(Ending::Kind::overtaken, "its coordinator has gone on with it");
   token_ = close.token;
-  if (state_.change->stage != Stage::activate) return abandon("its coordinator has gone");
   phase_ = Counting{};
+  if (state_.change->stage == Stage::activate) return;
+  if (!close.commits || state_.change->stage != Stage::block)
+    return abandon("its coordinator has gone");
+  commit(Then::count);
 }
 
 void Coordinator::written(nanoseconds now) {
@@ -276,20 +279,10 @@ void Coordinator::heard(const std::map<std::string, Heard>& answers) {
 }
 
 void Coordinator::all_agreed() {
-  State next = state_;
-  Change& change = *next.change;
+  const Change& change = *state_.change;
   switch (change.stage) {
-    case Stage::prepare:
-      if (change.drains) {
-        change.stage = Stage::block;
-        return write(std::move(next), std::nullopt, Then::gather);
-      }
-      [[fallthrough]];
-    case Stage::block:
-      if (change.kind == Kind::block) return close(true);
-      change.stage = Stage::activate;
-      next.ring = change.next;
-      return write(std::move(next), std::nullopt, Then::gather);
+    case Stage::prepare: return change.drains ? block() : commit(Then::gather);
+    case Stage::block: return change.kind == Kind::block ? close(true) : commit(Then::gather);
     case Stage::activate: return close(true);
   }
 }
@@ -340,7 +333,7 @@ void Coordinator::step_to_aim() {
   if (gathering == nullptr && !std::holds_alternative<Counting>(phase_)) return;
   const bool all = gathering != nullptr && gathering->all;
   const Stage stage = state_.change->stage;
-  if (aim_ == Aim::committed && stage == Stage::prepare)
+  if ((aim_ == Aim::activate || aim_ == Aim::committed) && stage == Stage::prepare)
     return end(Ending::Kind::overtaken, "the fleet has not blocked what the plan has committed");
   if (aim_ == Aim::committed) return close(true);
   if (aim_ == Aim::abandoned && stage != Stage::activate) return close(false);
@@ -348,11 +341,21 @@ void Coordinator::step_to_aim() {
     return end(Ending::Kind::overtaken, "another coordinator of the plan has committed it");
   const bool blocks = stage == Stage::prepare && aim_ != Aim::prepare && all;
   const bool commits = stage == Stage::block && aim_ == Aim::activate;
-  if (!blocks && !commits) return;
+  if (blocks) block();
+  if (commits) commit(gathering != nullptr ? Then::gather : Then::count);
+}
+
+void Coordinator::block() {
   State next = state_;
-  next.change->stage = blocks ? Stage::block : Stage::activate;
-  if (commits) next.ring = next.change->next;
+  next.change->stage = Stage::block;
   write(std::move(next), std::nullopt, Then::gather);
+}
+
+void Coordinator::commit(Then then) {
+  State next = state_;
+  next.change->stage = Stage::activate;
+  next.ring = next.change->next;
+  write(std::move(next), std::nullopt, then);
 }
 
 /// Members release what moves, and drop what they have kept of it, when they see it.

@@ -61,6 +61,8 @@ struct Unblock {
 struct Close {
   std::string token;
   std::uint64_t seq = 0;  ///< the step that it has stood at
+  /// A person says so of a cutover whose plan's row is: it is committed, if it is blocked.
+  bool commits = false;
 };
 /// A cutover of a plan of resharding, which its owner takes as far as it says (`aim`). Where a
 /// change of that plan is open already, which a coordinator before has left, it goes on with that.
@@ -176,6 +178,8 @@ class Coordinator {
   void resolve(const Seen& seen, std::chrono::nanoseconds now);
   void written(std::chrono::nanoseconds now);
   void all_agreed();
+  void block();
+  void commit(Then then);
   void close(bool committed);
   void abandon(const std::string& why);
   void limit_passed();

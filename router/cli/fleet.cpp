@@ -60,6 +60,11 @@ void add_fleet(CLI::App& program, int& exit_code) {
     one->add_flag("--indeterminate-is-fine", options->indeterminate_is_fine,
                   "Goes on though writes may be done yet, whose shard was lost");
   };
+  const auto moves = [&](CLI::App* one) {
+    one->add_flag("--regardless-of-plans", options->regardless_of_plans,
+                  "Doesn't ask the shards whether a plan of resharding stands against it");
+    change(one);
+  };
   CLI::App* one = add("init", "Makes a fleet of a ring", fleet_acts::init);
   one->add_option("DIR", options->directory, "The ring; without it, the configuration's");
   one = add("status", "Shows the ring in force, the open change, and each router",
@@ -68,19 +73,19 @@ void add_fleet(CLI::App& program, int& exit_code) {
   one = add("remap", "Gives vnodes to another pnode", fleet_acts::remap);
   vnodes(one);
   one->add_option("--pnode", options->pnode, "Who gets them")->required();
-  change(one);
+  moves(one);
   one = add("set-data", "Gives vnodes data: ro makes them read-only", fleet_acts::set_data);
   vnodes(one);
   one->add_option("DATA", options->data, "A word or JSON; none, or 1, takes the data away");
   change(one);
   one = add("publish", "Puts a whole ring in force", fleet_acts::publish);
   one->add_option("DIR", options->directory, "The ring, or a store of rings")->required();
-  change(one);
+  moves(one);
   one = add("rollback", "Puts an older generation in force, of this host's store",
             fleet_acts::rollback);
   one->add_option("GENERATION", options->generation,
                   "Its number; without one: the one before the current");
-  change(one);
+  moves(one);
   one = add("block",
             "Blocks writes to vnodes, until `unblock`; returns when no earlier write is "
             "under way",
@@ -103,6 +108,16 @@ void add_fleet(CLI::App& program, int& exit_code) {
   one->add_option("--grace", options->grace, "Seconds since its end that are enough for its writes")
       ->capture_default_str()
       ->check(CLI::Range(0.0, 3600.0));
+  one = add("settle",
+            "A person's word on the cutover of a plan of resharding whose row can't be read any "
+            "more, and which nobody closes",
+            fleet_acts::settle);
+  one->add_option("TOKEN", options->token, "The change, as status shows it")->required();
+  auto* committed = one->add_flag("--committed", options->committed,
+                                  "The source's row is committed: the new ring comes into force");
+  one->add_flag("--not-committed", options->not_committed,
+                "It is not, and never will be: the old ring stays in force")
+      ->excludes(committed);
   add("history", "Lists the last steps", fleet_acts::history);
 }
 

@@ -198,6 +198,25 @@ FleetExit remove(FleetCommand& command, const FleetOptions& given) {
   return FleetExit::done;
 }
 
+/// Its coordinator goes by the row, and so does any that follows it, however late.
+FleetExit settle(FleetCommand& command, const FleetOptions& given) {
+  if (given.committed == given.not_committed)
+    throw std::runtime_error("what does the plan's row say? --committed, or --not-committed");
+  const fleet::State state = command.service().look().state;
+  if (!state.change || state.change->token != given.token)
+    throw std::runtime_error("no change " + given.token + " is open");
+  if (state.change->kind != fleet::Kind::reshard)
+    throw std::runtime_error("change " + given.token +
+                             " is no cutover: the routers close it by themselves");
+  if (given.not_committed && state.change->stage == fleet::Stage::activate)
+    throw std::runtime_error("change " + given.token + " is committed already");
+  if (given.committed && state.change->stage == fleet::Stage::prepare)
+    throw std::runtime_error("change " + given.token +
+                             " can't be: not all routers have blocked the vnodes");
+  return command.run(fleet::intent::Close{given.token, state.seq, given.committed},
+                     "settling of change " + given.token);
+}
+
 FleetExit history(FleetCommand& command, const FleetOptions& given) {
   const auto steps = command.service().history();
   if (!given.json) std::printf("%s", table_of_history(steps).c_str());

@@ -15,6 +15,7 @@ FleetExit rollback(FleetCommand& command, const FleetOptions& given);
 FleetExit block(FleetCommand& command, const FleetOptions& given);
 FleetExit unblock(FleetCommand& command, const FleetOptions& given);
 FleetExit remove(FleetCommand& command, const FleetOptions& given);
+FleetExit settle(FleetCommand& command, const FleetOptions& given);
 FleetExit history(FleetCommand& command, const FleetOptions& given);
 
 }  // namespace router::cli::fleet_acts

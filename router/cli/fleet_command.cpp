@@ -11,6 +11,7 @@
 #include <nlohmann/json.hpp>
 
 #include "fleet/operator/ring_edit.hpp"
+#include "router/cli/fleet_plans.hpp"
 #include "router/control/coordinator_lease.hpp"
 #include "router/log/log.hpp"
 
@@ -82,6 +83,9 @@ FleetExit FleetCommand::publish(const fleet::FleetView& view,
     throw std::runtime_error(
         "that ring has another number of vnodes, another algorithm or "
         "another interval than the fleet's");
+  if (!given_.regardless_of_plans)
+    if (const std::string why = against_plans(config_, *now, *next); !why.empty())
+      throw std::runtime_error(why);
   service().put(fleet::image_of(*next));
   return run(fleet::intent::Publish{next->digest(), fleet::needs_drain(*now, *next),
                                     view.state.ring.digest},

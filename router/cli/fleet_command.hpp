@@ -18,6 +18,7 @@ namespace router::cli {
 struct FleetOptions {
   std::string config_file, directory, vnodes, pnode, data, mode = "hold", why, token, id, confirmed;
   bool json = false, watch = false, indeterminate_is_fine = false, all = false;
+  bool regardless_of_plans = false, committed = false, not_committed = false;
   double lease = 4, timeout = 60, wait = 30, grace = 30;  // seconds
   std::uint64_t generation = 0;
 

@@ -86,7 +86,7 @@ std::string table_of(const std::string& name, const fleet::FleetView& view) {
     text += "\nchange " + change->token + " is open since " + utc(change->opened_at) + ": " +
             std::string(to_string(change->kind)) + ", stage " +
             std::string(to_string(change->stage)) + ", by " + change->coordinator;
-    if (change->kind == fleet::Kind::publish) text += ", to ring " + shown(change->next);
+    if (change->kind != fleet::Kind::block) text += ", to ring " + shown(change->next);
     if (!change->why.empty()) text += " (" + change->why + ")";
     text += "\n";
   } else {

@@ -204,6 +204,25 @@ TEST_CASE("coordinator: what the service refuses is said, and not written on and
   }
 }
 
+TEST_CASE("coordinator: a person's word commits what all have blocked, and nothing else") {
+  for (const Stage stage : {Stage::prepare, Stage::block}) {
+    Lab lab(intent::Close{"left", 1, true});
+    Change left;
+    left.token = "left";
+    left.kind = Kind::reshard;
+    left.plan = PlanName{7, "p", "source", "target"};
+    left.stage = stage;
+    left.base = {1, "A"};
+    left.next = {6, "B"};
+    lab.service.state.change = left;
+    const bool committed = stage == Stage::block;
+    CHECK(lab.settle() ==
+          (committed ? "touch look activate roster answers commit-closed " : "touch look close "));
+    CHECK(lab.service.state.ring == (committed ? left.next : left.base));
+    CHECK(lab.service.state.last == Closed{"left", committed});
+  }
+}
+
 TEST_CASE(
     "coordinator: a change that was left is abandoned before its commit, and completed after it") {
   for (const Stage stage : {Stage::prepare, Stage::block, Stage::activate}) {
