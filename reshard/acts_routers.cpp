@@ -17,6 +17,7 @@ constexpr std::chrono::milliseconds kVerdict{100};  ///< for a server's word tha
 constexpr std::chrono::milliseconds kActivatePoll{20};
 constexpr std::chrono::milliseconds kAnswerLeast{200};  ///< a router that lives answers within it
 constexpr int kBindingsMost = 10;
+constexpr std::chrono::milliseconds kSettleWithin{300};
 
 }  // namespace
 
@@ -36,6 +37,15 @@ std::uint64_t Executor::reads_before(Database& side, const Ownership& router, st
   if (!router.since) return said;
   return statements_before(
       side, std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - *router.since));
+}
+
+/// What a coordinator before this one, or this one while a fleet's service was away, has left open
+/// there is closed as the plan's row says. Within a cutover each act does its part of that.
+void Executor::settle(Act act) {
+  const bool before = (act > Act::take_over && act < Act::prepare) || act == Act::abort_plan ||
+                      act == Act::clean_target;
+  const bool after = act >= Act::soak && act <= Act::end_cleanup;
+  if (before || after) static_cast<void>(routers_.settled(after, kSettleWithin));
 }
 
 /// Before a guard is made, or rows are deleted, at a side: no router's ring gives it a vnode of the
@@ -164,6 +174,9 @@ Outcome Executor::activate() {
     const auto missing = routers_.activate(state_.bound, patience, true, [this] { confirm(); });
     figures_.behind(missing.size(), since);
     if (missing.empty()) return Outcome::done;
+    const bool leased = std::none_of(missing.begin(), missing.end(),
+                                     [](const RouterAnswer& each) { return each.unleased; });
+    if (!leased) throw Waiting(missing.front().message);
     if (Clock::now() - since > limit) {
       for (const RouterAnswer& each : missing)
         watcher_.alarm("router " + each.router +

@@ -9,8 +9,6 @@ namespace {
 
 using backends::postgres::SessionError;
 
-/// For routers that have not heard of the cutover's end; the soak goes on.
-constexpr std::chrono::milliseconds kToldWithin{300};
 constexpr std::chrono::milliseconds kSoakPause{50};
 constexpr std::chrono::seconds kTryBackEach{60};
 constexpr std::chrono::hours kAtOnce{1};  ///< so long ago that it is done in the next round
@@ -189,7 +187,6 @@ void Executor::no_way_back(const std::string& why) {
 /// is short: whoever asks for something is heard between two.
 Outcome Executor::soak() {
   if (!target_open_) open_target();
-  static_cast<void>(routers_.settled(kToldWithin));
   bound_log();
   count_soak();
   const bool over = journal_.asked("finalize") || Clock::now() >= *soak_end_;

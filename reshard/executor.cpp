@@ -51,6 +51,7 @@ Executor::Executor(Journal& journal, Routers& routers, const ring::Ring& ring, W
       reverse_(target_, source_, "committed",
                [this](const std::string& text) { watcher_.alarm(text); }) {
   state_.progress = resumed(state_.progress);
+  routers_.set_confirm([this] { confirm(); });
   others_pause_ = journal_.asked_at("pause");
   count_what_is_told();
 }
@@ -120,6 +121,11 @@ std::optional<Executor::End> Executor::before_act() {
   if (ours_ && (over || left) && !lock_given_back_)
     give_lock_back(act == Act::finished ? kEndHook : kAbortHook);
   if (over) {
+    if (ours_ && !routers_.settled(act == Act::finished, kRouterLimit))
+      watcher_.alarm(
+          "the fleet has not closed the plan's last change, and changes nothing else until "
+          "it has: `reshard forget " +
+          plan_.name() + "` closes it");
     if (ours_ && !recorded(act == Act::finished ? "finished" : "aborted")) {
       state_.stopped = "the journal can't be written, and does not say that the plan is over: " +
                        journal_problem_;
@@ -200,6 +206,7 @@ Executor::End Executor::abort() {
 Outcome Executor::tried(Act act) {
   try {
     take_for(act);
+    settle(act);
     const Outcome outcome = perform(act);
     if (outcome == Outcome::done) say_waiting("");
     return outcome;

@@ -134,6 +134,7 @@ class Executor {
   Outcome activate();
   Outcome unblock();
   Outcome drop_pending();
+  void settle(Act act);
   std::uint64_t statements_before(Database& side, std::chrono::milliseconds ago);
   std::uint64_t reads_before(Database& side, const Ownership& router, std::uint64_t said);
   // acts_cutover.cpp

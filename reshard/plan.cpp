@@ -34,6 +34,7 @@ std::string to_json_text(const Plan& plan) {
   json["vnodes"] = plan.vnodes.to_text();
   json["ringLocation"] = plan.ring_location;
   json["reverts"] = plan.reverts;
+  json["revertsToken"] = plan.reverts_token;
   json["routers"] = plan.routers;
   if (plan.fleet) json["fleet"] = *plan.fleet;
   json["localBuckets"] = plan.buckets.local;
@@ -58,6 +59,7 @@ Plan plan_from_json(const std::string& text) {
     plan.vnodes = ring::VnodeSet::parse(json.at("vnodes").get<std::string>());
     json.at("ringLocation").get_to(plan.ring_location);
     json.at("reverts").get_to(plan.reverts);
+    plan.reverts_token = json.value("revertsToken", plan.reverts_token);
     json.at("routers").get_to(plan.routers);
     if (json.contains("fleet")) plan.fleet = json.at("fleet").get<PlanFleet>();
     json.at("localBuckets").get_to(plan.buckets.local);
@@ -80,6 +82,7 @@ Plan reverse_of(const Plan& plan, std::uint64_t number) {
   back.token = make_token();
   std::swap(back.from, back.to);
   back.reverts = plan.number;
+  back.reverts_token = plan.token;
   back.gates.clear();
   back.author = this_author();
   back.made = time_now();

@@ -95,6 +95,7 @@ struct Plan {
   ring::VnodeSet vnodes;
   std::string ring_location;         ///< where the coordinator reads the ring
   std::uint64_t reverts = 0;         ///< the plan that this one takes back; 0: none
+  std::string reverts_token;         ///< its token; empty: an older program made this plan
   std::vector<std::string> routers;  ///< admin sockets; none where there is a fleet
   std::optional<PlanFleet> fleet;
   config::Buckets buckets;

@@ -51,8 +51,8 @@ class PreflightLook {
       look_at_missing(plan_, source_, target_, bucket_configs(source_.owner()), found_);
     const auto applications = look_at_routers(plan_, routers_, source_, found_);
     // Whose sessions a router's are, it says itself.
-    if (applications.size() == routers_.names().size())
-      for (Database* each : {&source_, &target_}) look_at_clients(*each, applications, found_);
+    if (applications)
+      for (Database* each : {&source_, &target_}) look_at_clients(*each, *applications, found_);
     return std::move(found_);
   }
 

@@ -57,8 +57,8 @@ void look_at_rings(const Plan& plan, const std::vector<RouterAnswer>& answers, P
 
 }  // namespace
 
-std::vector<std::string> look_at_routers(const Plan& plan, Routers& routers, Database& source,
-                                         Preflight& found) {
+std::optional<std::vector<std::string>> look_at_routers(const Plan& plan, Routers& routers,
+                                                        Database& source, Preflight& found) {
   std::vector<std::string> applications;
   if (routers.names().empty())
     found.obstacles.push_back(
@@ -77,7 +77,8 @@ std::vector<std::string> look_at_routers(const Plan& plan, Routers& routers, Dat
                (answer.code == "not_owner" ? taken_by(source.owner(), plan.vnodes) : ""),
            advice_for(answer)});
   }
-  if (all && !answers.empty()) look_at_rings(plan, answers, found);
+  if (!all || answers.empty()) return std::nullopt;
+  look_at_rings(plan, answers, found);
   return applications;
 }
 

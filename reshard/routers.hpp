@@ -24,6 +24,9 @@ struct RouterAnswer {
       message;         ///< of a refusal; without an answer `message` says why there is none
   std::string result;  ///< JSON
   std::chrono::nanoseconds took{};
+  /// It serves by an older ring without a lease that would end: it is waited for until it has the
+  /// ring.
+  bool unleased = false;
 };
 
 /// What a prepare would do now, at all routers.
@@ -66,6 +69,9 @@ class Routers {
   virtual void set_coordinator(std::uint64_t number) = 0;
   /// The options in force: a plan's may change while it runs.
   virtual void set_options(const PlanOptions& options) = 0;
+  /// Throws where this is not the coordinator any more: asked before what a coordinator before it
+  /// has left open is closed.
+  virtual void set_confirm(std::function<void()> confirm) = 0;
   /// For people: how they are named, or found.
   [[nodiscard]] virtual std::vector<std::string> names() const = 0;
 
@@ -98,9 +104,10 @@ class Routers {
   /// The plan is over, and its rows go: nothing may be left by which somebody would ask them.
   /// Throws std::runtime_error where a fleet's service can't be told.
   virtual Released end(bool committed, std::chrono::milliseconds limit) = 0;
-  /// What a router, or a fleet's service, has not heard of is told again, where it may be by now.
-  /// False: something is left. Returns at once where nothing is.
-  virtual bool settled(std::chrono::milliseconds limit) = 0;
+  /// Nothing of the plan is open there; what is, is closed: as committed, or as abandoned. Only
+  /// where the plan's row is so, and by its coordinator, or when it is over. False: something may
+  /// be open, and it is to be asked again. Returns at once where nothing is.
+  virtual bool settled(bool committed, std::chrono::milliseconds limit) = 0;
   /// Of all of the plan's vnodes, or of these.
   std::vector<Ownership> ownership(const std::string& pnode, std::chrono::milliseconds limit) {
     return ownership(pnode, plan().vnodes, limit);

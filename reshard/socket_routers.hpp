@@ -20,6 +20,7 @@ class SocketRouters final : public Routers {
     holder_ = plan_.token + "/" + std::to_string(number);
   }
   void set_options(const PlanOptions& options) override { plan_.options = options; }
+  void set_confirm(std::function<void()>) override {}  // leases name their holder
   [[nodiscard]] std::vector<std::string> names() const override { return plan_.routers; }
 
   std::vector<RouterAnswer> try_prepare(std::chrono::milliseconds limit) override;
@@ -32,7 +33,7 @@ class SocketRouters final : public Routers {
   Released unblock(bool committed, std::chrono::milliseconds limit) override;
   Released abandon(std::chrono::milliseconds limit) override;
   Released end(bool, std::chrono::milliseconds limit) override { return abandon(limit); }
-  bool settled(std::chrono::milliseconds) override { return true; }  // each goes by the row itself
+  bool settled(bool, std::chrono::milliseconds) override { return true; }  // each goes by the row
   std::vector<Ownership> ownership(const std::string& pnode, const ring::VnodeSet& vnodes,
                                    std::chrono::milliseconds limit) override;
   using Routers::ownership;

@@ -32,7 +32,7 @@ std::int64_t unix_time() { return static_cast<std::int64_t>(std::time(nullptr));
 /// `changes`: the request was a write, which may have been done.
 [[noreturn]] void fail(const std::string& what, Outcome outcome, bool changes = false) {
   if (outcome == Outcome::denied)
-    throw OperatorError(what + ": the service refuses these credentials");
+    throw OperatorRefused(what + ": the service refuses these credentials");
   if (outcome == Outcome::unknown)
     throw OperatorError(
         what + (changes ? ": the connection was lost; nobody knows whether it was done"
@@ -59,7 +59,7 @@ Operator::Operator(boost::asio::io_context& loop, MakeSession make, Paths paths,
   }
   wait([this] { return session_->state() != Session::State::connecting; }, "the connection");
   if (session_->state() == Session::State::denied)
-    throw OperatorError("the service refuses these credentials");
+    throw OperatorRefused("the service refuses these credentials");
 }
 
 void Operator::wait(const std::function<bool()>& there, const char* what,
@@ -110,8 +110,8 @@ Outcome Operator::write(std::vector<coordination::Write> writes) {
 void Operator::touch() {
   const Outcome outcome = write({Check{paths_.state(), coordination::kAnyVersion}});
   if (outcome == Outcome::no_node)
-    throw OperatorError("there is no fleet at " + paths_.root() +
-                        "; `moray-router fleet init` makes one");
+    throw OperatorRefused("there is no fleet at " + paths_.root() +
+                          "; `moray-router fleet init` makes one");
   if (outcome != Outcome::done) fail(paths_.state(), outcome);
 }
 

@@ -26,6 +26,10 @@ struct OperatorError : std::runtime_error {
       : std::runtime_error(what), unknown(unknown_) {}
   bool unknown;  ///< nobody knows whether it was done
 };
+/// Nor will it, until a person has seen to it: wrong credentials, no such fleet.
+struct OperatorRefused : OperatorError {
+  using OperatorError::OperatorError;
+};
 /// There is a fleet already, of another ring.
 struct OtherRing : OperatorError {
   using OperatorError::OperatorError;

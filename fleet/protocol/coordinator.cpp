@@ -299,11 +299,13 @@ void Coordinator::abandon(const std::string& why) {
 
 bool Coordinator::reached() const {
   const auto* gathering = std::get_if<Gathering>(&phase_);
+  if (aim_ == Aim::found) return gathering != nullptr || std::holds_alternative<Counting>(phase_);
   if (gathering == nullptr || !gathering->all) return false;
   switch (aim_) {
     case Aim::prepare: return state_.change->stage == Stage::prepare;
     case Aim::block: return state_.change->stage == Stage::block;
     case Aim::activate: return state_.change->stage == Stage::activate;
+    case Aim::found:
     case Aim::committed:
     case Aim::abandoned: return false;
   }
@@ -333,13 +335,14 @@ void Coordinator::step_to_aim() {
   if (gathering == nullptr && !std::holds_alternative<Counting>(phase_)) return;
   const bool all = gathering != nullptr && gathering->all;
   const Stage stage = state_.change->stage;
+  if (aim_ == Aim::found) return;
   if ((aim_ == Aim::activate || aim_ == Aim::committed) && stage == Stage::prepare)
     return end(Ending::Kind::overtaken, "the fleet has not blocked what the plan has committed");
   if (aim_ == Aim::committed) return close(true);
   if (aim_ == Aim::abandoned && stage != Stage::activate) return close(false);
   if (aim_ == Aim::abandoned)
     return end(Ending::Kind::overtaken, "another coordinator of the plan has committed it");
-  const bool blocks = stage == Stage::prepare && aim_ != Aim::prepare && all;
+  const bool blocks = stage == Stage::prepare && aim_ == Aim::block && all;
   const bool commits = stage == Stage::block && aim_ == Aim::activate;
   if (blocks) block();
   if (commits) commit(gathering != nullptr ? Then::gather : Then::count);
@@ -362,7 +365,7 @@ void Coordinator::commit(Then then) {
 void Coordinator::close(bool committed) {
   State next = state_;
   const Change change = *std::exchange(next.change, std::nullopt);
-  next.last = Closed{change.token, committed};
+  next.last = Closed{change.token, committed, change.lease};
   if (committed) next.ring = change.next;  // of a cutover it may not be yet
   std::optional<Blocks> blocks;
   if (committed && change.kind == Kind::block) {

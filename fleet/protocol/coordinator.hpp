@@ -76,10 +76,11 @@ using Intent =
 
 /// How far the owner of a cutover wants it.
 enum class Aim : std::uint8_t {
+  found,      ///< what is there is taken up; nothing is opened, and nothing is written
   prepare,    ///< open, and all members have answered
   block,      ///< all have answered that
   activate,   ///< the plan's row is committed: whoever has not answered `block` is not waited for
-  committed,  ///< closed so: all have activated, or none of them serves by its lease any more
+  committed,  ///< closed so; its owner knows that all have activated, or that all leases are over
   abandoned,  ///< closed so: the plan's row is not committed, and this attempt's never will be
 };
 

@@ -63,6 +63,9 @@ struct Change {
 struct Closed {
   std::string token;
   bool committed = false;
+  /// Its lease: what was planned by the ring before it is sent no later than that after it was
+  /// closed.
+  std::chrono::milliseconds lease{};
   bool operator==(const Closed&) const = default;
 };
 

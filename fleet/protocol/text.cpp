@@ -120,7 +120,9 @@ std::string to_text(const State& state) {
            {"last", nullptr}};
   if (state.change) out["change"] = of(*state.change);
   if (state.last)
-    out["last"] = {{"token", state.last->token}, {"committed", state.last->committed}};
+    out["last"] = {{"token", state.last->token},
+                   {"committed", state.last->committed},
+                   {"leaseMs", state.last->lease.count()}};
   return dumped(out);
 }
 
@@ -133,7 +135,8 @@ State state_from(std::string_view text) {
     state.highest = in.at("highest").get<std::uint64_t>();
     if (const auto& change = in.at("change"); !change.is_null()) state.change = change_from(change);
     if (const auto& last = in.at("last"); !last.is_null())
-      state.last = Closed{last.at("token").get<std::string>(), last.at("committed").get<bool>()};
+      state.last = Closed{last.at("token").get<std::string>(), last.at("committed").get<bool>(),
+                          std::chrono::milliseconds(last.value("leaseMs", std::int64_t{0}))};
     return state;
   });
 }

@@ -42,7 +42,11 @@ ReshardExit exit_of(Executor::End end) {
 }
 
 std::shared_ptr<const ring::Ring> load_ring(const Plan& plan) {
-  if (plan.fleet && !std::filesystem::exists(plan.ring_location)) return FleetRouters(plan).ring();
+  if (plan.fleet) try {
+      return FleetRouters(plan).ring();
+    } catch (const Waiting&) {  // the service is away: what a member has here is of the same vnodes
+      if (!std::filesystem::exists(plan.ring_location)) throw;
+    }
   return ring::load_location(plan.ring_location).ring;
 }
 

@@ -36,8 +36,14 @@ Cutover::Came Cutover::bring(fleet::Aim aim, std::chrono::milliseconds limit) {
 std::string Cutover::waits_for() const {
   const fleet::Coordinator& coordinator = agent_.coordinator();
   if (!coordinator.refusal().empty()) return coordinator.refusal();
-  if (!coordinator.waits_for().empty()) return "no answer from " + coordinator.waits_for();
+  if (!silent().empty()) return "no answer from " + silent();
+  if (!coordinator.waits_for().empty()) return coordinator.waits_for();  // another change
   return problem_.empty() ? "the service does not answer" : problem_;
+}
+
+std::string Cutover::silent() const {
+  const fleet::Coordinator& coordinator = agent_.coordinator();
+  return coordinator.state().change ? coordinator.waits_for() : "";
 }
 
 }  // namespace reshard

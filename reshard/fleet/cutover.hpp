@@ -35,6 +35,8 @@ class Cutover {
   [[nodiscard]] const fleet::State& state() const { return agent_.coordinator().state(); }
   /// For people: a member's refusal, or members that have not answered, or why the service has not.
   [[nodiscard]] std::string waits_for() const;
+  /// Members that have not answered: `m1, m2`.
+  [[nodiscard]] std::string silent() const;
 
  private:
   boost::asio::io_context& loop_;

@@ -1,5 +1,6 @@
 // What a plan asks its fleet, beside a cutover.
 #include <algorithm>
+#include <stdexcept>
 #include <utility>
 
 #include <nlohmann/json.hpp>
@@ -18,11 +19,76 @@ constexpr const char* kSilent = "its process does not show itself in the fleet";
 
 }  // namespace
 
+/// A session that was lost since it was used last is made anew, once.
+template <typename Ask>
+auto FleetRouters::asked(Ask ask) {
+  for (;;) {
+    const bool is_new = service_ == nullptr;
+    try {
+      if (is_new)
+        service_ = std::make_unique<fleet::Operator>(loop_, session_, paths_, kRouterLimit);
+      return ask(*service_);
+    } catch (const fleet::OperatorRefused& refused) {
+      service_.reset();
+      throw Stuck(named() + ": " + refused.what());
+    } catch (const fleet::OperatorError& error) {
+      service_.reset();
+      if (is_new) throw Waiting(named() + ": " + error.what());
+    } catch (const std::invalid_argument& error) {
+      throw ActFailed(named() + ": " + error.what());
+    }
+  }
+}
+
+fleet::FleetView FleetRouters::view() {
+  return asked([](fleet::Operator& service) { return service.look(); });
+}
+
+FleetRouters::Look FleetRouters::look() {
+  return asked([this](fleet::Operator& service) {
+    Look look{service.look(), nullptr};
+    const std::string& digest = look.view.state.ring.digest;
+    if (ring_ == nullptr || ring_->digest() != digest)
+      ring_ = fleet::ring_from(service.image(digest), service.geometry());
+    look.ring = ring_;
+    return look;
+  });
+}
+
+std::shared_ptr<const ring::Ring> FleetRouters::ring() { return look().ring; }
+
+/// So that members can fetch it.
+void FleetRouters::put(const ring::Ring& ring) {
+  asked([&](fleet::Operator& service) { service.put(fleet::image_of(ring)); });
+}
+
+/// Throws Stuck where somebody else has moved vnodes of the plan.
+std::shared_ptr<const ring::Ring> FleetRouters::next_of(const ring::Ring& base) const {
+  const ring::VnodeSet others = not_owned_by(base, plan_.vnodes, plan_.from.pnode);
+  if (!others.empty())
+    throw Stuck(named() + ": somebody else has moved vnodes of the plan: " +
+                std::to_string(others.size()) + " of them are not " + plan_.from.pnode + "'s");
+  return given(base);
+}
+
+std::shared_ptr<const ring::Ring> FleetRouters::given(const ring::Ring& base) const {
+  try {
+    return remapped(base, plan_.vnodes, plan_.to.pnode);
+  } catch (const std::invalid_argument& error) {
+    throw Stuck(named() + ": " + error.what());
+  }
+}
+
+/// By the ring in force.
+bool FleetRouters::has_given() {
+  return not_owned_by(*look().ring, plan_.vnodes, plan_.to.pnode).empty();
+}
+
 /// All members live, and have the ring in force; and nothing changes it.
 void FleetRouters::require_together(const Look& look) const {
   const fleet::State& state = look.view.state;
   if (state.change)
-    throw Waiting(named() + ": another change is open: " + state.change->why + " (" +
+    throw Waiting(named() + ": a change is open: " + state.change->why + " (" +
                   state.change->coordinator + ")");
   if (look.view.members.empty()) throw Waiting(named() + " has no members");
   for (const auto& [id, member] : look.view.members) {
@@ -35,12 +101,11 @@ void FleetRouters::require_together(const Look& look) const {
   }
 }
 
-/// One answer for all: their ring is one. A read that is under way by an older one began before all
-/// were seen to have this one.
+/// One answer for all: their ring is one. A read by an older one was sent before all were seen to
+/// have this one, or under the lease of the change that brought it.
 std::vector<Ownership> FleetRouters::ownership(const std::string& pnode,
                                                const ring::VnodeSet& vnodes,
                                                std::chrono::milliseconds limit) {
-  static_cast<void>(settled(limit));
   Look now = look();
   end_taken_back(now, limit);
   Ownership owned;
@@ -49,7 +114,9 @@ std::vector<Ownership> FleetRouters::ownership(const std::string& pnode,
   try {
     require_together(now);
     if (!together_ || together_->first != now.view.state.ring)
-      together_ = {now.view.state.ring, Clock::now()};
+      together_ = {now.view.state.ring,
+                   Clock::now() + (now.view.state.last ? now.view.state.last->lease
+                                                       : std::chrono::milliseconds(0))};
     owned.since = together_->second;
   } catch (const Waiting& waiting) {
     together_.reset();
@@ -79,6 +146,8 @@ std::vector<RouterAnswer> FleetRouters::try_prepare(std::chrono::milliseconds li
   try {
     const Look now = look();
     if (now.view.members.empty()) return one("", "it has no members");
+    if (now.view.state.change)
+      return one("prepared", "a change is open: " + now.view.state.change->why);
     const auto next = next_of(*now.ring);
     const BoundRings rings{now.view.state.ring.digest, next->digest()};
     for (const auto& [id, member] : now.view.members) {
@@ -98,25 +167,26 @@ std::vector<RouterAnswer> FleetRouters::try_prepare(std::chrono::milliseconds li
                      [](const RouterAnswer& answer) { return answer.ok; }))
       return answers;
     put(*next);
-    Cutover& cutover = begin(rings, fleet::Aim::prepare, limit);
+    Cutover& cutover = begin(plan_name(), rings, fleet::Aim::prepare, limit);
     const Cutover::Came came = cutover.bring(fleet::Aim::prepare, limit);
-    const std::string why =
-        came == Cutover::Came::ended ? cutover.ending().why : cutover.waits_for();
-    for (const std::string& problem : close(fleet::Aim::abandoned, limit).problems)
-      return one("", problem);
+    const std::string what = why(), silent = ", " + cutover.silent() + ",";
+    if (close(fleet::Aim::abandoned, limit) == Closing::not_told) return one("", why());
     if (came == Cutover::Came::reached) return answers;
-    if (came == Cutover::Came::ended) return one("", why);
+    bool named_any = false;
     for (RouterAnswer& answer : answers) {
-      const bool refuses = came == Cutover::Came::refused && why.starts_with(answer.router + ": ");
-      const bool silent =
-          came == Cutover::Came::late && why.find(answer.router) != std::string::npos;
-      if (!refuses && !silent) continue;
+      const bool refuses = came == Cutover::Came::refused && what.starts_with(answer.router + ": ");
+      const bool is_silent = came == Cutover::Came::late &&
+                             silent.find(", " + answer.router + ",") != std::string::npos;
+      if (!refuses && !is_silent) continue;
+      named_any = true;
       answer.ok = false;
       answer.answered = refuses;
       answer.code = refuses ? "refused" : "";
-      answer.message = refuses ? why.substr(answer.router.size() + 2) : why;
+      answer.message =
+          refuses ? what.substr(answer.router.size() + 2)
+                  : "it has not prepared the ring within " + std::to_string(limit.count()) + " ms";
     }
-    return answers;
+    return named_any ? answers : one("", what);
   } catch (const Stuck& moved) {
     return one("not_owner", moved.what());
   } catch (const ActFailed& failed) {

@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <boost/asio/io_context.hpp>
@@ -19,7 +20,7 @@ namespace reshard {
 /// The members of the fleet that a plan names: all of those in its roster, over the service in
 /// which they agree (docs/fleet.md, "A cutover"). A cutover is one change of the fleet's, whose
 /// stages are prepare, block and activate. The plan's row decides, and the state follows: what
-/// could not be written there, while the service was away, is written by whatever is asked next.
+/// could not be written there, while the service was away, `settled` writes later.
 class FleetRouters final : public Routers {
  public:
   /// Connects when it is needed. Throws std::runtime_error where the plan's credentials can't be
@@ -29,6 +30,7 @@ class FleetRouters final : public Routers {
 
   void set_coordinator(std::uint64_t) override {}  // each step names the one that it follows
   void set_options(const PlanOptions& options) override { plan_.options = options; }
+  void set_confirm(std::function<void()> confirm) override { confirm_ = std::move(confirm); }
   [[nodiscard]] std::vector<std::string> names() const override;
 
   std::vector<RouterAnswer> try_prepare(std::chrono::milliseconds limit) override;
@@ -41,7 +43,7 @@ class FleetRouters final : public Routers {
   Released unblock(bool committed, std::chrono::milliseconds limit) override;
   Released abandon(std::chrono::milliseconds limit) override;
   Released end(bool committed, std::chrono::milliseconds limit) override;
-  bool settled(std::chrono::milliseconds limit) override;
+  bool settled(bool committed, std::chrono::milliseconds limit) override;
   std::vector<Ownership> ownership(const std::string& pnode, const ring::VnodeSet& vnodes,
                                    std::chrono::milliseconds limit) override;
   using Routers::ownership;
@@ -58,38 +60,53 @@ class FleetRouters final : public Routers {
     fleet::FleetView view;
     std::shared_ptr<const ring::Ring> ring;
   };
+  enum class Closing : std::uint8_t {
+    done,
+    otherwise,  ///< it was closed, and not so
+    none,       ///< no change of the plan is open
+    not_told,
+  };
 
   [[nodiscard]] const Plan& plan() const override { return plan_; }
   [[nodiscard]] std::string named() const { return "fleet \"" + plan_.fleet->name + "\""; }
+  [[nodiscard]] fleet::PlanName plan_name() const;
+  [[nodiscard]] bool is_open() const { return cutover_ != nullptr && !cutover_->has_ended(); }
+  [[nodiscard]] std::string why() const;
+  [[nodiscard]] RouterAnswer missing(const std::string& what) const;
+
+  // fleet_looks.cpp
   template <typename Ask>
   auto asked(Ask ask);
   [[nodiscard]] Look look();
   void put(const ring::Ring& ring);
   void require_together(const Look& look) const;
   [[nodiscard]] std::shared_ptr<const ring::Ring> next_of(const ring::Ring& base) const;
-  Cutover& begin(const BoundRings& rings, fleet::Aim aim, std::chrono::milliseconds limit);
-  Cutover& begin(const fleet::PlanName& plan, const BoundRings& rings, fleet::Aim aim,
-                 std::chrono::milliseconds limit);
-  void end_taken_back(Look& look, std::chrono::milliseconds limit);
-  [[nodiscard]] RouterAnswer missing(const std::string& what) const;
-  [[nodiscard]] bool is_open() const { return cutover_ != nullptr && !cutover_->has_ended(); }
+  [[nodiscard]] std::shared_ptr<const ring::Ring> given(const ring::Ring& base) const;
   [[nodiscard]] bool has_given();
-  void give_anew(const std::function<void()>& confirm);
-  Released close(fleet::Aim aim, std::chrono::milliseconds limit);
+
+  // fleet_routers.cpp
+  Cutover& begin(const fleet::PlanName& plan, const BoundRings& rings, fleet::Aim aim,
+                 std::chrono::milliseconds members_close);
+  Closing found(std::chrono::milliseconds limit);
+  Closing close(fleet::Aim aim, std::chrono::milliseconds limit);
+  bool settle_committed(std::chrono::milliseconds limit);
+  bool given_or_anew();
+  void give_anew();
+  void end_taken_back(Look& look, std::chrono::milliseconds limit);
 
   Plan plan_;
   const fleet::Paths paths_;
+  std::function<void()> confirm_;
   boost::asio::io_context loop_;
   const fleet::MakeSession session_;
   std::unique_ptr<fleet::Operator> service_;
   std::shared_ptr<const ring::Ring> ring_;  // that was asked for last
   std::unique_ptr<Cutover> cutover_;        // the change that was opened, or found, last
-  /// How that is to end, which could not be written; and not before.
-  struct Owed {
-    fleet::Aim aim;
-    Clock::time_point after;
-  };
-  std::optional<Owed> owed_;
+  /// How the fleet is known to have closed what the plan had open; nullopt: it may be open.
+  std::optional<bool> settled_;
+  bool all_activated_ = false;
+  std::optional<Clock::time_point> leases_over_;  // of members that have not
+  Clock::time_point try_again_{};
   /// All members have had that ring since then.
   std::optional<std::pair<fleet::RingName, Clock::time_point>> together_;
 };

@@ -26,9 +26,7 @@ async function settled(refused = {}, unknown = false) {
   assert.deepStrictEqual(ledger.refused, refused);
   if (!unknown) assert.strictEqual(ledger.unknown, 0, ledger.lastUnknown);
   for (const client of own.clients) await ledger.check(system, client);
-  const {change, ring, members} = system.fleetStatus();
-  assert.strictEqual(change, null);
-  for (const member of Object.values(members)) assert.deepStrictEqual(member.ring, ring);
+  await system.quiet(() => system.together());
 }
 
 test('vnodes move through a fleet while all of its routers are written to and read from, and back', async () => {
@@ -51,7 +49,7 @@ const LATE = new Set(['ReadOnlyError', 'NoBackendsError']);
 /** As `settled`, where a fault may have kept vnodes from being served for a while. */
 async function recovered(unknown = false) {
   const {system, ledger} = own;
-  await system.quiet(() => system.fleetStatus().change === null);
+  await system.quiet(() => system.together());
   await ledger.goesOn(100);
   const {refused} = ledger;
   for (const name of Object.keys(refused)) assert.ok(LATE.has(name), JSON.stringify(refused));
@@ -87,7 +85,7 @@ test('the service goes at each stage of a cutover: before the commit it backs ou
     await own.ledger.goesOn(300);
     await system.zookeeper.launch();
     await system.until(plan, 'soak', running);
-    await system.quiet(() => system.fleetStatus().change === null);
+    await system.quiet(() => system.together());
     await system.reshardTo(0, 'finalize', plan);
     assert.strictEqual((await system.ended(running)).code, 0, running.err);
   }

@@ -145,11 +145,12 @@ class Ledger {
 
   /**
    * Reads keys over and over, until `stop`: each is what it was when the read began, or became later, and never
-   * what it was before anything that was read or acknowledged by then.
+   * what it was before anything that was read or acknowledged by then. `clients`: one, or several that ask in turn.
    */
-  async judge(client, gap = 1) {
-    const keys = [...this.keys.keys()];
-    for (; !this.stopped; await new Promise((resolve) => setTimeout(resolve, gap))) {
+  async judge(clients, gap = 1) {
+    const keys = [...this.keys.keys()], all = [clients].flat();
+    for (let turn = 0; !this.stopped; await new Promise((resolve) => setTimeout(resolve, gap))) {
+      const client = all[turn++ % all.length];
       const key = keys[this.anyRead(keys.length)], entry = this.keys.get(key), {floor} = entry;
       let version;
       try {

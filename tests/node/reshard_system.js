@@ -2,7 +2,7 @@
 // PostgreSQL shards, two or more, a router over a store of rings, and what moves vnodes between them.
 const assert = require('node:assert');
 const bunyan = require('bunyan');
-const {execFileSync, spawn} = require('child_process');
+const {execFile, execFileSync, spawn} = require('child_process');
 const fs = require('fs');
 const moray = require('moray');
 const path = require('path');
@@ -71,8 +71,22 @@ class System {
     if (this.fleet === 0) return {};
     return {fleet: {name: 'f', zookeeper: this.zookeeper.addresses, member: `m${i + 1}`, sessionMs: 4000, credentialsFile: this.credentials}};
   }
-  /** What `fleet status` says. */
-  fleetStatus() { return JSON.parse(execFileSync(binary, ['fleet', '-f', this.operator, '--json', 'status'], {encoding: 'utf8'})); }
+  /** What `fleet status` says; null where the service does not answer. */
+  fleetStatus() {
+    return new Promise((resolve) => execFile(binary, ['fleet', '-f', this.operator, '--json', 'status'], (error, stdout) => resolve(error ? null : JSON.parse(stdout))));
+  }
+  /** No change is open, and all routers serve by the ring in force. */
+  async together() {
+    const status = await this.fleetStatus();
+    return status && status.change === null && status.members.length === this.routers.length &&
+      status.members.every(({state, ring}) => state === 'serves' && ring.digest === status.ring.digest && ring.generation === status.ring.generation);
+  }
+
+  /** A shard's vnodes, by the first router's store. */
+  vnodesOf(shard) {
+    const words = ['ring', 'get-vnodes', '-b', 'leveldb', '-l', path.join(this.store, 'current'), this.pnodes[shard]];
+    return execFileSync(binary, words, {encoding: 'utf8'}).match(/\d+/g).map(Number);
+  }
 
   get router() { return this.routers[0]; }
   storeOf(i) { return path.join(this.directory, i === 0 ? 'rings' : `rings${i}`); }

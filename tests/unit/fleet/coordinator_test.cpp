@@ -16,7 +16,7 @@ TEST_CASE(
   CHECK(lab.coordinator.ending()->kind == Ending::Kind::committed);
   CHECK(lab.service.state.ring == RingName{6, "B"});  // a number is never given twice
   CHECK(lab.service.state.highest == 6);
-  CHECK(lab.service.state.last == Closed{"t", true});
+  CHECK(lab.service.state.last == Closed{"t", true, milliseconds(4'000)});
   CHECK(lab.service.state.seq == 5);
 }
 
@@ -90,7 +90,7 @@ TEST_CASE("coordinator: what does not count as an answer, and who is named then"
     REQUIRE(lab.coordinator.ending());
     CHECK(lab.coordinator.ending()->kind == Ending::Kind::abandoned);
     CHECK(lab.coordinator.ending()->why == each.why);
-    CHECK(lab.service.state.last == Closed{"t", false});
+    CHECK(lab.service.state.last == Closed{"t", false, milliseconds(4'000)});
     CHECK(lab.service.state.ring == RingName{1, "A"});
   }
 }
@@ -219,7 +219,7 @@ TEST_CASE("coordinator: a person's word commits what all have blocked, and nothi
     CHECK(lab.settle() ==
           (committed ? "touch look activate roster answers commit-closed " : "touch look close "));
     CHECK(lab.service.state.ring == (committed ? left.next : left.base));
-    CHECK(lab.service.state.last == Closed{"left", committed});
+    CHECK(lab.service.state.last == Closed{"left", committed, left.lease});
   }
 }
 
@@ -243,7 +243,7 @@ TEST_CASE(
         CHECK(lab.coordinator.ending()->kind == Ending::Kind::overtaken);
         continue;
       }
-      CHECK(lab.service.state.last == Closed{"left", committed});
+      CHECK(lab.service.state.last == Closed{"left", committed, left.lease});
       CHECK(lab.service.state.ring == (committed ? left.next : left.base));
     }
   }

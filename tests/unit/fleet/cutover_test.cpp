@@ -122,7 +122,7 @@ TEST_CASE("cutover: a plan's next coordinator goes on with what the last one has
   late.coordinator.aim(Aim::committed);
   CHECK(late.settle() == "touch look commit-closed ");
   CHECK(late.service.state.ring == RingName{6, "B"});
-  CHECK(late.service.state.last == Closed{"before", true});
+  CHECK(late.service.state.last == Closed{"before", true, {}});
   Lab early = cutover();
   leave(early, Stage::prepare);
   early.coordinator.aim(Aim::committed);

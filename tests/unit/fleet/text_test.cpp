@@ -28,7 +28,7 @@ State full_state() {
                         "host:1",
                         "half to \"9\"\n",
                         1'700'000'000};
-  state.last = Closed{"t0", true};
+  state.last = Closed{"t0", true, std::chrono::milliseconds(4000)};
   return state;
 }
 
