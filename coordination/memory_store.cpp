@@ -116,6 +116,7 @@ void MemoryStore::change(const Write& write, std::int64_t session) {
           [](const Check&) {},
           [&](const Create& create) {
             nodes_[create.path] = {create.value, kFirstVersion, create.ephemeral ? session : 0};
+            nodes_[create.path].created_ms = now_ms_;
             tell(create.path, false);
             tell(parent_of(create.path), true);
           },

@@ -35,6 +35,9 @@ class MemoryStore {
   /// The answer to the session's next write is lost: `done`, after it was done; else instead.
   void lose_answer(std::int64_t session, bool done);
 
+  /// What its clock says from now on, in milliseconds since 1970; at first 0.
+  void time_is(std::int64_t now_ms) { now_ms_ = now_ms; }
+
   [[nodiscard]] const std::map<std::string, Node>& nodes() const { return nodes_; }
   /// How many writes were done.
   [[nodiscard]] std::int64_t writes() const { return writes_; }
@@ -57,7 +60,7 @@ class MemoryStore {
   Post post_;
   std::map<std::string, Node> nodes_;
   std::map<std::int64_t, MemorySession*> sessions_;  // that have not expired
-  std::int64_t last_session_ = 0, writes_ = 0;
+  std::int64_t last_session_ = 0, writes_ = 0, now_ms_ = 0;
 };
 
 }  // namespace coordination

@@ -39,7 +39,12 @@ struct Node {
   std::string value;
   std::int32_t version = kFirstVersion;
   std::int64_t owner = 0;  ///< the session that it ends with; 0: none
-  bool operator==(const Node&) const = default;
+  /// When it was created, in milliseconds since 1970 by the service's clock: for people, and no
+  /// part of what makes two nodes equal.
+  std::int64_t created_ms = 0;
+  bool operator==(const Node& other) const {
+    return value == other.value && version == other.version && owner == other.owner;
+  }
 };
 
 /// Fails if the node is not there, or not of that version.

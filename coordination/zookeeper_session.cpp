@@ -39,6 +39,7 @@ void took_node(int code, const char* value, int bytes, const Stat* stat, const v
   if (stat != nullptr) {
     node.version = stat->version;
     node.owner = stat->ephemeralOwner;
+    node.created_ms = stat->ctime;
   }
   Handle::answer(ticket, {code, std::move(node), {}});
 }
