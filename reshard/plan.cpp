@@ -25,6 +25,29 @@ NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(PlanOptions, max_block_ms, soak_
 
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(PlanFleet, name, zookeeper, credentials_file, session_ms)
 
+namespace {
+
+nlohmann::json json_of(const DumpLockOptions& lock) {
+  nlohmann::json json{{"path", lock.path},
+                      {"fleet", lock.fleet},
+                      {"token", lock.token},
+                      {"alarmSeconds", lock.alarm_seconds}};
+  if (lock.wait_seconds) json["waitSeconds"] = *lock.wait_seconds;
+  return json;
+}
+
+DumpLockOptions dump_lock_from(const nlohmann::json& json) {
+  DumpLockOptions lock;
+  json.at("path").get_to(lock.path);
+  json.at("fleet").get_to(lock.fleet);
+  json.at("token").get_to(lock.token);
+  json.at("alarmSeconds").get_to(lock.alarm_seconds);
+  if (json.contains("waitSeconds")) lock.wait_seconds = json.at("waitSeconds").get<std::uint64_t>();
+  return lock;
+}
+
+}  // namespace
+
 std::string to_json_text(const Plan& plan) {
   nlohmann::json json;
   json["number"] = plan.number;
@@ -41,6 +64,7 @@ std::string to_json_text(const Plan& plan) {
   json["derivedBuckets"] = plan.buckets.derived;
   json["options"] = plan.options;
   json["hooks"] = plan.hooks;
+  if (plan.dump_lock) json["dumpLock"] = json_of(*plan.dump_lock);
   json["gates"] = plan.gates;
   json["pgBin"] = plan.pg_bin;
   json["author"] = plan.author;
@@ -66,6 +90,7 @@ Plan plan_from_json(const std::string& text) {
     json.at("derivedBuckets").get_to(plan.buckets.derived);
     json.at("options").get_to(plan.options);
     json.at("hooks").get_to(plan.hooks);
+    if (json.contains("dumpLock")) plan.dump_lock = dump_lock_from(json.at("dumpLock"));
     plan.gates = json.value("gates", plan.gates);
     plan.pg_bin = json.value("pgBin", plan.pg_bin);
     json.at("author").get_to(plan.author);
@@ -114,6 +139,12 @@ std::string time_now() { return time_in(0); }
 
 std::string time_in(std::uint64_t milliseconds) {
   const auto then = std::chrono::system_clock::now() + std::chrono::milliseconds(milliseconds);
+  return time_of(
+      std::chrono::duration_cast<std::chrono::milliseconds>(then.time_since_epoch()).count());
+}
+
+std::string time_of(std::int64_t milliseconds) {
+  const std::chrono::system_clock::time_point then{std::chrono::milliseconds(milliseconds)};
   const std::time_t seconds = std::chrono::system_clock::to_time_t(then);
   const auto rest =
       std::chrono::duration_cast<std::chrono::milliseconds>(then.time_since_epoch()).count() % 1000;

@@ -56,6 +56,16 @@ struct PlanFleet {
   bool operator==(const PlanFleet&) const = default;
 };
 
+/// The site's dump lock as a node of the ZooKeeper that the plan's fleet has.
+struct DumpLockOptions {
+  std::string path = "/pg_dump_lock";
+  PlanFleet fleet;    ///< its servers; plans of one fleet, by its name, share the lock
+  std::string token;  ///< the plan's; of a rollback, that of the plan that it takes back
+  std::optional<std::uint64_t> wait_seconds;  ///< for others that have it; none: without an end
+  std::uint64_t alarm_seconds = 3'600;        ///< a lock that is older is told
+  bool operator==(const DumpLockOptions&) const = default;
+};
+
 /// In the order in which they are run. `pre_lock` takes the site's lock; the last two give it back.
 inline constexpr const char* kEndHook = "post_finalize";
 inline constexpr const char* kAbortHook = "on_abort";
@@ -101,6 +111,7 @@ struct Plan {
   config::Buckets buckets;
   PlanOptions options;
   std::map<std::string, std::string> hooks;  ///< by phase, of kHookPhases: a shell command
+  std::optional<DumpLockOptions> dump_lock;  ///< none: hooks take the site's lock, or nobody does
   std::vector<std::string>
       gates;           ///< `copy`, `cutover`, `finalize`, `cleanup`: shut from the start
   std::string pg_bin;  ///< where pg_dump is; empty: where the system has it
@@ -108,6 +119,7 @@ struct Plan {
   std::string made;    ///< when
 
   [[nodiscard]] std::string name() const { return std::to_string(number); }
+  [[nodiscard]] bool takes_lock() const { return dump_lock || hooks.contains("pre_lock"); }
   bool operator==(const Plan&) const = default;
 };
 
@@ -125,6 +137,7 @@ std::string this_author();
 /// As ISO 8601, UTC, to the millisecond: comparable as texts.
 std::string time_now();
 std::string time_in(std::uint64_t milliseconds);
+std::string time_of(std::int64_t milliseconds);  ///< since 1970
 /// From now, by the wall clock; negative: it has passed. Throws std::runtime_error.
 std::chrono::milliseconds time_until(const std::string& time);
 

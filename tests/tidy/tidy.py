@@ -45,7 +45,7 @@ MAY_INCLUDE = {
     "router/admin": ["router/pages", "router/control", "router/loop", "router/serve", "router/log", "backends/postgres/wire", "json", "ring"],
     "router": ["backends/postgres/wire", "budget", "router/member", "router/admin", "router/pages", "router/control", "router/loop", "router/serve", "router/log", "config", "ring"],
     "router/cli": ["backends/postgres/wire", "router", "router/control", "router/log", "router/member", "router/serve", "fleet/operator", "fleet/service", "fleet/protocol", "json", "config", "ring", "ring_tool"],
-    "reshard": ["backends/postgres/wire", "backends/postgres/sql", "config", "json", "objects", "ring"],
+    "reshard": ["backends/postgres/wire", "backends/postgres/sql", "config", "coordination", "json", "objects", "ring"],
     "reshard/fleet": ["backends/postgres/wire", "coordination", "fleet/agent", "fleet/images", "fleet/operator", "fleet/protocol", "fleet/service", "reshard", "ring"],
     "reshard/cli": ["backends/postgres/wire", "config", "fleet/protocol", "json", "objects", "reshard", "reshard/fleet", "ring"],
     "program": ["reshard/cli", "router", "router/cli"],

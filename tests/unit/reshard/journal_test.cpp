@@ -44,7 +44,12 @@ State some_state() {
 }  // namespace
 
 TEST_CASE("plan: what is written is read") {
-  const Plan plan = some_plan();
+  Plan plan = some_plan();
+  CHECK(plan_from_json(to_json_text(plan)) == plan);
+  plan.dump_lock = {
+      "/a/lock", {"east", {"z1:2181", "z2:2181"}, "/etc/credentials", 4'000}, plan.token, {}, 60};
+  CHECK(plan_from_json(to_json_text(plan)) == plan);
+  plan.dump_lock->wait_seconds = 0;
   CHECK(plan_from_json(to_json_text(plan)) == plan);
   CHECK_THROWS_WITH_AS(plan_from_json("{}"), doctest::Contains("not a plan"), std::runtime_error);
   CHECK_THROWS_AS(plan_from_json("no"), std::runtime_error);
@@ -80,7 +85,10 @@ TEST_CASE("plan: where its directory is there, it is read whole") {
 }
 
 TEST_CASE("plan: the way back goes the other way, under its own name") {
-  const Plan plan = some_plan(), back = reverse_of(plan, 8);
+  Plan plan = some_plan();
+  plan.dump_lock.emplace().token = plan.token;
+  const Plan back = reverse_of(plan, 8);
+  CHECK(back.dump_lock == plan.dump_lock);  // one lock for both
   CHECK(back.from == plan.to);
   CHECK(back.to == plan.from);
   CHECK(back.vnodes == plan.vnodes);
