@@ -59,10 +59,15 @@ Outcome Executor::end_cleanup() {
       watcher_.event("VACUUM (ANALYZE) " + pair.source.name +
                      " at the source gives the space back to it");
   }
-  give_lock_back(kEndHook);
+  const std::string since = state_.lock_since;
+  const bool free = give_lock_back(kEndHook);
+  std::vector<std::string> missed;
+  if (!plan_.dump_lock)
+    missed = hours_locked(hook_times(journal_.history()));
+  else if (free)
+    missed = hours_since(since);
   std::string hours;
-  for (const std::string& hour : hours_locked(hook_times(journal_.history())))
-    hours += (hours.empty() ? "" : ", ") + hour;
+  for (const std::string& hour : missed) hours += (hours.empty() ? "" : ", ") + hour;
   if (!hours.empty())
     watcher_.event(
         "hours (UTC) that began while the site's lock was held, of which a dump may be missing: " +

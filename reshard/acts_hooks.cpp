@@ -64,6 +64,7 @@ std::uint64_t Executor::lock_turn(const std::string& state) {
 /// there is somebody else's, which no end of this plan may give away. One that was cut off may
 /// have.
 void Executor::take_lock() {
+  if (plan_.dump_lock) return take_dump_lock();
   if (!plan_.hooks.contains("pre_lock") || state_.hooks_done["pre_lock"]) return;
   try {
     run_hook("pre_lock", lock_turn(kLockTaken));
@@ -90,6 +91,7 @@ bool Executor::give_lock_back(const std::string& phase) {
     state_.lock_since.clear();
     return true;
   }
+  if (plan_.dump_lock) return give_dump_lock_back();
   if (!plan_.hooks.contains(phase) || state_.hooks_done[phase] || (takes && state_.lock.empty()))
     return state_.lock.empty();
   try {

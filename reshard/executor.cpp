@@ -112,7 +112,10 @@ void Executor::take_settings() {
 
 std::optional<Executor::End> Executor::before_act() {
   const Act act = state_.progress.act;
-  if (may_end_here()) take_settings();
+  if (may_end_here()) {
+    take_settings();
+    look_at_lock_age();
+  }
   if (!journal_problem_.empty() && may_end_here() && !recorded("")) {
     if (stop_reason_.empty()) stop_reason_ = "the journal can't be written: " + journal_problem_;
   }

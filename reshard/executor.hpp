@@ -17,6 +17,7 @@
 #include "reshard/database.hpp"
 #include "reshard/definition/definitions.hpp"
 #include "reshard/definition/likeness.hpp"
+#include "reshard/dump_lock_node.hpp"
 #include "reshard/journal.hpp"
 #include "reshard/plan_metrics.hpp"
 #include "reshard/pump.hpp"
@@ -240,6 +241,12 @@ class Executor {
   std::uint64_t lock_turn(const std::string& state);
   void take_lock();
   bool give_lock_back(const std::string& phase);
+  // acts_dump_lock.cpp
+  void take_dump_lock();
+  [[noreturn]] void wait_for_lock(const std::string& what);
+  void wait_for_dumps();
+  bool give_dump_lock_back();
+  void look_at_lock_age();
   void drop_ask(const std::string& what);
   [[nodiscard]] bool stop_asked() const;
 
@@ -261,6 +268,7 @@ class Executor {
   std::string journal_problem_;   // not empty: the last record failed
   /// An ask to pause that was there before this coordinator was: another one's.
   std::optional<std::filesystem::file_time_type> others_pause_;
+  SiteLockLook site_lock_;
   Database source_, target_;
   Routers& routers_;
   Pump forward_, reverse_;

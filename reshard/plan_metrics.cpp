@@ -27,6 +27,19 @@ std::optional<std::time_t> seconds_of(const std::string& time) {
   return timegm(&parts);
 }
 
+/// Those that begin within.
+std::vector<std::string> hours_between(std::time_t from, std::time_t to) {
+  std::vector<std::string> hours;
+  for (std::time_t hour = (from + kHour - 1) / kHour * kHour; hour <= to; hour += kHour) {
+    char text[32];
+    std::tm parts{};
+    gmtime_r(&hour, &parts);
+    std::strftime(text, sizeof text, "%Y-%m-%dT%H", &parts);
+    hours.emplace_back(text);
+  }
+  return hours;
+}
+
 /// The families of one plan.
 class Families {
  public:
@@ -153,12 +166,15 @@ std::string metrics_text(const Plan& plan, const State& state, const PlanFigures
             figures.behind_since ? seconds(PlanFigures::Clock::now() - *figures.behind_since) : 0);
   all.gauge("reshard_stopped", "1: a person is needed", state.stopped.empty() ? 0 : 1);
   all.gauge("reshard_reversible", "0: there is no way back", state.irreversible.empty() ? 1 : 0);
-  if (plan.hooks.contains("pre_lock"))
+  if (plan.takes_lock())
     all.gauge("reshard_lock_held", "1: the plan holds the site's lock, or may",
               state.lock.empty() ? 0 : 1);
   if (!state.lock.empty())
     all.gauge("reshard_lock_since_timestamp_seconds", "since when it does",
               static_cast<double>(seconds_of(state.lock_since).value_or(0)));
+  if (plan.takes_lock())
+    all.gauge("reshard_lock_alarm_seconds", "a lock that is held for longer is told",
+              static_cast<double>(plan.dump_lock.value_or(DumpLockOptions{}).alarm_seconds));
   for (const auto& [hook, time] : hooks)
     all.gauge("reshard_hook_timestamp_seconds", "when a hook was done", static_cast<double>(time),
               {{"hook", hook}});
@@ -168,18 +184,14 @@ std::string metrics_text(const Plan& plan, const State& state, const PlanFigures
 }
 
 std::vector<std::string> hours_locked(const HookTimes& hooks) {
-  std::vector<std::string> hours;
   const auto from = hooks.find("pre_lock"), to = hooks.find(kEndHook);
-  if (from == hooks.end() || to == hooks.end()) return hours;
-  for (std::time_t hour = (from->second + kHour - 1) / kHour * kHour; hour <= to->second;
-       hour += kHour) {
-    char text[32];
-    std::tm parts{};
-    gmtime_r(&hour, &parts);
-    std::strftime(text, sizeof text, "%Y-%m-%dT%H", &parts);
-    hours.emplace_back(text);
-  }
-  return hours;
+  if (from == hooks.end() || to == hooks.end()) return {};
+  return hours_between(from->second, to->second);
+}
+
+std::vector<std::string> hours_since(const std::string& time) {
+  const auto from = seconds_of(time);
+  return from ? hours_between(*from, std::time(nullptr)) : std::vector<std::string>();
 }
 
 }  // namespace reshard

@@ -52,5 +52,7 @@ std::string metrics_text(const Plan& plan, const State& state, const PlanFigures
 /// Full hours (UTC, `2026-11-21T23`) that began while a site's lock was held, by a plan that has
 /// given it back: a dump that begins with the hour was missed.
 std::vector<std::string> hours_locked(const HookTimes& hooks);
+/// The same of a lock that was held since then (ISO time), and is given back now.
+std::vector<std::string> hours_since(const std::string& time);
 
 }  // namespace reshard

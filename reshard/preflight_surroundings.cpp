@@ -3,6 +3,8 @@
 #include <array>
 #include <map>
 
+#include "reshard/preflight_dump_lock.hpp"
+
 namespace reshard {
 namespace {
 
@@ -142,12 +144,14 @@ void look_at_surroundings(Database& source, Database& target, Preflight& found) 
   for (Database* each : {&source, &target}) {
     pooler(*each, found);
     old_transactions(*each, found);
+    look_at_dumps(*each, found);
     const Rows may = each->apply().run(
         "SELECT has_database_privilege(current_database(), 'TEMP'), current_user");
     if (may.text(0, 0) == "f")
       found.obstacles.push_back({where(*each) + may.string(0, 1) + " may not make temporary tables",
                                  "GRANT TEMPORARY ON DATABASE … TO " + may.string(0, 1)});
   }
+  look_at_dump_lock(source.plan(), found);
   settings(source, target, found);
   locales(source, target, found);
   extensions(source, target, found);

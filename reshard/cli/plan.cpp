@@ -11,6 +11,7 @@
 #include "reshard/choose.hpp"
 #include "reshard/cli/commands.hpp"
 #include "reshard/cli/common.hpp"
+#include "reshard/cli/dump_lock.hpp"
 #include "reshard/fleet/fleet_routers.hpp"
 #include "reshard/plan_number.hpp"
 #include "reshard/preflight.hpp"
@@ -34,6 +35,7 @@ struct PlanWords {
   std::uint64_t lease_ms = longest_hold(PlanOptions{}.lease_ms);
   bool dry_run = false, json = false, trust_vnodes = false, no_cleanup = false, run = false;
   std::string pg_bin;
+  DumpLockWords dump_lock;
 };
 
 const config::Shard& postgres_shard(const config::Config& config, const std::string& pnode) {
@@ -109,6 +111,7 @@ Plan make_plan(const PlanWords& options, const ring::Ring& ring, const config::C
                        measured ? vnode_loads(plan.from, plan.buckets) : std::vector<VnodeLoad>{});
   plan.pg_bin = options.pg_bin;
   plan.token = make_token();
+  plan.dump_lock = dump_lock_of(options.dump_lock, config, plan);
   plan.author = this_author();
   plan.made = time_now();
   plan.number = next_plan_number({plan.from, plan.to}, last_number(options.state));
@@ -179,7 +182,8 @@ int make(const PlanWords& options) {
                                ": a plan that ends so gives the site's lock back to nobody");
   if (found.obstacles.empty() && !options.dry_run)
     plan.number = take_plan_number({plan.from, plan.to}, last_number(options.state));
-  const Json shown = card(plan, found);
+  Json shown = card(plan, found);
+  if (plan.dump_lock) shown["dumpLock"] = plan.dump_lock->path + " in ZooKeeper";
   if (options.json)
     std::cout << shown.dump() << std::endl;
   else
@@ -270,6 +274,7 @@ void add_plan(CLI::App& reshard, int& exit_code) {
       ->add_option("--hook-seconds", options->plan.hook_seconds,
                    "A hook that takes longer is ended, and has failed")
       ->capture_default_str();
+  add_dump_lock(*command, options->dump_lock);
   command->add_option("--gate", options->gates,
                       "Stand before copy, cutover, finalize or cleanup until `reshard open` opens "
                       "it; may be repeated");

@@ -214,7 +214,10 @@ Json status_of(const Journal& journal, const std::optional<std::array<SideStandi
   status["running"] = shown.is_object() ? shown : Json(nullptr);
   status["gates"] = plan.gates;
   status["lock"] =
-      state.lock.empty() ? Json(nullptr) : Json(state.lock + " since " + state.lock_since);
+      state.lock.empty()
+          ? Json(nullptr)
+          : Json(state.lock + " since " + state.lock_since +
+                 (plan.dump_lock ? ", " + plan.dump_lock->path + " in ZooKeeper" : ""));
   status["options"] = {{"maxBlockMilliseconds", options.max_block_ms},
                        {"leaseMilliseconds", longest_hold(options.lease_ms)},
                        {"soakSeconds", options.soak_seconds},

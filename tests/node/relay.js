@@ -8,7 +8,7 @@ class Relay {
   constructor(port) { this.port = port; }
 
   start() {
-    this.done = new Int32Array(new SharedArrayBuffer(4));
+    this.done = new Int32Array(new SharedArrayBuffer(8));  // commands, and requests that were lost
     this.thread = new Worker(__filename, {workerData: {port: this.port, done: this.done}});
     return new Promise((resolve, reject) => {
       this.thread.once('error', reject);
@@ -43,6 +43,12 @@ class Relay {
   /** Of the connections the ones whose port at the client, and `from`, leave nothing when divided by `each`. */
   cut(each = 1, from = 0) { this.tell('cut', each, from); }
 
+  /** Of the next request that has these bytes: `answer`, it is done, and its connection is cut before anybody hears so; `request`, it
+   * is cut before the server has it; `silence`, it is done, and nobody hears anything any more. */
+  lose(bytes, what) { this.tell('lose', Buffer.from(bytes).toString('latin1'), what); }
+  /** How many requests were lost. */
+  get lost() { return Atomics.load(this.done, 1); }
+
   stop() {
     this.tell('stop');
     return this.thread.terminate();
@@ -51,15 +57,25 @@ class Relay {
 
 /** What the thread does. */
 class Pipes {
-  constructor(port) {
-    Object.assign(this, {pipes: new Set(), held: null});
+  constructor(port, done) {
+    Object.assign(this, {done, pipes: new Set(), held: null, losing: null});
     this.server = net.createServer((from) => this.join(from, net.connect(port, '127.0.0.1')));
   }
   join(from, to) {
     const pair = [from, to];
     this.pipes.add(pair);
-    from.on('data', (data) => { if (this.held) this.held.push([to, data]); else to.write(data); });
-    to.on('data', (data) => from.write(data));
+    let lost = null;
+    from.on('data', (data) => {
+      if (this.losing && data.includes(this.losing.bytes, 0, 'latin1')) {
+        lost = this.losing.what;
+        this.losing = null;
+        Atomics.add(this.done, 1, 1);
+      }
+      if (lost === 'request') from.destroy();
+      else if (this.held) this.held.push([to, data]);
+      else to.write(data);
+    });
+    to.on('data', (data) => { if (lost === 'answer') from.destroy(); else if (lost === null) from.write(data); });
     for (const [one, other] of [pair, [to, from]]) {
       one.on('error', () => {});
       one.on('close', () => { other.destroy(); this.pipes.delete(pair); });
@@ -71,6 +87,7 @@ class Pipes {
     this.held = null;
     for (const [to, data] of held) to.write(data);
   }
+  lose(bytes, what) { this.losing = {bytes, what}; }
   cut(each, from) { for (const [one] of [...this.pipes]) if ((one.remotePort + from) % each === 0) one.destroy(); }
   stop() {
     this.release();
@@ -80,7 +97,7 @@ class Pipes {
 }
 
 if (!isMainThread) {
-  const {port, done} = workerData, pipes = new Pipes(port);
+  const {port, done} = workerData, pipes = new Pipes(port, done);
   parentPort.on('message', ([command, ...words]) => {
     pipes[command](...words);
     Atomics.add(done, 0, 1);

@@ -52,7 +52,7 @@ TEST_CASE("reshard: a plan's metrics are Prometheus's text form, with the plan a
         "reshard_rows_total{plan=\"7\",work=\"copy\"} 42",
         "reshard_block_budget_seconds{plan=\"7\"} 1.5", "reshard_block_seconds{plan=\"7\"} 0.01",
         "reshard_block_longest_seconds{plan=\"7\"} 0.02", "reshard_stopped{plan=\"7\"} 1",
-        "reshard_lock_held{plan=\"7\"} 1",
+        "reshard_lock_held{plan=\"7\"} 1", "reshard_lock_alarm_seconds{plan=\"7\"} 3600",
         "reshard_lock_since_timestamp_seconds{plan=\"7\"} 1795299000",
         "reshard_hook_timestamp_seconds{plan=\"7\",hook=\"pre_lock\"} 1795299000"})
     CHECK_MESSAGE(text.find(expected) != std::string::npos, expected << " is not in\n" << text);
