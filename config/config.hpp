@@ -101,6 +101,9 @@ struct Fleet {
   std::uint64_t session_ms = 10'000;   ///< without a word, after which ZooKeeper forgets it
   std::uint64_t start_wait_ms = 3'000;  ///< for ZooKeeper, before it serves by its own ring
   bool start_waits = false;             ///< for ever instead
+  /// A ring whose image has more bytes does not go through ZooKeeper.
+  std::uint64_t image_bytes_max = 1u << 20;
+  std::string image_url;  ///< of images elsewhere (config/image_url.hpp); empty: there are none
   [[nodiscard]] bool enabled() const { return !name.empty(); }
   bool operator==(const Fleet&) const = default;
 };

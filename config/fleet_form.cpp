@@ -1,7 +1,9 @@
 // The member `fleet` of a configuration.
 #include <algorithm>
 #include <cctype>
+#include <stdexcept>
 
+#include "config/image_url.hpp"
 #include "config/reader.hpp"
 
 namespace config {
@@ -11,6 +13,7 @@ using Json = nlohmann::json;
 
 constexpr std::uint16_t kZooKeeperPort = 2181;
 constexpr std::size_t kNameMost = 100;
+constexpr std::uint64_t kImageBytesMost = 4u << 20;  // of small servers, which keep it in memory
 
 /// Names become parts of paths in ZooKeeper.
 bool is_name(const std::string& text) {
@@ -55,6 +58,8 @@ void read_fleet(const nlohmann::json& value, const std::string& path, Fleet& int
       .text("start", start)
       .number("startWaitMs", into.start_wait_ms, 0, 3'600'000)
       .number("sessionMs", into.session_ms, 1'000, 60'000)
+      .number("imageBytesMax", into.image_bytes_max, 0, kImageBytesMost)
+      .text("imageUrl", into.image_url)
       .read(value, problems);
   if (!value.is_object()) return;
   if (!is_name(into.name))
@@ -67,6 +72,11 @@ void read_fleet(const nlohmann::json& value, const std::string& path, Fleet& int
              "\""});
   if (!value.contains("zookeeper"))
     problems.push_back({path + ".zookeeper", "is required: a list of servers"});
+  try {
+    if (!into.image_url.empty()) static_cast<void>(image_url_from(into.image_url));
+  } catch (const std::invalid_argument& error) {
+    problems.push_back({path + ".imageUrl", error.what()});
+  }
   if (start != "serve" && start != "wait")
     problems.push_back({path + ".start", "must be serve or wait, not \"" + start + "\""});
   into.start_waits = start == "wait";

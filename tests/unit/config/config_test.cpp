@@ -5,6 +5,8 @@
 
 #include <filesystem>
 
+#include "config/image_url.hpp"
+
 using namespace config;
 
 namespace {
@@ -167,6 +169,8 @@ TEST_CASE("config: a fleet's member") {
           .config;
   CHECK(defaults.fleet.zookeeper == std::vector<std::string>{"zk:2181"});
   CHECK(defaults.fleet.start_wait_ms == 3000);
+  CHECK(defaults.fleet.image_bytes_max == 1 << 20);
+  CHECK(defaults.fleet.image_url.empty());
   CHECK(parse(R"({"ring":{"location":"/r"},"shards":[],
                   "fleet":{"name":"f","zookeeper":["zk"],"start":"wait"}})")
             .config.fleet.start_waits);
@@ -183,4 +187,27 @@ TEST_CASE("config: a fleet's member") {
       problem_with(good + R"("start":"soon"})").starts_with("fleet.start: must be serve or wait"));
   CHECK(problem_with(good + R"("sessionMs":10})").starts_with("fleet.sessionMs: "));
   CHECK(problem_with(good + R"("ring":1})").starts_with("fleet.ring: "));
+  CHECK(problem_with(good + R"("imageBytesMax":4194305})").starts_with("fleet.imageBytesMax: "));
+}
+
+TEST_CASE("config: where a fleet's images are beside ZooKeeper") {
+  CHECK(image_url_from("http://h/{digest}") == ImageUrl{{"h", 80}, "/{digest}"});
+  const ImageUrl url = image_url_from("http://[::1]:8080/r/{digest}.img?of={digest}");
+  CHECK(url.server == Endpoint{"::1", 8080});
+  CHECK(url.target_of("aa") == "/r/aa.img?of=aa");
+  const std::string good = R"("fleet":{"name":"f","zookeeper":["zk"],"imageUrl":")";
+  const auto problem_of = [&](const std::string& text) {
+    return problem_with(good + text + "\"}");
+  };
+  CHECK(problem_of("https://h/{digest}")
+            .starts_with("fleet.imageUrl: must begin with http://: this program has no https"));
+  for (const char* text : {"ftp://h/{digest}", "h/{digest}"})
+    CHECK(problem_of(text).starts_with("fleet.imageUrl: must begin with http://, not"));
+  for (const char* text : {"http://h", "http://h/", "http://h/digest"})
+    CHECK(problem_of(text).starts_with("fleet.imageUrl: must have {digest}"));
+  for (const char* text : {"http:///{digest}", "http://h:0/{digest}", "http://me:it@h/{digest}",
+                           "http://me@h/{digest}"})
+    CHECK(problem_of(text).starts_with("fleet.imageUrl: names no host"));
+  for (const char* text : {"http://h/{digest} x", "http://h/{digest}#x", "http://h/{digest}\\r"})
+    CHECK(problem_of(text).starts_with("fleet.imageUrl: takes printable"));
 }
