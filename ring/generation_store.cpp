@@ -178,6 +178,13 @@ std::optional<Generation> GenerationStore::find(std::uint64_t number,
   return std::nullopt;
 }
 
+std::optional<Generation> GenerationStore::newest(const std::string& digest) const {
+  std::optional<Generation> found;
+  for (Generation& generation : list())
+    if (generation.digest == digest) found = std::move(generation);
+  return found;
+}
+
 LoadedGeneration GenerationStore::load(const Generation& generation) const {
   LoadedGeneration loaded{generation, elsewhere_ ? elsewhere_(generation.directory)
                                                  : load_leveldb(generation.directory)};

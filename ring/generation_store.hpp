@@ -61,6 +61,8 @@ class GenerationStore {
   [[nodiscard]] std::optional<Generation> find(std::uint64_t number) const;
   [[nodiscard]] std::optional<Generation> find(std::uint64_t number,
                                                const std::string& digest) const;
+  /// The one with the highest number that is this ring.
+  [[nodiscard]] std::optional<Generation> newest(const std::string& digest) const;
   /// The number of the one that was in force when that one came into force first; where an older
   /// program kept the store, the highest number below its own. nullopt: it was the first.
   [[nodiscard]] std::optional<std::uint64_t> before(const Generation& generation) const;

@@ -97,6 +97,12 @@ Geometry geometry_of(const ring::Ring& ring) {
   return {ring.algorithm(), ring.vnode_count(), ring.interval_hex()};
 }
 
+/// Two bytes are an owner's; data of each vnode would take about as much again, packed.
+std::size_t image_bytes_most(const Geometry& geometry) {
+  constexpr std::size_t kHead = 1U << 20, kEach = 6;
+  return std::min(kUnpackedBytesMost, kHead + kEach * geometry.vnodes);
+}
+
 std::string to_text(const Geometry& geometry) {
   return nlohmann::ordered_json{{"v", 1},
                                 {"algorithm", ring::to_string(geometry.algorithm)},

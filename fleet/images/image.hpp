@@ -33,6 +33,8 @@ struct Geometry {
   bool operator==(const Geometry&) const = default;
 };
 Geometry geometry_of(const ring::Ring& ring);
+/// More than the image of any ring of that geometry has, whose data are words of a few bytes.
+std::size_t image_bytes_most(const Geometry& geometry);
 /// As the root of a fleet's nodes says it.
 std::string to_text(const Geometry& geometry);
 /// Throws std::invalid_argument, naming the member at fault.

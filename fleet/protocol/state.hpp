@@ -99,6 +99,7 @@ struct Entry {
   std::uint16_t http_port = 0;
   std::string version;               ///< of the program
   std::chrono::milliseconds hold{};  ///< for which writes wait at most there
+  std::string http_host{};           ///< of its HTTP port; empty: the address's
   bool operator==(const Entry&) const = default;
 };
 

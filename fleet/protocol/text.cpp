@@ -170,7 +170,8 @@ std::string to_text(const Entry& entry) {
                  {"address", entry.address},
                  {"httpPort", entry.http_port},
                  {"version", entry.version},
-                 {"holdMs", entry.hold.count()}});
+                 {"holdMs", entry.hold.count()},
+                 {"httpHost", entry.http_host}});
 }
 
 Entry entry_from(std::string_view text) {
@@ -180,7 +181,8 @@ Entry entry_from(std::string_view text) {
                  in.value("address", ""),
                  in.value("httpPort", std::uint16_t{0}),
                  in.value("version", ""),
-                 std::chrono::milliseconds(in.value("holdMs", std::int64_t{0}))};
+                 std::chrono::milliseconds(in.value("holdMs", std::int64_t{0})),
+                 in.value("httpHost", "")};
   });
 }
 

@@ -312,6 +312,18 @@ void get_image(Session& session, const Paths& paths, const std::string& digest, 
   std::make_shared<Getting>(session, paths.image(digest), std::move(done))->begin();
 }
 
+void find_image(Session& session, const Paths& paths, const std::string& digest, ImageDone done) {
+  get_image(session, paths, digest,
+            [&session, paths, digest, done = std::move(done)](ImageOutcome image) {
+              if (image.outcome != Outcome::no_node) return done(std::move(image));
+              session.transact({Check{paths.state(), coordination::kAnyVersion}},
+                               [&session, paths, digest, done](Outcome outcome, std::size_t) {
+                                 if (outcome != Outcome::done) return done({outcome, {}, {}});
+                                 get_image(session, paths, digest, done);
+                               });
+            });
+}
+
 void tidy_images(Session& session, const Paths& paths, ImageTidying tidying) {
   std::make_shared<Tidying>(session, paths, std::move(tidying))->begin();
 }

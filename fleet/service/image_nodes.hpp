@@ -36,6 +36,10 @@ void put_image(coordination::Session& session, const Paths& paths, const std::st
                const std::string& bytes, std::int64_t now, bool anew, ImageDone done);
 void get_image(coordination::Session& session, const Paths& paths, const std::string& digest,
                ImageDone done);
+/// The same; where it is not there, it writes something and looks once more, since the server that
+/// was asked may lag.
+void find_image(coordination::Session& session, const Paths& paths, const std::string& digest,
+                ImageDone done);
 
 /// What may go: images that are older than an hour, and that nobody names.
 struct ImageTidying {
