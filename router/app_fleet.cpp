@@ -56,6 +56,7 @@ void App::Parts::fetch_first_ring() {
   first.start();
   wait_until([&] { return first.done(); });
   if (!first.failure().empty()) throw std::runtime_error(first.failure());
+  first_image = first.images();
 }
 
 /// Returns when clients are served, or the router is to stop.

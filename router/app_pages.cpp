@@ -5,7 +5,9 @@
 
 #include "router/admin/commands.hpp"
 #include "router/app_parts.hpp"
+#include "router/member/image_sources.hpp"
 #include "router/pages/metrics.hpp"
+#include "router/pages/ring_page.hpp"
 
 namespace router {
 
@@ -28,10 +30,21 @@ void App::Parts::serve_pages() {
          return HttpPage{200, "application/json", "{}"};
        }},
       {"/ready", [this] { return ready_page(); }}};
+  HttpServer::SlowPages ring_pages;
+  if (config.fleet.enabled()) {
+    shelf = std::make_unique<ImageShelf>([this](std::string digest, auto done) {
+      control->ring_of(std::move(digest), std::move(done));
+    });
+    ring_pages.emplace(kRingPages, [this](const std::string& digest, HttpServer::Answer answer) {
+      shelf->lend(digest, [digest, answer = std::move(answer)](ImageShelf::Lent lent) {
+        answer(ring_page(digest, std::move(lent)));
+      });
+    });
+  }
   monitor_server = std::make_unique<HttpServer>(config.monitor.host, config.monitor.port,
                                                 std::move(monitor_pages), log);
   status_server = std::make_unique<HttpServer>(config.status.host, config.status.port,
-                                               std::move(status_pages), log);
+                                               std::move(status_pages), log, std::move(ring_pages));
 }
 
 /// A load balancer asks.
@@ -50,7 +63,10 @@ PageState App::Parts::page_state() {
   state.control = control->status();
   state.publications = control->publisher().counts();
   state.ready = ready;
-  if (const FleetMember* of_fleet = shown_member) state.fleet = of_fleet->status();
+  if (const FleetMember* of_fleet = shown_member) {
+    state.fleet = of_fleet->status();
+    if (state.fleet->images.digest.empty()) state.fleet->images = first_image;
+  }
   return state;
 }
 

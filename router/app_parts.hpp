@@ -22,6 +22,7 @@
 #include "router/log/log.hpp"
 #include "router/loop/acceptor.hpp"
 #include "router/member/fleet_member.hpp"
+#include "router/member/image_shelf.hpp"
 #include "router/pages/http_server.hpp"
 #include "router/pages/pages.hpp"
 #include "router/serve/cells.hpp"
@@ -93,6 +94,8 @@ struct App::Parts {
   std::vector<std::unique_ptr<Worker>> workers;
   std::unique_ptr<Acceptor> acceptor;
   std::uint16_t port = 0;
+  std::unique_ptr<ImageShelf> shelf;  // of a fleet's member; its pages ask it
+  ImageHistory first_image;           // of a router that had no ring; once it is made
   std::unique_ptr<HttpServer> monitor_server;
   std::unique_ptr<HttpServer> status_server;
   std::unique_ptr<AdminServer> admin_server;

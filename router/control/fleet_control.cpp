@@ -7,6 +7,19 @@
 #include "router/log/log.hpp"
 
 namespace router {
+namespace {
+
+/// What the store has under another number, as after a rollback; null: nothing that can be read.
+std::shared_ptr<const ring::Ring> known_ring(const ring::GenerationStore& rings,
+                                             const std::string& digest, Log& log) try {
+  const auto there = rings.newest(digest);
+  return there ? rings.load(*there).ring : nullptr;
+} catch (const std::exception& error) {
+  log.warn("an older generation can't be used", {{"ringDigest", digest}, {"reason", error.what()}});
+  return nullptr;
+}
+
+}  // namespace
 
 /// On the files' thread.
 RingControl::FleetStagedRing RingControl::staged_for_fleet(
@@ -19,10 +32,10 @@ RingControl::FleetStagedRing RingControl::staged_for_fleet(
     if (const auto there = rings.find(wanted.number, wanted.digest)) {
       loaded = rings.load(*there);
     } else {
-      const bool in_force = now->digest() == wanted.digest;
-      if (!in_force && !wanted.make)
+      auto next = now->digest() == wanted.digest ? now : known_ring(rings, wanted.digest, log_);
+      if (next == nullptr && !wanted.make)
         throw Refusal("not_here", "the store has no generation " + std::to_string(wanted.number));
-      const auto next = in_force ? now : wanted.make();
+      if (next == nullptr) next = wanted.make();
       require_digest("the ring's digest", next->digest(), wanted.digest);
       static_cast<void>(prepare(config, {next, wanted.number}, *sources_, log_));
       loaded = stage_numbered(rings, *now, *next, wanted.number);

@@ -76,6 +76,13 @@ class RingControl {
   /// Drops what was prepared.
   void abandon(std::string token, Done<PreparedRing> done);
 
+  /// The ring of that digest: in force, or in the store; a refusal, `not_here`, where there is
+  /// none. Told on the thread for looks.
+  void ring_of(std::string digest, Done<std::shared_ptr<const ring::Ring>> done);
+  /// Work about rings that changes nothing, on the thread for looks, in the background. It does not
+  /// throw; who asks for it bounds how much of it waits.
+  void aside(std::function<void()> work);
+
   // What a fleet has its member do (router/member/). Before `start`, for `in_fleet`; each of the
   // others takes its turn among changes.
 
@@ -145,7 +152,7 @@ class RingControl {
     update(status_);
   }
 
-  // ring_changes.cpp
+  // ring_changes.cpp, ring_looks.cpp
   config::Config read_config(const config::Config& now) const;
   Work reload_work(const std::string& ring, const std::string& digest, Done<RingChange> done);
   void edit(const char* what, std::function<RingEdit(const ring::Ring&)> wanted,

@@ -5,7 +5,6 @@
 #include <utility>
 
 #include "fleet/protocol/text.hpp"
-#include "fleet/service/image_nodes.hpp"
 #include "ring/durable_file.hpp"
 #include "ring/generation_store.hpp"
 #include "router/log/log.hpp"
@@ -15,20 +14,23 @@ namespace {
 
 using coordination::Node;
 
-constexpr std::chrono::seconds kAgain{1};
+constexpr std::chrono::seconds kLookAgain{1};
 
 }  // namespace
 
 FirstRing::FirstRing(boost::asio::io_context& loop, FleetSettings settings, std::string store,
                      Log& log)
     : settings_(std::move(settings)), store_(std::move(store)), log_(log), timer_(loop),
+      rings_(loop, settings_, make_on(loop), log),
       keeper_(loop, sessions_of(settings_, loop),
               {[this](coordination::Session& session) {
                  session_ = &session;
+                 rings_.session(&session);
                  look(session);
                },
                [this] {
                  session_ = nullptr;
+                 rings_.session(nullptr);
                  timer_.cancel();
                },
                [this](bool there) {
@@ -54,7 +56,7 @@ void FirstRing::say(const std::string& what) {
 
 void FirstRing::again(const std::string& why) {
   say(why);
-  timer_.expires_after(kAgain);
+  timer_.expires_after(kLookAgain);
   timer_.async_wait([this](const boost::system::error_code& error) {
     if (!error && session_ != nullptr && !done_) look(*session_);
   });
@@ -63,50 +65,40 @@ void FirstRing::again(const std::string& why) {
 /// A write first, so that what is read is not older than this router's start.
 void FirstRing::look(coordination::Session& session) {
   const fleet::Paths& paths = settings_.paths;
-  session.transact(
-      {coordination::Check{paths.state(), coordination::kAnyVersion}},
-      [this, &session](coordination::Outcome outcome, std::size_t) {
-        using coordination::Outcome;
-        const fleet::Paths& at = settings_.paths;
-        if (outcome == Outcome::no_node) return again("there is no fleet at " + at.root());
-        if (outcome != Outcome::done)
-          return again("ZooKeeper: " + std::string(coordination::to_string(outcome)));
-        session.get(at.root(), nullptr, [this, &session](Outcome got, const Node& root) {
-          if (got != Outcome::done) return again("the fleet's root can't be read");
-          session.get(settings_.paths.state(), nullptr,
-                      [this, &session, root](Outcome read, const Node& state) {
-                        if (read != Outcome::done) return again("the fleet's state can't be read");
-                        try {
-                          fetch(session, root.value, fleet::state_from(state.value));
-                        } catch (const std::exception& error) {
-                          again(error.what());
-                        }
-                      });
-        });
-      });
+  session.transact({coordination::Check{paths.state(), coordination::kAnyVersion}},
+                   [this, &session](coordination::Outcome outcome, std::size_t) {
+                     using coordination::Outcome;
+                     const fleet::Paths& at = settings_.paths;
+                     if (outcome == Outcome::no_node)
+                       return again("there is no fleet at " + at.root());
+                     if (outcome != Outcome::done)
+                       return again("ZooKeeper: " + std::string(coordination::to_string(outcome)));
+                     session.get(
+                         at.root(), nullptr, [this, &session](Outcome got, const Node& root) {
+                           if (got != Outcome::done) return again("the fleet's root can't be read");
+                           session.get(settings_.paths.state(), nullptr,
+                                       [this, root](Outcome read, const Node& state) {
+                                         if (read != Outcome::done)
+                                           return again("the fleet's state can't be read");
+                                         try {
+                                           fetch(root.value, fleet::state_from(state.value));
+                                         } catch (const std::exception& error) {
+                                           again(error.what());
+                                         }
+                                       });
+                         });
+                   });
 }
 
-void FirstRing::fetch(coordination::Session& session, const std::string& root,
-                      const fleet::State& state) {
-  const fleet::Geometry geometry = fleet::geometry_from(root);
-  fleet::get_image(
-      session, settings_.paths, state.ring.digest,
-      [this, geometry, name = state.ring](const fleet::ImageOutcome& image) {
-        if (image.outcome != coordination::Outcome::done)
-          return again("the image of the fleet's ring, " + name.digest + ": " +
-                       (image.why.empty() ? std::string(to_string(image.outcome)) : image.why));
-        make(geometry, name, image.bytes);
-      });
+void FirstRing::fetch(const std::string& root, const fleet::State& state) {
+  rings_.fetch(state.ring.digest, fleet::geometry_from(root),
+               [this, name = state.ring](const RingFetch::Fetched& fetched) {
+                 if (fetched.ring == nullptr) return again(fetched.why);
+                 keep(name, *fetched.ring);
+               });
 }
 
-void FirstRing::make(const fleet::Geometry& geometry, const fleet::RingName& name,
-                     const std::string& bytes) {
-  std::shared_ptr<const ring::Ring> ring;
-  try {
-    ring = fleet::ring_from({name.digest, bytes}, geometry);
-  } catch (const std::exception& error) {
-    return again(error.what());
-  }
+void FirstRing::keep(const fleet::RingName& name, const ring::Ring& ring) {
   try {
     // Made under another name first, so that a start that was cut short leaves no half a store.
     std::filesystem::path location = std::filesystem::absolute(store_).lexically_normal();
@@ -116,7 +108,7 @@ void FirstRing::make(const fleet::Geometry& geometry, const fleet::RingName& nam
     std::filesystem::create_directories(location.parent_path());
     std::filesystem::remove_all(unfinished);
     ring::GenerationStore store(unfinished);
-    store.activate(store.stage_ring(*ring, name.generation).generation);
+    store.activate(store.stage_ring(ring, name.generation).generation);
     ring::durable::rename(unfinished, location);
     log_.info("this router has its fleet's ring",
               {{"generation", name.generation}, {"ringDigest", name.digest}});

@@ -9,8 +9,8 @@
 #include <boost/asio/steady_timer.hpp>
 
 #include "fleet/agent/session_keeper.hpp"
-#include "fleet/images/image.hpp"
 #include "fleet/protocol/state.hpp"
+#include "router/member/ring_fetch.hpp"
 #include "router/member/settings.hpp"
 
 namespace router {
@@ -31,11 +31,12 @@ class FirstRing {
   /// Why the store can't be made, once `done`; empty: it is there.
   [[nodiscard]] const std::string& failure() const { return failure_; }
   [[nodiscard]] std::string waits_for() const;  ///< any thread; for people
+  [[nodiscard]] const ImageHistory& images() const { return rings_.history(); }
 
  private:
   void look(coordination::Session& session);
-  void fetch(coordination::Session& session, const std::string& root, const fleet::State& state);
-  void make(const fleet::Geometry& geometry, const fleet::RingName& name, const std::string& bytes);
+  void fetch(const std::string& root, const fleet::State& state);
+  void keep(const fleet::RingName& name, const ring::Ring& ring);
   void again(const std::string& why);
   void say(const std::string& what);
 
@@ -46,6 +47,7 @@ class FirstRing {
   bool done_ = false;
   std::string failure_;
   boost::asio::steady_timer timer_;
+  RingFetch rings_;
   fleet::SessionKeeper keeper_;  // ends before what it calls
 
   mutable std::mutex mutex_;

@@ -17,6 +17,12 @@ namespace {
 constexpr std::chrono::milliseconds kAgain{1'000};
 constexpr int kCloseWithinMs = 3'000;  // not all members at once
 
+/// Where other members find the status port; empty: where clients are served.
+std::string http_host(const config::Config& config) {
+  const std::string& host = config.status.host;
+  return host == "0.0.0.0" || host == "::" ? "" : host;
+}
+
 fleet::MemberOptions options_of(const config::Config& all, const std::string& id,
                                 const std::string& address, std::uint16_t status_port,
                                 bool unclean) {
@@ -26,6 +32,7 @@ fleet::MemberOptions options_of(const config::Config& all, const std::string& id
   options.incarnation = new_token();
   options.entry.address = address;
   options.entry.http_port = status_port;
+  options.entry.http_host = http_host(all);
   options.entry.version = program_version();
   options.entry.hold = std::chrono::milliseconds(all.timeouts.hold_ms);
   options.session = std::chrono::milliseconds(config.session_ms);
@@ -70,7 +77,8 @@ FleetMember::FleetMember(const config::Config& config, RingControl& control, std
     : settings_(fleet_settings(config)), control_(control), told_(std::move(told)), log_(log),
       thread_("fleet", log), file_(config.ring_location),
       geometry_(fleet::geometry_of(*control.publisher().current()->snapshot->ring)),
-      started_(lease_clock()), images_(settings_.paths), drain_timer_(thread_.loop()),
+      started_(lease_clock()), images_(settings_.paths),
+      rings_(thread_.loop(), settings_, make_aside(), log), drain_timer_(thread_.loop()),
       close_timer_(thread_.loop()), serve_timer_(thread_.loop()) {
   const auto in_force = control.publisher().current();
   require_geometry(file_, geometry_);
@@ -310,6 +318,7 @@ void FleetMember::note(const fleet::Member& member, std::chrono::nanoseconds now
   for (const auto& [digest, set] : file_.sets()) blocked = blocked.united(set);
   next.blocked_vnodes = blocked.size();
   next.sessions_expired = agent_->sessions_expired();
+  next.images = rings_.history();
   if (member.seen_at() > problem_seen_at_) service_problem_.clear();
   next.problem = !work_problem_.empty() ? work_problem_ : service_problem_;
   if (member.has_twin(now))

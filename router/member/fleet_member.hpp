@@ -21,6 +21,7 @@
 #include "router/member/fleet_status.hpp"
 #include "router/member/image_fetch.hpp"
 #include "router/member/member_file.hpp"
+#include "router/member/ring_fetch.hpp"
 #include "router/member/settings.hpp"
 
 namespace router {
@@ -74,7 +75,10 @@ class FleetMember final : private fleet::MemberHost {
   void ask_row(const fleet::RowQuestion& question,
                std::function<void(fleet::RowSays)> said) override;
   void follow(fleet::Member& member) override;
-  void session(coordination::Session* session) override { images_.session(session); }
+  void session(coordination::Session* session) override {
+    images_.session(session);
+    rings_.session(session);
+  }
   void tell(const std::string& problem) override;
 
   void drain(std::uint64_t number, const std::function<void(std::uint64_t)>& drained);
@@ -94,6 +98,7 @@ class FleetMember final : private fleet::MemberHost {
                        std::function<void(FleetRing)> use);
   void kept(const Done& done, const std::function<void()>& keep);
   void end_work(const Done& done, const std::string& failure, bool for_good);
+  [[nodiscard]] MakeRing make_aside();
   template <typename Result>
   router::Done<Result> on_thread(std::function<void(router::Outcome<Result>)> then);
 
@@ -119,6 +124,7 @@ class FleetMember final : private fleet::MemberHost {
 
   // The fleet's thread alone:
   ImageFetch images_;
+  RingFetch rings_;
   std::optional<Staged> staged_;
   /// A lease that workers know of, and the record not yet.
   std::optional<FleetGate> leasing_;

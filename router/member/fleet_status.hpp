@@ -5,6 +5,8 @@
 #include <optional>
 #include <string>
 
+#include "router/member/image_history.hpp"
+
 namespace router {
 
 /// A fleet's member as pages and metrics show it.
@@ -23,6 +25,7 @@ struct FleetStatus {
   std::uint64_t doubt_vnodes = 0;  ///< refused, since the fleet may have given them away
   std::uint64_t blocked_vnodes = 0;  ///< by `fleet block`
   std::uint64_t sessions_expired = 0;
+  ImageHistory images;
   std::string problem;  ///< what it has told last; empty: none since all was well
 };
 

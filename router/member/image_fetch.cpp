@@ -22,7 +22,7 @@ void ImageFetch::fetch(const std::string& digest, Fetched fetched) {
     return fetched(std::nullopt, "there is no session with the service", false);
   if (digest != std::exchange(digest_, digest)) missing_ = 0;
   waiting_ = std::move(fetched);
-  fleet::get_image(
+  fleet::find_image(
       *session_, paths_, digest, [this, digest, number = ++asked_](fleet::ImageOutcome image) {
         using coordination::Outcome;
         if (number != asked_) return;

@@ -10,8 +10,8 @@
 
 namespace router {
 
-/// Images for a fleet's member, one at a time, by the session that there is. Lives on the session's
-/// thread.
+/// Images of sets of vnodes for a fleet's member, one at a time, by the session that there is.
+/// Lives on the session's thread.
 class ImageFetch {
  public:
   /// nullopt: `why` says it, and `for_good` whether it is of no use to ask again.

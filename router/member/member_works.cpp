@@ -191,17 +191,29 @@ void FleetMember::stage_set(const fleet::Change& change, const Done& done) {
   });
 }
 
-/// The bytes are made a ring on the control's files thread.
+/// Beside what the control does, and told on this thread.
+MakeRing FleetMember::make_aside() {
+  return [this](fleet::Image image, const fleet::Geometry& geometry, const RingMade& made) {
+    control_.aside([loop = thread_.shared_loop(), image = std::move(image), geometry, made] {
+      std::shared_ptr<const ring::Ring> ring;
+      std::string why;
+      try {
+        ring = fleet::ring_from(image, geometry);
+      } catch (const std::exception& error) {
+        why = error.what();
+      }
+      boost::asio::post(*loop, [made, ring, why] { made(ring, why); });
+    });
+  };
+}
+
 void FleetMember::make_from_image(const fleet::RingName& name, const Done& done,
                                   std::function<void(FleetRing)> use) {
-  images_.fetch(name.digest,
-                [this, name, done, use = std::move(use)](const std::optional<fleet::Image>& image,
-                                                         const std::string& why, bool for_good) {
-                  if (!image) return end_work(done, why, for_good);
-                  use({name.generation, name.digest, [image = *image, geometry = geometry_] {
-                         return fleet::ring_from(image, geometry);
-                       }});
-                });
+  rings_.fetch(name.digest, geometry_,
+               [this, name, done, use = std::move(use)](const RingFetch::Fetched& fetched) {
+                 if (fetched.ring == nullptr) return end_work(done, fetched.why, fetched.for_good);
+                 use({name.generation, name.digest, [ring = fetched.ring] { return ring; }});
+               });
 }
 
 void FleetMember::put_in_force(const fleet::RingName& name, FleetRing ring, const Done& done) {

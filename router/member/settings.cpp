@@ -12,6 +12,7 @@ FleetSettings fleet_settings(const config::Config& config) {
   const config::Fleet& fleet = config.fleet;
   FleetSettings settings{fleet.name, fleet.member, fleet::Paths(fleet.name), {}};
   settings.zookeeper.servers = fleet.zookeeper;
+  if (!fleet.image_url.empty()) settings.image_url = config::image_url_from(fleet.image_url);
   settings.zookeeper.session = std::chrono::milliseconds(fleet.session_ms);
   coordination::read_credentials(fleet.credentials_file, settings.zookeeper);
   if (settings.id.empty()) {

@@ -1,8 +1,10 @@
 #pragma once
 
+#include <optional>
 #include <string>
 
 #include "config/config.hpp"
+#include "config/image_url.hpp"
 #include "coordination/zookeeper_session.hpp"
 #include "fleet/agent/session_keeper.hpp"
 #include "fleet/service/paths.hpp"
@@ -15,6 +17,7 @@ struct FleetSettings {
   std::string id;  ///< this router's
   fleet::Paths paths;
   coordination::ZooKeeperOptions zookeeper;
+  std::optional<config::ImageUrl> image_url{};
 };
 
 /// Throws std::runtime_error, naming what is wrong: the credentials' file can't be read, has no

@@ -304,6 +304,16 @@ void add_fleet(std::vector<MetricFamily>& all, const MetricsState& state) {
          fleet.change.empty() ? 0 : 1);
   single("router_fleet_sessions_expired_total", "sessions with the service that have expired",
          MetricType::Counter, static_cast<double>(fleet.sessions_expired));
+  MetricFamily images = family("router_fleet_images_total", "rings that have come, by their source",
+                               MetricType::Counter);
+  for (const auto& [source, count] :
+       {std::pair{"zookeeper", fleet.images.chunks}, std::pair{"member", fleet.images.members},
+        std::pair{"url", fleet.images.url}})
+    images.metric.push_back(
+        counter(state.labels, {{"source", source}}, static_cast<double>(count)));
+  all.push_back(std::move(images));
+  single("router_fleet_images_refused_total", "images whose bytes were not the ring's",
+         MetricType::Counter, static_cast<double>(fleet.images.refused));
 }
 
 /// The serializer writes sixteen digits, which are 0.0005999999999999999 for the number nearest to

@@ -110,6 +110,9 @@ Json fleet_state(const FleetStatus& fleet) {
   Json ring(nullptr);
   if (!fleet.fleet_digest.empty())
     ring = {{"generation", fleet.fleet_generation}, {"digest", fleet.fleet_digest}};
+  Json image(nullptr);
+  if (!fleet.images.digest.empty())
+    image = {{"digest", fleet.images.digest}, {"from", fleet.images.from}};
   return {{"name", fleet.fleet},
           {"member", fleet.member},
           {"serves", fleet.serves},
@@ -123,6 +126,8 @@ Json fleet_state(const FleetStatus& fleet) {
           {"doubtVnodes", fleet.doubt_vnodes},
           {"blockedVnodes", fleet.blocked_vnodes},
           {"sessionsExpired", fleet.sessions_expired},
+          {"lastImage", std::move(image)},
+          {"imagesRefused", fleet.images.refused},
           {"problem", or_null(fleet.problem)}};
 }
 

@@ -1,0 +1,74 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include <boost/asio/io_context.hpp>
+
+#include "coordination/session.hpp"
+#include "fleet/images/image.hpp"
+#include "router/member/image_history.hpp"
+#include "router/member/ring_search.hpp"
+#include "router/member/settings.hpp"
+
+namespace router {
+
+class Log;
+
+/// Rings for a fleet's member, one at a time: from the chunks in the service's nodes; from other
+/// members, by HTTP, where they are not there; from the configured URL. What is no image of that
+/// ring is logged with its source, and the next one is asked. Lives on the loop's thread, which is
+/// the session's.
+class RingFetch {
+ public:
+  struct Fetched {
+    std::shared_ptr<const ring::Ring> ring;
+    std::string why;        ///< there is none: for people
+    bool for_good = false;  ///< and it is of no use to ask again
+  };
+  using Done = std::function<void(Fetched)>;
+
+  RingFetch(boost::asio::io_context& loop, FleetSettings settings, MakeRing make, Log& log);
+  RingFetch(const RingFetch&) = delete;
+  RingFetch& operator=(const RingFetch&) = delete;
+
+  /// Null: there is none; who waits for an answer of it is told so.
+  void session(coordination::Session* session);
+  /// `done` may be called from inside, where there is no session. Before it was called, no other
+  /// ring is fetched.
+  void fetch(const std::string& digest, const fleet::Geometry& geometry, Done done);
+  [[nodiscard]] const ImageHistory& history() const { return history_; }
+
+ private:
+  void of_chunks(std::string bytes);
+  void elsewhere(const std::string& chunks);
+  void search(const fleet::Roster& roster);
+  void searched(RingFound found);
+  void refuse(const std::string& from, const std::string& why);
+  void got(std::shared_ptr<const ring::Ring> ring, const std::string& from, std::uint64_t& count);
+  void fail(const std::string& why, bool for_good);
+  /// A callback of the fetch that is under way now; of another it does nothing.
+  template <typename Then>
+  auto guarded(Then then);
+
+  boost::asio::io_context& loop_;
+  const FleetSettings settings_;
+  const MakeRing make_;
+  Log& log_;
+  coordination::Session* session_ = nullptr;
+  Done waiting_;
+  bool asks_service_ = false;
+  std::uint64_t asked_ = 0;  // so often: an answer to another question is none
+  std::string digest_;       // of the ring that was fetched last
+  fleet::Geometry geometry_;
+  std::string chunks_;  // what is wrong with those of `digest_`
+  bool chunks_refused_ = false;
+  int vain_ = 0;  // so often, one time after the other, nobody had it
+  ImageHistory history_;
+  std::shared_ptr<char> alive_ = std::make_shared<char>();
+};
+
+}  // namespace router

@@ -1,0 +1,49 @@
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <boost/asio/io_context.hpp>
+
+#include "fleet/images/image.hpp"
+#include "router/member/image_sources.hpp"
+
+namespace router {
+
+/// `ring` or `why` not, for people.
+using RingMade = std::function<void(std::shared_ptr<const ring::Ring> ring, std::string why)>;
+/// Makes a ring of an image's bytes, as fleet::ring_from does, and tells it on the caller's loop,
+/// never from inside: it takes a second for 10,000,000 vnodes.
+using MakeRing =
+    std::function<void(fleet::Image image, const fleet::Geometry& geometry, RingMade made)>;
+/// On that loop itself, where nothing else waits for it.
+MakeRing make_on(boost::asio::io_context& loop);
+
+/// What members and a URL have said to who asked them for a ring.
+struct RingFound {
+  /// A source whose bytes are not those of the ring, by its digest.
+  struct Refused {
+    std::string from, why;
+  };
+  std::shared_ptr<const ring::Ring> ring;  ///< null: nobody has it
+  std::string from;                        ///< the source's name
+  bool from_member = false;
+  std::vector<Refused> refused;
+  std::string why;      ///< what each has said, of the first few; for people
+  bool failed = false;  ///< a source may do better later
+  bool busy = false;    ///< a source asks to come back
+};
+
+/// How long all members may take. The URL has the time of one request after it.
+inline constexpr std::chrono::seconds kMembersWithin{30};
+
+/// Asks one source after the other for a ring's image, until one has it. `found` is called once, on
+/// the loop, never from inside. Holds one image at a time.
+void search_ring(boost::asio::io_context& loop, std::vector<ImageSource> sources,
+                 const std::string& digest, const fleet::Geometry& geometry, MakeRing make,
+                 std::function<void(RingFound)> found);
+
+}  // namespace router
