@@ -115,8 +115,9 @@ void Operator::touch() {
   if (outcome != Outcome::done) fail(paths_.state(), outcome);
 }
 
-void Operator::found(const RingName& ring, const Geometry& geometry, const Image& image) {
-  require_size(image);
+void Operator::found(const RingName& ring, const Geometry& geometry,
+                     const std::optional<Image>& image) {
+  if (image) require_size(*image);
   const Outcome parent = write({Create{Paths::parent(), "", false, false}});
   if (parent != Outcome::done && parent != Outcome::exists) fail(Paths::parent(), parent);
   const Outcome made = write(founding(paths_, ring, to_text(geometry)));
@@ -128,7 +129,7 @@ void Operator::found(const RingName& ring, const Geometry& geometry, const Image
   } else if (made != Outcome::done) {
     fail(paths_.root(), made, true);
   }
-  put(image);
+  if (image) put(*image);
 }
 
 Geometry Operator::geometry() {

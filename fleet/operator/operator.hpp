@@ -72,9 +72,9 @@ class Operator {
   Operator(boost::asio::io_context& loop, MakeSession make, Paths paths,
            std::chrono::milliseconds limit);
 
-  /// Makes a fleet of that ring, whose image is put there; a fleet of this very ring that is there
-  /// already is well.
-  void found(const RingName& ring, const Geometry& geometry, const Image& image);
+  /// Makes a fleet of that ring, whose image is put there, if it goes through the service; a fleet
+  /// of this very ring that is there already is well.
+  void found(const RingName& ring, const Geometry& geometry, const std::optional<Image>& image);
   [[nodiscard]] Geometry geometry();
   [[nodiscard]] FleetView look();
   [[nodiscard]] Image image(const std::string& digest);

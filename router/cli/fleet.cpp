@@ -81,6 +81,9 @@ void add_fleet(CLI::App& program, int& exit_code) {
   one = add("publish", "Puts a whole ring in force", fleet_acts::publish);
   one->add_option("DIR", options->directory, "The ring, or a store of rings")->required();
   moves(one);
+  one = add("image", "Writes a ring's image to a file, for fleet.imageUrl", fleet_acts::image);
+  one->add_option("DIR", options->directory, "The ring, or a store of rings")->required();
+  one->add_option("FILE", options->file, "Where to; without one: the ring's digest is its name");
   one = add("rollback", "Puts an older generation in force, of this host's store",
             fleet_acts::rollback);
   one->add_option("GENERATION", options->generation,

@@ -12,6 +12,7 @@
 #include <nlohmann/json.hpp>
 
 #include "fleet/protocol/text.hpp"
+#include "ring/durable_file.hpp"
 #include "ring/generation_store.hpp"
 #include "ring/location.hpp"
 #include "ring/ring_edit.hpp"
@@ -54,7 +55,16 @@ FleetExit init(FleetCommand& command, const FleetOptions& given) {
   const ring::LocatedRing located = ring::load_location(location, load_in_child().load);
   const fleet::RingName name{std::max<std::uint64_t>(located.generation, 1),
                              located.ring->digest()};
-  command.service().found(name, fleet::geometry_of(*located.ring), fleet::image_of(*located.ring));
+  std::optional<fleet::Image> image = fleet::image_of(*located.ring);
+  if (image->bytes.size() > command.config().fleet.image_bytes_max) {
+    std::fprintf(stderr,
+                 "the ring's image has %zu bytes, more than fleet.imageBytesMax, and does not go "
+                 "through ZooKeeper: routers that lack the ring get it from others%s\n",
+                 image->bytes.size(),
+                 command.config().fleet.image_url.empty() ? "" : ", or from fleet.imageUrl");
+    image.reset();
+  }
+  command.service().found(name, fleet::geometry_of(*located.ring), image);
   const fleet::RingName there = command.service().look().state.ring;
   if (given.json)
     std::printf(
@@ -115,6 +125,27 @@ FleetExit publish(FleetCommand& command, const FleetOptions& given) {
   const fleet::FleetView view = command.service().look();
   const auto now = command.ring(view);
   return command.publish(view, now, next, "ring of " + given.directory);
+}
+
+/// The name is what `fleet.imageUrl` is asked for.
+FleetExit image(FleetCommand& command, const FleetOptions& given) {
+  const auto ring = ring::load_location(given.directory, load_in_child().load).ring;
+  if (fleet::geometry_of(*ring) != command.service().geometry())
+    throw std::runtime_error(
+        "no router of this fleet takes that ring: its number of vnodes, its "
+        "algorithm or its interval is another one");
+  const fleet::Image image = fleet::image_of(*ring);
+  const std::string path = given.file.empty() ? image.digest : given.file;
+  ring::durable::write(path, image.bytes);
+  if (given.json)
+    std::printf("%s\n",
+                Json{{"digest", image.digest}, {"bytes", image.bytes.size()}, {"file", path}}
+                    .dump()
+                    .c_str());
+  else
+    std::printf("%s: %zu bytes, the image of ring %s\n", path.c_str(), image.bytes.size(),
+                image.digest.c_str());
+  return FleetExit::done;
 }
 
 /// An older ring is in the store of any member; this host's is asked.

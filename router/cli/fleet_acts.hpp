@@ -11,6 +11,7 @@ FleetExit status(FleetCommand& command, const FleetOptions& given);
 FleetExit remap(FleetCommand& command, const FleetOptions& given);
 FleetExit set_data(FleetCommand& command, const FleetOptions& given);
 FleetExit publish(FleetCommand& command, const FleetOptions& given);
+FleetExit image(FleetCommand& command, const FleetOptions& given);
 FleetExit rollback(FleetCommand& command, const FleetOptions& given);
 FleetExit block(FleetCommand& command, const FleetOptions& given);
 FleetExit unblock(FleetCommand& command, const FleetOptions& given);

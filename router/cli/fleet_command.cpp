@@ -11,6 +11,7 @@
 #include <nlohmann/json.hpp>
 
 #include "fleet/operator/ring_edit.hpp"
+#include "router/cli/fleet_images.hpp"
 #include "router/cli/fleet_plans.hpp"
 #include "router/control/coordinator_lease.hpp"
 #include "router/log/log.hpp"
@@ -54,10 +55,16 @@ fleet::Operator& FleetCommand::service() {
 
 std::shared_ptr<const ring::Ring> FleetCommand::ring(const fleet::FleetView& view) {
   geometry_ = service().geometry();
+  std::string why;
   try {
     return fleet::ring_from(service().image(view.state.ring.digest), geometry_);
   } catch (const std::exception& error) {
-    throw std::runtime_error(std::string(error.what()) +
+    why = error.what();
+  }
+  try {
+    return ring_in_force({loop_, config_, *settings_, view, geometry_});
+  } catch (const std::exception& error) {
+    throw std::runtime_error(why + "; " + error.what() +
                              "; `fleet init DIR` with the ring in force puts its image there "
                              "again (each member's store has it)");
   }
@@ -86,10 +93,19 @@ FleetExit FleetCommand::publish(const fleet::FleetView& view,
   if (!given_.regardless_of_plans)
     if (const std::string why = against_plans(config_, *now, *next); !why.empty())
       throw std::runtime_error(why);
-  service().put(fleet::image_of(*next));
-  return run(fleet::intent::Publish{next->digest(), fleet::needs_drain(*now, *next),
-                                    view.state.ring.digest},
-             what);
+  const fleet::Image image = fleet::image_of(*next);
+  std::optional<RingOffer> offer;  // until the change is closed
+  if (image.bytes.size() <= config_.fleet.image_bytes_max)
+    service().put(image);
+  else
+    offer.emplace(FleetSurroundings{loop_, config_, *settings_, view, geometry_}, *now, *next,
+                  image.bytes.size());
+  const FleetExit ended =
+      run(fleet::intent::Publish{next->digest(), fleet::needs_drain(*now, *next),
+                                 view.state.ring.digest},
+          what);
+  if (offer && ended == FleetExit::unknown) offer->leave();
+  return ended;
 }
 
 FleetExit FleetCommand::run(fleet::Intent intent, const std::string& what) {

@@ -16,7 +16,8 @@ namespace router::cli {
 
 /// What the options of `moray-router fleet` have filled in.
 struct FleetOptions {
-  std::string config_file, directory, vnodes, pnode, data, mode = "hold", why, token, id, confirmed;
+  std::string config_file, directory, vnodes, pnode, data, mode = "hold", why, token, id, confirmed,
+                                                           file;
   bool json = false, watch = false, indeterminate_is_fine = false, all = false;
   bool regardless_of_plans = false, committed = false, not_committed = false;
   double lease = 4, timeout = 60, wait = 30, grace = 30;  // seconds
