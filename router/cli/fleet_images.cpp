@@ -1,6 +1,7 @@
 #include "router/cli/fleet_images.hpp"
 
 #include <algorithm>
+#include <chrono>
 #include <cstdio>
 #include <stdexcept>
 #include <utility>
@@ -13,6 +14,9 @@
 
 namespace router::cli {
 namespace {
+
+// A router that is asked reads the ring of its disk, and makes its image.
+constexpr std::chrono::seconds kImageMade{60};
 
 std::vector<ImageSource> sources_of(const FleetSurroundings& fleet, const std::string& digest,
                                     bool with_members) {
@@ -39,7 +43,9 @@ std::vector<std::string> members_with(const FleetSurroundings& fleet, const std:
   for (const ImageSource& source : sources_of(fleet, digest, true)) {
     if (!source.is_member) continue;
     ++missing;
-    http_get(fleet.loop, source.server, source.target, true, {},
+    HttpBounds bounds;
+    bounds.whole = kImageMade;
+    http_get(fleet.loop, source.server, source.target, true, bounds,
              [&, name = source.name](const HttpAnswer& answer) {
                using Kind = HttpAnswer::Kind;
                // Who is busy says nothing of what it has, and is asked by members in its turn.

@@ -16,7 +16,7 @@ namespace router {
 struct HttpBounds {
   std::size_t bytes = 0;  ///< of the answer's body
   std::chrono::milliseconds connect{3'000};
-  std::chrono::milliseconds whole{15'000};  ///< from the connection to the answer's last byte
+  std::chrono::milliseconds whole{30'000};  ///< from the connection to the answer's last byte
 };
 
 struct HttpAnswer {

@@ -37,8 +37,8 @@ class RingFetch {
 
   /// Null: there is none; who waits for an answer of it is told so.
   void session(coordination::Session* session);
-  /// `done` may be called from inside, where there is no session. Before it was called, no other
-  /// ring is fetched.
+  /// `done` may be called from inside, where there is no session. What is under way is given up:
+  /// its `done` is never called.
   void fetch(const std::string& digest, const fleet::Geometry& geometry, Done done);
   [[nodiscard]] const ImageHistory& history() const { return history_; }
 

@@ -38,7 +38,7 @@ struct RingFound {
 };
 
 /// How long all members may take. The URL has the time of one request after it.
-inline constexpr std::chrono::seconds kMembersWithin{30};
+inline constexpr std::chrono::seconds kMembersWithin{45};
 
 /// Asks one source after the other for a ring's image, until one has it. `found` is called once, on
 /// the loop, never from inside. Holds one image at a time.
