@@ -37,7 +37,7 @@ class Member {
   config(more = {}) {
     const {scene, name} = this;
     return {ring: {location: this.store}, shards: scene.shards, workers: scene.workers, pool: {postgresPointConnections: scene.connections},
-      fleet: {name: 'f', zookeeper: scene.zookeeper.addresses, member: name, sessionMs: 4000, credentialsFile: scene.credentials, ...more.fleet},
+      fleet: {name: 'f', zookeeper: scene.zookeeper.addresses, member: name, sessionMs: 4000, credentialsFile: scene.credentials, ...scene.settings, ...more.fleet},
       ...Object.fromEntries(Object.entries(more).filter(([key]) => key !== 'fleet'))};
   }
 
@@ -92,8 +92,8 @@ class Member {
 }
 
 class FleetScene {
-  /** A fleet of `count` routers that serve. `nodes`: of ZooKeeper; `vnodes`: of a ring that is made for it; `workers`: of each router; `connections`: of a worker to a database. */
-  async start(count, {nodes = 1, vnodes = 100, workers = 2, connections = 4} = {}) {
+  /** A fleet of `count` routers that serve. `nodes`: of ZooKeeper; `vnodes`: of a ring that is made for it; `workers`: of each router; `connections`: of a worker to a database; `settings`: more of `fleet` in all configurations; `shards`: more of them. */
+  async start(count, {nodes = 1, vnodes = 100, workers = 2, connections = 4, settings = {}, shards = []} = {}) {
     this.directory = temporaryDirectory();
     this.zookeeper = await new ZooKeeper().start(nodes);
     this.cluster = await new PostgresCluster().start();
@@ -101,7 +101,8 @@ class FleetScene {
     this.credentials = path.join(this.directory, 'credentials');
     fs.writeFileSync(this.credentials, 'fleet:secret\n', {mode: 0o600});
     this.rings = path.join(this.directory, 'rings');
-    Object.assign(this, {workers, connections});
+    Object.assign(this, {workers, connections, settings});
+    this.shards.push(...shards);
     const plain = vnodes === 100 ? unpackRing('plain-100', this.directory) : path.join(this.directory, 'plain');
     if (vnodes !== 100) execFileSync(BIN, ['ring', 'create', '-b', 'leveldb', '-l', plain, '-v', String(vnodes), '-p', PNODES.join(' ')], {stdio: 'ignore'});
     execFileSync(BIN, ['ring', 'store', '-l', this.rings, plain], {stdio: 'ignore'});
@@ -124,7 +125,11 @@ class FleetScene {
 
   /** `moray-router fleet`, however it ends. */
   run(...words) {
-    return new Promise((resolve) => execFile(BIN, ['fleet', '-f', this.file, ...words], {maxBuffer: 64 << 20}, (error, stdout, stderr) =>
+    return this.runAs(this.file, ...words);
+  }
+  /** The same, by another configuration. */
+  runAs(file, ...words) {
+    return new Promise((resolve) => execFile(BIN, ['fleet', '-f', file, ...words], {maxBuffer: 64 << 20}, (error, stdout, stderr) =>
       resolve({code: error ? error.code : 0, stdout, stderr})));
   }
   async fleet(...words) {

@@ -74,6 +74,16 @@ class ZooKeeper {
     await Promise.all(this.nodes.map((node) => node.ready()));
     return this;
   }
+  /** What an operator types into ZooKeeper's own shell; `user`: name:password. Resolves with all that it prints. */
+  shell(user, ...lines) {
+    return new Promise((resolve) => {
+      const child = spawn('java', ['-XX:TieredStopAtLevel=1', '-cp', JARS, 'org.apache.zookeeper.ZooKeeperMain', '-server', this.addresses[0]], {stdio: ['pipe', 'pipe', 'pipe']});
+      let text = '';
+      for (const stream of [child.stdout, child.stderr]) stream.on('data', (data) => { text += data; });
+      child.on('close', () => resolve(text));
+      child.stdin.end([`addauth digest ${user}`, ...lines, 'quit', ''].join('\n'));
+    });
+  }
   /** As kill -9 of all of them: what they have acknowledged is on disk. */
   async kill() {
     await Promise.all(this.nodes.map((node) => node.kill()));

@@ -172,3 +172,13 @@ TEST_CASE("generations: others may give the numbers, and what is left of an olde
   CHECK(numbers == std::vector<std::uint64_t>{1, 17, 18});
   CHECK(at.store.current().digest == other->digest());
 }
+
+TEST_CASE("generations: of those that are one ring, the newest is found by its digest") {
+  Store at;
+  CHECK_FALSE(at.store.newest("aa"));
+  at.store.activate(at.store.stage_ring(*at.ring, 7).generation);
+  const auto found = at.store.newest(at.ring->digest());
+  REQUIRE(found);
+  CHECK(found->number == 7);
+  CHECK(found->current);
+}
