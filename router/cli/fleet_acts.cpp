@@ -244,8 +244,10 @@ FleetExit settle(FleetCommand& command, const FleetOptions& given) {
   if (given.committed && state.change->stage == fleet::Stage::prepare)
     throw std::runtime_error("change " + given.token +
                              " can't be: not all routers have blocked the vnodes");
-  return command.run(fleet::intent::Close{given.token, state.seq, given.committed},
-                     "settling of change " + given.token);
+  return command.run(
+      fleet::intent::Close{given.token, state.seq, given.committed},
+      "settling of change " + given.token,
+      given.committed ? fleet::Ending::Kind::committed : fleet::Ending::Kind::abandoned);
 }
 
 FleetExit history(FleetCommand& command, const FleetOptions& given) {

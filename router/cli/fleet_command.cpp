@@ -108,7 +108,8 @@ FleetExit FleetCommand::publish(const fleet::FleetView& view,
   return ended;
 }
 
-FleetExit FleetCommand::run(fleet::Intent intent, const std::string& what) {
+FleetExit FleetCommand::run(fleet::Intent intent, const std::string& what,
+                            fleet::Ending::Kind ends_as) {
   fleet::CoordinatorOptions options;
   options.token = new_token();
   options.who = who();
@@ -120,7 +121,7 @@ FleetExit FleetCommand::run(fleet::Intent intent, const std::string& what) {
   const fleet::ChangeRun run =
       service().run(options, std::move(intent),
                     [](const std::string& told) { std::fprintf(stderr, "%s\n", told.c_str()); });
-  const FleetExit ended = say(run, options.token, what);
+  const FleetExit ended = say(run, options.token, what, ends_as);
   service().tidy();
   return ended;
 }
@@ -132,12 +133,12 @@ std::string FleetCommand::who() {
 }
 
 FleetExit FleetCommand::say(const fleet::ChangeRun& run, const std::string& token,
-                            const std::string& what) const {
+                            const std::string& what, fleet::Ending::Kind ends_as) const {
   using Kind = fleet::Ending::Kind;
   const auto in_ms = [](std::chrono::nanoseconds time) {
     return std::chrono::duration<double, std::milli>(time).count();
   };
-  const bool done = run.ending.kind == Kind::committed;
+  const bool done = run.ending.kind == ends_as;
   const bool unchanged = run.ending.kind == Kind::abandoned;
   if (given_.json) {
     Json out{{"done", done},

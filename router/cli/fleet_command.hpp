@@ -50,13 +50,15 @@ class FleetCommand {
   /// Puts `next`, which was made of `now`, in force, and prints how it went. `what`: for people.
   FleetExit publish(const fleet::FleetView& view, const std::shared_ptr<const ring::Ring>& now,
                     const std::shared_ptr<const ring::Ring>& next, const std::string& what);
-  FleetExit run(fleet::Intent intent, const std::string& what);
+  /// `ends_as`: how the change is to end.
+  FleetExit run(fleet::Intent intent, const std::string& what,
+                fleet::Ending::Kind ends_as = fleet::Ending::Kind::committed);
   /// Who is at this terminal, for the history.
   static std::string who();
 
  private:
-  FleetExit say(const fleet::ChangeRun& run, const std::string& token,
-                const std::string& what) const;
+  FleetExit say(const fleet::ChangeRun& run, const std::string& token, const std::string& what,
+                fleet::Ending::Kind ends_as) const;
 
   const FleetOptions& given_;
   config::Config config_;

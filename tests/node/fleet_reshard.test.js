@@ -92,6 +92,65 @@ test('the service goes at each stage of a cutover: before the commit it backs ou
   await recovered();
 });
 
+test('what a coordinator could not tell the fleet, since the service was away, the next one tells it', async () => {
+  await begin({seed: 5});
+  const {system} = own, short = ['--max-block', '2000'];
+  // It backs out, or would, and nobody hears of it.
+  const plan = await system.plan('--vnodes', '0-3', ...short, '--soak', '0'), first = await system.standing(plan, 'fence');
+  await system.zookeeper.kill();
+  await system.killed(first);
+  const second = system.reshard('run', plan);
+  await system.waits(plan, /fleet "f"/, second);
+  await system.killed(second);
+  await system.zookeeper.launch();
+  assert.notStrictEqual((await system.fleetStatus()).change, null);
+  await system.reshardTo(0, 'run', plan);
+  await system.quiet(() => system.together());
+
+  // An abort ends without the service; what is left open there it closes when it is asked again.
+  const other = await system.plan('--vnodes', '4-7', ...short), third = await system.standing(other, 'fence');
+  await system.zookeeper.kill();
+  await system.killed(third);
+  assert.match((await system.reshardTo(7, 'abort', other)).err, /left at the target/);
+  await system.zookeeper.launch();
+  await system.reshardTo(7, 'abort', other);
+  await system.quiet(() => system.together());
+  await recovered();
+});
+
+test('a person who settles a cutover otherwise than its row says is put right', async () => {
+  await begin({seed: 6});
+  const {system} = own;
+  const plan = await system.plan('--vnodes', '0-3', '--max-block', '2000', '--soak', '0'), running = await system.standing(plan, 'activate');
+  const {change} = await system.fleetStatus();
+  assert.strictEqual(change.stage, 'block');
+  assert.match(await system.fleetRefuses('settle', change.token), /--committed, or --not-committed/);
+  await system.fleetDoes('settle', change.token, '--not-committed');
+  system.goOn(running);
+  assert.strictEqual((await system.ended(running)).code, 0, running.err);
+  assert.deepStrictEqual(system.vnodesOf(1), [0, 1, 2, 3]);
+  await recovered();
+});
+
+test('what stands against a plan is refused, and looks at it change nothing', async () => {
+  await begin({seed: 7});
+  const {system} = own;
+  const plan = await system.plan('--vnodes', '0-3', '--max-block', '2000'), running = await system.standing(plan, 'fence');
+  const before = (await system.fleetStatus()).change;
+  assert.strictEqual(before.stage, 'block');
+  await system.reshard('set', plan, '--max-block', '3000').done;
+  await system.reshard('status', plan, '--routers').done;
+  assert.deepStrictEqual((await system.fleetStatus()).change, before);
+  system.goOn(running);
+  await system.until(plan, 'soak', running);
+  await system.quiet(() => system.together());
+  assert.match(await system.fleetRefuses('remap', '--vnodes', '2-9', '--pnode', system.pnodes[0]), /would refuse vnode 2: plan 1 of resharding/);
+  await system.fleetDoes('set-data', '--vnodes', '60', '{"note":"seen"}');
+  await system.reshardTo(0, 'finalize', plan);
+  assert.strictEqual((await system.ended(running)).code, 0, running.err);
+  await recovered();
+});
+
 test('a router is killed, or stopped, at each stage of a cutover', async () => {
   await begin({seed: 4});
   const {system} = own;

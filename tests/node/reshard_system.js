@@ -75,6 +75,14 @@ class System {
   fleetStatus() {
     return new Promise((resolve) => execFile(binary, ['fleet', '-f', this.operator, '--json', 'status'], (error, stdout) => resolve(error ? null : JSON.parse(stdout))));
   }
+  /** `moray-router fleet`; its words where it refuses. */
+  async fleetDoes(...words) { return execFileSync(binary, ['fleet', '-f', this.operator, ...words], {encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe']}); }
+  fleetRefuses(...words) {
+    return new Promise((resolve) => execFile(binary, ['fleet', '-f', this.operator, ...words], (error, stdout, stderr) => {
+      assert.ok(error, stdout);
+      resolve(stderr);
+    }));
+  }
   /** No change is open, and all routers serve by the ring in force. */
   async together() {
     const status = await this.fleetStatus();

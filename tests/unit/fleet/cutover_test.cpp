@@ -131,6 +131,30 @@ TEST_CASE("cutover: a plan's next coordinator goes on with what the last one has
   CHECK(early.service.state.change);
 }
 
+TEST_CASE("cutover: what is found is left as it is until its owner has looked") {
+  for (const Stage stage : {Stage::prepare, Stage::block, Stage::activate}) {
+    Lab lab = cutover();
+    leave(lab, stage);
+    lab.coordinator.aim(Aim::found);
+    CHECK(lab.settle() == "touch look roster answers ");
+    CHECK(lab.coordinator.reached());
+    CHECK(lab.coordinator.state().change->stage == stage);
+    lab.pass(100'000);
+    CHECK(lab.settle().find("close") == std::string::npos);
+    // Another coordinator of the plan has gone on: what is written then is not done.
+    ++lab.service.version;
+    lab.service.state.by = "another";
+    lab.coordinator.aim(stage == Stage::activate ? Aim::committed : Aim::abandoned);
+    lab.settle();
+    CHECK(lab.coordinator.ending()->kind == Ending::Kind::overtaken);
+    CHECK(lab.service.state.change);
+  }
+  Lab none = cutover();
+  none.coordinator.aim(Aim::found);
+  CHECK(none.settle() == "touch look ");
+  CHECK(none.coordinator.ending()->kind == Ending::Kind::overtaken);
+}
+
 TEST_CASE("cutover: nothing is opened by one that is to close, nor from another ring, nor twice") {
   for (const Aim aim : {Aim::abandoned, Aim::committed, Aim::activate}) {
     Lab lab = cutover();
