@@ -162,6 +162,32 @@ Role decided_by(Act act) {
                                                                               : Role::source;
 }
 
+Progress believed(Progress recorded, const std::string& source, const std::string& target) {
+  const Act act = recorded.act == Act::take_over ? recorded.after_take_over : recorded.act;
+  if (act == Act::finished || act == Act::aborted) return recorded;
+  const bool ending = act == Act::abort_plan || act == Act::clean_target;
+  const auto before = [&](Act least) { return act < least || act >= Act::back_out; };
+  const auto at = [&](Act more) {
+    recorded.act = more;
+    return recorded;
+  };
+  if (source == "aborted") {
+    if (ending) return recorded;
+    recorded.give_up = true;
+    return at(Act::abort_plan);
+  }
+  if (source == "cleaning" || source == "done")
+    return before(Act::begin_cleanup) ? at(Act::begin_cleanup) : recorded;
+  if (target == "committed" || target == "done") {
+    // With the source: from before the routers' activation, which may be done twice.
+    if (before(Act::soak)) return at(source == "committed" ? Act::unblock : Act::soak);
+    return recorded;
+  }
+  if (source == "committed" && before(Act::wait_commit_flushed))
+    return at(Act::wait_commit_flushed);
+  return recorded;
+}
+
 Act true_act(const Progress& recorded, const std::string& source, const std::string& target) {
   const Act act = recorded.act == Act::take_over ? recorded.after_take_over : recorded.act;
   if (act == Act::finished || act == Act::aborted) return act;

@@ -47,6 +47,13 @@ std::array<SideStanding, 2> standing_of(const Plan& plan, std::chrono::seconds l
 /// Whose lock makes a process the coordinator of what comes at an act. Pure.
 Role decided_by(Act act);
 
+/// What a coordinator that takes over goes by, where a failover may have taken the end of the
+/// journal away: a row, of either side, that says more is believed. What is left of the source's
+/// journal was true for the source; the target may be further. Empty states: unknown, or no row.
+/// The target's end of a soak is not believed to be more than the soak: it also says that the log
+/// has been given up. Pure.
+Progress believed(Progress recorded, const std::string& source, const std::string& target);
+
 /// Where a plan is, by its journal and its rows: a coordinator that died within the block has not
 /// written down how far it came, and the rows know. Empty states: unknown. Pure.
 Act true_act(const Progress& recorded, const std::string& source, const std::string& target);

@@ -112,7 +112,11 @@ bool World::record(Coordinator& coordinator) {
   if (journal.fails_until > now_) return false;
   if (coordinator.epoch != journal.writer && hold(Rule::journal_names_writer)) return true;
   journal.progress = coordinator.progress;
-  return true;
+  const Act act = coordinator.progress.act;
+  const bool held = (act >= Act::block && act <= Act::unblock) || act == Act::back_out ||
+                    act == Act::unblock_source;
+  if (!scenario_.kept_in_databases || held) return true;
+  return keep(mission(coordinator.mission), coordinator.sessions, coordinator.epoch, act);
 }
 
 void World::next_act(Coordinator& coordinator, Outcome outcome) {
@@ -264,6 +268,7 @@ void World::begin_task(Coordinator& coordinator, int index) {
 void World::take_over(Coordinator& coordinator) {
   Mission& plan = mission(coordinator.mission);
   // Which side decides is the journal's to say: what this one knew may be another one's past.
+  if (!know_again(plan)) return;
   if (hold(Rule::journal_read_under_lock))
     coordinator.progress = reshard::resumed(plan.journal.progress);
   const Act next = coordinator.progress.after_take_over;
@@ -300,6 +305,7 @@ void World::take_over(Coordinator& coordinator) {
   coordinator.sessions = {};
   if (sides.source) take_side(coordinator, 0);
   if (sides.target) take_side(coordinator, 1);
+  know_again(plan);
   if (hold(Rule::journal_read_under_lock))
     coordinator.progress = reshard::resumed(plan.journal.progress);
   plan.journal.writer = coordinator.epoch;
@@ -337,6 +343,7 @@ void World::take_side(Coordinator& coordinator, int side) {
           if (mission(each.mission).at[i] == where) each.sessions[i].cut = true;
   }
   coordinator.sessions[at] = {true, false, database.transactions_ended, false};
+  make_whole(plan, at, coordinator.epoch);
   if (PlanRow* row = database.plan(plan.number)) {
     row->epoch = coordinator.epoch;
     database.committed();

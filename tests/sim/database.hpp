@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include "tests/sim/few.hpp"
+#include "tests/sim/journal.hpp"
 #include "tests/sim/ring.hpp"
 #include "tests/sim/rules.hpp"
 
@@ -12,7 +13,6 @@ namespace sim {
 using PlanId = int;
 using TransactionId = int;
 
-inline constexpr int kPlansMost = 8;
 inline constexpr std::int8_t kNoVnode = -1;
 
 /// A key's row, or that it has none.
@@ -56,15 +56,6 @@ struct LogEntry {
 };
 using Log = Few<LogEntry, 48>;
 
-/// The bucket's table, by what the catalogue says of it.
-struct Table {
-  int oid = 1;
-  int version = 1;  ///< rises with each change of its definition
-  bool trigger = false, enabled = true;
-  bool unique_index = true;
-  bool operator==(const Table&) const = default;
-};
-
 /// What a transaction changes, whole, when it commits.
 struct Changes {
   struct Row {
@@ -94,6 +85,7 @@ class Database {
     Log log;
     Table table;
     int timeline = 1;
+    std::array<KeptJournal, kPlansMost> journals{};  ///< by mission, where they are kept here
   };
 
   explicit Database(const Rules& rules) : rules_(rules) {}

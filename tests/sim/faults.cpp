@@ -26,18 +26,30 @@ void World::fault() {
     if (plan.status != Mission::Status::running || plan.reverts >= 0 || left_) continue;
     const int index = scenario_.old_owner_away ? plan.from() : plan.to();
     const bool soaks = plan.journal.progress.act == reshard::Act::soak && plan.decided;
-    if (scenario_.old_owner_away ? !soaks : plan.decided) continue;
+    // Its coordinator may have been at the same place, and have recorded nothing of the cutover.
+    // The target knows of it alone once its standbys do.
+    const PlanRow* target = database(plan.to()).plan(plan.number);
+    const bool known = database(plan.to()).flushed();
+    const bool with_coordinator = scenario_.kept_in_databases && scenario_.old_owner_away &&
+                                  known && plan.decided && target != nullptr &&
+                                  target->state == State::committed &&
+                                  plan.journal.progress.act == reshard::Act::unblock;
+    if (scenario_.kept_in_databases && soaks && !known) continue;
+    if (scenario_.old_owner_away ? !soaks && !with_coordinator : plan.decided) continue;
     const bool cutover = plan.journal.progress.act >= reshard::Act::prepare &&
                          plan.journal.progress.act <= reshard::Act::commit;
-    if (!draws_.in_thousand(cutover ? 60 : 8)) continue;
+    if (!draws_.in_thousand(with_coordinator ? 300 : cutover ? 60 : 8)) continue;
     bool owns = false;
     for (std::size_t vnode = 0; vnode < kVnodes; ++vnode) {
       owns = owns || owner_[vnode] == index;
       for (const Router& router : routers_)
         owns = owns || router.ring.of(static_cast<int>(vnode)) == index;
     }
-    owns = owns || commits_to(index);
+    owns = owns || commits_to(index, with_coordinator ? &plan : nullptr);
     if (owns && (scenario_.away == Scenario::Away::for_good || scenario_.old_owner_away)) continue;
+    if (with_coordinator)
+      for (Coordinator& each : coordinators_)
+        if (&mission(each.mission) == &plan) each.alive = each.running = false;
     if (scenario_.away == Scenario::Away::for_a_while)
       go_away(index, now_ + any(300));
     else
@@ -46,9 +58,9 @@ void World::fault() {
 }
 
 /// Whether it decides a plan, or may own in a moment what a commit that nobody has seen gives it.
-bool World::commits_to(int index) {
+bool World::commits_to(int index, const Mission* but) {
   for (const Mission& plan : missions_) {
-    if (plan.number == 0) continue;
+    if (plan.number == 0 || &plan == but) continue;
     if (plan.from() == index && plan.status == Mission::Status::running &&
         (plan.journal.progress.act < reshard::Act::soak ||
          plan.journal.progress.act >= reshard::Act::back_out))
@@ -79,6 +91,8 @@ void World::fail_over(int index) {
   const auto before = failed.now.slots;
   failed.fail_over();
   last_fault_ = std::max(last_fault_, now_);
+  for (Mission& plan : missions_)
+    if (plan.number != 0 && (plan.from() == index || plan.to() == index)) look_again(plan);
   if (!scenario_.lagging_standbys) return;
   for (Reader& reader : readers_) reader.step = Reader::Step::idle;
   for (std::size_t key = 0; key < kKeys; ++key) {

@@ -7,37 +7,6 @@
 
 namespace sim {
 
-/// What a database was when it was compared last.
-struct Noted {
-  int timeline = 0;
-  Table table;
-  bool operator==(const Noted&) const = default;
-};
-
-/// What outlives coordinators, and not the disk that it is on.
-struct Journal {
-  reshard::Progress progress;
-  int writer = 0;        ///< the epoch of the coordinator that took over last
-  long fails_until = 0;  ///< nothing can be written until then
-  bool noted_servers = false, noted_tables = false;
-  std::array<Noted, 2> noted{};  ///< of source and target
-  std::uint8_t copied = 0;       ///< keys, a bit each
-  bool copy_begun = false, unique_made = false;
-  int soaked = 0;
-  bool irreversible = false;
-  bool stopped = false;  ///< a person has to look
-  int stops = 0;
-  Ring bound;         ///< that the plan was bound to last
-  int unbound = 0;    ///< in a row
-  int elsewhere = 0;  ///< cutovers that were refused for another ring, in a row
-  int failed = 0;     ///< cutovers
-};
-
-inline bool ended_by(const Journal& journal) {
-  return journal.progress.act == reshard::Act::finished ||
-         journal.progress.act == reshard::Act::aborted;
-}
-
 /// A plan that a person makes, or a rollback; what the person wants of it; and its journal.
 struct Mission {
   enum class Status : std::uint8_t { unplanned, planned, running, paused, over };
@@ -56,7 +25,8 @@ struct Mission {
   bool abort_asked = false;
   int soaks = 4;
 
-  Journal journal;
+  Journal journal;   ///< as its coordinator knows it
+  int last_seq = 0;  ///< of its records in the databases
   bool decided = false;
   bool aborted = false;
   bool ended = false;  ///< its journal said so

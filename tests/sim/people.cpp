@@ -46,6 +46,8 @@ void World::plan(Mission& mission) {
 /// The mission's rollback is a plan of its own; the forward plan waits for what becomes of it.
 void World::roll_back(int index) {
   if (missions_.full() || gone(mission(index).from())) return;
+  for (const Mission& each : missions_)  // its soak has been counted back by a failover
+    if (each.reverts == index && !each.aborted) return;
   Mission back;
   const Mission& forward = mission(index);
   back.status = Mission::Status::running;
@@ -68,6 +70,11 @@ void World::roll_back(int index) {
   }
   mission(index).status = Mission::Status::paused;
   missions_.push_back(back);
+  keep_first(missions_.back());
+  // Often it is because of servers that fail that a person takes a plan back.
+  if (!scenario_.kept_in_databases || !scenario_.lagging_standbys || calm() || !chance(30)) return;
+  fail_over(missions_.back().from());
+  fail_over(missions_.back().to());
 }
 
 void World::ask_abort(int index) {

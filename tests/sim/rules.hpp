@@ -70,6 +70,11 @@ enum class Rule : std::uint8_t {
   target_taken_over_before_clean,
   vnode_by_key_at_target,  ///< where the stored one is missing or wrong
   journal_names_writer,
+  // The journal in the databases, where a failover takes its end away.
+  identities_noted_before_copy,  ///< that they stand for
+  journal_at_both_sides,         ///< first where the plan is decided
+  fuller_row_believed,           ///< of either side, before the journal
+  lost_inheritance_verified,     ///< a rollback that has lost its identities compares all
   count,
 };
 
@@ -132,7 +137,11 @@ inline constexpr std::array<std::string_view, kRules> kRuleNames{"state_read_aga
                                                                  "new_owner_alone_finalizes",
                                                                  "target_taken_over_before_clean",
                                                                  "vnode_by_key_at_target",
-                                                                 "journal_names_writer"};
+                                                                 "journal_names_writer",
+                                                                 "identities_noted_before_copy",
+                                                                 "journal_at_both_sides",
+                                                                 "fuller_row_believed",
+                                                                 "lost_inheritance_verified"};
 
 class Rules {
  public:
@@ -146,13 +155,16 @@ class Rules {
                               rule == Rule::row_decides_commit || rule == Rule::old_backends_ended;
     return rules;
   }
-  /// The protocol as it was for one plan at a time. Its pump did not run beside a copy, so that
-  /// what such a pump needs is no mend of it.
+  /// The protocol as it was for one plan at a time. Its pump did not run beside a copy, and
+  /// its journal was a disk's: what those need is no mend of it.
   static Rules as_before() {
     Rules rules;
     rules.left_out_.set(static_cast<std::size_t>(Rule::older_writers_awaited));
     for (auto i = static_cast<std::size_t>(kFirstNewRule); i < kRules; ++i) rules.left_out_.set(i);
-    rules.left_out_.reset(static_cast<std::size_t>(Rule::pump_beside_copy_filters));
+    for (const Rule later :
+         {Rule::pump_beside_copy_filters, Rule::identities_noted_before_copy,
+          Rule::journal_at_both_sides, Rule::fuller_row_believed, Rule::lost_inheritance_verified})
+      rules.left_out_.reset(static_cast<std::size_t>(later));
     rules.repairs_silently_ = true;
     return rules;
   }

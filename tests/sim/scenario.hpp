@@ -30,6 +30,8 @@ struct Scenario {
   bool old_owner_away = false;  ///< it is a source in the soak that goes; else a target before
   bool rollbacks = false;
   bool aborts = false;
+  /// The journal: failovers take its end away. By the seed itself, not drawn.
+  bool kept_in_databases = false;
   bool all_there = false;  ///< the first shard owns all in the beginning, the last one nothing
 };
 

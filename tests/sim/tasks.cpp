@@ -36,7 +36,14 @@ void World::step_task(int index) {
     task.pause = now_ + any(200);
     return;
   }
-  const Answered outcome = run_task(task);
+  Mission& plan = mission(task.mission);
+  const Journal before = plan.journal;
+  Answered outcome = run_task(task);
+  if (scenario_.kept_in_databases && !(plan.journal == before) &&
+      !keep(plan, task.sessions, task.epoch, task.act)) {
+    plan.journal = before;
+    outcome = Outcome::failed;
+  }
   if (!outcome) return;
   const Task ended = task;
   tasks_.erase(tasks_.begin() + index);

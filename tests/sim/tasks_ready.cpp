@@ -60,15 +60,17 @@ World::Answered World::make_schema(Task& task) {
     if (!use(task, 0) || !use(task, 1)) return Outcome::failed;
     Journal& journal = plan.journal;
     const auto noted = this->noted(plan);
+    const bool early =
+        hold(Rule::ring_bound_late) && task.copies && hold(Rule::identities_noted_before_copy);
     for (const Noted& each : noted)  // a table came in place of one whose trigger had been made
       if (hold(Rule::version_in_commit) && !journal.noted_tables &&
           (!each.table.trigger || !each.table.enabled))
         return Outcome::failed;
     for (std::size_t side = 0; side < 2 && !journal.noted_tables; ++side) {
       journal.noted[side].table = noted[side].table;
-      if (hold(Rule::ring_bound_late)) journal.noted[side].timeline = noted[side].timeline;
+      if (early) journal.noted[side].timeline = noted[side].timeline;
     }
-    if (hold(Rule::ring_bound_late) && !journal.noted_tables) journal.noted_servers = true;
+    if (early && !journal.noted_tables) journal.noted_servers = true;
     journal.noted_tables = true;
     return Outcome::done;
   }
@@ -138,12 +140,19 @@ World::Answered World::arm(Task& task) {
   Mission& plan = mission(task.mission);
   if (!use(task, 0)) return Outcome::failed;
   if (task.step == 0) {
+    if (!task.copies && !plan.journal.noted_servers && hold(Rule::rollback_keeps_identities) &&
+        hold(Rule::lost_inheritance_verified)) {
+      Coordinator& coordinator = coordinators_[static_cast<std::size_t>(task.coordinator)];
+      if (coordinator.mission == task.mission && coordinator.epoch == task.epoch)
+        coordinator.progress.verify_again = true;
+    }
+    task.step = 1;
+    if (task.copies && !hold(Rule::identities_noted_before_copy)) return std::nullopt;
     // Once: later ones are noted by a verification that has ended.
     if (!plan.journal.noted_servers)
       for (std::size_t side = 0; side < 2; ++side)
         plan.journal.noted[side].timeline = database(plan.at[side]).now.timeline;
     plan.journal.noted_servers = true;
-    task.step = 1;
     return std::nullopt;
   }
   const PlanRow* row = this->row(task, 0);
@@ -189,18 +198,17 @@ World::Answered World::begin_copy(Task& task) {
   Mission& plan = mission(task.mission);
   Journal& journal = plan.journal;
   if (!use(task, 0) || !use(task, 1)) return Outcome::failed;
-  if (journal.copied == (1u << kKeys) - 1) return Outcome::done;
   Database& to = at(task, 1);
   const PlanRow* row = this->row(task, 1);
   if (row == nullptr || row->state != State::guarded) return Outcome::failed;
   if (hold(Rule::apply_checks_epoch) && row->epoch != task.epoch) return Outcome::failed;
+  // Also where all was copied: a failover may have brought such a plan before this one's row.
+  if (hold(Rule::ids_kept_alone))
+    for (const PlanRow& each : to.now.plans)
+      if (each.plan != plan.number && !each.source && each.ids_kept && each.state == State::guarded)
+        return std::nullopt;  // waits for that plan, and names it
+  if (journal.copied == (1u << kKeys) - 1) return Outcome::done;
   if (!journal.copy_begun) {
-    if (hold(Rule::ids_kept_alone)) {
-      for (const PlanRow& each : to.now.plans)
-        if (each.plan != plan.number && !each.source && each.ids_kept &&
-            each.state == State::guarded)
-          return std::nullopt;  // waits for that plan, and names it
-    }
     if (hold(Rule::owner_checked_before_delete) && router_gives(plan.vnodes, plan.to())) {
       stop(plan);
       return Outcome::failed;
@@ -275,6 +283,11 @@ World::Answered World::verify(Task& task) {
   if (!use(task, 0) || !use(task, 1)) return Outcome::failed;
   Database &from = at(task, 0), &to = at(task, 1);
   const auto now = noted(plan);
+  if (!plan.journal.noted_servers) {  // too late for what was copied
+    for (std::size_t side = 0; side < 2; ++side)
+      plan.journal.noted[side].timeline = now[side].timeline;
+    plan.journal.noted_servers = true;
+  }
   const bool cause = task.verify_again || now != plan.journal.noted || !from.now.table.enabled ||
                      !to.now.table.enabled;
   bool repaired = false;

@@ -9,6 +9,7 @@ namespace sim {
 World::World(std::uint32_t seed, const Rules& rules)
     : draws_(seed), rules_(rules),
       scenario_(draws_), databases_{Database(rules), Database(rules), Database(rules)} {
+  scenario_.kept_in_databases = seed / 2 % 2 == 1;
   coordinators_.reserve(16);
   tasks_.reserve(16);
   Ring ring;
@@ -88,6 +89,7 @@ void World::violate(Wrong wrong, const std::string& what) {
   add(scenario_.left_overs, "left-overs");
   add(scenario_.failing_statements, "statements that fail");
   add(left_, "a server away");
+  add(scenario_.kept_in_databases, "the journal in the databases");
   violation_ = std::string(kWrongNames[static_cast<std::size_t>(wrong)]) + " (" + with + ") tick " +
                std::to_string(now_) + ": " + what + ";";
   for (const Mission& each : missions_)

@@ -151,6 +151,15 @@ class World {
   void step_coordinator(int index);
   void start_coordinator(int mission);
   bool record(Coordinator& coordinator);
+  // journal.cpp
+  [[nodiscard]] bool usable(const Mission& mission, const std::array<Session, 2>& sessions,
+                            std::size_t side) const;
+  bool keep(Mission& plan, const std::array<Session, 2>& sessions, int epoch, reshard::Act act);
+  void keep_first(Mission& plan);
+  KeptJournal& kept(const Mission& plan, std::size_t side);
+  void make_whole(const Mission& plan, std::size_t side, int epoch);
+  bool know_again(Mission& plan);
+  void look_again(Mission& plan);
   void begin_act(Coordinator& coordinator, int index);
   void begin_task(Coordinator& coordinator, int index);
   void take_over(Coordinator& coordinator);
@@ -215,7 +224,7 @@ class World {
   // faults
   void fault();
   void fail_over(int index);
-  bool commits_to(int index);
+  bool commits_to(int index, const Mission* but);
   void go_away(int index, long until);
 
   // checks
