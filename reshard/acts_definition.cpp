@@ -36,16 +36,24 @@ void with_programs(const std::function<void()>& work) {
 }  // namespace
 
 Definitions& Executor::definitions(backends::postgres::Session& source) {
-  if (definitions_) return *definitions_;
+  if (definitions_ && (definitions_->written() || !last_part_made())) return *definitions_;
   const auto tools = find_pg_tools(plan_.pg_bin, source.version() / 10'000);
   if (!tools)
     throw Stuck(
         "pg_dump and pg_restore are not here" +
         (plan_.pg_bin.empty() ? std::string() : ", in " + plan_.pg_bin) +
         ", and the target's tables are made by them: install postgresql-client, then retry");
-  return definitions_.emplace(journal_.directory(), *tools,
-                              CommandLimits{kProgramLimit, [this] { return stop_asked(); }},
-                              source_.application());
+  definitions_.emplace(journal_.directory(), *tools,
+                       CommandLimits{kProgramLimit, [this] { return stop_asked(); }},
+                       source_.application());
+  if (last_part_made() && !definitions_->written() && !state_.dumped.empty()) {
+    std::vector<Relation> relations;
+    for (const std::string& each : state_.dumped)
+      relations.push_back(Relation::quoted_by_server(each));
+    watcher_.event("what pg_dump had written down is not here, and is written down again");
+    definitions_->write(plan_.from.url, relations);
+  }
+  return *definitions_;
 }
 
 std::uint64_t Executor::parts_made() const {
@@ -73,6 +81,8 @@ std::set<std::uint32_t> Executor::made_tables() {
 
 void Executor::write_definitions(const std::vector<Relation>& relations) {
   with_programs([&] { definitions(source_.owner()).write(plan_.from.url, relations); });
+  state_.dumped.clear();
+  for (const Relation& each : relations) state_.dumped.push_back(each.sql());
 }
 
 /// What pg_dump is to write down of a table: with what else its rows are in, and its sequences;

@@ -36,7 +36,7 @@ void Executor::run_hook(const std::string& phase, std::uint64_t holders) {
 
 void Executor::hook(const std::string& phase) {
   if (!plan_.hooks.contains(phase) || state_.hooks_done[phase]) return;
-  run_hook(phase, other_lock_holders(journal_.directory().parent_path(), plan_).count);
+  run_hook(phase, other_lock_holders(journal_.plans(), plan_).count);
   state_.hooks_done[phase] = true;
   record("hook " + phase);
   hook_times_.reset();
@@ -45,9 +45,8 @@ void Executor::hook(const std::string& phase) {
 /// Recorded before its hook begins, so that of two plans that take and give back at once each knows
 /// whether the other has it. Returns how many others have.
 std::uint64_t Executor::lock_turn(const std::string& state) {
-  const auto plans = journal_.directory().parent_path();
-  const LockTurn turn(plans);
-  const LockHolders others = other_lock_holders(plans, plan_);
+  const auto turn = journal_.plans().lock_turn();
+  const LockHolders others = other_lock_holders(journal_.plans(), plan_);
   if (state == kLockTaken && others.giving_back)
     throw Waiting("plan " + std::to_string(*others.giving_back) + " gives the site's lock back");
   state_.lock = state;

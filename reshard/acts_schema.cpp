@@ -193,6 +193,9 @@ void Executor::make_bucket_at_target(const BucketConfig& config) {
 
 Outcome Executor::arm() {
   if (!state_.identities) {
+    // A rollback begins with those of the plan that it takes back. Where failovers have taken them
+    // away at both sides, nobody knows what else they have taken: all is compared.
+    if (plan_.reverts != 0) state_.progress.verify_again = true;
     state_.identities = identities();
     record("identities of the servers");
   }

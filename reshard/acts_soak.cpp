@@ -49,7 +49,7 @@ void Executor::open_target() {
 bool Executor::source_there() {
   if (!source_.taken()) {
     try {
-      source_.take(by_force_);
+      take_side(source_);
       read_tables();
     } catch (const ActFailed& away) {
       say_waiting(away.what());

@@ -54,8 +54,23 @@ Needs needs(Act act) {
 
 }  // namespace
 
-Epochs Executor::epochs() const {
-  return {source_.taken() ? source_.epoch() : 0, target_.taken() ? target_.epoch() : 0};
+Tenure Executor::tenure() {
+  const auto as_taken = [](Database& side) {
+    return side.taken() ? TakenSide{&side.owner(), side.epoch()} : TakenSide{};
+  };
+  const Progress& at = state_.progress;
+  return {as_taken(source_), as_taken(target_),
+          decided_by(at.act == Act::take_over ? at.after_take_over : at.act)};
+}
+
+void Executor::take_side(Database& side) {
+  side.take(by_force_);
+  try {
+    journal_.taken(side.role(), {&side.owner(), side.epoch()});
+  } catch (...) {
+    side.disconnect();
+    throw;
+  }
 }
 
 /// What the plan is at, by the journal; by `memory` where the journal can't be read, or lacks what
@@ -85,12 +100,13 @@ Outcome Executor::take_over() {
   std::optional<State> memory = was_ours_ ? std::optional(state_) : std::nullopt;
   source_.disconnect();
   target_.disconnect();
+  journal_.let_go();
   for (;;) {
     const bool by_memory = know_again(memory);
     Database& deciding =
         decided_by(state_.progress.after_take_over) == Role::source ? source_ : target_;
     if (!deciding.taken()) {
-      deciding.take(by_force_);
+      take_side(deciding);
       if (!by_memory) continue;
       if (!deciding.taken_by_others()) break;
       memory.reset();
@@ -123,7 +139,7 @@ void Executor::take_for(Act act) {
   const Needs needed = needs(act);
   for (Database* each : {&source_, &target_}) {
     if (each->taken() || !(each == &source_ ? needed.source : needed.target)) continue;
-    each->take(by_force_);
+    take_side(*each);
     if (each == &target_)
       if (const auto row = target_.plan_row()) {
         ids_kept_ = row->ids_kept;

@@ -1,7 +1,9 @@
 #include "reshard/database.hpp"
 
+#include <algorithm>
 #include <thread>
 
+#include "reshard/records/tables.hpp"
 #include "reshard/schema.hpp"
 
 namespace reshard {
@@ -96,6 +98,7 @@ void Database::take(bool by_force) {
   }
   std::uint64_t epoch = 0;
   if (const auto row = plan_row()) epoch = row->epoch;
+  epoch = std::max(epoch, kept::epoch_of(*owner_, plan_));
   if (has_schema()) {
     find_older_plans();
     const Rows newer = owner_->run(

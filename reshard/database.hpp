@@ -49,8 +49,6 @@ struct NotCoordinator : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
-enum class Role : std::uint8_t { source, target };
-
 /// A plan's row in a database.
 struct PlanRow {
   std::string state;

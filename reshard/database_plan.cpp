@@ -1,5 +1,6 @@
 // A plan's row in a database, its vnodes, its barrier and its log.
 #include "reshard/database.hpp"
+#include "reshard/records/tables.hpp"
 #include "reshard/schema.hpp"
 #include "reshard/table_version.hpp"
 #include "reshard/transaction.hpp"
@@ -61,6 +62,7 @@ void Database::set_epoch(std::uint64_t epoch) {
         "UPDATE moray_router.reshard_plan SET epoch = $2::bigint WHERE plan = $1::bigint AND token "
         "= $3",
         {number_, std::to_string(epoch), plan_.token});
+  kept::set_epoch(*owner_, plan_, epoch);
 }
 
 /// In the transaction that makes a plan's row: what the vnodes' newest plan here leaves to this

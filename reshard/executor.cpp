@@ -52,6 +52,7 @@ Executor::Executor(Journal& journal, Routers& routers, const ring::Ring& ring, W
                [this](const std::string& text) { watcher_.alarm(text); }) {
   state_.progress = resumed(state_.progress);
   routers_.set_confirm([this] { confirm(); });
+  journal_.carried_on();
   others_pause_ = journal_.asked_at("pause");
   count_what_is_told();
 }
@@ -92,13 +93,13 @@ std::uint64_t Executor::rows_that_move(const Table& table) const {
 }
 
 /// The options in force, which `reshard set` may have changed: where nothing is blocked, so that a
-/// cutover goes by one budget and one lease from its prepare to its end. A file that can't be
-/// understood changes nothing.
+/// cutover goes by one budget and one lease from its prepare to its end. What can't be understood
+/// changes nothing.
 void Executor::take_settings() {
   if (Clock::now() < settings_read_ + kSettingsEach) return;
   settings_read_ = Clock::now();
   try {
-    const Settings settings = read_settings(journal_.directory());
+    const Settings settings = journal_.settings();
     const PlanOptions options = in_force(journal_.plan().options, settings);
     if (options == plan_.options) return;
     plan_.options = options;
@@ -131,7 +132,7 @@ std::optional<Executor::End> Executor::before_act() {
           plan_.name() + "` closes it");
     if (ours_ && !recorded(act == Act::finished ? "finished" : "aborted")) {
       state_.stopped = "the journal can't be written, and does not say that the plan is over: " +
-                       journal_problem_;
+                       journal_problem_ + journal_lost_;
       return End::stopped;
     }
     return act == Act::finished ? End::finished : End::aborted;
@@ -168,7 +169,10 @@ Executor::End Executor::run() {
       return *end;
     }
     const Act act = state_.progress.act;
-    if (ours_ && act != Act::take_over && !recorded("") && may_end_here()) continue;
+    if (ours_ && act != Act::take_over && !recorded("") && may_end_here()) {
+      if (!journal_lost_.empty()) state_.progress = resumed(state_.progress);
+      continue;
+    }
     show();
     if (act == crash_.before) std::raise(SIGKILL);
     if (act == crash_.stop_before) {

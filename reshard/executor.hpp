@@ -109,7 +109,8 @@ class Executor {
   // acts_take_over.cpp
   Outcome take_over();
   bool know_again(const std::optional<State>& memory);
-  [[nodiscard]] Epochs epochs() const;
+  [[nodiscard]] Tenure tenure();
+  void take_side(Database& side);
   void take_for(Act act);
   void keep_source_open();
   void confirm();
@@ -266,8 +267,9 @@ class Executor {
   bool unrecorded_ = false;       // the journal lacks something that this coordinator knows
   bool opened_ = false;           // the act that is being done has ended the block
   std::string journal_problem_;   // not empty: the last record failed
+  std::string journal_lost_;      // not empty: the server that it should be kept at was lost
   /// An ask to pause that was there before this coordinator was: another one's.
-  std::optional<std::filesystem::file_time_type> others_pause_;
+  std::optional<std::string> others_pause_;
   SiteLockLook site_lock_;
   Database source_, target_;
   Routers& routers_;

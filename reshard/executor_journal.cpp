@@ -34,9 +34,14 @@ void Executor::record(const std::string& event, bool first) {
   try {
     const std::string name = event.empty() ? std::string(to_string(state_.progress.act)) : event;
     if (first)
-      journal_.record_first(state_, name, epochs());
+      journal_.record_first(state_, name, tenure());
     else
-      journal_.record(state_, name);
+      journal_.record(state_, name, tenure());
+  } catch (const NotCoordinator&) {
+    throw;
+  } catch (const backends::postgres::SessionError&) {
+    if (may_end_here()) throw;  // as any server that is lost
+    return;
   } catch (const std::exception& error) {
     if (journal_problem_.empty())
       watcher_.alarm(std::string("the journal can't be written: ") + error.what() +
@@ -50,13 +55,17 @@ void Executor::record(const std::string& event, bool first) {
   journal_problem_.clear();
 }
 
-/// The same without a throw; false: the journal can't be written.
+/// The same without a throw; false: the journal can't be written. Where no more than its server was
+/// lost, that is waited for, by taking over.
 bool Executor::recorded(const std::string& event, bool first) {
+  journal_lost_.clear();
   try {
     record(event, first);
   } catch (const JournalFailed&) {
+  } catch (const backends::postgres::SessionError& lost) {
+    journal_lost_ = lost.what();
   }
-  return journal_problem_.empty();
+  return journal_problem_.empty() && journal_lost_.empty();
 }
 
 void Executor::show() {
@@ -75,10 +84,13 @@ void Executor::show() {
   shown.update(nlohmann::ordered_json::parse(figures_.to_json_text(shown_)));
   std::string metrics;
   if (!block_began_) {
-    if (!hook_times_) hook_times_ = hook_times(journal_.history());
-    metrics = metrics_text(plan_, state_, figures_, *hook_times_);
+    try {
+      if (!hook_times_) hook_times_ = hook_times(journal_.history());
+    } catch (const std::runtime_error&) {  // the next ones come with the journal's server
+    }
+    metrics = metrics_text(plan_, state_, figures_, hook_times_.value_or(HookTimes()));
   }
-  journal_.show(shown.dump(), metrics, ours_ ? std::optional(epochs()) : std::nullopt);
+  journal_.show(shown.dump(), metrics, ours_ ? std::optional(tenure().epochs()) : std::nullopt);
 }
 
 /// What is asked while this coordinator has the plan, or waits for it, is asked of it.

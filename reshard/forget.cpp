@@ -7,6 +7,7 @@
 
 #include "reshard/database.hpp"
 #include "reshard/leftovers.hpp"
+#include "reshard/records/plans.hpp"
 #include "reshard/routers.hpp"
 #include "reshard/schema.hpp"
 #include "reshard/transaction.hpp"
@@ -90,9 +91,10 @@ bool over_here(Act act, const Forgotten& gone) {
 
 /// The plan that takes this one back, unless that is aborted.
 std::optional<Journal> way_back(const Journal& journal) {
-  const auto plans = journal.directory().parent_path();
-  for (const std::uint64_t number : plans_in(plans)) {
-    Journal other(plans / std::to_string(number));
+  Plans& plans = journal.plans();
+  for (const std::uint64_t number : plans.numbers()) {
+    if (number == journal.plan().number) continue;
+    Journal other = plans.open(number);
     if (other.plan().reverts == journal.plan().number && act_of(other) != Act::aborted)
       return other;
   }
@@ -149,6 +151,7 @@ void forget(const Journal& journal, Routers& routers, const Forgotten& gone,
     }
     // Also where the rows are gone already: a forget that was cut off has left the rest.
     const auto other = remove_leftovers(database, gone.lock_limit);
+    journal.plans().forget(plan, database.owner());
     told(where + ": " +
          (other ? "nothing is left of the plan; triggers and schema stay for plan " +
                       std::to_string(*other)

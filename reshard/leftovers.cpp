@@ -5,6 +5,7 @@
 #include <thread>
 #include <vector>
 
+#include "reshard/records/tables.hpp"
 #include "reshard/schema.hpp"
 #include "reshard/transaction.hpp"
 
@@ -51,13 +52,14 @@ std::vector<Leftover> leftovers(Session& session) {
   return all;
 }
 
-/// Once the plans' table is gone, so are the plans.
-std::optional<std::uint64_t> oldest_plan(Session& session) {
+/// Once the plans' table is gone, so are the plans; but for one that was made and has no row yet.
+std::optional<std::uint64_t> oldest_plan(Session& session, const Plan& forgotten) {
+  const auto other = kept::plan_beside(session, forgotten);
   if (session.run("SELECT 1 WHERE to_regclass('moray_router.reshard_plan') IS NOT NULL").count() ==
       0)
-    return std::nullopt;
+    return other;
   const Rows plan = session.run("SELECT min(plan) FROM moray_router.reshard_plan");
-  if (plan.null(0, 0)) return std::nullopt;
+  if (plan.null(0, 0)) return other;
   return std::stoull(plan.string(0, 0));
 }
 
@@ -76,12 +78,13 @@ std::string holder(Session& session, const Leftover& what) {
 
 enum class Dropped : std::uint8_t { yes, locked, plan_is_there };
 
-Dropped drop(Session& session, const Leftover& what, std::chrono::milliseconds wait) {
+Dropped drop(Session& session, const Leftover& what, std::chrono::milliseconds wait,
+             const Plan& forgotten) {
   try {
     Transaction transaction(
         session, "BEGIN; SET LOCAL lock_timeout = " + std::to_string(wait.count()) +
                      "; SELECT pg_advisory_xact_lock(" + std::to_string(kCoordinatorLock) + ", 0)");
-    if (oldest_plan(session)) return Dropped::plan_is_there;
+    if (oldest_plan(session, forgotten)) return Dropped::plan_is_there;
     session.run_all(what.drop);
     transaction.commit();
     return Dropped::yes;
@@ -98,12 +101,12 @@ std::optional<std::uint64_t> remove_leftovers(Database& database, std::chrono::s
   Session& session = database.owner();
   const auto begun = Clock::now();
   for (auto wait = kFirstWait;; wait = std::min(2 * wait, kLongestWait)) {
-    if (const auto plan = oldest_plan(session)) return plan;
+    if (const auto plan = oldest_plan(session, database.plan())) return plan;
     const auto all = leftovers(session);
     if (all.empty()) return std::nullopt;
     const Leftover* locked = nullptr;
     for (const Leftover& each : all) {
-      const Dropped dropped = drop(session, each, wait);
+      const Dropped dropped = drop(session, each, wait, database.plan());
       if (dropped == Dropped::plan_is_there) break;
       if (dropped == Dropped::locked) locked = &each;
     }

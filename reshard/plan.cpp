@@ -48,6 +48,12 @@ DumpLockOptions dump_lock_from(const nlohmann::json& json) {
 
 }  // namespace
 
+std::optional<PlanFleet> fleet_of(const config::Config& config) {
+  if (!config.fleet.enabled()) return std::nullopt;
+  return PlanFleet{config.fleet.name, config.fleet.zookeeper, config.fleet.credentials_file,
+                   static_cast<std::uint64_t>(config.fleet.session_ms)};
+}
+
 std::string to_json_text(const Plan& plan) {
   nlohmann::json json;
   json["number"] = plan.number;

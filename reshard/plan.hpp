@@ -13,6 +13,8 @@
 
 namespace reshard {
 
+enum class Role : std::uint8_t { source, target };
+
 /// One of the two shards of a plan.
 struct Side {
   std::string pnode;
@@ -122,6 +124,9 @@ struct Plan {
   [[nodiscard]] bool takes_lock() const { return dump_lock || hooks.contains("pre_lock"); }
   bool operator==(const Plan&) const = default;
 };
+
+/// A configuration's fleet; nullopt: it names none.
+std::optional<PlanFleet> fleet_of(const config::Config& config);
 
 std::string to_json_text(const Plan& plan);
 /// Throws std::runtime_error naming what is wrong.

@@ -34,13 +34,25 @@ std::uint64_t given(Session& session) {
   return last;
 }
 
+/// `work` of a side, whose name comes with what goes wrong there.
+template <typename Work>
+void at_side(const Side& side, const Work& work) {
+  try {
+    work();
+  } catch (const backends::postgres::SessionError& error) {
+    throw backends::postgres::SessionError("shard " + side.pnode + ": " + error.what(),
+                                           error.sqlstate);
+  }
+}
+
 }  // namespace
 
 std::uint64_t next_plan_number(const std::vector<Side>& sides, std::uint64_t above) {
-  for (const Side& side : sides) {
-    Session session(side.url, kApplication);
-    above = std::max(above, given(session));
-  }
+  for (const Side& side : sides)
+    at_side(side, [&] {
+      Session session(side.url, kApplication);
+      above = std::max(above, given(session));
+    });
   return above + 1;
 }
 
@@ -51,13 +63,14 @@ std::uint64_t take_plan_number(const std::vector<Side>& sides, std::uint64_t abo
             [](const Side& a, const Side& b) { return a.pnode < b.pnode; });
   std::vector<std::unique_ptr<Session>> sessions;
   std::vector<std::unique_ptr<Transaction>> transactions;
-  for (const Side& side : ordered) {
-    sessions.push_back(std::make_unique<Session>(side.url, kApplication));
-    transactions.push_back(std::make_unique<Transaction>(
-        *sessions.back(), "BEGIN; SET LOCAL lock_timeout = '5s'; SELECT pg_advisory_xact_lock(" +
-                              std::to_string(kNumbersLock) + ", 0)"));
-    above = std::max(above, given(*sessions.back()));
-  }
+  for (const Side& side : ordered)
+    at_side(side, [&] {
+      sessions.push_back(std::make_unique<Session>(side.url, kApplication));
+      transactions.push_back(std::make_unique<Transaction>(
+          *sessions.back(), "BEGIN; SET LOCAL lock_timeout = '5s'; SELECT pg_advisory_xact_lock(" +
+                                std::to_string(kNumbersLock) + ", 0)"));
+      above = std::max(above, given(*sessions.back()));
+    });
   const std::string number = std::to_string(above + 1);
   for (const auto& session : sessions) {
     if (!has(*session, kTable))

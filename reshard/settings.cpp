@@ -1,17 +1,12 @@
 #include "reshard/settings.hpp"
 
 #include <algorithm>
-#include <fstream>
 #include <stdexcept>
 
 #include <nlohmann/json.hpp>
 
-#include "ring/durable_file.hpp"
-
 namespace reshard {
 namespace {
-
-constexpr const char* kOptionsFile = "options.json";
 
 /// Each option: what `set` calls it, its member, its unit.
 struct Option {
@@ -64,31 +59,28 @@ Settings merged(const Settings& older, const Settings& newer, const PlanOptions&
   return all;
 }
 
-Settings read_settings(const std::filesystem::path& directory) {
-  const auto path = directory / kOptionsFile;
-  std::ifstream file(path);
-  if (!file) return {};
+Settings settings_from_json(const std::string& text, const std::string& place) {
   try {
-    const auto json = nlohmann::json::parse(file);
+    const auto json = nlohmann::json::parse(text);
     Settings settings;
     for (const Option& option : kOptions)
       if (json.contains(option.json))
         settings.*option.value = json.at(option.json).get<std::uint64_t>();
     settings.lease_ms = json.value("leaseMilliseconds", std::uint64_t{0});
     if (const std::string problem = problem_of(settings); !problem.empty())
-      throw std::runtime_error(path.string() + ": " + problem);
+      throw std::runtime_error(place + ": " + problem);
     return settings;
   } catch (const nlohmann::json::exception& error) {
-    throw std::runtime_error(path.string() + ": " + error.what());
+    throw std::runtime_error(place + ": " + error.what());
   }
 }
 
-void write_settings(const std::filesystem::path& directory, const Settings& settings) {
+std::string to_json_text(const Settings& settings) {
   nlohmann::ordered_json json;
   for (const Option& option : kOptions)
     if (const auto& value = settings.*option.value) json[option.json] = *value;
   if (settings.lease_ms > 0) json["leaseMilliseconds"] = settings.lease_ms;
-  ring::durable::write(directory / kOptionsFile, json.dump(2) + "\n");
+  return json.dump(2) + "\n";
 }
 
 std::string to_text(const Settings& settings) {

@@ -1,7 +1,6 @@
 #pragma once
 
 #include <cstdint>
-#include <filesystem>
 #include <optional>
 #include <string>
 
@@ -9,9 +8,8 @@
 
 namespace reshard {
 
-/// Options of a plan that may be changed while it runs. They lie beside the plan, which never
-/// changes, in `options.json` of its directory. A coordinator takes them where nothing is blocked;
-/// throttles take them at once.
+/// Options of a plan that may be changed while it runs. They are kept beside the plan, which never
+/// changes. A coordinator takes them where nothing is blocked; throttles take them at once.
 struct Settings {
   /// Absent: as the plan says.
   std::optional<std::uint64_t> max_block_ms, soak_seconds, copy_bytes_per_second,
@@ -38,11 +36,10 @@ PlanOptions in_force(const PlanOptions& planned, const Settings& settings);
 /// `newer` over `older`. Pure.
 Settings merged(const Settings& older, const Settings& newer, const PlanOptions& planned);
 
-/// Of a plan's directory; none there: empty ones. Throws std::runtime_error naming the file where
-/// it can't be understood.
-Settings read_settings(const std::filesystem::path& directory);
-/// On disk when it returns, whole or not at all. Throws std::system_error.
-void write_settings(const std::filesystem::path& directory, const Settings& settings);
+/// As they are kept. `place`: where the text is, for its errors. Throws std::runtime_error naming
+/// it where it can't be understood.
+Settings settings_from_json(const std::string& text, const std::string& place);
+std::string to_json_text(const Settings& settings);
 
 /// For people: `max-block 500 ms, soak 600 s`; only those that are there.
 std::string to_text(const Settings& settings);

@@ -12,6 +12,7 @@
 #include "reshard/cli/asks.hpp"
 #include "reshard/cli/commands.hpp"
 #include "reshard/cli/common.hpp"
+#include "reshard/cli/place.hpp"
 #include "reshard/cli/status.hpp"
 #include "reshard/routers.hpp"
 #include "reshard/settings.hpp"
@@ -25,19 +26,18 @@ constexpr int kNotHeardLooks = 2;  ///< one that takes over anew has no lock for
 constexpr std::chrono::seconds kHoldLimit{1};
 
 struct AskWords {
-  std::string state = kStateDirectory;
+  Place place;
   std::uint64_t number = 0, seconds = 30;
   Settings settings;
 
-  [[nodiscard]] Journal journal() const {
-    return Journal(std::filesystem::path(state) / std::to_string(number));
-  }
-  /// `run 7`, with where plans are.
-  [[nodiscard]] std::string words(const char* command) const {
-    return std::string("`moray-router reshard ") + command + " " + std::to_string(number) +
-           (state == kStateDirectory ? "" : " --state " + state) + "`";
-  }
+  [[nodiscard]] Journal journal() const { return plans_of(place)->open(number); }
 };
+
+/// `run 7`, with where plans are.
+std::string words(const Journal& journal, const char* command) {
+  return std::string("`moray-router reshard ") + command + " " + journal.plan().name() +
+         journal.plans().words() + "`";
+}
 
 int exit_of(ReshardExit code) { return static_cast<int>(code); }
 
@@ -70,7 +70,7 @@ int pause(const AskWords& options) {
                                        [&] { return journal.read().paused; });
   if (heard == Heard::yes) {
     std::fprintf(stderr, "moray-router: %s is paused at %s; %s goes on\n", plan.c_str(),
-                 std::string(to_string(act_of(journal))).c_str(), options.words("resume").c_str());
+                 std::string(to_string(act_of(journal))).c_str(), words(journal, "resume").c_str());
     return exit_of(ReshardExit::done);
   }
   if (heard == Heard::nobody) {
@@ -79,7 +79,7 @@ int pause(const AskWords& options) {
     std::fprintf(stderr,
                  "moray-router: nobody carries %s on%s: there is nothing to pause. %s goes on\n",
                  plan.c_str(), stopped.empty() ? "" : (" (it stopped: " + stopped + ")").c_str(),
-                 options.words("run").c_str());
+                 words(journal, "run").c_str());
     return exit_of(ReshardExit::unheard);
   }
   std::fprintf(stderr,
@@ -116,7 +116,7 @@ int finalize(const AskWords& options) {
       break;
     case Heard::nobody:
       said = "nobody carries " + plan +
-             " on: its soak ends, and with it the way back, as soon as " + options.words("run") +
+             " on: its soak ends, and with it the way back, as soon as " + words(journal, "run") +
              " is started";
       break;
     case Heard::no:
@@ -154,11 +154,10 @@ int set(const AskWords& options) {
   const Act act = act_of(journal);
   if (options.settings.soak_seconds && act > Act::soak && act < Act::back_out)
     throw std::runtime_error("the soak of plan " + plan.name() + " is over");
-  const Settings settings =
-      merged(read_settings(journal.directory()), options.settings, plan.options);
+  const Settings settings = merged(journal.settings(), options.settings, plan.options);
   if (options.settings.max_block_ms && act <= Act::prepare)
     warn_of_holds(plan, in_force(plan.options, settings));
-  write_settings(journal.directory(), settings);
+  journal.set(settings);
   std::fprintf(stderr, "plan %s: %s; in force where nothing is blocked\n", plan.name().c_str(),
                to_text(settings).c_str());
   return exit_of(ReshardExit::done);
@@ -169,7 +168,7 @@ CLI::App* add_ask(CLI::App& reshard, const char* name, const char* what,
                   int (*work)(const AskWords&)) {
   CLI::App* command = reshard.add_subcommand(name, what);
   command->add_option("plan", options->number, "The plan's number")->required();
-  command->add_option("--state", options->state, "The directory of plans")->capture_default_str();
+  add_place(*command, options->place);
   command->callback(
       [options, &exit_code, work] { exit_code = guarded([&] { return work(*options); }); });
   return command;

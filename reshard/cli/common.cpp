@@ -84,12 +84,6 @@ std::shared_ptr<const ring::Ring> ring_of(const Plan& plan) {
   return ring;
 }
 
-std::optional<PlanFleet> fleet_of(const config::Config& config) {
-  if (!config.fleet.enabled()) return std::nullopt;
-  return PlanFleet{config.fleet.name, config.fleet.zookeeper, config.fleet.credentials_file,
-                   static_cast<std::uint64_t>(config.fleet.session_ms)};
-}
-
 std::unique_ptr<Routers> routers_of(const Plan& plan) {
   if (plan.fleet) return std::make_unique<FleetRouters>(plan);
   return std::make_unique<SocketRouters>(plan);
@@ -98,12 +92,15 @@ std::unique_ptr<Routers> routers_of(const Plan& plan) {
 Watcher watcher(const Plan& plan, bool json) {
   auto bar = std::make_shared<std::optional<ProgressBar>>();
   const std::string name = plan.name();
+  // In one piece: several plans of a process may speak at once.
   const auto line = [name, json](const char* kind, const std::string& text) {
     if (json)
-      std::cout << Json{{"time", time_now()}, {"plan", name}, {kind, text}}.dump() << std::endl;
+      std::cout << Json{{"time", time_now()}, {"plan", name}, {kind, text}}.dump() + "\n"
+                << std::flush;
     else
-      std::cerr << time_now() << " plan " << name << ": "
-                << (kind == std::string("alarm") ? "ALARM: " : "") << text << std::endl;
+      std::cerr << time_now() + " plan " + name + ": " +
+                       (kind == std::string("alarm") ? "ALARM: " : "") + text + "\n"
+                << std::flush;
   };
   Watcher watcher;
   watcher.event = [line](const std::string& text) { line("event", text); };
@@ -131,8 +128,8 @@ int guarded(const std::function<int()>& work) {
   }
 }
 
-void end_taken_back(const std::filesystem::path& plans, const Plan& back) {
-  Journal journal(plans / std::to_string(back.reverts));
+void end_taken_back(Plans& plans, const Plan& back) {
+  Journal journal = plans.open(back.reverts);
   State state = journal.read();
   if (state.progress.act == Act::finished) return;
   state.progress.act = Act::finished;  // it has nothing left to do
@@ -145,9 +142,9 @@ void end_taken_back(const std::filesystem::path& plans, const Plan& back) {
                Epochs{});
 }
 
-int give_lock_back(const std::filesystem::path& plans, std::uint64_t number, const Execution& how) {
+int give_lock_back(Plans& plans, std::uint64_t number, const Execution& how) {
   watch_signals();
-  Journal journal(plans / std::to_string(number));
+  Journal journal = plans.open(number);
   const auto ring = ring_of(journal.plan());
   const auto routers = routers_of(journal.plan());
   Executor executor(journal, *routers, *ring, watcher(journal.plan(), how.json), interrupted,
@@ -156,9 +153,9 @@ int give_lock_back(const std::filesystem::path& plans, std::uint64_t number, con
                                                           : ReshardExit::stopped);
 }
 
-int execute(const std::filesystem::path& plans, std::uint64_t number, const Execution& how) {
+int execute(Plans& plans, std::uint64_t number, const Execution& how) {
   watch_signals();
-  Journal journal(plans / std::to_string(number));
+  Journal journal = plans.open(number);
   const auto ring = ring_of(journal.plan());
   const Watcher told = watcher(journal.plan(), how.json);
   const auto routers = routers_of(journal.plan());

@@ -1,19 +1,15 @@
 #pragma once
 
-#include <filesystem>
 #include <functional>
 #include <memory>
-#include <optional>
 #include <string>
 
 #include "reshard/executor.hpp"
 #include "reshard/journal.hpp"
+#include "reshard/records/plans.hpp"
 #include "ring/ring.hpp"
 
 namespace reshard::cli {
-
-/// Where plans are kept, unless `--state` says otherwise.
-inline constexpr const char* kStateDirectory = "/var/lib/moray-router/reshard";
 
 /// The ring that a plan is about, from where it says, or, on a host that has no such place, its
 /// fleet's. Throws where it is neither the one that the
@@ -23,9 +19,6 @@ std::shared_ptr<const ring::Ring> ring_of(const Plan& plan);
 /// The routers that serve the plan's ring. Throws std::runtime_error where a fleet's credentials
 /// can't be read.
 std::unique_ptr<Routers> routers_of(const Plan& plan);
-
-/// A configuration's fleet; nullopt: it names none.
-std::optional<PlanFleet> fleet_of(const config::Config& config);
 
 /// For people on stderr, bars where that is a terminal; with `json` a line of JSON on stdout for
 /// each event.
@@ -47,14 +40,14 @@ struct Execution {
 };
 
 /// Of a plan that is over and still holds the site's lock: runs the hook that gives it back.
-int give_lock_back(const std::filesystem::path& plans, std::uint64_t number, const Execution& how);
+int give_lock_back(Plans& plans, std::uint64_t number, const Execution& how);
 
 /// The plan that `back` has taken back is over, by its journal, and holds no lock any more. Throws
 /// as Journal.
-void end_taken_back(const std::filesystem::path& plans, const Plan& back);
+void end_taken_back(Plans& plans, const Plan& back);
 
 /// Runs a plan to its end, its pause, or to where a person is needed; says so, and gives the exit
 /// code.
-int execute(const std::filesystem::path& plans, std::uint64_t number, const Execution& how);
+int execute(Plans& plans, std::uint64_t number, const Execution& how);
 
 }  // namespace reshard::cli

@@ -12,6 +12,7 @@
 #include "reshard/cli/commands.hpp"
 #include "reshard/cli/common.hpp"
 #include "reshard/cli/dump_lock.hpp"
+#include "reshard/cli/place.hpp"
 #include "reshard/fleet/fleet_routers.hpp"
 #include "reshard/plan_number.hpp"
 #include "reshard/preflight.hpp"
@@ -28,7 +29,8 @@ constexpr double kCopyBytesPerSecond = 20e6;  ///< at least, measured (bench/RES
 constexpr double kMebibyte = 1 << 20;
 
 struct PlanWords {
-  std::string config, from, to, apply_from, apply_to, state = kStateDirectory;
+  Place place;
+  std::string from, to, apply_from, apply_to;
   std::vector<std::string> routers, hooks, gates;
   Choice choice;
   PlanOptions plan;
@@ -48,11 +50,6 @@ const config::Shard& postgres_shard(const config::Config& config, const std::str
   throw std::runtime_error("the configuration has no shard for pnode \"" + pnode + "\"");
 }
 
-std::uint64_t last_number(const std::string& plans) {
-  const auto numbers = plans_in(plans);
-  return numbers.empty() ? 0 : numbers.back();
-}
-
 /// With the plan that has moved them, which the ring does not tell.
 void require_owned(const Choice& choice, const ring::VnodeSet& owned, const Side& source) {
   const auto others = ring::VnodeSet::parse(choice.vnodes).without(owned);
@@ -62,7 +59,8 @@ void require_owned(const Choice& choice, const ring::VnodeSet& owned, const Side
                            taken_by(session, others));
 }
 
-Plan make_plan(const PlanWords& options, const ring::Ring& ring, const config::Config& config) {
+Plan make_plan(const PlanWords& options, const ring::Ring& ring, const config::Config& config,
+               Plans& plans) {
   Plan plan;
   const config::Shard &from = postgres_shard(config, options.from),
                       &to = postgres_shard(config, options.to);
@@ -114,7 +112,7 @@ Plan make_plan(const PlanWords& options, const ring::Ring& ring, const config::C
   plan.dump_lock = dump_lock_of(options.dump_lock, config, plan);
   plan.author = this_author();
   plan.made = time_now();
-  plan.number = next_plan_number({plan.from, plan.to}, last_number(options.state));
+  plan.number = next_plan_number(plans.numbered_with(plan.from, plan.to), plans.last_number());
   return plan;
 }
 
@@ -167,12 +165,12 @@ std::shared_ptr<const ring::Ring> ring_to_plan_by(const PlanWords& options,
 }
 
 int make(const PlanWords& options) {
-  const config::Parsed parsed = config::load_file(options.config);
-  if (!parsed.problems.empty()) throw std::runtime_error(config::to_text(parsed.problems));
-  const auto ring = ring_to_plan_by(options, parsed.config);
-  Plan plan = make_plan(options, *ring, parsed.config);
+  const config::Config config = configuration(options.place.config);
+  const auto plans = plans_of(options.place, config);
+  const auto ring = ring_to_plan_by(options, config);
+  Plan plan = make_plan(options, *ring, config, *plans);
   std::vector<Side> shards;
-  for (const config::Shard& shard : parsed.config.shards)
+  for (const config::Shard& shard : config.shards)
     if (shard.backend == config::Backend::postgres)
       shards.push_back({shard.pnode, shard.url, shard.url});
   Preflight found = preflight(plan, *routers_of(plan), *ring, !options.trust_vnodes, shards);
@@ -181,7 +179,7 @@ int make(const PlanWords& options) {
       found.warnings.push_back(std::string("hook pre_lock without ") + phase +
                                ": a plan that ends so gives the site's lock back to nobody");
   if (found.obstacles.empty() && !options.dry_run)
-    plan.number = take_plan_number({plan.from, plan.to}, last_number(options.state));
+    plan.number = take_plan_number(plans->numbered_with(plan.from, plan.to), plans->last_number());
   Json shown = card(plan, found);
   if (plan.dump_lock) shown["dumpLock"] = plan.dump_lock->path + " in ZooKeeper";
   if (options.json)
@@ -194,11 +192,11 @@ int make(const PlanWords& options) {
     return static_cast<int>(ReshardExit::refused);
   }
   if (options.dry_run) return static_cast<int>(ReshardExit::done);
-  const Journal journal = Journal::create(options.state, plan);
-  if (options.run) return execute(options.state, plan.number, {});
+  static_cast<void>(plans->create(plan));
+  if (options.run) return execute(*plans, plan.number, {});
   std::fprintf(stderr, "plan %s is in %s; `moray-router reshard run %s%s` begins\n",
-               plan.name().c_str(), journal.directory().c_str(), plan.name().c_str(),
-               options.state == kStateDirectory ? "" : (" --state " + options.state).c_str());
+               plan.name().c_str(), plans->place_of(plan).c_str(), plan.name().c_str(),
+               plans->words().c_str());
   return static_cast<int>(ReshardExit::done);
 }
 
@@ -210,7 +208,7 @@ void add_plan(CLI::App& reshard, int& exit_code) {
       "plan",
       "Chooses vnodes to move, looks at everything that stands in the way, and writes a plan");
   command
-      ->add_option("-c,--config", options->config,
+      ->add_option("-c,--config", options->place.config,
                    "The router's configuration: ring, shards, buckets")
       ->required();
   command->add_option("--from", options->from, "The pnode that has them")->required();
@@ -280,7 +278,7 @@ void add_plan(CLI::App& reshard, int& exit_code) {
                       "it; may be repeated");
   command->add_option("--pg-bin", options->pg_bin,
                       "Where pg_dump and pg_restore are (default: the newest that is installed)");
-  command->add_option("--state", options->state, "The directory of plans")->capture_default_str();
+  add_place(*command, options->place, false);
   command->add_flag("--trust-vnodes", options->trust_vnodes,
                     "Don't read every row's key to see that its _vnode is right");
   command->add_flag("--known-clients-only", options->plan.known_clients_only,

@@ -12,6 +12,7 @@
 #include "reshard/cli/asks.hpp"
 #include "reshard/cli/commands.hpp"
 #include "reshard/cli/common.hpp"
+#include "reshard/cli/place.hpp"
 #include "reshard/cli/status.hpp"
 #include "reshard/database.hpp"
 #include "reshard/forget.hpp"
@@ -26,7 +27,7 @@ constexpr std::chrono::hours kRetryLimit{24};
 constexpr std::chrono::seconds kLetGoLimit{60};
 
 struct RunWords {
-  std::string state = kStateDirectory;
+  Place place;
   std::uint64_t number = 0;
   std::string gate;
   bool repair = false;
@@ -36,7 +37,8 @@ struct RunWords {
 };
 
 int run(const RunWords& options) {
-  const Journal journal(std::filesystem::path(options.state) / std::to_string(options.number));
+  const auto plans = plans_of(options.place);
+  const Journal journal = plans->open(options.number);
   const Progress at = journal.read().progress;
   if (options.repair) journal.ask("repair");
   // Once the routers may be on the new ring, what preflight looks at is no more as it was.
@@ -48,9 +50,9 @@ int run(const RunWords& options) {
     if (!found.obstacles.empty()) throw std::runtime_error("nothing was changed");
   }
   if ((at.act == Act::finished || at.act == Act::aborted) && !journal.read().lock.empty())
-    return give_lock_back(options.state, options.number, options.how);
+    return give_lock_back(*plans, options.number, options.how);
   if (at.act == Act::finished && journal.plan().reverts != 0)
-    end_taken_back(options.state, journal.plan());
+    end_taken_back(*plans, journal.plan());
   if (const auto taken = taken_back(journal); taken.by != 0)
     throw std::runtime_error("plan " + journal.plan().name() + " was taken back by plan " +
                              std::to_string(taken.by));
@@ -58,7 +60,7 @@ int run(const RunWords& options) {
     throw std::runtime_error("plan " + journal.plan().name() + " is finished");
   if (at.act == Act::aborted)
     throw std::runtime_error("plan " + journal.plan().name() + " was aborted: plan again");
-  return execute(options.state, options.number, options.how);
+  return execute(*plans, options.number, options.how);
 }
 
 /// Where a coordinator ended within the block, its journal says no more than that a cutover was
@@ -71,14 +73,14 @@ bool committed(const Plan& plan) {
 }
 
 /// A way back is not kept from beginning by a server that is away: it is waited for later.
-std::uint64_t rollback_number(const Plan& plan, std::uint64_t above) {
+std::uint64_t rollback_number(const std::vector<Side>& sides, std::uint64_t above) {
   try {
-    return take_plan_number({plan.from, plan.to}, above);
+    return take_plan_number(sides, above);
   } catch (const backends::postgres::SessionError& error) {
-    std::fprintf(stderr, "moray-router: the number is not taken at both databases: %s\n",
+    std::fprintf(stderr, "moray-router: the number is not taken at all databases: %s\n",
                  error.what());
   }
-  for (const Side& side : {plan.from, plan.to}) try {
+  for (const Side& side : sides) try {
       above = take_plan_number({side}, above) - 1;
     } catch (const backends::postgres::SessionError&) {  // told already
     }
@@ -88,7 +90,7 @@ std::uint64_t rollback_number(const Plan& plan, std::uint64_t above) {
 /// A soaking plan without a way back that a coordinator carries on looks for it again, at once;
 /// everything else is carried on here.
 int retry_plan(const RunWords& options) {
-  const Journal journal(std::filesystem::path(options.state) / std::to_string(options.number));
+  const Journal journal = plans_of(options.place)->open(options.number);
   const std::string plan = "plan " + journal.plan().name();
   const auto sides = standing_of(journal.plan(), kStandingLimit);
   const Act act = act_of(journal, sides);
@@ -130,13 +132,16 @@ void end_reverse_stream(const Journal& journal) {
 /// inherited: the servers' identities among it, since a failover in the meantime may have taken
 /// rows away.
 int roll_back(const RunWords& options) {
-  const std::filesystem::path plans = options.state;
-  Journal journal(plans / std::to_string(options.number));
+  const auto plans = plans_of(options.place);
+  const Journal journal = plans->open(options.number);
   const State state = journal.read();
-  for (const std::uint64_t number : plans_in(plans)) {
-    const Journal other(plans / std::to_string(number));
+  std::uint64_t last = journal.plan().number;
+  for (const std::uint64_t number : plans->numbers()) {
+    last = std::max(last, number);
+    if (number <= options.number) continue;
+    const Journal other = plans->open(number);
     if (other.plan().reverts != options.number) continue;
-    if (other.read().progress.act != Act::aborted) return execute(plans, number, options.how);
+    if (other.read().progress.act != Act::aborted) return execute(*plans, number, options.how);
   }
   Act act =
       state.progress.act == Act::take_over ? state.progress.after_take_over : state.progress.act;
@@ -156,13 +161,12 @@ int roll_back(const RunWords& options) {
     throw std::runtime_error("plan " + journal.plan().name() +
                              " is not reversible: " + state.irreversible);
   if (!options.how.by_force) end_reverse_stream(journal);
-  std::uint64_t number = journal.plan().number;
-  for (const std::uint64_t each : plans_in(plans)) number = std::max(number, each);
-  Plan back = reverse_of(journal.plan(), rollback_number(journal.plan(), number));
+  Plan back = reverse_of(
+      journal.plan(),
+      rollback_number(plans->numbered_with(journal.plan().from, journal.plan().to), last));
   const auto soak = back.options.soak_seconds;
-  back.options = in_force(journal.plan().options, read_settings(journal.directory()));
+  back.options = in_force(journal.plan().options, journal.settings());
   back.options.soak_seconds = soak;
-  Journal made = Journal::create(plans, back);
   State begun;
   begun.progress = rollback();
   begun.identities = state.identities;
@@ -170,8 +174,8 @@ int roll_back(const RunWords& options) {
   begun.lock_since = state.lock_since;
   if (state.lock == kLockHeld) begun.hooks_done["pre_lock"] = true;
   if (begun.identities) std::swap(begun.identities->at(0), begun.identities->at(1));
-  made.record_first(begun, "takes plan " + journal.plan().name() + " back");
-  return execute(plans, back.number, options.how);
+  plans->create(back, Begun{begun, "takes plan " + journal.plan().name() + " back"});
+  return execute(*plans, back.number, options.how);
 }
 
 /// With the command, for what it has beside what all have.
@@ -181,7 +185,7 @@ std::pair<CLI::App*, std::shared_ptr<RunWords>> add_command(CLI::App& reshard, i
   auto options = std::make_shared<RunWords>();
   CLI::App* command = reshard.add_subcommand(name, what);
   command->add_option("plan", options->number, "The plan's number")->required();
-  command->add_option("--state", options->state, "The directory of plans")->capture_default_str();
+  add_place(*command, options->place);
   command->add_flag("--json", options->how.json, "Events as JSON lines on stdout");
   command->add_flag("--take-over", options->how.by_force, "End another coordinator of this plan");
   command
@@ -199,7 +203,7 @@ std::pair<CLI::App*, std::shared_ptr<RunWords>> add_command(CLI::App& reshard, i
 }
 
 Journal journal_of(const RunWords& options) {
-  return Journal(std::filesystem::path(options.state) / std::to_string(options.number));
+  return plans_of(options.place)->open(options.number);
 }
 
 }  // namespace
@@ -230,7 +234,7 @@ void add_run(CLI::App& reshard, int& exit_code) {
               [](const RunWords& options) {
                 Execution how = options.how;
                 how.abort = true;
-                return execute(options.state, options.number, how);
+                return execute(*plans_of(options.place), options.number, how);
               });
   const auto [forgetting, forgotten] = add_command(
       reshard, exit_code, "forget",

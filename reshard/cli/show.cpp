@@ -12,6 +12,7 @@
 
 #include "reshard/cli/commands.hpp"
 #include "reshard/cli/common.hpp"
+#include "reshard/cli/place.hpp"
 #include "reshard/cli/status.hpp"
 #include "reshard/socket_routers.hpp"
 
@@ -25,7 +26,7 @@ constexpr std::chrono::seconds kWatchEach{1};
 constexpr std::chrono::milliseconds kWatchStep{50};
 
 struct ShowWords {
-  std::string state = kStateDirectory;
+  Place place;
   std::uint64_t number = 0;
   bool json = false, watch = false, history = false, routers = false;
 };
@@ -94,7 +95,7 @@ bool rest() {
 
 /// On a terminal it is redrawn in place; elsewhere it is a line each second.
 int status(const ShowWords& options) {
-  const Journal journal(std::filesystem::path(options.state) / std::to_string(options.number));
+  const Journal journal = plans_of(options.place)->open(options.number);
   const bool redrawn = options.watch && !options.json && isatty(STDOUT_FILENO) != 0;
   const bool line = options.watch && !options.json && !redrawn;
   if (options.watch) watch_signals();
@@ -119,9 +120,9 @@ int status(const ShowWords& options) {
 }
 
 int list(const ShowWords& options) {
-  for (const std::uint64_t number : plans_in(options.state)) {
-    const Json shown =
-        status_of(Journal(std::filesystem::path(options.state) / std::to_string(number)), {});
+  const auto plans = plans_of(options.place);
+  for (const std::uint64_t number : plans->numbers()) {
+    const Json shown = status_of(plans->open(number), {});
     if (options.json)
       std::cout << shown.dump() << std::endl;
     else
@@ -131,6 +132,9 @@ int list(const ShowWords& options) {
                   shown.at("to").get<std::string>().c_str(),
                   shown.at("made").get<std::string>().c_str());
   }
+  for (const std::string& each : plans->unseen())
+    std::fprintf(stderr, "moray-router: warning: %s: its plans may be missing here\n",
+                 each.c_str());
   return static_cast<int>(ReshardExit::done);
 }
 
@@ -145,14 +149,14 @@ void add_show(CLI::App& reshard, int& exit_code) {
   command->add_flag("--routers", options->routers,
                     "Ask each router of the plan for its ring and its writes");
   command->add_flag("--history", options->history, "Who did what, and when");
-  command->add_option("--state", options->state, "The directory of plans")->capture_default_str();
+  add_place(*command, options->place);
   command->add_flag("--json", options->json, "As JSON");
   command->callback(
       [options, &exit_code] { exit_code = guarded([&] { return status(*options); }); });
 
   auto listed = std::make_shared<ShowWords>();
   CLI::App* all = reshard.add_subcommand("list", "All plans");
-  all->add_option("--state", listed->state, "The directory of plans")->capture_default_str();
+  add_place(*all, listed->place);
   all->add_flag("--json", listed->json, "As JSON, one a line");
   all->callback([listed, &exit_code] { exit_code = guarded([&] { return list(*listed); }); });
 }

@@ -3,8 +3,7 @@
 
 #include <algorithm>
 
-#include "reshard/cli/common.hpp"
-#include "reshard/settings.hpp"
+#include "reshard/records/plans.hpp"
 
 namespace reshard::cli {
 namespace {
@@ -15,12 +14,6 @@ Json text_or_null(const std::string& text) { return text.empty() ? Json(nullptr)
 
 bool is_over(const std::string& act) {
   return act == "finished" || act == "aborted" || act == "rolled_back";
-}
-
-/// ` --state DIR`, where that is needed.
-std::string state_words(const Journal& journal) {
-  const std::string directory = journal.directory().parent_path().string();
-  return directory == kStateDirectory ? "" : " --state " + directory;
 }
 
 Json status_json(const SessionSeen& seen, const char* side) {
@@ -151,10 +144,9 @@ Act act_of(const Journal& journal, const std::array<SideStanding, 2>& sides) {
 TakenBack taken_back(const Journal& journal) {
   TakenBack taken;
   taken.by = journal.read().taken_back_by;
-  const std::filesystem::path plans = journal.directory().parent_path();
-  for (const std::uint64_t number : plans_in(plans)) {
+  for (const std::uint64_t number : journal.plans().numbers()) {
     if (number <= journal.plan().number) continue;
-    const Journal other(plans / std::to_string(number));
+    const Journal other = journal.plans().open(number);
     if (other.plan().reverts != journal.plan().number) continue;
     const Act act = other.read().progress.act;
     if (act == Act::finished) taken.by = number;
@@ -188,7 +180,7 @@ Coordinator coordinator_of(const Journal& journal, Act act,
 Json status_of(const Journal& journal, const std::optional<std::array<SideStanding, 2>>& sides) {
   const State state = journal.read();
   const Plan& plan = journal.plan();
-  const PlanOptions options = in_force(plan.options, read_settings(journal.directory()));
+  const PlanOptions options = in_force(plan.options, journal.settings());
   const Json shown = Json::parse(journal.shown(), nullptr, false);
   const Act at = sides ? act_of(journal, *sides) : act_of(journal);
   TakenBack taken = taken_back(journal);
@@ -248,7 +240,7 @@ Json status_of(const Journal& journal, const std::optional<std::array<SideStandi
       is_over(act) ? Json(nullptr) : progress_of(state, options, act, lives ? shown : Json(), plan);
   const std::string next = next_command(status, plan.name(), taken);
   status["next"] =
-      next.empty() ? Json(nullptr) : Json("moray-router reshard " + next + state_words(journal));
+      next.empty() ? Json(nullptr) : Json("moray-router reshard " + next + journal.plans().words());
   return status;
 }
 

@@ -1,7 +1,6 @@
 #pragma once
 
 #include <array>
-#include <filesystem>
 #include <optional>
 #include <string>
 
@@ -33,7 +32,7 @@ Act act_of(const Journal& journal, const std::array<SideStanding, 2>& sides);
 /// The same without the databases.
 Act act_of(const Journal& journal);
 
-/// The plan that has taken this one back, by its journal or another's of the same directory; 0:
+/// The plan that has taken this one back, by its journal or another's of the same place; 0:
 /// none. `under_way`: one that is about to, and is not over.
 struct TakenBack {
   std::uint64_t by = 0, under_way = 0;

@@ -12,6 +12,7 @@
 #include "reshard/bucket_configs.hpp"
 #include "reshard/cli/commands.hpp"
 #include "reshard/cli/common.hpp"
+#include "reshard/cli/place.hpp"
 #include "reshard/cli/status.hpp"
 #include "reshard/compare.hpp"
 #include "reshard/definition/likeness.hpp"
@@ -29,7 +30,7 @@ constexpr std::chrono::milliseconds kAgainPause{100};
 constexpr std::size_t kPrinted = 20;
 
 struct VerifyWords {
-  std::string state = kStateDirectory;
+  Place place;
   std::uint64_t number = 0;
   bool json = false;
 };
@@ -94,7 +95,7 @@ Json json_of_comparison(const Comparison& found) {
 }
 
 int verify(const VerifyWords& options) {
-  const Journal journal(std::filesystem::path(options.state) / std::to_string(options.number));
+  const Journal journal = plans_of(options.place)->open(options.number);
   const Plan& plan = journal.plan();
   const auto standing = standing_of(plan, kStandingLimit);
   const bool soaking = soaks(journal, standing);
@@ -144,7 +145,7 @@ void add_verify(CLI::App& reshard, int& exit_code) {
   CLI::App* command = reshard.add_subcommand(
       "verify", "Compares the moving rows of both sides now, and repairs nothing");
   command->add_option("plan", options->number, "The plan's number")->required();
-  command->add_option("--state", options->state, "The directory of plans")->capture_default_str();
+  add_place(*command, options->place);
   command->add_flag("--json", options->json, "As JSON");
   command->callback(
       [options, &exit_code] { exit_code = guarded([&] { return verify(*options); }); });

@@ -21,10 +21,11 @@ class System {
   /** `clusters`: one for each shard; without them, `shards` new ones that end with this system. */
   /** `template`: the name of a database that the first shard begins as. */
   /** `environment`: more variables for the router and for what moves vnodes. */
+  /** `journal`: where plans are kept, as `--journal` has it; without it, in a directory. */
   /** `routers`: how many, each with a store of its own; the tests' commands go to the first. */
   /** `fleet`: how many nodes of ZooKeeper there are, in which the routers agree as a fleet; 0: they are told by their admin sockets. */
-  constructor({vnodes = 64, clusters = null, shards = 2, routers = 1, workers = 2, settings = {}, owners = 1, template, environment = {}, fleet = 0} = {}) {
-    Object.assign(this, {vnodes, clusters, shards, workers, settings, owners, template, environment, fleet, own: !clusters, clients: [], children: new Set()});
+  constructor({vnodes = 64, clusters = null, shards = 2, routers = 1, workers = 2, settings = {}, owners = 1, template, environment = {}, journal = null, fleet = 0} = {}) {
+    Object.assign(this, {vnodes, clusters, shards, workers, settings, owners, template, environment, journal, fleet, own: !clusters, clients: [], children: new Set()});
     this.routers = Array(routers).fill(null);
   }
 
@@ -168,7 +169,9 @@ class System {
 
   /** What a command printed, and how it ended. */
   reshard(...words) {
-    const child = spawn(binary, ['reshard', ...words, '--state', this.state], {stdio: ['ignore', 'pipe', 'pipe'], env: {...process.env, ...this.environment}});
+    const kept = this.journal ? ['--journal', this.journal] : [];
+    if (this.journal && !words.includes('--config')) kept.push('--config', this.config);
+    const child = spawn(binary, ['reshard', ...words, ...kept, '--state', this.state], {stdio: ['ignore', 'pipe', 'pipe'], env: {...process.env, ...this.environment}});
     const running = {child, out: '', err: ''};
     child.stdout.on('data', (data) => { running.out += data; });
     child.stderr.on('data', (data) => { running.err += data; });
@@ -187,6 +190,8 @@ class System {
     const all = {'--settle': '100', '--cache': '0', '--max-block': '4000', '--from': PNODES[0], '--to': PNODES[1]};
     return Object.entries(all).filter(([name]) => !words.includes(name)).flat().concat(routers);
   }
+  /** What follows is done on another host: nothing of this one's directory of plans is there. */
+  moveToHost(name) { this.state = path.join(this.directory, name); }
   /** A plan's number. */
   async plan(...words) {
     const end = await this.reshardTo(0, 'plan', '--config', this.config, ...this.defaults(words), ...words);

@@ -7,6 +7,7 @@
 
 #include <doctest/doctest.h>
 
+#include "reshard/records/directory.hpp"
 #include "tests/support/test_data.hpp"
 
 using namespace reshard;
@@ -28,6 +29,23 @@ Plan some_plan() {
   plan.author = "somebody@somewhere";
   plan.made = time_now();
   return plan;
+}
+
+std::shared_ptr<DirectoryPlans> plans_at(const std::filesystem::path& directory) {
+  return std::make_shared<DirectoryPlans>(directory);
+}
+
+Journal created(const std::filesystem::path& directory, const Plan& plan) {
+  return plans_at(directory)->create(plan);
+}
+
+Journal opened(const std::filesystem::path& directory, std::uint64_t number = 7) {
+  return plans_at(directory)->open(number);
+}
+
+/// What a coordinator has taken that is in these epochs; 0: not that side.
+Tenure in_epochs(std::uint64_t source, std::uint64_t target) {
+  return {{nullptr, source}, {nullptr, target}, Role::source};
 }
 
 State some_state() {
@@ -63,10 +81,10 @@ TEST_CASE("plan: where its directory is there, it is read whole") {
   std::string problem;
   std::thread reader([&] {
     while (!over) {
-      const auto place = directory.path() / std::to_string(made.load());
-      if (!std::filesystem::exists(place)) continue;
+      const std::uint64_t number = made;
+      if (!std::filesystem::exists(directory.path() / std::to_string(number))) continue;
       try {
-        static_cast<void>(Journal(place).plan());
+        static_cast<void>(opened(directory.path(), number).plan());
       } catch (const std::exception& error) {
         problem = error.what();
       }
@@ -74,13 +92,13 @@ TEST_CASE("plan: where its directory is there, it is read whole") {
   });
   for (plan.number = 1; plan.number <= 300; ++plan.number) {
     made = plan.number;
-    static_cast<void>(Journal::create(directory.path(), plan));
+    static_cast<void>(created(directory.path(), plan));
   }
   over = true;
   reader.join();
   CHECK(problem == "");
   plan.number = 300;
-  CHECK_THROWS_WITH_AS(static_cast<void>(Journal::create(directory.path(), plan)),
+  CHECK_THROWS_WITH_AS(static_cast<void>(created(directory.path(), plan)),
                        doctest::Contains("is there already"), std::runtime_error);
 }
 
@@ -99,8 +117,8 @@ TEST_CASE("plan: the way back goes the other way, under its own name") {
 
 TEST_CASE("journal: one that was replaced and does not know it is not read") {
   const test_support::TemporaryDirectory directory;
-  Journal older = Journal::create(directory.path(), some_plan());
-  Journal newer(directory.path() / "7");
+  Journal older = created(directory.path(), some_plan());
+  Journal newer = opened(directory.path());
   State state;
   state.progress.act = Act::copy;
   older.record_first(state, "taken over");
@@ -118,34 +136,34 @@ TEST_CASE("journal: one that was replaced and does not know it is not read") {
 
 TEST_CASE("journal: a first record of one that was stopped before it, and followed, is not read") {
   const test_support::TemporaryDirectory directory;
-  Journal older = Journal::create(directory.path(), some_plan());
-  Journal newer(directory.path() / "7"), last(directory.path() / "7");
+  Journal older = created(directory.path(), some_plan());
+  Journal newer = opened(directory.path()), last = opened(directory.path());
   State state;
   state.progress.act = Act::bind;
-  newer.record_first(state, "taken over", {6, 3});
+  newer.record_first(state, "taken over", in_epochs(6, 3));
   State stale;
   stale.progress.act = Act::copy;
-  older.record_first(stale, "taken over", {5, 0});
+  older.record_first(stale, "taken over", in_epochs(5, 0));
   older.record(stale, "woken");
   CHECK(newer.read() == state);
   state.progress.act = Act::soak;
-  last.record_first(state, "taken over", {0, 4});
-  older.record_first(stale, "taken over", {0, 3});
+  last.record_first(state, "taken over", in_epochs(0, 4));
+  older.record_first(stale, "taken over", in_epochs(0, 3));
   CHECK(newer.read() == state);
   state.progress.act = Act::finalize;
-  older.record_first(state, "taken over again", {0, 5});
+  older.record_first(state, "taken over again", in_epochs(0, 5));
   CHECK(newer.read() == state);
 }
 
 TEST_CASE("journal: where the first record can't be written, the next one is the first") {
   const test_support::TemporaryDirectory directory;
-  Journal one = Journal::create(directory.path(), some_plan()), two(directory.path() / "7");
+  Journal one = created(directory.path(), some_plan()), two = opened(directory.path());
   State state;
-  one.record_first(state, "taken over", {1, 0});
+  one.record_first(state, "taken over", in_epochs(1, 0));
   const auto away = directory.path() / "away";
   std::filesystem::rename(directory.path() / "7", away);
   state.progress.act = Act::copy;
-  CHECK_THROWS_AS(two.record_first(state, "taken over", {2, 0}), std::system_error);
+  CHECK_THROWS_AS(two.record_first(state, "taken over", in_epochs(2, 0)), std::system_error);
   CHECK_THROWS_AS(two.record(state, "copy"), std::system_error);
   CHECK_THROWS_WITH_AS(two.read(), doctest::Contains("can't be read"), std::runtime_error);
   std::filesystem::rename(away, directory.path() / "7");
@@ -156,7 +174,7 @@ TEST_CASE("journal: where the first record can't be written, the next one is the
 
 TEST_CASE("journal: what another version wrote, and this one can't go on from, is refused") {
   const test_support::TemporaryDirectory directory;
-  const Journal journal = Journal::create(directory.path(), some_plan());
+  const Journal journal = created(directory.path(), some_plan());
   std::ofstream(directory.path() / "7" / "journal.jsonl")
       << R"({"time":"2026-01-01T00:00:00.000Z","state":{"act":"brew"}})"
       << "\n";
@@ -166,8 +184,8 @@ TEST_CASE("journal: what another version wrote, and this one can't go on from, i
 
 TEST_CASE("journal: only the coordinator shows what it does") {
   const test_support::TemporaryDirectory directory;
-  Journal stale = Journal::create(directory.path(), some_plan()), now(directory.path() / "7"),
-          waiting(directory.path() / "7");
+  Journal stale = created(directory.path(), some_plan()), now = opened(directory.path()),
+          waiting = opened(directory.path());
   const std::string by_stale = R"({"time":")" + time_now() + R"(","act":"copy"})",
                     by_now = R"({"time":")" + time_now() + R"(","act":"soak"})",
                     by_waiting = R"({"time":")" + time_now() + R"(","act":"take_over"})";
@@ -185,11 +203,11 @@ TEST_CASE("journal: only the coordinator shows what it does") {
 
 TEST_CASE("journal: the last whole record counts; one that a crash cut off does not") {
   const test_support::TemporaryDirectory directory;
-  Journal journal = Journal::create(directory.path(), some_plan());
+  Journal journal = created(directory.path(), some_plan());
   CHECK(journal.read() == State());
   State state = some_state();
   journal.record(state, "first");
-  CHECK(Journal(directory.path() / "7").read() == state);
+  CHECK(opened(directory.path()).read() == state);
   {
     std::ofstream file(directory.path() / "7" / "journal.jsonl", std::ios::app);
     file << R"({"time":"2026-01-01T00:00:00.000Z","by":"x","st)";
@@ -199,20 +217,20 @@ TEST_CASE("journal: the last whole record counts; one that a crash cut off does 
   journal.record(state, "second");
   CHECK(journal.read() == state);
   CHECK(journal.history().size() == 3);
-  CHECK(plans_in(directory.path()) == std::vector<std::uint64_t>{7});
-  CHECK_THROWS_WITH_AS(Journal::create(directory.path(), some_plan()),
+  CHECK(plans_at(directory.path())->numbers() == std::vector<std::uint64_t>{7});
+  CHECK_THROWS_WITH_AS(created(directory.path(), some_plan()),
                        doctest::Contains("is there already"), std::runtime_error);
 }
 
 TEST_CASE("journal: a plan that takes another back begins without a copy") {
   const test_support::TemporaryDirectory directory;
-  const Journal journal = Journal::create(directory.path(), reverse_of(some_plan(), 8));
+  const Journal journal = created(directory.path(), reverse_of(some_plan(), 8));
   CHECK(journal.read().progress == rollback());
 }
 
 TEST_CASE("journal: what is asked for is seen, until it is taken back") {
   const test_support::TemporaryDirectory directory;
-  const Journal journal = Journal::create(directory.path(), some_plan());
+  const Journal journal = created(directory.path(), some_plan());
   CHECK_FALSE(journal.asked("pause"));
   journal.ask("pause");
   CHECK(journal.asked("pause"));

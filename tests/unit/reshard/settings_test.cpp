@@ -1,10 +1,6 @@
 #include "reshard/settings.hpp"
 
-#include <fstream>
-
 #include <doctest/doctest.h>
-
-#include "tests/support/test_data.hpp"
 
 using namespace reshard;
 
@@ -45,21 +41,17 @@ TEST_CASE("settings: values that can't be are refused with their bounds") {
   CHECK(problem_of(settings).empty());
 }
 
-TEST_CASE("settings: what is written is read; none is none; nonsense names its file") {
-  const test_support::TemporaryDirectory directory;
-  CHECK(read_settings(directory.path()).empty());
+TEST_CASE("settings: what is written is read; none is none; nonsense names its place") {
+  CHECK(settings_from_json("{}", "here").empty());
   Settings settings;
   settings.cleanup_rows_per_second = 7;
   settings.max_block_ms = 9'000;
   settings = merged({}, settings, {});
-  write_settings(directory.path(), settings);
-  CHECK(read_settings(directory.path()) == settings);
+  CHECK(settings_from_json(to_json_text(settings), "here") == settings);
   CHECK(to_text(settings) ==
         "max-block 9000 ms, cleanup-rows-per-second 7, lease at least 19400 ms");
-  std::ofstream(directory.path() / "options.json") << "{\"soakSeconds\": \"long\"}";
-  CHECK_THROWS_WITH_AS(read_settings(directory.path()), doctest::Contains("options.json"),
-                       std::runtime_error);
-  std::ofstream(directory.path() / "options.json") << "{\"maxBlockMilliseconds\": 0}";
-  CHECK_THROWS_WITH_AS(read_settings(directory.path()), doctest::Contains("between"),
-                       std::runtime_error);
+  CHECK_THROWS_WITH_AS(settings_from_json("{\"soakSeconds\": \"long\"}", "here"),
+                       doctest::Contains("here"), std::runtime_error);
+  CHECK_THROWS_WITH_AS(settings_from_json("{\"maxBlockMilliseconds\": 0}", "here"),
+                       doctest::Contains("between"), std::runtime_error);
 }
