@@ -151,8 +151,8 @@ std::optional<Executor::End> Executor::before_act() {
   if (aborting_ && act == Act::soak)
     return End::finished;  // it was committed: carried on to where nothing is blocked
   if (may_end_here() && stop_asked()) {
-    state_.paused = true;
-    if (ours_) recorded("paused");
+    state_.paused = !hands_over_ || pause_asked();
+    if (ours_) recorded(state_.paused ? "paused" : "let go");
     return End::paused;
   }
   return std::nullopt;

@@ -76,6 +76,9 @@ class Executor {
   /// held still.
   bool give_lock_back_again();
 
+  /// Where it is interrupted, the plan is not paused: another coordinator is to go on with it.
+  void hand_over() { hands_over_ = true; }
+
   /// For rehearsals: the process ends, as if killed, before or after that act; or stops.
   struct Crash {
     std::optional<Act> before, behind;
@@ -250,6 +253,7 @@ class Executor {
   void look_at_lock_age();
   void drop_ask(const std::string& what);
   [[nodiscard]] bool stop_asked() const;
+  [[nodiscard]] bool pause_asked() const;
 
   Journal& journal_;
   Plan plan_;  // with the options in force
@@ -261,6 +265,7 @@ class Executor {
 
   State state_, recorded_;
   bool aborting_ = false;
+  bool hands_over_ = false;
   bool lock_given_back_ = false;  ///< or it was tried, by this coordinator
   bool ours_ = false;             // the locks are held, so that the journal is this coordinator's
   bool was_ours_ = false;         // at some time

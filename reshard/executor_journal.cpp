@@ -94,8 +94,9 @@ void Executor::show() {
 }
 
 /// What is asked while this coordinator has the plan, or waits for it, is asked of it.
-bool Executor::stop_asked() const {
-  if (interrupted_()) return true;
+bool Executor::stop_asked() const { return interrupted_() || pause_asked(); }
+
+bool Executor::pause_asked() const {
   const auto asked = journal_.asked_at("pause");
   return asked && asked != others_pause_;
 }

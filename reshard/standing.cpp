@@ -11,6 +11,7 @@ using backends::postgres::Rows;
 using backends::postgres::Session;
 using backends::postgres::SessionError;
 
+constexpr int kHeldSeconds = 2;
 constexpr std::uint64_t kCountedMost = 1'000'000;  ///< entries of a log
 
 std::string text_or_empty(const Rows& rows, int row, int column) {
@@ -155,6 +156,28 @@ std::array<SideStanding, 2> standing_of(const Plan& plan, std::chrono::seconds l
   auto source = std::async(std::launch::async, look, std::cref(plan.from));
   SideStanding target = look(plan.to);
   return {source.get(), std::move(target)};
+}
+
+std::optional<bool> has_coordinator(const Plan& plan, Act act) {
+  const auto held = [&plan](const Side& side) -> std::optional<bool> {
+    try {
+      Session session(side.url, "moray-router reshard standing", kHeldSeconds);
+      session.answer_until(std::chrono::steady_clock::now() + std::chrono::seconds(kHeldSeconds));
+      return session
+                 .run(
+                     "SELECT 1 FROM pg_locks l WHERE l.locktype = 'advisory' AND l.granted AND "
+                     "l.objsubid = 2 AND l.classid = " +
+                     std::to_string(kCoordinatorLock) + "::oid AND l.objid = " + plan.name() +
+                     "::oid AND l.database = " + kHere)
+                 .count() > 0;
+    } catch (const std::exception&) {
+      return std::nullopt;
+    }
+  };
+  auto asked = std::async(std::launch::async, held, std::cref(plan.from));
+  const auto target = held(plan.to), source = asked.get();
+  if (source.value_or(false) || target.value_or(false)) return true;
+  return decided_by(act) == Role::source ? source : target;
 }
 
 Role decided_by(Act act) {

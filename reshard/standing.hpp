@@ -44,6 +44,11 @@ inline constexpr std::size_t kHoldersMost = 20;
 /// counts whole seconds, two at least, for each host of a URL). Throws nothing. Any thread.
 std::array<SideStanding, 2> standing_of(const Plan& plan, std::chrono::seconds limit);
 
+/// Whether a coordinator has the plan's lock at either side, where it is at that act; nullopt:
+/// neither does as far as they answer, and the side that decides does not. Each is asked for about
+/// two seconds. Throws nothing. Any thread.
+std::optional<bool> has_coordinator(const Plan& plan, Act act);
+
 /// Whose lock makes a process the coordinator of what comes at an act. Pure.
 Role decided_by(Act act);
 

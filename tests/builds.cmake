@@ -14,7 +14,7 @@ set(tests_of_release
   node_reshard_gates node_reshard_hooks node_reshard_hosts node_reshard_journal node_reshard_leftovers
   node_reshard_log node_reshard_plans node_reshard_pump node_reshard_reads node_reshard_rehearsal
   node_reshard_renewal node_reshard_routers node_reshard_sites
-  node_reshard_soak node_reshard_status node_reshard_surroundings node_reshard_syncs node_reshard_tables
+  node_reshard_soak node_reshard_status node_reshard_supervise node_reshard_surroundings node_reshard_syncs node_reshard_tables
   node_reshard_upgrade
   node_serving_lease node_slow_reader node_turns
   replay_failures

@@ -30,5 +30,6 @@ void add_run(CLI::App& reshard, int& exit_code);
 void add_asks(CLI::App& reshard, int& exit_code);
 void add_verify(CLI::App& reshard, int& exit_code);
 void add_show(CLI::App& reshard, int& exit_code);
+void add_supervise(CLI::App& reshard, int& exit_code);
 
 }  // namespace reshard::cli

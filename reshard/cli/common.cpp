@@ -157,9 +157,15 @@ int execute(Plans& plans, std::uint64_t number, const Execution& how) {
   watch_signals();
   Journal journal = plans.open(number);
   const auto ring = ring_of(journal.plan());
-  const Watcher told = watcher(journal.plan(), how.json);
+  Watcher told = watcher(journal.plan(), how.json);
+  if (how.hands_over) {
+    told.begin = [](const std::string&, const std::string&, std::uint64_t) {};
+    told.progress = [](std::uint64_t) {};
+    told.end = [] {};
+  }
   const auto routers = routers_of(journal.plan());
   Executor executor(journal, *routers, *ring, told, interrupted, how.by_force);
+  if (how.hands_over) executor.hand_over();
   executor.crash_at(
       {act_called(how.crash_before), act_called(how.crash_behind), act_called(how.stop_before)});
   const Executor::End end = how.abort ? executor.abort() : executor.run();

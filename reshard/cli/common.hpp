@@ -36,6 +36,7 @@ struct Execution {
   bool json = false;
   bool by_force = false;  ///< end another coordinator
   bool abort = false;
+  bool hands_over = false;  ///< a signal leaves the plan to another host; no bars
   std::string crash_before, crash_behind, stop_before;  ///< names of acts; for rehearsals
 };
 

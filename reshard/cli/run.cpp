@@ -267,6 +267,7 @@ void add_reshard(CLI::App& program, int& exit_code) {
   add_asks(*reshard, exit_code);
   add_verify(*reshard, exit_code);
   add_show(*reshard, exit_code);
+  add_supervise(*reshard, exit_code);
 }
 
 }  // namespace reshard::cli
