@@ -54,6 +54,14 @@ std::optional<PlanFleet> fleet_of(const config::Config& config) {
                    static_cast<std::uint64_t>(config.fleet.session_ms)};
 }
 
+void take_routers(Plan& plan, const config::Config& config) {
+  auto fleet = fleet_of(config);
+  if (!fleet && !plan.fleet) return;
+  plan.fleet = std::move(fleet);
+  plan.routers.clear();
+  if (!plan.fleet && !config.admin_socket.empty()) plan.routers = {config.admin_socket};
+}
+
 std::string to_json_text(const Plan& plan) {
   nlohmann::json json;
   json["number"] = plan.number;

@@ -128,6 +128,10 @@ struct Plan {
 /// A configuration's fleet; nullopt: it names none.
 std::optional<PlanFleet> fleet_of(const config::Config& config);
 
+/// The routers of a plan that goes on, as that configuration has them: the members of its fleet,
+/// whatever they were when the plan was made; or, where it has none any more, its own admin socket.
+void take_routers(Plan& plan, const config::Config& config);
+
 std::string to_json_text(const Plan& plan);
 /// Throws std::runtime_error naming what is wrong.
 Plan plan_from_json(const std::string& text);

@@ -50,7 +50,7 @@ config::Config configuration(const std::string& file) {
 std::shared_ptr<Plans> plans_of(const Place& place, const config::Config& config) {
   const bool fleet = config.fleet.enabled() && place.state.empty();
   if (place.journal == kDirectory || (place.journal.empty() && !fleet))
-    return std::make_shared<DirectoryPlans>(directory_of(place));
+    return std::make_shared<DirectoryPlans>(directory_of(place), config);
   return std::make_shared<DatabasePlans>(config, directory_of(place), words_of(place));
 }
 

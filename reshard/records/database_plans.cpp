@@ -63,8 +63,7 @@ std::string list_of(const std::vector<std::string>& each) {
 
 DatabasePlans::DatabasePlans(const config::Config& config, std::filesystem::path directory,
                              std::string words)
-    : ring_location_(config.ring_location), fleet_(fleet_of(config)),
-      directory_(std::move(directory)), words_(std::move(words)) {
+    : config_(config), directory_(std::move(directory)), words_(std::move(words)) {
   for (const config::Shard& shard : config.shards)
     if (shard.backend == config::Backend::postgres)
       shards_.push_back({shard.pnode, shard.url, shard.url});
@@ -119,8 +118,8 @@ Journal DatabasePlans::open(std::uint64_t number) {
 /// host's.
 Plan DatabasePlans::whole(const kept::Definition& definition) const {
   Plan plan = plan_from_json(definition.text);
-  plan.ring_location = ring_location_;
-  if (plan.fleet && fleet_ && fleet_->name == plan.fleet->name) plan.fleet = fleet_;
+  plan.ring_location = config_.ring_location;
+  take_routers(plan, config_);
   for (Side* side : {&plan.from, &plan.to}) {
     const auto shard = std::find_if(shards_.begin(), shards_.end(),
                                     [&](const Side& each) { return each.pnode == side->pnode; });

@@ -43,8 +43,7 @@ class DatabasePlans : public Plans {
   [[nodiscard]] Journal journal_of(const Plan& plan);
 
   std::vector<Side> shards_;
-  std::string ring_location_;
-  std::optional<PlanFleet> fleet_;
+  const config::Config config_;
   std::filesystem::path directory_;
   std::string words_;
   std::map<std::uint64_t, std::vector<kept::Definition>> found_;  // by token one each

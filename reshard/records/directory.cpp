@@ -173,8 +173,9 @@ Journal DirectoryPlans::open(std::uint64_t number) {
   if (!fs::exists(directory / kPlanFile))
     throw std::runtime_error((directory / kPlanFile).string() +
                              ": can't be read; plans of a fleet are found by --config");
-  return {plan_from_json(text_of(directory / kPlanFile)),
-          std::make_unique<DirectoryRecords>(directory), shared_from_this()};
+  Plan plan = plan_from_json(text_of(directory / kPlanFile));
+  if (config_) take_routers(plan, *config_);
+  return {std::move(plan), std::make_unique<DirectoryRecords>(directory), shared_from_this()};
 }
 
 /// Aside first: commands that list the plans read each that is there.

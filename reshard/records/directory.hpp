@@ -10,7 +10,10 @@ namespace reshard {
 /// each record is appended and synced; asks and options, a file each; and what a coordinator shows.
 class DirectoryPlans : public Plans {
  public:
-  explicit DirectoryPlans(std::filesystem::path plans) : plans_(std::move(plans)) {}
+  /// `config`: whose routers plans that go on have (`take_routers`); nullopt: as they were planned.
+  explicit DirectoryPlans(std::filesystem::path plans,
+                          std::optional<config::Config> config = std::nullopt)
+      : plans_(std::move(plans)), config_(std::move(config)) {}
 
   [[nodiscard]] std::vector<std::uint64_t> numbers() override;
   [[nodiscard]] Journal open(std::uint64_t number) override;
@@ -26,6 +29,7 @@ class DirectoryPlans : public Plans {
 
  private:
   std::filesystem::path plans_;
+  std::optional<config::Config> config_;
 };
 
 /// Where plans are kept, unless `--state` says otherwise.
