@@ -1,6 +1,8 @@
 'use strict';
 // `moray-router reshard` over a fleet: real routers, databases and ZooKeeper, and clients that write and read through all routers.
 const assert = require('node:assert');
+const fs = require('fs');
+const path = require('path');
 const {test} = require('node:test');
 
 const {scene} = require('./reshard_scene');
@@ -115,6 +117,51 @@ test('what a coordinator could not tell the fleet, since the service was away, t
   await system.zookeeper.launch();
   await system.reshardTo(7, 'abort', other);
   await system.quiet(() => system.together());
+  await recovered();
+});
+
+test('any host goes on with a plan: its journal is in the databases, its routers are the fleet\'s, and nothing else is needed', async () => {
+  await begin({seed: 8});
+  const {system} = own, words = ['--config', system.config, '--journal', 'database'];
+  const plan = await system.plan('--vnodes', '0-7', '--max-block', '2000', '--soak', '0', '--journal', 'database');
+  const killed = await system.ended(system.reshard('run', plan, ...words, '--crash-behind', 'commit'));
+  assert.strictEqual(killed.signal, 'SIGKILL', killed.err);
+  fs.rmSync(system.state, {recursive: true, force: true});
+  system.state = path.join(system.directory, 'another-host');
+  const running = [system.reshard('run', plan, ...words), system.reshard('run', plan, ...words)];
+  const codes = (await Promise.all(running.map((each) => system.ended(each)))).map(({code}) => code);
+  assert.ok(codes.includes(0), running.map(({err}) => err).join());
+  assert.ok(codes.every((code) => [0, 1, 8].includes(code)), codes.join());  // finished, found finished, or the other one's
+  assert.deepStrictEqual(system.vnodesOf(1), [0, 1, 2, 3, 4, 5, 6, 7]);
+  await system.reshardTo(0, 'forget', plan, ...words);
+
+  const other = await system.plan('--vnodes', '8-15', '--max-block', '2000', '--soak', '0', '--journal', 'database');
+  assert.strictEqual((await system.ended(system.reshard('run', other, ...words, '--crash-behind', 'copy'))).signal, 'SIGKILL');
+  const supervisors = [1, 2].map(() => system.reshard('supervise', ...words));
+  await system.quiet(async () => {
+    const {act} = JSON.parse((await system.reshardTo(0, 'status', other, '--json', ...words)).out);
+    return act === 'finished';
+  }, 120000);
+  for (const each of supervisors) each.child.kill('SIGTERM');
+  for (const each of supervisors) assert.strictEqual((await system.ended(each)).code, 0, each.err);
+  await recovered();
+});
+
+test('a plan that was made for sockets is taken back once its routers are members', async () => {
+  await begin({seed: 9});
+  const {system} = own;
+  const plan = await system.plan('--vnodes', '0-3', '--max-block', '2000');
+  const file = path.join(system.state, plan, 'plan.json'), made = JSON.parse(fs.readFileSync(file, 'utf8'));
+  delete made.fleet;
+  fs.writeFileSync(file, JSON.stringify({...made, routers: [system.socketOf(0)]}));
+  const refused = system.reshard('run', plan);
+  await system.quiet(() => refused.err !== '');
+  assert.match(refused.err, /obstacle: router .*member of fleet "f"/);
+  assert.strictEqual((await system.ended(refused)).code, 1, refused.err);
+  const running = system.reshard('run', plan, '--config', system.config);
+  await system.until(plan, 'soak', running);
+  await system.reshardTo(0, 'rollback', plan, '--config', system.config);
+  await system.ended(running);
   await recovered();
 });
 
