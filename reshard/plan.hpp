@@ -129,7 +129,7 @@ struct Plan {
 std::optional<PlanFleet> fleet_of(const config::Config& config);
 
 /// The routers of a plan that goes on, as that configuration has them: the members of its fleet,
-/// whatever they were when the plan was made; or, where it has none any more, its own admin socket.
+/// also of a plan that was made for others; or, where it has none any more, its own admin socket.
 void take_routers(Plan& plan, const config::Config& config);
 
 std::string to_json_text(const Plan& plan);

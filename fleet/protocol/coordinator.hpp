@@ -79,7 +79,7 @@ enum class Aim : std::uint8_t {
   found,      ///< what is there is taken up; nothing is opened, and nothing is written
   prepare,    ///< open, and all members have answered
   block,      ///< all have answered that
-  activate,   ///< the plan's row is committed: whoever has not answered `block` is not waited for
+  activate,   ///< the plan's row is committed: no answer to `block` is waited for any more
   committed,  ///< closed so; its owner knows that all have activated, or that all leases are over
   abandoned,  ///< closed so: the plan's row is not committed, and this attempt's never will be
 };
@@ -130,7 +130,7 @@ class Coordinator {
   [[nodiscard]] std::optional<std::chrono::nanoseconds> wake(std::chrono::nanoseconds now) const;
   [[nodiscard]] const std::optional<Ending>& ending() const { return ending_; }
   /// Of a cutover. Never back from `activate` or `committed`. Its limits are the owner's: a stage
-  /// lasts, whoever refuses or is silent, until the owner wants another one.
+  /// lasts, though members refuse or are silent, until the owner wants another one.
   void aim(Aim aim) {
     if (aim != std::exchange(aim_, aim)) refusal_.clear();
   }
