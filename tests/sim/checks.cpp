@@ -70,7 +70,7 @@ void World::check_refusals() {
       if (row != nullptr && row->state == State::committed) owner = plan.to();
     }
     const bool blocked = std::any_of(routers_.begin(), routers_.end(), [&](const Router& router) {
-      return router.up && has(router.blocked, vnode);
+      return router.up && (fleet_ ? !writes(router, only(vnode)) : has(router.blocked, vnode));
     });
     const bool refused = !away(owner) && (database(owner).judge(vnode, true).refused || blocked);
     if (!refused) {
@@ -78,7 +78,8 @@ void World::check_refusals() {
       continue;
     }
     if (since == 0) since = now_;
-    if (now_ - std::max(since, last_fault_) > kRefusedMost)
+    const long fault = std::max(last_fault_, fleet_ ? fleet_->last_fault : 0);
+    if (now_ - std::max(since, fault) > kRefusedMost)
       violate(Wrong::refused, "vnode " + std::to_string(vnode) + " is refused for " +
                                   std::to_string(now_ - since) + " ticks, and its owner is up");
   }
@@ -114,13 +115,17 @@ bool World::over() const {
   return std::all_of(missions_.begin(), missions_.end(),
                      [](const Mission& each) { return each.status == Mission::Status::over; }) &&
          std::all_of(routers_.begin(), routers_.end(),
-                     [](const Router& each) { return each.up && !each.holds_pending(); }) &&
+                     [&](const Router& each) {
+                       return each.up && !each.holds_pending() && (!fleet_ || member(each).rests());
+                     }) &&
+         (!fleet_ || (!fleet_->service.state().change && fleet_->service.all_have_ring())) &&
          !edit_.active && tasks_.empty();
 }
 
 void World::check_end() {
   check_places();
   check_ids();
+  if (fleet_) check_fleet_end();
   for (const Router& router : routers_)
     for (int vnode = 0; vnode < kKeyedVnodes; ++vnode)
       if (router.ring.of(vnode) != owner_[static_cast<std::size_t>(vnode)] ||

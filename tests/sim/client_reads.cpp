@@ -36,6 +36,8 @@ void World::step_reader(Reader& reader) {
     return;
   }
   if (reader.pause > now_) return;
+  // Its process is stopped.
+  if (fleet_ && reader.step != Step::sent && member(router).stopped_until > now_) return;
   if (chance(3)) {
     reader.pause = now_ + any(scenario_.slow_clients && !calm() ? 300 : 30);
     return;

@@ -53,8 +53,9 @@ void World::begin_write(Writer& writer) {
   }
   for (const Writer::Put& put : writer.puts) writer.vnodes |= only(vnode_of(put.key));
   if (!zombie) {
-    if (!router.up || !serves(router, writer.vnodes) || (router.blocked & writer.vnodes) != 0)
-      return;  // refused, or held and dropped
+    if (!writes(router, writer.vnodes)) return;  // refused, or held and dropped
+    writer.at_ease = fleet_ && member(router).is_at_ease(writer.vnodes);
+    writer.activated = fleet_ && member(router).activated(writer.vnodes);
     writer.incarnation = router.incarnation;
     writer.counted = true;
     count(writer, 1);
@@ -87,6 +88,7 @@ void World::judge(Writer& writer, bool again) {
     if (again && !put.judgement.locks) continue;
     put.judgement = database.judge(vnode_of(put.key), !writer.loses_vnode);
     refused = refused || put.judgement.refused;
+    if (put.judgement.refused) check_sent(writer, database, vnode_of(put.key));
     foreign = foreign || (put.judgement.refused && !has(writer.owned, vnode_of(put.key)));
   }
   if (!refused) return;

@@ -43,9 +43,11 @@ void World::start_coordinator(int index) {
           return &coordinators_[static_cast<std::size_t>(task.coordinator)] == &each;
         })) {
       each = coordinator;
+      if (fleet_) part(each) = FleetPart(fleet_->service);
       return;
     }
   coordinators_.push_back(coordinator);
+  if (fleet_) static_cast<void>(part(coordinators_.back()));
 }
 
 void World::step_coordinators() {
@@ -71,7 +73,9 @@ void World::step_coordinators() {
 
 void World::step_coordinator(int index) {
   Coordinator& coordinator = coordinators_[static_cast<std::size_t>(index)];
-  if (scenario_.dying_coordinators && !calm() && draws_.in_thousand(4)) {
+  // Over a fleet most is at stake from the fence to the unblock.
+  const int often = fleet_ && row_decides(coordinator.progress.act) ? 4 : 1;
+  if (scenario_.dying_coordinators && !calm() && draws_.in_thousand(4 * often)) {
     coordinator.alive = false;  // what it has sent to databases goes on, and may take its time
     coordinator.running = false;
     last_fault_ = now_;
@@ -79,11 +83,12 @@ void World::step_coordinator(int index) {
       if (task.coordinator == index && chance(60)) task.pause = now_ + any(500);
     return;
   }
-  if (scenario_.stopped_coordinators && !calm() && draws_.in_thousand(5)) {
+  if (scenario_.stopped_coordinators && !calm() && draws_.in_thousand(5 * often)) {
     coordinator.stopped_until = last_fault_ = now_ + any(400);
     return;
   }
   const Act act = coordinator.progress.act;
+  if (fleet_) step_part(coordinator);
   if (act == Act::block && coordinator.blocked_since == 0) coordinator.blocked_since = now_;
   if (act < Act::block || act > Act::commit) coordinator.blocked_since = 0;
   // No answer is waited for beyond the budget. A statement goes on; a transaction that its session
@@ -135,8 +140,15 @@ void World::next_act(Coordinator& coordinator, Outcome outcome) {
   }
   coordinator.progress = reshard::after(coordinator.progress, outcome);
   if (coordinator.progress.act != before) coordinator.tries = 0;
+  if (coordinator.progress.act == Act::wait_commit_flushed && before != Act::commit &&
+      before != Act::wait_commit_flushed)
+    coordinator.committed_at = now_;
   coordinator.router = 0;
   coordinator.since = now_;
+  if (fleet_ && fleet_->service.traces && coordinator.progress.act != before)
+    fleet_->service.say("plan " + std::to_string(plan.number) + ", coordinator " +
+                        std::to_string(coordinator.epoch) + ": " +
+                        std::string(to_string(coordinator.progress.act)));
 }
 
 void World::end_mission(Coordinator& coordinator) {
@@ -167,7 +179,11 @@ void World::begin_act(Coordinator& coordinator, int index) {
     if (calm() || chance(20)) take_over(coordinator);
     return;
   }
-  if (act == Act::finished || act == Act::aborted) return end_mission(coordinator);
+  if (act == Act::finished || act == Act::aborted) {
+    // Nobody else would bring the state to what the row says.
+    if (!fleet_ || part(coordinator).settled) end_mission(coordinator);
+    return;
+  }
   if (coordinator.sessions[0].cut || coordinator.sessions[1].cut) {
     // It finds its locks gone with its next statement. Routers it tells what it was about to.
     if (!tells_routers(act) || chance(5)) {
@@ -187,8 +203,9 @@ void World::begin_act(Coordinator& coordinator, int index) {
     return;
   }
   if (!tells_routers(act)) return begin_task(coordinator, index);
-  const Answered outcome =
-      act == Act::activate ? wait_activated(coordinator) : tell_routers(coordinator);
+  const Answered outcome = fleet_                 ? tell_fleet(coordinator)
+                           : act == Act::activate ? wait_activated(coordinator)
+                                                  : tell_routers(coordinator);
   if (!outcome) return;
   coordinator.outcome = *outcome;
   coordinator.has_outcome = true;
@@ -226,7 +243,7 @@ void World::begin_task(Coordinator& coordinator, int index) {
     if (coordinator.sessions[static_cast<std::size_t>(side)].open) continue;
     if (away(plan.at[static_cast<std::size_t>(side)])) {
       // A router that did not hear of the last attempt's end is told again while others are away.
-      if (act > Act::take_over && act < Act::prepare)
+      if (!fleet_ && act > Act::take_over && act < Act::prepare)
         for (Router& router : routers_)
           if (router.pending.plan == plan.number && reached(router) &&
               !older(router, coordinator, false))
@@ -310,6 +327,7 @@ void World::take_over(Coordinator& coordinator) {
     coordinator.progress = reshard::resumed(plan.journal.progress);
   plan.journal.writer = coordinator.epoch;
   coordinator.bound = plan.journal.bound;
+  if (fleet_) part(coordinator).begin_anew();
   coordinator.outcome = Outcome::done;
   coordinator.has_outcome = true;
   const Act then = coordinator.progress.after_take_over;

@@ -9,26 +9,9 @@ using reshard::Outcome;
 
 /// Before the commit a router that does not answer ends the attempt.
 World::Answered World::tell_routers(Coordinator& coordinator) {
-  const Mission& plan = mission(coordinator.mission);
   const Act act = coordinator.progress.act;
-  // Nobody else would make the mark again that the commit is decided.
-  if (coordinator.router >= kRouters) {
-    if (act != Act::unblock) return Outcome::done;
-    for (std::size_t side = 0; side < 2; ++side) {
-      const Session& session = coordinator.sessions[side];
-      const Database& database = this->database(plan.at[side]);
-      if (session.cut || away(plan.at[side])) continue;
-      if (session.open && database.transactions_ended != session.ended) return Outcome::failed;
-      if (!database.flushed()) return std::nullopt;
-      // No failover can take the target's commit back: routers may let others have the ring.
-      PlanRow* row = side == 0 ? nullptr : this->database(plan.at[side]).plan(plan.number);
-      if (row == nullptr || row->state != State::committed || row->decided) continue;
-      row->decided = true;
-      this->database(plan.at[side]).committed();
-      return std::nullopt;  // until that, too, is flushed
-    }
-    return Outcome::done;
-  }
+  if (coordinator.router >= kRouters)
+    return act == Act::unblock ? keep_target(coordinator) : Outcome::done;
   Router& router = routers_[static_cast<std::size_t>(coordinator.router)];
   const bool must_answer = act == Act::prepare || act == Act::block;
   if (reached(router)) {
@@ -40,6 +23,25 @@ World::Answered World::tell_routers(Coordinator& coordinator) {
   }
   ++coordinator.router;
   if (coordinator.router < kRouters || act == Act::unblock) return std::nullopt;
+  return Outcome::done;
+}
+
+/// Nobody else would make the mark again that the commit is decided.
+World::Answered World::keep_target(Coordinator& coordinator) {
+  const Mission& plan = mission(coordinator.mission);
+  for (std::size_t side = 0; side < 2; ++side) {
+    const Session& session = coordinator.sessions[side];
+    const Database& database = this->database(plan.at[side]);
+    if (session.cut || away(plan.at[side])) continue;
+    if (session.open && database.transactions_ended != session.ended) return Outcome::failed;
+    if (!database.flushed()) return std::nullopt;
+    // No failover can take the target's commit back: routers may let others have the ring.
+    PlanRow* row = side == 0 ? nullptr : this->database(plan.at[side]).plan(plan.number);
+    if (row == nullptr || row->state != State::committed || row->decided) continue;
+    row->decided = true;
+    this->database(plan.at[side]).committed();
+    return std::nullopt;  // until that, too, is flushed
+  }
   return Outcome::done;
 }
 

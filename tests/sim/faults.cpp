@@ -9,6 +9,7 @@ void World::fault() {
   const auto some_router = [&]() -> Router& {
     return routers_[static_cast<std::size_t>(any(kRouters))];
   };
+  if (fleet_) fleet_fault();
   if (scenario_.clock_jumps && chance(1)) some_router().jump += any(400) - 200;
   if (scenario_.deaf_routers && draws_.in_thousand(6)) {
     some_router().deaf_until = now_ + any(250);

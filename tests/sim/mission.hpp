@@ -59,7 +59,8 @@ struct Coordinator {
   int tries = 0;
   int router = 0;
   long since = 0;
-  Ring bound;  // as it was told
+  Ring bound;             // as it was told
+  long committed_at = 0;  // it has heard of the commit
 };
 
 /// A statement, or a few, that a coordinator has sent to databases: it goes on when its coordinator

@@ -8,7 +8,7 @@ namespace sim {
 
 /// Some vnodes of one shard, to another: by the ring in force.
 void World::plan(Mission& mission) {
-  const Ring& ring = routers_[0].ring;
+  const Ring& ring = fleet_ ? fleet_->service.ring() : routers_[0].ring;
   int from = any(kDatabases), to = any(kDatabases);
   for (int tries = 0; tries < 8; ++tries) {
     if (from != to && !gone(from) && !gone(to) && (ring.owned_by(from) & kKeyed) != 0) break;
@@ -119,6 +119,7 @@ void World::step_people() {
 }
 
 void World::edit_rings() {
+  if (fleet_) return publish_edits();
   if (!edit_.active) {
     if (!scenario_.bystander || calm() || !draws_.in_thousand(6)) return;
     edit_ = {true, chance(30), any(kVnodes), 0, 0};

@@ -76,9 +76,11 @@ struct Writer {
   Vnodes vnodes = 0;
   bool loses_vnode = false;  // a batch put of an old router
   bool by_filter = false;
-  Vnodes owned = 0;      // by the router's ring, of the shard that it writes to
-  bool counted = false;  // in its router's in_flight
-  long pause = 0;        // a slow statement: it goes on then
+  Vnodes owned = 0;        // by the router's ring, of the shard that it writes to
+  bool counted = false;    // in its router's in_flight
+  bool at_ease = false;    // no change of the ring had made its router hold writes
+  bool activated = false;  // by a ring that a plan has just brought
+  long pause = 0;          // a slow statement: it goes on then
   TransactionId transaction = 0;
   int ended = 0;
   Log log;

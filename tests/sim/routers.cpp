@@ -16,6 +16,7 @@ bool World::expired(const Router& router) const {
 
 bool World::serves(const Router& router, Vnodes vnodes) const {
   if (!router.up) return false;
+  if (fleet_) return member(router).serves(vnodes);
   return !router.holds_pending() || (router.pending.vnodes & vnodes) == 0 || !expired(router);
 }
 
@@ -73,6 +74,7 @@ void World::restart(Router& router) {
   router.blocked = 0;
   router.in_flight = {};
   router.renewal = Router::Renewal::none;
+  if (fleet_) return member(router).start();
   if (router.control != nullptr) return restart_real(router);
   router.staged = false;
   router.leased = router.holds_pending();
@@ -148,6 +150,7 @@ void World::abandon_as(Router& router, PlanId plan, int epoch) {
 }
 
 void World::step_router(Router& router) {
+  if (fleet_) return step_member(router);
   if (!router.up) {
     if (chance(10) || calm()) restart(router);
     return;

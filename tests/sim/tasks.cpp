@@ -57,6 +57,9 @@ void World::step_task(int index) {
       !hold(Rule::source_alone_backs_out))
     coordinator.sessions[0].stuck = true;
   if (!coordinator.alive) return;
+  if (ended.act == Act::commit && *outcome == Outcome::done &&
+      (!fleet_ || fleet_->hold(FleetRule::leases_from_commit)))
+    coordinator.committed_at = now_;
   if (ended.act == Act::bind && *outcome == Outcome::done)
     coordinator.bound = mission(ended.mission).journal.bound;
   coordinator.running = false;

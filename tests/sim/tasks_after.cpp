@@ -36,6 +36,8 @@ World::Answered World::soak(Task& task) {
   }
   const auto outcome = pump(task, true);
   if (!outcome || *outcome != Outcome::done) return outcome;
+  // What takes the plan back begins with a change of its own.
+  if (fleet_ && plan.rolls_back && !part_of(task).settled) return Outcome::more;
   ++journal.soaked;
   if (journal.soaked == plan.soaks / 2 && plan.rolls_back && !journal.irreversible) {
     roll_back(task.mission);
@@ -76,7 +78,12 @@ World::Answered World::begin_cleanup(Task& task) {
     // A router that missed everything is waited for, and named. What all give back, a person has
     // moved: its rows stay.
     Vnodes any = 0, all = plan.vnodes;
+    if (fleet_) {
+      if (!part_of(task).settled) return std::nullopt;
+      any = all = static_cast<Vnodes>(fleet_->service.ring().owned_by(plan.from()) & plan.vnodes);
+    }
     for (const Router& router : routers_) {
+      if (fleet_) break;
       const bool answers = router.up && router.deaf_until <= now_;
       if (answers) any |= static_cast<Vnodes>(router.ring.owned_by(plan.from()) & plan.vnodes);
       all &= answers ? router.ring.owned_by(plan.from()) : Vnodes{0};

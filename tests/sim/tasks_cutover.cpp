@@ -7,6 +7,28 @@ namespace sim {
 
 using reshard::Outcome;
 
+World::Answered World::ring_of_routers(Task& task, Ring& ring) {
+  const Mission& plan = mission(task.mission);
+  const Router* first = nullptr;
+  bool agree = true;
+  for (Router& router : routers_) {
+    if (!router.up || router.deaf_until > now_) return std::nullopt;
+    // Our own of an attempt that failed would refuse the edit that the others have taken.
+    if (router.pending.plan == plan.number &&
+        task.epoch >= router.newest_epoch[static_cast<std::size_t>(plan.number)])
+      abandon_as(router, plan.number, task.epoch);
+    if (router.holds_pending()) return std::nullopt;  // another plan's, which is named
+    if (first == nullptr) first = &router;
+    agree = agree && router.ring == first->ring;
+  }
+  if (!agree || (hold(Rule::older_finds_drained) && finds_by_others(first->ring))) {
+    if (!calm() && chance(5)) return Outcome::more;  // the pump goes on meanwhile
+    return std::nullopt;
+  }
+  ring = first->ring;
+  return Outcome::done;
+}
+
 /// All routers on one ring, in which the vnodes are the source's; it goes into both rows. What is
 /// waited for is pumped meanwhile.
 World::Answered World::bind(Task& task) {
@@ -14,30 +36,17 @@ World::Answered World::bind(Task& task) {
   if (!hold(Rule::ring_bound_late)) return Outcome::done;
   if (!use(task, task.step == 2 ? 1 : 0)) return Outcome::failed;
   if (task.step == 0) {
-    const Router* first = nullptr;
-    bool agree = true;
-    for (Router& router : routers_) {
-      if (!router.up || router.deaf_until > now_) return std::nullopt;
-      // Our own of an attempt that failed would refuse the edit that the others have taken.
-      if (router.pending.plan == plan.number &&
-          task.epoch >= router.newest_epoch[static_cast<std::size_t>(plan.number)])
-        abandon_as(router, plan.number, task.epoch);
-      if (router.holds_pending()) return std::nullopt;  // another plan's, which is named
-      if (first == nullptr) first = &router;
-      agree = agree && router.ring == first->ring;
-    }
-    if (!agree || (hold(Rule::older_finds_drained) && finds_by_others(first->ring))) {
-      if (!calm() && chance(5)) return Outcome::more;  // the pump goes on meanwhile
-      return std::nullopt;
-    }
-    const Vnodes owned = first->ring.owned_by(plan.to());
+    Ring ring;
+    const Answered found = fleet_ ? ring_of_fleet(task, ring) : ring_of_routers(task, ring);
+    if (found != Outcome::done) return found;
+    const Vnodes owned = ring.owned_by(plan.to());
     const PlanRow* row = this->row(task, 1);
-    if ((plan.vnodes & ~first->ring.owned_by(plan.from())) != 0 ||
+    if ((plan.vnodes & ~ring.owned_by(plan.from())) != 0 ||
         (row != nullptr && row->ids_kept && (owned & ~plan.vnodes) != 0)) {
       stop(plan);  // somebody else has moved one; or the target is not alone with its ids
       return Outcome::failed;
     }
-    plan.journal.bound = first->ring;
+    plan.journal.bound = ring;
     task.step = 1;
     return std::nullopt;
   }

@@ -9,9 +9,15 @@ using reshard::Outcome;
 
 /// Whether the ring of a router that answers gives one of the vnodes to that database.
 bool World::router_gives(Vnodes vnodes, int database) {
+  if (fleet_) return ring_gives(vnodes, database);
   return std::any_of(routers_.begin(), routers_.end(), [&](const Router& router) {
     return router.up && router.deaf_until <= now_ && (router.ring.owned_by(database) & vnodes) != 0;
   });
+}
+
+bool World::any_silent() const {
+  return std::any_of(routers_.begin(), routers_.end(),
+                     [&](const Router& router) { return !router.up || router.deaf_until > now_; });
 }
 
 std::array<Noted, 2> World::noted(const Mission& mission) {
@@ -42,7 +48,14 @@ World::Answered World::make_schema(Task& task) {
   const PlanId reverts = plan.reverts < 0 ? 0 : mission(plan.reverts).number;
   if (task.step == 0) {
     if (!use(task, 0) || !use(task, 1)) return Outcome::failed;
-    if (hold(Rule::owner_checked_before_delete)) {
+    if (fleet_) {
+      const bool known = part_of(task).driver.reaches() && !fleet_->service.state().change;
+      if (!known && row(task, 0) == nullptr) return std::nullopt;
+      if (known && (plan.vnodes & ~fleet_->service.ring().owned_by(plan.from())) != 0) {
+        stop(plan);
+        return Outcome::failed;
+      }
+    } else if (hold(Rule::owner_checked_before_delete)) {
       for (const Router& router : routers_) {
         if (!router.up || router.deaf_until > now_) {
           if (row(task, 0) == nullptr) return std::nullopt;  // nothing is blocked: all are asked
@@ -113,9 +126,7 @@ World::Answered World::make_schema(Task& task) {
           });
       const bool owns = hold(Rule::ids_kept_where_nothing_is_owned) &&
                         (router_gives(static_cast<Vnodes>(0xff), plan.to()) ||
-                         std::any_of(routers_.begin(), routers_.end(), [&](const Router& router) {
-                           return !router.up || router.deaf_until > now_;
-                         }));
+                         (fleet_ ? !part_of(task).driver.reaches() : any_silent()));
       made.ids_kept =
           task.copies && (hold(Rule::ids_kept_alone) ? database.empty() && !others && !owns
                                                      : !plan.target_populated);

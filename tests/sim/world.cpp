@@ -126,6 +126,7 @@ std::optional<std::string> World::run() {
 
 void World::step() {
   ++now_;
+  if (fleet_) step_fleet();
   for (Writer& writer : writers_)
     if (chance(50)) step_writer(writer);
   for (Reader& reader : readers_)

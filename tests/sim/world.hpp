@@ -1,10 +1,12 @@
 #pragma once
 
 #include <algorithm>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "tests/sim/fleet.hpp"
 #include "tests/sim/mission.hpp"
 #include "tests/sim/router.hpp"
 #include "tests/sim/scenario.hpp"
@@ -26,8 +28,9 @@ enum class Wrong : std::uint8_t {
   closed,     ///< a change of the ring has closed the way
   never_ends,
   never_ends_without_server,
-  no_ring,  ///< a router is not on the ring in force
-  differs,  ///< the two sides, in a soak or where a verification has no cause
+  no_ring,     ///< a router is not on the ring in force
+  differs,     ///< the two sides, in a soak or where a verification has no cause
+  sent_early,  ///< a write, to a shard that refuses it, where its router should have held it
   count,
 };
 
@@ -46,14 +49,21 @@ inline constexpr std::array<std::string_view, static_cast<std::size_t>(Wrong::co
     "never_ends",
     "never_ends_without_server",
     "no_ring",
-    "differs"};
+    "differs",
+    "sent_early"};
 
 class World {
  public:
   World(std::uint32_t seed, const Rules& rules);
+  /// Its routers are members of a fleet.
+  World(std::uint32_t seed, const Rules& rules, const FleetRules& fleet);
+  ~World();
+  World(const World&) = delete;
+  World& operator=(const World&) = delete;
   /// Runs until all plans are over. The first thing found that must not be.
   std::optional<std::string> run();
 
+  void trace() { fleet_->service.traces = true; }
   [[nodiscard]] Wrong wrong() const { return wrong_; }
   [[nodiscard]] const Scenario& scenario() const { return scenario_; }
   [[nodiscard]] long ticks() const { return now_; }
@@ -62,7 +72,12 @@ class World {
   /// What was carried out.
   struct Done {
     int moved = 0, moved_back = 0, chains = 0, aborted = 0, left = 0, finds = 0;
+    // Over a fleet: leases were waited for; the state was closed in a soak or later; plans
+    // forgotten.
+    int waited = 0, late = 0, forgotten = 0;
   };
+  /// Over a fleet.
+  [[nodiscard]] const FleetService::Done& fleet_done() const { return fleet_->service.done; }
   [[nodiscard]] const Done& done() const { return done_; }
 
  private:
@@ -134,7 +149,37 @@ class World {
   bool older(Router& router, const Coordinator& coordinator, bool notes);
   bool activate_as(Router& router, const Coordinator& coordinator);
   void abandon_as(Router& router, PlanId plan, int epoch);
+  Answered keep_target(Coordinator& coordinator);
   static void unblock(Router& router, Vnodes vnodes);
+
+  // a fleet
+  [[nodiscard]] FleetControl& member(const Router& router) const;
+  [[nodiscard]] FleetPart& part(const Coordinator& coordinator);
+  [[nodiscard]] FleetPart& part_of(const Task& task) const {
+    return *fleet_->parts[static_cast<std::size_t>(task.coordinator)];
+  }
+  [[nodiscard]] bool writes(const Router& router, Vnodes vnodes) const;
+  void step_fleet();
+  void step_member(Router& router);
+  void step_question(Router& router);
+  void fleet_fault();
+  void publish_edits();
+  void forget();
+  void forget(const Mission& plan);
+  void check_sent(const Writer& writer, const Database& database, int vnode);
+  void check_fleet_end();
+  [[nodiscard]] bool may_write_state(const Coordinator& coordinator);
+  void step_part(Coordinator& coordinator);
+  void go_for(Coordinator& coordinator, fleet::Aim aim);
+  void settle(Coordinator& coordinator);
+  bool target_kept(Coordinator& coordinator);
+  Answered tell_fleet(Coordinator& coordinator);
+  Answered prepare_fleet(Coordinator& coordinator);
+  Answered block_fleet(Coordinator& coordinator);
+  Answered activate_fleet(Coordinator& coordinator);
+  Answered settled_within(Coordinator& coordinator, long ticks);
+  Answered ring_of_fleet(Task& task, Ring& ring);
+  [[nodiscard]] bool ring_gives(Vnodes vnodes, int database) const;
 
   // people
   void step_people();
@@ -188,6 +233,7 @@ class World {
   PlanRow* row(const Task& task, int side);
   reshard::Outcome set_state(const Task& task, int side, State from, State to);
   bool router_gives(Vnodes vnodes, int database);
+  [[nodiscard]] bool any_silent() const;
   std::array<Noted, 2> noted(const Mission& mission);
   bool made_trigger(Database& database);
   Answered make_schema(Task& task);
@@ -204,6 +250,7 @@ class World {
   reshard::Outcome apply(Task& task, bool reverse);
   Answered verify(Task& task);
   Answered bind(Task& task);
+  Answered ring_of_routers(Task& task, Ring& ring);
   Answered barrier(Task& task, Rule rule);
   Answered fence(Task& task);
   Answered compare_servers(Task& task);
@@ -246,6 +293,7 @@ class World {
   Few<Mission, kPlansMost> missions_;
   std::vector<Coordinator> coordinators_;
   std::vector<Task> tasks_;
+  std::unique_ptr<Fleet> fleet_;  // null: routers are told one by one
   Edit edit_;
   TableChange change_;
   Ring first_ring_;
