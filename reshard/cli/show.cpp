@@ -14,6 +14,7 @@
 #include "reshard/cli/common.hpp"
 #include "reshard/cli/place.hpp"
 #include "reshard/cli/status.hpp"
+#include "reshard/fleet/fleet_routers.hpp"
 #include "reshard/socket_routers.hpp"
 
 namespace reshard::cli {
@@ -31,8 +32,39 @@ struct ShowWords {
   bool json = false, watch = false, history = false, routers = false;
 };
 
+const char* which(const std::string& digest, const BoundRings& bound) {
+  return digest.empty()           ? "unknown"
+         : digest == bound.after  ? "the plan's"
+         : digest == bound.before ? "before the cutover"
+                                  : "another";
+}
+
+/// As the fleet's roster has them, now.
+Json said_by_fleet(const Plan& plan, const BoundRings& bound) {
+  Json routers = Json::array();
+  try {
+    const fleet::FleetView view = FleetRouters(plan).view();
+    for (const auto& [id, member] : view.members) {
+      Json shown{{"router", id},
+                 {"generation", member.entry.ring.generation},
+                 {"ring", which(member.entry.ring.digest, bound)},
+                 {"digest", member.entry.ring.digest}};
+      if (!member.problem.empty())
+        shown["problem"] = member.problem;
+      else if (member.lives.empty())
+        shown["problem"] = "its process does not show itself";
+      routers.push_back(std::move(shown));
+    }
+  } catch (const std::exception& error) {
+    routers.push_back(
+        {{"router", "fleet \"" + plan.fleet->name + "\""}, {"problem", error.what()}});
+  }
+  return routers;
+}
+
 /// As each router says itself, now.
 Json said_by_routers(const Plan& plan, const BoundRings& bound) {
+  if (plan.fleet) return said_by_fleet(plan, bound);
   Json routers = Json::array();
   for (const std::string& router : plan.routers) {
     const RouterAnswer answer = ask_router(router, "status", Json::object(), kAnswerLimit);
@@ -41,10 +73,7 @@ Json said_by_routers(const Plan& plan, const BoundRings& bound) {
       const Json status = Json::parse(answer.result);
       const std::string digest = status.at("ring").value("digest", "");
       shown["generation"] = status.at("ring").at("generation");
-      shown["ring"] = digest.empty()           ? "unknown"
-                      : digest == bound.after  ? "the plan's"
-                      : digest == bound.before ? "before the cutover"
-                                               : "another";
+      shown["ring"] = which(digest, bound);
       shown["digest"] = digest;
       shown["writesInFlight"] = status.at("gate").at("writesInFlight");
       shown["heldWrites"] = status.at("gate").at("heldWrites");
@@ -65,6 +94,9 @@ void print_routers(const Json& routers) {
     };
     if (router.contains("problem"))
       std::printf("router         %s: %s\n", text("router").c_str(), text("problem").c_str());
+    else if (!router.contains("milliseconds"))
+      std::printf("router         %s: generation %s, ring %s (%.12s)\n", text("router").c_str(),
+                  text("generation").c_str(), text("ring").c_str(), text("digest").c_str());
     else
       std::printf(
           "router         %s: generation %s, ring %s (%.12s), %s writes in flight, %s held, "

@@ -186,7 +186,8 @@ test('what stands against a plan is refused, and looks at it change nothing', as
   const before = (await system.fleetStatus()).change;
   assert.strictEqual(before.stage, 'block');
   await system.reshard('set', plan, '--max-block', '3000').done;
-  await system.reshard('status', plan, '--routers').done;
+  const {routers} = JSON.parse((await system.reshardTo(0, 'status', plan, '--routers', '--json')).out);
+  assert.deepStrictEqual(routers.map(({router, ring, problem}) => [router, ring, problem]), ['m1', 'm2', 'm3'].map((id) => [id, 'before the cutover', undefined]));
   assert.deepStrictEqual((await system.fleetStatus()).change, before);
   system.goOn(running);
   await system.until(plan, 'soak', running);
