@@ -167,7 +167,7 @@ std::vector<RouterAnswer> FleetRouters::try_prepare(std::chrono::milliseconds li
                      [](const RouterAnswer& answer) { return answer.ok; }))
       return answers;
     put(*next);
-    Cutover& cutover = begin(plan_name(), rings, fleet::Aim::prepare, limit);
+    Cutover& cutover = begin(rings, fleet::Aim::prepare, limit);
     const Cutover::Came came = cutover.bring(fleet::Aim::prepare, limit);
     const std::string what = why(), silent = ", " + cutover.silent() + ",";
     if (close(fleet::Aim::abandoned, limit) == Closing::not_told) return one("", why());

@@ -61,8 +61,9 @@ RouterAnswer FleetRouters::missing(const std::string& what) const {
 }
 
 /// `members_close`: after which they close it where it stands at `prepare`.
-Cutover& FleetRouters::begin(const fleet::PlanName& plan, const BoundRings& rings, Aim aim,
-                             std::chrono::milliseconds members_close) {
+std::unique_ptr<Cutover> FleetRouters::cutover_of(const fleet::PlanName& plan,
+                                                  const BoundRings& rings, Aim aim,
+                                                  std::chrono::milliseconds members_close) {
   fleet::CoordinatorOptions options;
   options.token = make_token();
   options.who = this_author();
@@ -71,12 +72,17 @@ Cutover& FleetRouters::begin(const fleet::PlanName& plan, const BoundRings& ring
   options.lease = std::chrono::milliseconds(plan_.options.lease_ms);
   options.prepare_limit = members_close;
   options.open_limit = kOpenLimit;
+  return std::make_unique<Cutover>(loop_, session_, paths_, std::move(options),
+                                   fleet::intent::Cutover{plan, rings.after, rings.before}, aim);
+}
+
+Cutover& FleetRouters::begin(const BoundRings& rings, Aim aim,
+                             std::chrono::milliseconds members_close) {
   settled_.reset();
+  ours_ = aim == Aim::prepare;
   all_activated_ = false;
   leases_over_.reset();
-  cutover_ =
-      std::make_unique<Cutover>(loop_, session_, paths_, std::move(options),
-                                fleet::intent::Cutover{plan, rings.after, rings.before}, aim);
+  cutover_ = cutover_of(plan_name(), rings, aim, members_close);
   return *cutover_;
 }
 
@@ -104,7 +110,7 @@ bool FleetRouters::prepare(const BoundRings& rings, std::chrono::milliseconds li
   } catch (const Waiting&) {
     return false;
   }
-  Cutover& cutover = begin(plan_name(), rings, Aim::prepare, kPrepareMost);
+  Cutover& cutover = begin(rings, Aim::prepare, kPrepareMost);
   const Cutover::Came came = cutover.bring(Aim::prepare, limit);
   if (came == Cutover::Came::reached) return true;
   if (came == Cutover::Came::ended && (cutover.ending().kind == Ending::Kind::abandoned ||
@@ -128,18 +134,13 @@ std::vector<RouterAnswer> FleetRouters::activate(const BoundRings&, std::chrono:
     if (settled(true, limit)) return {};
     return {missing(why())};
   }
-  if (!is_open() && found(limit) == Closing::none) {
-    try {
-      if (given_or_anew()) return {};
-    } catch (const ActFailed& failed) {
-      RouterAnswer answer = missing(failed.what());
-      answer.unleased = true;
-      return {answer};
+  if (!is_open()) switch (found(limit)) {
+      case Closing::none: return given_anew_in_time();
+      case Closing::not_told: return {missing(why())};
+      default: break;
     }
-  }
   if (!leases_over_)
     leases_over_ = Clock::now() + std::chrono::milliseconds(plan_.options.lease_ms) + kLeaseMargin;
-  if (!is_open()) return {missing(why())};
   all_activated_ = cutover_->bring(Aim::activate, limit) == Cutover::Came::reached;
   if (all_activated_) return {};
   return {missing(why())};
@@ -182,14 +183,15 @@ Released FleetRouters::end(bool committed, std::chrono::milliseconds limit) {
 /// Nothing is written of it before this one is known to be the coordinator still: who has followed
 /// it has another version of the state by then, or has not begun.
 FleetRouters::Closing FleetRouters::found(std::chrono::milliseconds limit) {
-  Cutover& cutover = begin(plan_name(), {}, Aim::found, kPrepareMost);
-  const Cutover::Came came = cutover.bring(Aim::found, limit);
+  if (!is_there() || ours_) begin({}, Aim::found, kPrepareMost);
+  const Cutover::Came came = cutover_->bring(Aim::found, limit);
   if (came == Cutover::Came::reached) {
     if (confirm_) confirm_();
+    ours_ = true;
     return Closing::otherwise;  // than it is to be
   }
   const bool none =
-      came == Cutover::Came::ended && cutover.ending().kind == Ending::Kind::overtaken;
+      came == Cutover::Came::ended && cutover_->ending().kind == Ending::Kind::overtaken;
   return none ? Closing::none : Closing::not_told;
 }
 
@@ -250,6 +252,17 @@ bool FleetRouters::given_or_anew() {
   return true;
 }
 
+std::vector<RouterAnswer> FleetRouters::given_anew_in_time() {
+  try {
+    if (given_or_anew()) return {};
+  } catch (const ActFailed& failed) {
+    RouterAnswer answer = missing(failed.what());
+    answer.unleased = true;
+    return {answer};
+  }
+  return {};
+}
+
 /// The row is committed, and the fleet's ring does not say so: somebody has settled the change
 /// otherwise (`fleet settle`), and the source refuses its writes since. Throws ActFailed.
 void FleetRouters::give_anew() {
@@ -257,8 +270,7 @@ void FleetRouters::give_anew() {
   const auto next = given(*now.ring);
   put(*next);
   if (confirm_) confirm_();
-  Cutover& cutover =
-      begin(plan_name(), {now.view.state.ring.digest, next->digest()}, Aim::prepare, kAnewLimit);
+  Cutover& cutover = begin({now.view.state.ring.digest, next->digest()}, Aim::prepare, kAnewLimit);
   for (const Aim aim : {Aim::prepare, Aim::block, Aim::activate})
     if (cutover.bring(aim, kAnewLimit) != Cutover::Came::reached) {
       const std::string failure = named() + " is given the vnodes anew: " + why();
@@ -276,14 +288,15 @@ void FleetRouters::end_taken_back(Look& look, std::chrono::milliseconds limit) {
                        open->plan->token == plan_.reverts_token && !plan_.reverts_token.empty();
   if (!forward || !confirm_) return;
   confirm_();
-  Cutover& cutover = begin(*open->plan, {}, Aim::found, kPrepareMost);
+  const auto cutover = cutover_of(*open->plan, {}, Aim::found, kPrepareMost);
   const auto leases = open->lease + std::chrono::milliseconds(kLeaseMargin);
-  if (cutover.bring(Aim::found, limit) == Cutover::Came::reached) {
-    static_cast<void>(cutover.bring(Aim::activate, leases));
-    static_cast<void>(cutover.bring(Aim::committed, limit));
+  if (cutover->bring(Aim::found, limit) == Cutover::Came::reached) {
+    static_cast<void>(cutover->bring(Aim::activate, leases));
+    static_cast<void>(cutover->bring(Aim::committed, limit));
   }
-  if (!cutover.has_ended() || cutover.ending().kind != Ending::Kind::committed)
-    throw Waiting(named() + ", the change of plan " + std::to_string(plan_.reverts) + ": " + why());
+  if (!cutover->has_ended() || cutover->ending().kind != Ending::Kind::committed)
+    throw Waiting(named() + " has not closed the change of plan " + std::to_string(plan_.reverts) +
+                  ": " + (cutover->has_ended() ? cutover->ending().why : cutover->waits_for()));
   look = this->look();
 }
 

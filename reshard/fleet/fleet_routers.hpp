@@ -70,7 +70,9 @@ class FleetRouters final : public Routers {
   [[nodiscard]] const Plan& plan() const override { return plan_; }
   [[nodiscard]] std::string named() const { return "fleet \"" + plan_.fleet->name + "\""; }
   [[nodiscard]] fleet::PlanName plan_name() const;
-  [[nodiscard]] bool is_open() const { return cutover_ != nullptr && !cutover_->has_ended(); }
+  [[nodiscard]] bool is_there() const { return cutover_ != nullptr && !cutover_->has_ended(); }
+  /// A change of the plan's, which this process may go on with.
+  [[nodiscard]] bool is_open() const { return is_there() && ours_; }
   [[nodiscard]] std::string why() const;
   [[nodiscard]] RouterAnswer missing(const std::string& what) const;
 
@@ -85,12 +87,14 @@ class FleetRouters final : public Routers {
   [[nodiscard]] bool has_given();
 
   // fleet_routers.cpp
-  Cutover& begin(const fleet::PlanName& plan, const BoundRings& rings, fleet::Aim aim,
-                 std::chrono::milliseconds members_close);
+  std::unique_ptr<Cutover> cutover_of(const fleet::PlanName& plan, const BoundRings& rings,
+                                      fleet::Aim aim, std::chrono::milliseconds members_close);
+  Cutover& begin(const BoundRings& rings, fleet::Aim aim, std::chrono::milliseconds members_close);
   Closing found(std::chrono::milliseconds limit);
   Closing close(fleet::Aim aim, std::chrono::milliseconds limit);
   bool settle_committed(std::chrono::milliseconds limit);
   bool given_or_anew();
+  std::vector<RouterAnswer> given_anew_in_time();
   void give_anew();
   void end_taken_back(Look& look, std::chrono::milliseconds limit);
 
@@ -101,7 +105,8 @@ class FleetRouters final : public Routers {
   const fleet::MakeSession session_;
   std::unique_ptr<fleet::Operator> service_;
   std::shared_ptr<const ring::Ring> ring_;  // that was asked for last
-  std::unique_ptr<Cutover> cutover_;        // the change that was opened, or found, last
+  std::unique_ptr<Cutover> cutover_;        // the change that was opened, or looked for, last
+  bool ours_ = false;  // it was opened here, or found, and then this was the coordinator still
   /// How the fleet is known to have closed what the plan had open; nullopt: it may be open.
   std::optional<bool> settled_;
   bool all_activated_ = false;
