@@ -7,6 +7,8 @@ const {test} = require('node:test');
 
 const {scene} = require('./reshard_scene');
 
+// The shorter form leaves out what differs least from the rest.
+const LONG = Boolean(process.env.MORAY_ROUTER_LONG);
 const own = scene();
 
 /** Three routers of a fleet; each is written through, and each is read through by somebody who judges what it says. */
@@ -61,7 +63,7 @@ async function recovered(unknown = false) {
 test('a coordinator dies before each act of a cutover, and the next one goes on', async () => {
   await begin({seed: 2});
   const {system} = own;
-  const acts = ['prepare', 'block', 'fence', 'commit', 'wait_commit_flushed', 'activate', 'commit_target', 'unblock', 'soak'];
+  const acts = LONG ? ['prepare', 'block', 'fence', 'commit', 'wait_commit_flushed', 'activate', 'commit_target', 'unblock', 'soak'] : ['block', 'commit', 'activate', 'unblock'];
   for (const [i, act] of acts.entries()) {
     const plan = await system.plan('--vnodes', `${4 * i}-${4 * i + 3}`, '--soak', '0', '--max-block', '2000');
     const killed = await system.ended(system.reshard('run', plan, '--crash-before', act));
@@ -75,13 +77,13 @@ test('a coordinator dies before each act of a cutover, and the next one goes on'
 test('the service goes at each stage of a cutover: before the commit it backs out, after it goes forward', async () => {
   await begin({seed: 3});
   const {system} = own;
-  const cases = [['block', /block: .*|prepare/, true], ['commit', null, false], ['activate', null, false], ['unblock', null, false]];
-  for (const [i, [act, why, backs]] of cases.entries()) {
+  const cases = [['block', true], ['commit', false], ...(LONG ? [['activate', false]] : []), ['unblock', false]];
+  for (const [i, [act, backs]] of cases.entries()) {
     const plan = await system.plan('--vnodes', `${4 * i}-${4 * i + 3}`, '--max-block', '2000');
     const running = await system.standing(plan, act);
     await system.zookeeper.kill();
     system.goOn(running);
-    if (backs) await system.quiet(() => why.test(running.err) && /cutover given up/.test(running.err));
+    if (backs) await system.quiet(() => /ALARM: block: fleet "f", block: /.test(running.err) && /cutover given up/.test(running.err));
     else await system.until(plan, 'soak', running);
     // The vnodes are served by the databases' word, without the service.
     await own.ledger.goesOn(300);
@@ -204,7 +206,7 @@ test('a router is killed, or stopped, at each stage of a cutover', async () => {
   const {system} = own;
   let at = 0;
   for (const act of ['block', 'fence', 'activate', 'unblock'])
-    for (const how of ['kill', 'stop']) {
+    for (const how of LONG ? ['kill', 'stop'] : [at % 2 === 0 ? 'kill' : 'stop']) {
       const vnodes = `${4 * at}-${4 * at + 3}`;
       ++at;
       const plan = await system.plan('--vnodes', vnodes, '--soak', '0', '--max-block', '2000');
