@@ -206,7 +206,7 @@ void World::forget() {
     return plan.status == Mission::Status::over && !plan.left && ended_by(plan.journal);
   };
   for (int i = 0; i < missions_.size(); ++i) {
-    const Mission& plan = mission(i);
+    Mission& plan = mission(i);
     const auto is_back = [&](const Mission& other) {
       return other.number != 0 && other.reverts == i;
     };
@@ -215,12 +215,12 @@ void World::forget() {
                     [&](const Mission& other) { return is_back(other) && !over(other); }))
       continue;
     forget(plan);
-    for (const Mission& other : missions_)
+    for (Mission& other : missions_)
       if (is_back(other)) forget(other);
   }
 }
 
-void World::forget(const Mission& plan) {
+void World::forget(Mission& plan) {
   if (away(plan.from()) || away(plan.to())) return;
   const FleetService& service = fleet_->service;
   const bool all = service.all_have_ring() && !service.state().change;
@@ -240,6 +240,7 @@ void World::forget(const Mission& plan) {
         row.vnodes = static_cast<Vnodes>(row.vnodes & ~plan.vnodes);
     database.now.plans.erase_if([&](const PlanRow& row) { return row.plan == plan.number; });
     database.committed();
+    plan.ended = false;  // people look at it no more
     ++done_.forgotten;
   }
 }

@@ -165,7 +165,7 @@ class World {
   void fleet_fault();
   void publish_edits();
   void forget();
-  void forget(const Mission& plan);
+  void forget(Mission& plan);
   void check_sent(const Writer& writer, const Database& database, int vnode);
   void check_fleet_end();
   [[nodiscard]] bool may_write_state(const Coordinator& coordinator);
