@@ -43,6 +43,13 @@ FleetRouters::~FleetRouters() = default;
 
 std::vector<std::string> FleetRouters::names() const { return {named()}; }
 
+/// Each step names the one that it follows; but another coordinator may have had the plan since,
+/// and left something open that this one knows nothing of.
+void FleetRouters::set_coordinator(std::uint64_t) {
+  cutover_.reset();
+  settled_.reset();
+}
+
 fleet::PlanName FleetRouters::plan_name() const {
   return {plan_.number, plan_.token, plan_.from.pnode, plan_.to.pnode};
 }

@@ -28,7 +28,7 @@ class FleetRouters final : public Routers {
   explicit FleetRouters(Plan plan);
   ~FleetRouters() override;
 
-  void set_coordinator(std::uint64_t) override {}  // each step names the one that it follows
+  void set_coordinator(std::uint64_t number) override;
   void set_options(const PlanOptions& options) override { plan_.options = options; }
   void set_confirm(std::function<void()> confirm) override { confirm_ = std::move(confirm); }
   [[nodiscard]] std::vector<std::string> names() const override;
