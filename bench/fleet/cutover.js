@@ -25,7 +25,7 @@ const most = (values) => Math.max(...values);
 class Side {
   async start(clusters, routers, fleet) {
     this.fleet = fleet;
-    this.system = await new System({clusters, routers, fleet: fleet ? 1 : 0, workers: 1, vnodes: 256}).start();
+    this.system = await new System({clusters, routers, fleet: fleet ? 1 : 0, workers: 1, vnodes: 256, settings: {pool: {postgresPointConnections: 2}}}).start();
     this.clients = await Promise.all(this.system.routers.map(({port}) => this.system.connect(port)));
     this.ledger = new Ledger(1);
     await this.ledger.create(this.clients[0]);
@@ -51,9 +51,9 @@ class Side {
 }
 
 async function main() {
-  const clusters = await PostgresCluster.several(2), rows = [];
+  const clusters = [await PostgresCluster.several(2), await PostgresCluster.several(2)], rows = [];
   for (const routers of ROUTERS) {
-    const sides = [await new Side().start(clusters, routers, true), await new Side().start(clusters, routers, false)];
+    const sides = [await new Side().start(clusters[0], routers, true), await new Side().start(clusters[1], routers, false)];
     const begun = Date.now(), before = sides.map(({ledger}) => ledger.acknowledged);
     for (let i = 0; i < PLANS; ++i) for (const side of i % 2 === 0 ? sides : [...sides].reverse()) await side.plan();
     const seconds = (Date.now() - begun) / 1000, [fleet, sockets] = sides;
@@ -64,9 +64,9 @@ async function main() {
       `${median(sockets.held).toFixed(0)} (${most(sockets.held).toFixed(0)}) | ${median(sockets.block).toFixed(0)} + ${median(sockets.activate).toFixed(0)} | ${rate.toFixed(0)} |`);
     console.log(rows[rows.length - 1]);
   }
-  for (const cluster of clusters) cluster.stop();
+  for (const cluster of clusters.flat()) cluster.stop();
   const commit = execFileSync('git', ['rev-parse', '--short', 'HEAD'], {encoding: 'utf8'}).trim();
-  const text = `${PLANS} plans each, one over the fleet and one over sockets in turn, on a machine that carries all routers, two databases, ZooKeeper and the clients: ` +
+  const text = `${PLANS} plans each, one over the fleet and one over sockets in turn, on a machine that carries all routers, two databases of each kind, ZooKeeper and the clients: ` +
     `milliseconds for which writes were held, p50 (most). \`node bench/fleet/cutover.js --routers ${ROUTERS.join(',')} --plans ${PLANS} --writers ${WRITERS}\`, ${commit}.\n\n` +
     `| routers | over a fleet | goal | of it: block + activate | over admin sockets | of it | writes/s |\n|--:|--:|--:|--:|--:|--:|--:|\n${rows.join('\n')}\n`;
   console.log(text);
