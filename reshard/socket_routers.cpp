@@ -136,7 +136,7 @@ std::vector<RouterAnswer> SocketRouters::tell(const std::string& command, const 
   return answers;
 }
 
-/// Without digests: for a router that is given the vnodes in whatever ring it has.
+/// Without digests: for a router that is given the vnodes in the ring that it has.
 Json SocketRouters::prepare_arguments() const {
   return {{"vnodes", plan_.vnodes.to_text()},
           {"pnode", plan_.to.pnode},

@@ -56,7 +56,7 @@ const FAULTS = {
   },
 };
 
-/** Who runs plans, whatever becomes of their coordinators. */
+/** Runs plans, and each again whose coordinator has died. */
 class Mover {
   constructor(system, any) {
     Object.assign(this, {system, any, finished: 0, aborted: 0, takenBack: 0, coordinators: 0});
