@@ -4,6 +4,7 @@
 #include <system_error>
 
 #include <time.h>
+#include <unistd.h>
 
 #include <boost/asio/post.hpp>
 
@@ -64,17 +65,23 @@ void Worker::run(Publication first) {
 }
 
 void Worker::adopt(boost::asio::ip::tcp protocol, int socket) {
+  // Counted here: a worker that is busy may see to it only after many more have been accepted, and
+  // the bound on sessions holds for those on their way too.
+  session_count_.fetch_add(1, std::memory_order_relaxed);
   boost::asio::post(loop_, [this, protocol, socket] {
     Session::Socket accepted(loop_);
     boost::system::error_code error;
     accepted.assign(protocol, socket, error);
-    if (error) return;
+    if (error) {
+      ::close(socket);
+      session_count_.fetch_sub(1, std::memory_order_relaxed);
+      return;
+    }
     const std::uint64_t id = (static_cast<std::uint64_t>(index_) << 48) | next_session_++;
     auto session =
         std::make_shared<Session>(std::move(accepted), id, static_cast<SessionHost&>(*this),
                                   dispatcher_, wheel_, session_limits_);
     sessions_.emplace(id, session);
-    session_count_.store(sessions_.size(), std::memory_order_relaxed);
     session->start();
     if (drained_) session->drain();
   });
@@ -253,8 +260,7 @@ void Worker::closed(Session& session) {
   ended_sessions_.started += counts.started;
   ended_sessions_.completed += counts.completed;
   ended_sessions_.protocol_errors += counts.protocol_errors;
-  sessions_.erase(session.id());
-  session_count_.store(sessions_.size(), std::memory_order_relaxed);
+  if (sessions_.erase(session.id()) != 0) session_count_.fetch_sub(1, std::memory_order_relaxed);
 }
 
 void Worker::drain(std::chrono::milliseconds limit, std::function<void()> done) {

@@ -89,7 +89,7 @@ class alignas(kCacheLineBytes) Worker final : private SessionHost {
   /// Starts the thread. `first` is in force before the first client is served.
   void run(Publication first);
 
-  /// Any thread: takes over an accepted socket (native handle).
+  /// Any thread: takes over an accepted socket (native handle), which counts as a session at once.
   void adopt(boost::asio::ip::tcp protocol, int socket);
 
   /// Any thread: swaps ring, gate and shards between two requests, then calls `acknowledge` on the
@@ -124,6 +124,7 @@ class alignas(kCacheLineBytes) Worker final : private SessionHost {
   /// Stops the loop and joins the thread. Sessions still open are cut.
   void stop();
 
+  /// Any thread: those that are served, and those that were adopted and wait for the thread.
   [[nodiscard]] std::size_t sessions() const {
     return session_count_.load(std::memory_order_relaxed);
   }
@@ -171,7 +172,7 @@ class alignas(kCacheLineBytes) Worker final : private SessionHost {
   SessionCounts ended_sessions_;
   bool end_of_turn_posted_ = false;
   std::uint64_t next_session_ = 1;
-  std::atomic<std::size_t> session_count_{0};
+  std::atomic<std::size_t> session_count_{0};  // with those that wait to be adopted
   std::function<void()> drained_;
   std::chrono::steady_clock::time_point drain_limit_{};
   std::thread thread_;
