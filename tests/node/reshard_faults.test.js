@@ -87,14 +87,17 @@ test('connections that are cut all the time: the plan ends where they hold', asy
   try {
     await begin(23, {clusters: through});
     const plan = await system.plan('--half', '--soak', '0');
-    let code = -1, stopped = false;
+    let code = -1, stopped = false, calm = 0;
     const cutting = (async () => {
       for (let i = 0; i < 40 && !stopped; ++i) {
         await pause(60 + (i * 37) % 190);
         for (const relay of relays) relay.cut(3, i);
       }
+      stopped = true;
     })();
-    for (let i = 0; i < 30 && code !== 0; ++i) {
+    // On a busy machine each run may be cut off as long as anybody cuts; after that one goes through.
+    while (code !== 0 && calm < 5) {
+      if (stopped) ++calm;
       const end = await system.reshard('run', plan).done;
       assert.strictEqual(end.signal, null, end.err);
       code = /is finished/.test(end.err) ? 0 : end.code;
