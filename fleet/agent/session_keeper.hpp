@@ -17,7 +17,8 @@ namespace fleet {
 using MakeSession = std::function<std::unique_ptr<coordination::Session>()>;
 
 /// Keeps a session with the service: another one where one has expired, after half a second to
-/// five, so that a fleet does not come back at once. Lives on the loop's thread.
+/// five, so that a fleet does not come back at once; and where none of its servers has taken it for
+/// a while. Lives on the loop's thread.
 class SessionKeeper {
  public:
   struct Told {
@@ -41,8 +42,9 @@ class SessionKeeper {
  private:
   void open();
   void open_later();
+  void watch_silence();
   void became(coordination::Session::State state);
-  void end();
+  void end(bool at_once);
 
   boost::asio::io_context& loop_;
   MakeSession make_;
@@ -50,7 +52,7 @@ class SessionKeeper {
   std::unique_ptr<coordination::Session> session_;
   bool began_ = false;  // told so
   std::uint64_t expired_ = 0;
-  boost::asio::steady_timer timer_;
+  boost::asio::steady_timer timer_, silence_;
   std::minstd_rand random_{std::random_device{}()};
   std::shared_ptr<char> alive_ = std::make_shared<char>();
 };
