@@ -58,6 +58,7 @@ void MemberAgent::session_began(coordination::Session& session) {
                              answered([&] { member_.seen(std::move(seen), clock_()); });
                            },
                            [this](const std::string& problem) { tell(problem); },
+                           [this] { member_.saw_newer(); },
                            [this] {
                              member_.changed(clock_());
                              pump();

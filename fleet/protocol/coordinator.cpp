@@ -24,6 +24,8 @@ Coordinator::Coordinator(CoordinatorOptions options, Intent intent, nanoseconds 
 void Coordinator::session_began(nanoseconds now) {
   connected_ = true;
   fresh_ = false;
+  // The service may have been replaced meanwhile, and count its versions anew.
+  stale_ = !std::holds_alternative<Opening>(phase_);
   poll_at_ = now;
 }
 
@@ -52,6 +54,7 @@ std::optional<CoordinatorRequest> Coordinator::next_request(nanoseconds now) {
 
 std::optional<CoordinatorRequest> Coordinator::request_of(nanoseconds now) {
   if (!fresh_) return ask::Touch{};
+  if (stale_) return ask::Look{};
   if (const auto* writing = std::get_if<Writing>(&phase_))
     return writing->in_doubt ? CoordinatorRequest(ask::Look{}) : writing->write;
   if (std::holds_alternative<Counting>(phase_)) return ask::ReadRoster{};
@@ -105,7 +108,9 @@ void Coordinator::told(Outcome outcome, nanoseconds now) {
 
 void Coordinator::seen(const Seen& seen, nanoseconds now) {
   request_.reset();
+  const bool stale = std::exchange(stale_, false);
   if (std::holds_alternative<Writing>(phase_)) return resolve(seen, now);
+  if (stale && !std::holds_alternative<Opening>(phase_)) return compare(seen);
   if (!std::holds_alternative<Opening>(phase_)) return;
   if (const auto* cutover = std::get_if<intent::Cutover>(&intent_)) return take_up(seen, *cutover);
   if (const auto* close = std::get_if<intent::Close>(&intent_)) return take_up(seen, *close);
@@ -123,7 +128,7 @@ void Coordinator::say_other(const Seen& seen) {
 void Coordinator::resolve(const Seen& seen, nanoseconds now) {
   auto& writing = std::get<Writing>(phase_);
   if (seen.state.by == writing.write.state.by) return written(now);
-  if (seen.version == writing.write.version) {
+  if (is_as_known(seen)) {
     writing.in_doubt = false;
     return;
   }
@@ -132,9 +137,18 @@ void Coordinator::resolve(const Seen& seen, nanoseconds now) {
     poll_at_ = now;
     return;
   }
-  const bool closed = seen.state.last && seen.state.last->token == token_;
+  end_overtaken(seen.state);
+}
+
+/// By another session than that which has seen it last.
+void Coordinator::compare(const Seen& seen) {
+  if (!is_as_known(seen)) end_overtaken(seen.state);
+}
+
+void Coordinator::end_overtaken(const State& found) {
+  const bool closed = found.last && found.last->token == token_;
   if (!closed) return end(Ending::Kind::overtaken, "another coordinator has gone on with it");
-  end(seen.state.last->committed ? Ending::Kind::committed : Ending::Kind::abandoned,
+  end(found.last->committed ? Ending::Kind::committed : Ending::Kind::abandoned,
       why_.empty() ? "another coordinator has closed it" : why_);
 }
 
@@ -251,6 +265,12 @@ void Coordinator::heard(const std::map<std::string, Heard>& answers) {
   missing_.clear();
   refusal_.clear();
   for (const auto& [id, entry] : roster_) {
+    const std::string objection = objection_to(entry);
+    if (!objection.empty()) {
+      refusal_ = id + ": " + objection;
+      if (!is_cutover()) return abandon(refusal_);
+    }
+    if (entry.foreign || !objection.empty()) continue;
     const auto found = answers.find(id);
     const Answer* answer =
         found != answers.end() && found->second.answer ? &*found->second.answer : nullptr;
@@ -276,6 +296,25 @@ void Coordinator::heard(const std::map<std::string, Heard>& answers) {
     std::get<Gathering>(phase_).all = true;
   else
     all_agreed();
+}
+
+/// Why the change can't be, whatever the member would answer; empty: it may be.
+std::string Coordinator::objection_to(const Entry& entry) const {
+  const Change& change = *state_.change;
+  if (change.stage == Stage::activate) return "";
+  if (!entry.foreign) {
+    const int version = version_of(change.kind);
+    if (entry.speaks.have(version)) return "";
+    return "its program speaks version " + std::to_string(entry.speaks.to) +
+           " of the fleet's protocol, and this needs " + std::to_string(version);
+  }
+  const bool only_data = change.kind == Kind::publish && !change.drains;
+  if (entry.foreign->stopped || (only_data && entry.foreign->digest == change.next.digest))
+    return "";
+  return "it is no router of ours, and can't hold writes or give vnodes up. Stop it, and say so: "
+         "`fleet acknowledge` with --stopped" +
+         (only_data ? "; or let it serve ring " + change.next.digest + " first, and say that"
+                    : std::string());
 }
 
 void Coordinator::all_agreed() {

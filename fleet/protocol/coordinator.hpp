@@ -177,6 +177,12 @@ class Coordinator {
   void take_up(const Seen& seen, const intent::Close& close);
   void unblock(const Seen& seen, const std::string& token);
   void resolve(const Seen& seen, std::chrono::nanoseconds now);
+  void compare(const Seen& seen);
+  [[nodiscard]] bool is_as_known(const Seen& seen) const {
+    return seen.version == version_ && seen.state.by == state_.by;
+  }
+  void end_overtaken(const State& found);
+  [[nodiscard]] std::string objection_to(const Entry& entry) const;
   void written(std::chrono::nanoseconds now);
   void all_agreed();
   void block();
@@ -192,6 +198,7 @@ class Coordinator {
   std::variant<Opening, Writing, Counting, Gathering> phase_;
   std::chrono::nanoseconds began_, poll_at_{}, retry_at_{};
   bool connected_ = false, fresh_ = false;
+  bool stale_ = false;  // what it knows of the state is a former session's
   std::optional<CoordinatorRequest> request_;
   State state_;
   std::int32_t version_ = 0;

@@ -65,6 +65,7 @@ void Member::changed(nanoseconds now) { look_at_ = std::min(look_at_, now); }
 
 void Member::seen(Seen seen, nanoseconds now) {
   request_.reset();
+  newer_ = false;
   if (seen.state.seq < highest_seq_) {
     if (!back_since_) back_since_ = now;
     return;
@@ -192,8 +193,8 @@ bool Member::listens(nanoseconds now) {
   const bool plausible =
       disk_.ring == disk_.membership->ring || (disk_.record && disk_.ring == disk_.record->next);
   const bool newest = !view_ || (has_ring_in_force() && disk_.blocks == view_->blocks);
-  const bool silence =
-      newest && !options_.start_waits && plausible && now >= started_ + options_.start_wait;
+  const bool silence = newest && !newer_ && !options_.start_waits && plausible &&
+                       now >= started_ + options_.start_wait;
   return listening_ = settled() || silence;
 }
 

@@ -57,6 +57,9 @@ class Member {
   /// What the request has come to; `failed`: which part of it said so.
   void told(coordination::Outcome outcome, std::size_t failed, std::chrono::nanoseconds now);
   void seen(Seen seen, std::chrono::nanoseconds now);
+  /// What it has looked at is of a version of the protocol that this program does not speak: it
+  /// does not begin to serve. One that serves goes on, as where it hears nothing.
+  void saw_newer() { newer_ = true; }
 
   // Disk and ring.
 
@@ -95,6 +98,8 @@ class Member {
   [[nodiscard]] bool in_doubt() const { return doubt_.has_value(); }
   [[nodiscard]] const Blocks& blocks() const { return disk_.blocks; }
   [[nodiscard]] const RingName& ring() const { return disk_.ring; }
+  /// As the roster has it, or is to have it.
+  [[nodiscard]] Entry entry() const;
   [[nodiscard]] const std::optional<Record>& record() const { return disk_.record; }
   /// By its own clock: no read has succeeded for a session's time.
   [[nodiscard]] bool out_of_touch(std::chrono::nanoseconds now) const;
@@ -144,7 +149,6 @@ class Member {
   [[nodiscard]] std::optional<Request> request_outside() const;
   [[nodiscard]] std::optional<Request> request_leaving() const;
   [[nodiscard]] std::optional<Request> request_inside() const;
-  [[nodiscard]] Entry entry() const;
   void told_done(const Request& request);
   [[nodiscard]] bool is_of_before(const Seen& seen) const;
   void judge_entry(const Seen& seen);
@@ -174,6 +178,7 @@ class Member {
   bool connected_ = false;
   bool fresh_ = false;  // this session has written: what it reads is not older than that
   bool shown_ = false;  // that it lives, by this session
+  bool newer_ = false;  // what was looked at last is of a later version
   bool joins_ = false;  // a join was sent, and no look since has shown whether it was done
   std::optional<std::chrono::nanoseconds> touched_;  // when its last touch began
   std::optional<Request> request_;

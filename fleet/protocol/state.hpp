@@ -24,6 +24,16 @@ enum class Kind : std::uint8_t {
   reshard,
 };
 
+/// Versions of the protocol that a program speaks. 1: publications and blocks; 2: cutovers, too.
+/// What all of a fleet's programs need not speak is not written until it is needed.
+struct Versions {
+  int from = 1, to = 1;
+  bool operator==(const Versions&) const = default;
+  [[nodiscard]] bool have(int version) const { return from <= version && version <= to; }
+};
+inline constexpr Versions kVersions{1, 2};  ///< of this program
+constexpr int version_of(Kind kind) { return kind == Kind::reshard ? 2 : 1; }
+
 /// A plan of resharding (docs/resharding.md), as its databases know it.
 struct PlanName {
   std::uint64_t number = 0;
@@ -91,6 +101,15 @@ struct Block {
 };
 using Blocks = std::vector<Block>;
 
+/// What operators say of a router that knows nothing of fleets, as an electric-moray process: it
+/// serves by a ring of its own, and can't agree to anything, hold writes or give vnodes up.
+struct Foreign {
+  std::string status;    ///< the URL of a page that answers as long as it runs
+  bool stopped = false;  ///< it does not run, nor will it before somebody says so
+  std::string digest;    ///< of its ring; empty: not known, or it is stopped
+  bool operator==(const Foreign&) const = default;
+};
+
 /// A member as the roster has it: who must agree to a change. It stays when its process ends.
 struct Entry {
   std::string incarnation;  ///< another with each start of the process
@@ -100,6 +119,8 @@ struct Entry {
   std::string version;               ///< of the program
   std::chrono::milliseconds hold{};  ///< for which writes wait at most there
   std::string http_host{};           ///< of its HTTP port; empty: the address's
+  Versions speaks = kVersions;
+  std::optional<Foreign> foreign{};  ///< it is none of ours
   bool operator==(const Entry&) const = default;
 };
 

@@ -88,15 +88,18 @@ Change change_from(const json& in) {
 
 /// What `read` makes of the text's object, whose form is one that is known.
 template <typename Read>
-auto read_from(std::string_view what, std::string_view text, Read read) {
+auto read_from(std::string_view what, std::string_view text, Read read,
+               Versions known = {kForm, kForm}) {
   const auto in = ::json::parse_bounded<json>(text);
   try {
     if (!in.is_object()) throw Unreadable("it is not an object in JSON");
     const int form = in.at("v").get<int>();
-    if (form != kForm)
-      throw Unreadable("it has form " + std::to_string(form) + ", and this program reads " +
-                       std::to_string(kForm));
+    if (!known.have(form))
+      throw Newer(std::string(what) + ": it has version " + std::to_string(form) +
+                  ", and this program knows none beyond " + std::to_string(known.to));
     return read(in);
+  } catch (const Newer&) {
+    throw;
   } catch (const nlohmann::json::exception& failed) {
     throw Unreadable(std::string(what) + ": " + failed.what());
   } catch (const Unreadable& failed) {
@@ -111,7 +114,7 @@ std::string_view to_string(Stage stage) { return kStages[static_cast<std::size_t
 std::string_view to_string(Record::Phase phase) { return kPhases[static_cast<std::size_t>(phase)]; }
 
 std::string to_text(const State& state) {
-  Json out{{"v", kForm},
+  Json out{{"v", state.change ? version_of(state.change->kind) : kForm},
            {"seq", state.seq},
            {"by", state.by},
            {"ring", of(state.ring)},
@@ -127,7 +130,7 @@ std::string to_text(const State& state) {
 }
 
 State state_from(std::string_view text) {
-  return read_from("state", text, [](const json& in) {
+  const auto read = [](const json& in) {
     State state;
     state.seq = in.at("seq").get<std::uint64_t>();
     state.by = in.at("by").get<std::string>();
@@ -138,7 +141,8 @@ State state_from(std::string_view text) {
       state.last = Closed{last.at("token").get<std::string>(), last.at("committed").get<bool>(),
                           std::chrono::milliseconds(last.value("leaseMs", std::int64_t{0}))};
     return state;
-  });
+  };
+  return read_from("state", text, read, kVersions);
 }
 
 std::string to_text(const Blocks& blocks) {
@@ -164,25 +168,39 @@ Blocks blocks_from(std::string_view text) {
 }
 
 std::string to_text(const Entry& entry) {
-  return dumped({{"v", kForm},
-                 {"incarnation", entry.incarnation},
-                 {"ring", of(entry.ring)},
-                 {"address", entry.address},
-                 {"httpPort", entry.http_port},
-                 {"version", entry.version},
-                 {"holdMs", entry.hold.count()},
-                 {"httpHost", entry.http_host}});
+  Json out{{"v", kForm},
+           {"incarnation", entry.incarnation},
+           {"ring", of(entry.ring)},
+           {"address", entry.address},
+           {"httpPort", entry.http_port},
+           {"version", entry.version},
+           {"holdMs", entry.hold.count()},
+           {"httpHost", entry.http_host},
+           {"protocol", {entry.speaks.from, entry.speaks.to}}};
+  if (entry.foreign)
+    out["foreign"] = {{"status", entry.foreign->status},
+                      {"stopped", entry.foreign->stopped},
+                      {"digest", entry.foreign->digest}};
+  return dumped(out);
 }
 
 Entry entry_from(std::string_view text) {
   return read_from("the roster's entry", text, [](const json& in) {
-    return Entry{in.at("incarnation").get<std::string>(),
-                 ring_from(in.at("ring")),
-                 in.value("address", ""),
-                 in.value("httpPort", std::uint16_t{0}),
-                 in.value("version", ""),
-                 std::chrono::milliseconds(in.value("holdMs", std::int64_t{0})),
-                 in.value("httpHost", "")};
+    Entry entry{in.at("incarnation").get<std::string>(),
+                ring_from(in.at("ring")),
+                in.value("address", ""),
+                in.value("httpPort", std::uint16_t{0}),
+                in.value("version", ""),
+                std::chrono::milliseconds(in.value("holdMs", std::int64_t{0})),
+                in.value("httpHost", "")};
+    entry.speaks = {};  // programs that say nothing of it
+    if (const auto speaks = in.find("protocol"); speaks != in.end())
+      entry.speaks = {speaks->at(0).get<int>(), speaks->at(1).get<int>()};
+    if (const auto foreign = in.find("foreign"); foreign != in.end())
+      entry.foreign =
+          Foreign{foreign->at("status").get<std::string>(), foreign->at("stopped").get<bool>(),
+                  foreign->at("digest").get<std::string>()};
+    return entry;
   });
 }
 

@@ -14,7 +14,12 @@ struct Unreadable : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
-/// The version of all forms below; texts of a later one are not read.
+/// It is of a version of the protocol that this program does not speak.
+struct Newer : Unreadable {
+  using Unreadable::Unreadable;
+};
+
+/// The version of all forms below, but for a state's, which is that of the protocol that it needs.
 inline constexpr int kForm = 1;
 
 // Nodes and files as JSON. Each `…_from` throws Unreadable. Members that are not known are passed

@@ -135,6 +135,7 @@ void MemberRequests::looked(const std::shared_ptr<Looking>& looking) {
     seen.entry_version = looking->entry.version;
     if (looking->has_live) seen.lives = looking->live.value;
   } catch (const Unreadable& failed) {
+    if (dynamic_cast<const Newer*>(&failed) != nullptr) told_.newer();
     told_.problem(failed.what());
     return told_.outcome(Outcome::unknown, 0);
   }

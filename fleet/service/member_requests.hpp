@@ -21,6 +21,8 @@ class MemberRequests {
     /// What was read makes no sense, though it was there: for people. `outcome` says that nothing
     /// is known.
     std::function<void(std::string)> problem;
+    /// Of such: it is of a version of the protocol that this program does not speak.
+    std::function<void()> newer;
     /// State or entry may be other ones than they were when they were read last.
     std::function<void()> changed;
   };

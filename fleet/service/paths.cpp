@@ -12,6 +12,10 @@ Paths::Paths(const std::string& fleet) : root_(parent() + "/" + fleet) {
     throw std::invalid_argument("\"" + fleet + "\" can't be a fleet's name");
 }
 
+bool Paths::can_be_id(const std::string& id) {
+  return id.find('/') == std::string::npos && coordination::well_formed("/" + id);
+}
+
 std::string Paths::step(std::uint64_t seq, const std::string& by) const {
   constexpr std::size_t kDigits = 12;
   const std::string digits = std::to_string(seq);

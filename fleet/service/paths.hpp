@@ -11,6 +11,8 @@ class Paths {
   /// `fleet`: its name, which has no slash. Throws std::invalid_argument.
   explicit Paths(const std::string& fleet);
 
+  /// Whether a member may be called that.
+  [[nodiscard]] static bool can_be_id(const std::string& id);
   /// Of all fleets' roots.
   [[nodiscard]] static std::string parent() { return "/moray-router"; }
   [[nodiscard]] const std::string& root() const { return root_; }

@@ -51,6 +51,9 @@ Json said_by_fleet(const Plan& plan, const BoundRings& bound) {
                  {"digest", member.entry.ring.digest}};
       if (!member.problem.empty())
         shown["problem"] = member.problem;
+      else if (member.entry.foreign)
+        shown["problem"] = member.entry.foreign->stopped ? "it is no router of ours, and stopped"
+                                                         : "it is no router of ours";
       else if (member.lives.empty())
         shown["problem"] = "its process does not show itself";
       routers.push_back(std::move(shown));

@@ -15,6 +15,9 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
+constexpr const char* kForeign =
+    "is no router of ours: it has to be stopped (`fleet acknowledge ID --stopped`), since it can't "
+    "hold writes or give vnodes up";
 constexpr const char* kSilent = "its process does not show itself in the fleet";
 
 }  // namespace
@@ -94,6 +97,11 @@ void FleetRouters::require_together(const Look& look) const {
   for (const auto& [id, member] : look.view.members) {
     const std::string router = "router " + id;
     if (!member.problem.empty()) throw Waiting(router + ": " + member.problem);
+    if (const auto& foreign = member.entry.foreign) {
+      if (!foreign->stopped && foreign->digest != state.ring.digest)
+        throw Waiting(router + " " + kForeign);
+      continue;
+    }
     if (member.lives.empty()) throw Waiting(router + ": " + kSilent);
     if (member.entry.ring != state.ring)
       throw Waiting(router + " is on ring " + std::to_string(member.entry.ring.generation) +
@@ -153,6 +161,14 @@ std::vector<RouterAnswer> FleetRouters::try_prepare(std::chrono::milliseconds li
     for (const auto& [id, member] : now.view.members) {
       RouterAnswer answer;
       answer.router = id;
+      if (member.entry.foreign) {
+        if (member.entry.foreign->stopped) continue;
+        answer.answered = true;
+        answer.code = "foreign";
+        answer.message = "it " + std::string(kForeign);
+        answers.push_back(std::move(answer));
+        continue;
+      }
       answer.answered = answer.ok = !member.lives.empty();
       if (!answer.ok) answer.message = kSilent;
       answer.result =

@@ -176,3 +176,20 @@ TEST_CASE("member: what the service refuses is not asked for again at once") {
     CHECK(asked == 10);
   }
 }
+
+TEST_CASE("member: what is of a later version keeps a start from serving, and nobody who serves") {
+  Member member(options(), a_member(), nanoseconds{0});
+  member.saw_newer();
+  CHECK_FALSE(member.listens(milliseconds(100'000)));
+  Lab lab(a_member());
+  lab.service.entry = Entry{"i0", {1, "A"}, "", 0, ""};
+  lab.settle();
+  REQUIRE(lab.member.listens(lab.now));
+  lab.member.saw_newer();
+  CHECK(lab.member.listens(lab.now));
+  Lab again(a_member());
+  again.service.entry = Entry{"i0", {1, "A"}, "", 0, ""};
+  again.member.saw_newer();
+  again.settle();  // what it sees next is one that it knows
+  CHECK(again.member.listens(again.now));
+}

@@ -59,6 +59,10 @@ TEST_CASE("fleet texts: what is written is read") {
   const Entry entry{"i1", {3, "d3"}, "10.0.0.1:2020",
                     3020, "1.2",     std::chrono::milliseconds(60'000)};
   CHECK(entry_from(to_text(entry)) == entry);
+  Entry foreign;
+  foreign.speaks = {2, 5};
+  foreign.foreign = Foreign{"http://h:1/", true, "d"};
+  CHECK(entry_from(to_text(foreign)) == foreign);
   const Answer answer{"t1", Stage::activate, "i1", "no shard \"x\"", 7};
   CHECK(answer_from(to_text(answer)) == answer);
   const Record record{"t1",     Kind::block, Record::Phase::leased,           {1, "a"},
@@ -78,11 +82,29 @@ TEST_CASE("fleet texts: what is written is read") {
   CHECK(membership_from(to_text(membership)) == membership);
 }
 
-TEST_CASE("fleet texts: what a later program adds is passed over; another form is not read") {
+TEST_CASE("fleet texts: what a later program adds is passed over; another version is not read") {
   const std::string text = to_text(full_state());
   CHECK(state_from(with(text, "\"seq\"", "\"new\":{\"x\":1},\"seq\"")) == full_state());
-  CHECK(why_not(state_from, with(text, "\"v\":1", "\"v\":2")) ==
-        "state: it has form 2, and this program reads 1");
+  CHECK(why_not(state_from, with(text, "\"v\":1", "\"v\":3")) ==
+        "state: it has version 3, and this program knows none beyond 2");
+  CHECK_THROWS_AS(state_from(with(text, "\"v\":1", "\"v\":3")), Newer);
+  const std::string blocks = to_text(Blocks{});
+  CHECK_THROWS_AS(blocks_from(with(blocks, "\"v\":1", "\"v\":2")), Newer);
+}
+
+TEST_CASE(
+    "fleet texts: a state has the version that its change needs; old entries speak the first") {
+  State state = full_state();
+  CHECK(to_text(state).starts_with("{\"v\":1,"));
+  state.change->kind = Kind::reshard;
+  state.change->plan = PlanName{12, "p1", "tcp://1", "tcp://2"};
+  CHECK(to_text(state).starts_with("{\"v\":2,"));
+  state.change.reset();
+  CHECK(to_text(state).starts_with("{\"v\":1,"));
+  const std::string entry = to_text(Entry{});
+  CHECK(entry_from(entry).speaks == kVersions);
+  CHECK(entry_from(with(entry, "\"protocol\":[1,2]", "\"other\":0")).speaks == Versions{1, 1});
+  CHECK(why_not(entry_from, with(entry, "\"protocol\":[1,2]", "\"protocol\":[1]")) != "");
 }
 
 TEST_CASE("fleet texts: damage is named") {
