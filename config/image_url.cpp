@@ -25,10 +25,9 @@ std::string ImageUrl::target_of(const std::string& digest) const {
   return whole;
 }
 
-ImageUrl image_url_from(const std::string& text) {
+HttpUrl http_url_from(const std::string& text) {
   if (text.starts_with(kSecure))
-    throw std::invalid_argument(
-        "must begin with http://: this program has no https (images are checked by their digests)");
+    throw std::invalid_argument("must begin with http://: this program has no https");
   if (!text.starts_with(kScheme))
     throw std::invalid_argument("must begin with http://, not \"" + text + "\"");
   if (text.size() > kUrlMost || !is_plain(text))
@@ -40,7 +39,11 @@ ImageUrl image_url_from(const std::string& text) {
   if (!server || host.find('@') != std::string::npos)
     throw std::invalid_argument("names no host, or a port that is none, or a user: \"" + host +
                                 "\"");
-  ImageUrl url{*server, text.substr(slash)};
+  return {*server, slash == text.size() ? "/" : text.substr(slash)};
+}
+
+ImageUrl image_url_from(const std::string& text) {
+  const ImageUrl url{http_url_from(text)};
   if (url.target.find(kDigest) == std::string::npos)
     throw std::invalid_argument("must have {digest} in its path, in whose place a ring's comes");
   return url;

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "fleet/agent/coordinator_agent.hpp"
+#include "fleet/operator/failed.hpp"
 #include "fleet/protocol/text.hpp"
 #include "fleet/service/found.hpp"
 #include "fleet/service/history.hpp"
@@ -29,8 +30,15 @@ constexpr std::chrono::seconds kToldAfter{2};              // for whom a change 
 std::chrono::nanoseconds steady() { return std::chrono::steady_clock::now().time_since_epoch(); }
 std::int64_t unix_time() { return static_cast<std::int64_t>(std::time(nullptr)); }
 
-/// `changes`: the request was a write, which may have been done.
-[[noreturn]] void fail(const std::string& what, Outcome outcome, bool changes = false) {
+void require_size(const Image& image) {
+  if (image.bytes.size() > kImageNodesBytesMost)
+    throw OperatorError("the ring's image has " + std::to_string(image.bytes.size()) +
+                        " bytes, and the service takes " + std::to_string(kImageNodesBytesMost));
+}
+
+}  // namespace
+
+void fail(const std::string& what, Outcome outcome, bool changes) {
   if (outcome == Outcome::denied)
     throw OperatorRefused(what + ": the service refuses these credentials");
   if (outcome == Outcome::unknown)
@@ -40,14 +48,6 @@ std::int64_t unix_time() { return static_cast<std::int64_t>(std::time(nullptr));
         changes);
   throw OperatorError(what + ": " + std::string(to_string(outcome)));
 }
-
-void require_size(const Image& image) {
-  if (image.bytes.size() > kImageNodesBytesMost)
-    throw OperatorError("the ring's image has " + std::to_string(image.bytes.size()) +
-                        " bytes, and the service takes " + std::to_string(kImageNodesBytesMost));
-}
-
-}  // namespace
 
 Operator::Operator(boost::asio::io_context& loop, MakeSession make, Paths paths,
                    std::chrono::milliseconds limit)
@@ -233,20 +233,6 @@ ChangeRun Operator::run(CoordinatorOptions options, Intent intent,
   if (run.ending.kind == Ending::Kind::committed) run.missing = agent.coordinator().waits_for();
   if (committed != std::chrono::nanoseconds(0)) run.activation = steady() - committed;
   return run;
-}
-
-void Operator::remove(const FleetView& view, const std::string& id, const std::string& who) {
-  const MemberView& member = view.members.at(id);
-  const std::string by = "removed." + member.entry.incarnation + "." + std::to_string(unix_time());
-  std::vector<coordination::Write> writes{
-      Check{paths_.state(), view.version}, Remove{paths_.entry(id), member.version},
-      Create{paths_.step(view.state.seq, by),
-             step_of(view.state, "removal of " + id + ", by " + who), false, false}};
-  if (read(paths_.answer(id))) writes.emplace_back(Remove{paths_.answer(id)});
-  const Outcome outcome = write(std::move(writes));
-  if (outcome == Outcome::version_differs || outcome == Outcome::no_node)
-    throw OperatorError("the fleet has changed meanwhile; look again");
-  if (outcome != Outcome::done) fail(paths_.entry(id), outcome, true);
 }
 
 std::vector<std::string> Operator::history() {

@@ -52,6 +52,24 @@ struct FleetView {
   std::map<std::string, MemberView> members;
 };
 
+/// What the service has of a fleet, though not all of it is there, or makes sense.
+struct Remains {
+  std::string problem;  ///< what is missing, or can't be read; empty: nothing
+  std::optional<State> state;
+  Blocks blocks;
+  std::map<std::string, MemberView> members;
+  std::uint64_t highest_seq = 0;  ///< of any step that is known there
+};
+
+/// What is written where the service has lost a fleet, or was restored to an earlier day: no change
+/// is open, and these are its members.
+struct Refounding {
+  State state;  ///< `seq` is above all that any member has seen
+  Blocks blocks;
+  std::map<std::string, Entry> members;
+  std::string note;  ///< for the history
+};
+
 /// How a change went.
 struct ChangeRun {
   Ending ending;
@@ -87,6 +105,12 @@ class Operator {
   /// Takes a member off the roster, if it is as it was seen, and no change is open. `who`: for the
   /// history.
   void remove(const FleetView& view, const std::string& id, const std::string& who);
+  /// Says of a router that knows nothing of fleets what it does; likewise.
+  void put_foreign(const FleetView& view, const std::string& id, const Foreign& foreign,
+                   const std::string& who);
+  [[nodiscard]] Remains remains();
+  /// Writes the fleet anew, in one step; fails where somebody else writes meanwhile.
+  void refound(const Refounding& anew, const Geometry& geometry);
   /// The last steps, oldest first: what each write of the state has said, as JSON.
   [[nodiscard]] std::vector<std::string> history();
   /// Takes images and steps away that nobody needs. What fails is left for the next time.
@@ -96,6 +120,9 @@ class Operator {
   void wait(const std::function<bool()>& there, const char* what) { wait(there, what, limit_); }
   void wait(const std::function<bool()>& there, const char* what, std::chrono::milliseconds limit);
   MemberView read_member(const std::string& id, const coordination::Node& entry);
+  void edit_roster(const FleetView& view, const std::string& unique, const std::string& note,
+                   std::vector<coordination::Write> writes);
+  std::optional<std::vector<std::string>> names_if_there(const std::string& path);
   void tidy_within(std::chrono::milliseconds limit);
   std::optional<coordination::Node> read(const std::string& path);
   std::vector<std::string> names(const std::string& path);

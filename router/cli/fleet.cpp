@@ -70,6 +70,12 @@ void add_fleet(CLI::App& program, int& exit_code) {
   one = add("status", "Shows the ring in force, the open change, and each router",
             fleet_acts::status);
   one->add_flag("--watch", options->watch, "Again every two seconds");
+  const auto members = [&](CLI::App* command) {
+    command->add_option("--member", options->members,
+                        "HOST:PORT of a router's status pages, where ZooKeeper does not say it; "
+                        "may be repeated");
+  };
+  members(one);
   one = add("remap", "Gives vnodes to another pnode", fleet_acts::remap);
   vnodes(one);
   one->add_option("--pnode", options->pnode, "Who gets them")->required();
@@ -111,6 +117,35 @@ void add_fleet(CLI::App& program, int& exit_code) {
   one->add_option("--grace", options->grace, "Seconds since its end that are enough for its writes")
       ->capture_default_str()
       ->check(CLI::Range(0.0, 3600.0));
+  one = add("add-foreign",
+            "Puts a router on the roster that knows nothing of fleets, as an electric-moray",
+            fleet_acts::add_foreign);
+  one->add_option("ID", options->id, "A name for it")->required();
+  one->add_option("--status", options->url, "http://HOST:PORT/…, which answers as long as it runs")
+      ->required();
+  one->add_option("--serves", options->digest, "The digest of its ring, where that is known");
+  one = add("acknowledge", "Says of such a router that it is stopped, or by which ring it serves",
+            fleet_acts::acknowledge);
+  one->add_option("ID", options->id, "As status shows it")->required();
+  auto* stopped =
+      one->add_flag("--stopped", options->stopped, "It is, and will not start before you say so");
+  one->add_option("--serves", options->digest, "It runs, by the ring of this digest")
+      ->excludes(stopped);
+  one = add("reinit",
+            "Writes the fleet's state anew, as its routers have it, after ZooKeeper was lost or "
+            "restored to an earlier day",
+            fleet_acts::reinit);
+  members(one);
+  one->add_option("--without", options->without,
+                  "The id of a router that is gone for good; may be repeated");
+  one->add_option("--ring", options->generation,
+                  "The generation that is to be in force, where routers have different ones");
+  auto* was =
+      one->add_flag("--committed", options->committed, "The change that was open then is in force");
+  one->add_flag("--not-committed", options->not_committed, "It is not, and never was")
+      ->excludes(was);
+  one->add_flag("--unblock", options->all, "Ends all blocks of operators");
+  one->add_option("--why", options->why, "Shown by history");
   one = add("settle",
             "A person's word on the cutover of a plan of resharding whose row can't be read any "
             "more, and which nobody closes",

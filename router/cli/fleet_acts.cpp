@@ -18,20 +18,47 @@
 #include "ring/ring_edit.hpp"
 #include "router/cli/admin_client.hpp"
 #include "router/cli/commands.hpp"
+#include "router/cli/fleet_reports.hpp"
 #include "router/cli/fleet_show.hpp"
+#include "router/member/roster_keeper.hpp"
 
 namespace router::cli::fleet_acts {
 namespace {
 
 constexpr std::chrono::seconds kWatchEach{2};
 
-void show(FleetCommand& command, const FleetOptions& given) {
-  const fleet::FleetView view = command.service().look();
+void print(const FleetOptions& given, const std::string& text) {
   if (given.watch && isatty(STDOUT_FILENO) != 0) std::printf("\033[H\033[2J");
-  const std::string text =
-      given.json ? json_of(command.name(), view).dump() + "\n" : table_of(command.name(), view);
   std::printf("%s", text.c_str());
   std::fflush(stdout);
+}
+
+/// Members say what they have, though nobody knows then what the fleet has.
+void show_reports(FleetCommand& command, const FleetOptions& given, const std::string& why) {
+  const MemberReports reports =
+      command.ask(kept_roster(command.config().ring_location), given.members);
+  if (given.json) return print(given, json_of(command.name(), why, reports).dump() + "\n");
+  const std::string none =
+      "no router is known here: run this on the host of one, with its configuration, or name "
+      "their status ports: --member HOST:PORT\n";
+  print(given, "fleet " + command.name() + ": ZooKeeper does not say what it has (" + why +
+                   ").\nWhat its routers say of themselves:\n" +
+                   (reports.empty() ? none : table_of(reports)));
+}
+
+FleetExit show(FleetCommand& command, const FleetOptions& given) {
+  try {
+    const fleet::FleetView view = command.service().look();
+    print(given, given.json ? json_of(command.name(), view).dump() + "\n"
+                            : table_of(command.name(), view));
+    return FleetExit::done;
+  } catch (const fleet::OperatorRefused&) {
+    throw;
+  } catch (const fleet::OperatorError& error) {
+    command.disconnect();
+    show_reports(command, given, error.what());
+    return FleetExit::unknown;
+  }
 }
 
 const fleet::MemberView& dead(const fleet::FleetView& view, const std::string& id) {
@@ -81,23 +108,14 @@ FleetExit init(FleetCommand& command, const FleetOptions& given) {
   return FleetExit::done;
 }
 
-/// Watching goes on where the service is away for a while, by another session.
+/// Watching goes on where the service is away for a while.
 FleetExit status(FleetCommand& command, const FleetOptions& given) {
-  show(command, given);
+  FleetExit shown = show(command, given);
   while (given.watch) {
     std::this_thread::sleep_for(kWatchEach);
-    try {
-      show(command, given);
-    } catch (const fleet::OperatorError& error) {
-      std::printf("%s\n", error.what());
-      std::fflush(stdout);
-      try {
-        command.connect();
-      } catch (const fleet::OperatorError&) {  // it is tried again, and says so
-      }
-    }
+    shown = show(command, given);
   }
-  return FleetExit::done;
+  return shown;
 }
 
 FleetExit remap(FleetCommand& command, const FleetOptions& given) {

@@ -16,6 +16,9 @@ FleetExit rollback(FleetCommand& command, const FleetOptions& given);
 FleetExit block(FleetCommand& command, const FleetOptions& given);
 FleetExit unblock(FleetCommand& command, const FleetOptions& given);
 FleetExit remove(FleetCommand& command, const FleetOptions& given);
+FleetExit add_foreign(FleetCommand& command, const FleetOptions& given);
+FleetExit acknowledge(FleetCommand& command, const FleetOptions& given);
+FleetExit reinit(FleetCommand& command, const FleetOptions& given);
 FleetExit settle(FleetCommand& command, const FleetOptions& given);
 FleetExit history(FleetCommand& command, const FleetOptions& given);
 

@@ -39,7 +39,6 @@ FleetCommand::FleetCommand(const FleetOptions& options) : given_(options) {
   // A command is no member, and needs no id.
   if (config_.fleet.member.empty()) config_.fleet.member = "-";
   settings_ = std::make_unique<FleetSettings>(fleet_settings(config_));
-  connect();
 }
 
 void FleetCommand::connect() {

@@ -4,12 +4,14 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include <boost/asio/io_context.hpp>
 
 #include "config/config.hpp"
 #include "fleet/operator/operator.hpp"
 #include "ring/ring.hpp"
+#include "router/cli/fleet_reports.hpp"
 #include "router/member/settings.hpp"
 
 namespace router::cli {
@@ -17,7 +19,9 @@ namespace router::cli {
 /// What the options of `moray-router fleet` have filled in.
 struct FleetOptions {
   std::string config_file, directory, vnodes, pnode, data, mode = "hold", why, token, id, confirmed,
-                                                           file;
+                                                           file, url, digest;
+  std::vector<std::string> members, without;
+  bool stopped = false;
   bool json = false, watch = false, indeterminate_is_fine = false, all = false;
   bool regardless_of_plans = false, committed = false, not_committed = false;
   double lease = 4, timeout = 60, wait = 30, grace = 30;  // seconds
@@ -41,7 +45,12 @@ class FleetCommand {
 
   /// By another session than before.
   void connect();
-  fleet::Operator& service();
+  /// What members say on their status ports, without the service.
+  MemberReports ask(const fleet::Roster& roster, const std::vector<std::string>& ports) {
+    return ask_members(loop_, roster, ports);
+  }
+  void disconnect() { operator_.reset(); }
+  fleet::Operator& service();  ///< connects where it is not
   [[nodiscard]] const config::Config& config() const { return config_; }
   [[nodiscard]] const std::string& name() const { return settings_->name; }
 

@@ -14,9 +14,13 @@ using Json = nlohmann::ordered_json;
 
 constexpr std::size_t kDigestShown = 12;
 
-std::string shown(const fleet::RingName& ring) {
+}  // namespace
+
+std::string shown_ring(const fleet::RingName& ring) {
   return std::to_string(ring.generation) + " " + ring.digest.substr(0, kDigestShown);
 }
+
+namespace {
 
 std::string utc(std::int64_t seconds) {
   const auto time = static_cast<std::time_t>(seconds);
@@ -30,6 +34,11 @@ std::string utc(std::int64_t seconds) {
 /// Whether the fleet waits for it, and why.
 std::string state_of(const fleet::FleetView& view, const fleet::MemberView& member) {
   if (!member.problem.empty()) return "unreadable: " + member.problem;
+  if (const auto& foreign = member.entry.foreign) {
+    if (foreign->stopped) return "foreign, stopped";
+    return foreign->digest == view.state.ring.digest ? "foreign, serves"
+                                                     : "foreign, serves another ring";
+  }
   const bool lives = member.lives == member.entry.incarnation;
   if (!lives) return "no session";
   return member.entry.ring == view.state.ring ? "serves" : "catches up";
@@ -39,6 +48,7 @@ std::string state_of(const fleet::FleetView& view, const fleet::MemberView& memb
 std::string answer_of(const fleet::FleetView& view, const fleet::MemberView& member) {
   const auto& change = view.state.change;
   if (!change) return "";
+  if (member.entry.foreign) return "";
   const bool counts = member.answer && member.answer->token == change->token &&
                       member.answer->incarnation == member.entry.incarnation;
   if (!counts) return "no answer";
@@ -60,6 +70,8 @@ std::string what_of(const fleet::HistoryStep& step) {
   return step.state.last->token + (step.state.last->committed ? ": committed" : ": abandoned");
 }
 
+}  // namespace
+
 std::string lines_of(const std::vector<std::vector<std::string>>& rows) {
   std::vector<std::size_t> widths;
   for (const auto& row : rows)
@@ -77,16 +89,14 @@ std::string lines_of(const std::vector<std::vector<std::string>>& rows) {
   return text;
 }
 
-}  // namespace
-
 std::string table_of(const std::string& name, const fleet::FleetView& view) {
-  std::string text = "fleet " + name + ": ring " + shown(view.state.ring) + " in force";
+  std::string text = "fleet " + name + ": ring " + shown_ring(view.state.ring) + " in force";
   const auto& change = view.state.change;
   if (change) {
     text += "\nchange " + change->token + " is open since " + utc(change->opened_at) + ": " +
             std::string(to_string(change->kind)) + ", stage " +
             std::string(to_string(change->stage)) + ", by " + change->coordinator;
-    if (change->kind != fleet::Kind::block) text += ", to ring " + shown(change->next);
+    if (change->kind != fleet::Kind::block) text += ", to ring " + shown_ring(change->next);
     if (!change->why.empty()) text += " (" + change->why + ")";
     text += "\n";
   } else {
@@ -98,8 +108,11 @@ std::string table_of(const std::string& name, const fleet::FleetView& view) {
   std::vector<std::vector<std::string>> rows{{"MEMBER", "ADDRESS", "RING", "STATE", "VERSION"}};
   if (change) rows.front().emplace_back("ANSWER");
   for (const auto& [id, member] : view.members) {
-    rows.push_back({id, member.entry.address, shown(member.entry.ring), state_of(view, member),
-                    member.entry.version});
+    const auto& foreign = member.entry.foreign;
+    rows.push_back(
+        {id, foreign ? foreign->status : member.entry.address,
+         foreign ? foreign->digest.substr(0, kDigestShown) : shown_ring(member.entry.ring),
+         state_of(view, member), member.entry.version});
     if (change) rows.back().push_back(answer_of(view, member));
   }
   return text + (view.members.empty() ? "no member has joined yet\n" : lines_of(rows));
@@ -117,6 +130,9 @@ Json json_of(const std::string& name, const fleet::FleetView& view) {
              {"version", member.entry.version},
              {"ring", ring(member.entry.ring)},
              {"state", state_of(view, member)}};
+    if (const auto& foreign = member.entry.foreign)
+      one["foreign"] = {
+          {"status", foreign->status}, {"stopped", foreign->stopped}, {"digest", foreign->digest}};
     if (view.state.change) one["answer"] = answer_of(view, member);
     members.push_back(std::move(one));
   }
@@ -147,8 +163,8 @@ std::string table_of_history(const std::vector<std::string>& steps) {
   for (const std::string& text : steps) {
     try {
       const fleet::HistoryStep step = fleet::step_from(text);
-      rows.push_back(
-          {utc(step.at), std::to_string(step.state.seq), shown(step.state.ring), what_of(step)});
+      rows.push_back({utc(step.at), std::to_string(step.state.seq), shown_ring(step.state.ring),
+                      what_of(step)});
     } catch (const fleet::Unreadable& error) {
       rows.push_back({"?", "?", "?", error.what()});
     }

@@ -14,6 +14,10 @@ namespace router::cli {
 std::string table_of(const std::string& name, const fleet::FleetView& view);
 /// The same for programs.
 nlohmann::ordered_json json_of(const std::string& name, const fleet::FleetView& view);
+/// A ring's number and the begin of its digest, for people.
+std::string shown_ring(const fleet::RingName& ring);
+/// Columns of a table, as wide as they need to be.
+std::string lines_of(const std::vector<std::vector<std::string>>& rows);
 /// Steps of a fleet's history, one a line, oldest first.
 std::string table_of_history(const std::vector<std::string>& steps);
 

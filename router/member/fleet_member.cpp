@@ -34,6 +34,7 @@ fleet::MemberOptions options_of(const config::Config& all, const std::string& id
   options.entry.http_port = status_port;
   options.entry.http_host = http_host(all);
   options.entry.version = program_version();
+  options.entry.speaks = fleet::kVersions;
   options.entry.hold = std::chrono::milliseconds(all.timeouts.hold_ms);
   options.session = std::chrono::milliseconds(config.session_ms);
   options.start_wait = std::chrono::milliseconds(config.start_wait_ms);
@@ -78,8 +79,9 @@ FleetMember::FleetMember(const config::Config& config, RingControl& control, std
       thread_("fleet", log), file_(config.ring_location),
       geometry_(fleet::geometry_of(*control.publisher().current()->snapshot->ring)),
       started_(lease_clock()), images_(settings_.paths),
-      rings_(thread_.loop(), settings_, make_aside(), log), drain_timer_(thread_.loop()),
-      close_timer_(thread_.loop()), serve_timer_(thread_.loop()) {
+      rings_(thread_.loop(), settings_, make_aside(), log),
+      roster_(thread_.loop(), settings_.paths, config.ring_location, log),
+      drain_timer_(thread_.loop()), close_timer_(thread_.loop()), serve_timer_(thread_.loop()) {
   const auto in_force = control.publisher().current();
   require_geometry(file_, geometry_);
   agent_ = std::make_unique<fleet::MemberAgent>(
@@ -301,6 +303,7 @@ void FleetMember::note(const fleet::Member& member, std::chrono::nanoseconds now
     next.seq = view->state.seq;
     next.fleet_generation = view->state.ring.generation;
     next.fleet_digest = view->state.ring.digest;
+    next.highest = view->state.highest;
     if (view->state.change) {
       next.change = view->state.change->token;
       next.stage = fleet::to_string(view->state.change->stage);
@@ -312,7 +315,13 @@ void FleetMember::note(const fleet::Member& member, std::chrono::nanoseconds now
   else if (!other_ring_since_)
     other_ring_since_ = now;
   next.other_ring_since = other_ring_since_;
-  if (member.record()) next.record = member.record()->token;
+  if (member.record()) {
+    next.record = member.record()->token;
+    next.agreed = fleet::to_text(*member.record());
+  }
+  next.entry = fleet::to_text(member.entry());
+  next.blocks = fleet::to_text(member.blocks());
+  next.foreign = roster_.foreign();
   if (!member.door(now).reads) next.doubt_vnodes = vnodes_of(member).size();
   ring::VnodeSet blocked;
   for (const auto& [digest, set] : file_.sets()) blocked = blocked.united(set);

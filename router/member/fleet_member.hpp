@@ -22,6 +22,7 @@
 #include "router/member/image_fetch.hpp"
 #include "router/member/member_file.hpp"
 #include "router/member/ring_fetch.hpp"
+#include "router/member/roster_keeper.hpp"
 #include "router/member/settings.hpp"
 
 namespace router {
@@ -78,6 +79,7 @@ class FleetMember final : private fleet::MemberHost {
   void session(coordination::Session* session) override {
     images_.session(session);
     rings_.session(session);
+    roster_.session(session);
   }
   void tell(const std::string& problem) override;
 
@@ -125,6 +127,7 @@ class FleetMember final : private fleet::MemberHost {
   // The fleet's thread alone:
   ImageFetch images_;
   RingFetch rings_;
+  RosterKeeper roster_;
   std::optional<Staged> staged_;
   /// A lease that workers know of, and the record not yet.
   std::optional<FleetGate> leasing_;

@@ -20,9 +20,14 @@ struct FleetStatus {
   std::string digest, fleet_digest;                    ///< likewise; empty: not known
   /// By lease_clock: since when the fleet's ring is another one than this router's.
   std::optional<std::chrono::nanoseconds> other_ring_since;
-  std::string change, stage;       ///< the open change's token, and its stage; empty: none is open
-  std::string record;              ///< of a change that this member has agreed to: its token
-  std::uint64_t doubt_vnodes = 0;  ///< refused, since the fleet may have given them away
+  std::string change, stage;  ///< the open change's token, and its stage; empty: none is open
+  std::string record;         ///< of a change that this member has agreed to: its token
+  /// For who writes the fleet's state anew, as JSON (fleet/protocol/text.hpp): its entry in the
+  /// roster, what it has agreed to (empty: to nothing), and what operators have blocked.
+  std::string entry, agreed, blocks;
+  std::uint64_t highest = 0;         ///< that was given to any ring, as of `seq`
+  std::uint64_t foreign = 0;         ///< routers of the roster that are none of ours, and run
+  std::uint64_t doubt_vnodes = 0;    ///< refused, since the fleet may have given them away
   std::uint64_t blocked_vnodes = 0;  ///< by `fleet block`
   std::uint64_t sessions_expired = 0;
   ImageHistory images;

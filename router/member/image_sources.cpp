@@ -12,7 +12,8 @@ bool is_loopback(const std::string& host) {
   return host.starts_with("127.") || host == "::1" || host == "localhost";
 }
 
-/// nullopt: other hosts can't reach it.
+}  // namespace
+
 std::optional<config::Endpoint> pages_of(const fleet::Entry& entry) {
   if (entry.http_port == 0) return std::nullopt;
   const std::string host = entry.address.substr(0, entry.address.rfind(':'));
@@ -20,8 +21,6 @@ std::optional<config::Endpoint> pages_of(const fleet::Entry& entry) {
   if (http.empty() || (is_loopback(http) && !is_loopback(host))) return std::nullopt;
   return config::Endpoint{http, entry.http_port};
 }
-
-}  // namespace
 
 std::vector<ImageSource> image_sources(const fleet::Roster& roster, const std::string& own,
                                        const std::optional<config::ImageUrl>& url,

@@ -22,6 +22,9 @@ struct ImageSource {
   bool operator==(const ImageSource&) const = default;
 };
 
+/// A member's pages; nullopt: other hosts can't reach them.
+std::optional<config::Endpoint> pages_of(const fleet::Entry& entry);
+
 /// The other members, in an order of `own` id's: not all members begin with the same one. Those
 /// that can't be reached are left out, since they have no HTTP port or serve it on their host
 /// alone. Then the URL, where there is one.

@@ -300,6 +300,9 @@ void add_fleet(std::vector<MetricFamily>& all, const MetricsState& state) {
   single("router_fleet_doubt_vnodes",
          "vnodes that are not served, since the fleet may have given them away", MetricType::Gauge,
          static_cast<double>(fleet.doubt_vnodes));
+  single("router_fleet_foreign_members",
+         "routers of the roster that are none of ours, and run: no vnode can change hands",
+         MetricType::Gauge, static_cast<double>(fleet.foreign));
   single("router_fleet_change_open", "1: a change of the fleet's is under way", MetricType::Gauge,
          fleet.change.empty() ? 0 : 1);
   single("router_fleet_sessions_expired_total", "sessions with the service that have expired",

@@ -110,6 +110,9 @@ Json fleet_state(const FleetStatus& fleet) {
   Json ring(nullptr);
   if (!fleet.fleet_digest.empty())
     ring = {{"generation", fleet.fleet_generation}, {"digest", fleet.fleet_digest}};
+  const auto object = [](const std::string& text) {
+    return text.empty() ? Json(nullptr) : Json::parse(text);
+  };
   Json image(nullptr);
   if (!fleet.images.digest.empty())
     image = {{"digest", fleet.images.digest}, {"from", fleet.images.from}};
@@ -123,6 +126,10 @@ Json fleet_state(const FleetStatus& fleet) {
           {"change", or_null(fleet.change)},
           {"stage", or_null(fleet.stage)},
           {"agreedTo", or_null(fleet.record)},
+          {"highest", fleet.highest},
+          {"entry", object(fleet.entry)},
+          {"record", object(fleet.agreed)},
+          {"blocks", object(fleet.blocks)},
           {"doubtVnodes", fleet.doubt_vnodes},
           {"blockedVnodes", fleet.blocked_vnodes},
           {"sessionsExpired", fleet.sessions_expired},

@@ -2,7 +2,7 @@
 // What another program does with ZooKeeper's nodes: a connection for each call, as of a user or of nobody.
 const net = require('net');
 
-const TYPES = {create: 1, delete: 2, get: 4, acl: 6, close: -11};
+const TYPES = {create: 1, delete: 2, get: 4, set: 5, acl: 6, close: -11};
 const ERRORS = {'-101': 'no node', '-102': 'denied', '-103': 'version differs', '-110': 'exists'};
 const ALL = 31;
 
@@ -59,6 +59,7 @@ class ZooKeeperClient {
   }
   /** Anybody may do anything with it. */
   create(path, value) { return this.call('create', buffer(path), buffer(value), int(1), int(ALL), buffer('world'), buffer('anyone'), int(0)); }
+  set(path, value) { return this.call('set', buffer(path), buffer(value), int(-1)); }
   remove(path) { return this.call('delete', buffer(path), int(-1)); }
   /** Its value, version and when it was created; null: there is none. */
   async get(path) {

@@ -191,7 +191,7 @@ TEST_CASE("config: a fleet's member") {
 }
 
 TEST_CASE("config: where a fleet's images are beside ZooKeeper") {
-  CHECK(image_url_from("http://h/{digest}") == ImageUrl{{"h", 80}, "/{digest}"});
+  CHECK(image_url_from("http://h/{digest}") == ImageUrl{{{"h", 80}, "/{digest}"}});
   const ImageUrl url = image_url_from("http://[::1]:8080/r/{digest}.img?of={digest}");
   CHECK(url.server == Endpoint{"::1", 8080});
   CHECK(url.target_of("aa") == "/r/aa.img?of=aa");
