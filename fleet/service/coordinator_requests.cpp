@@ -15,14 +15,9 @@ using coordination::Outcome;
 
 }  // namespace
 
-struct CoordinatorRequests::Reading {
-  std::size_t missing = 0;
-  Outcome outcome = Outcome::done;
-  std::map<std::string, Node> nodes;
-};
-
 CoordinatorRequests::CoordinatorRequests(coordination::Session& session, Paths paths, Told told)
-    : session_(session), paths_(std::move(paths)), told_(std::move(told)) {}
+    : session_(session), paths_(std::move(paths)), told_(std::move(told)),
+      nodes_(session, [this] { told_.changed(); }) {}
 
 void CoordinatorRequests::ask(const CoordinatorRequest& request) {
   std::visit(
@@ -39,28 +34,11 @@ void CoordinatorRequests::ask(const CoordinatorRequest& request) {
 
 void CoordinatorRequests::read(std::vector<std::string> paths, Read done) {
   if (paths.empty()) paths.push_back(paths_.root());  // so that nobody is told from inside
-  auto reading = std::make_shared<Reading>();
-  reading->missing = paths.size();
-  for (const std::string& path : paths)
-    session_.get(path, watch(path), [this, reading, path, done](Outcome outcome, Node node) {
-      if (outcome == Outcome::done) reading->nodes[path] = std::move(node);
-      if (outcome != Outcome::done && outcome != Outcome::no_node) {
-        reading->outcome = outcome;
-        watched_.erase(path);  // no watch waits where nothing was read
-      }
-      if (--reading->missing > 0) return;
-      if (reading->outcome != Outcome::done) return told_.outcome(reading->outcome);
-      done(std::move(reading->nodes));
-    });
-}
-
-/// One for each node: those that wait would only become more.
-coordination::Session::Watch CoordinatorRequests::watch(const std::string& path) {
-  if (!watched_.insert(path).second) return nullptr;
-  return [this, path] {
-    watched_.erase(path);
-    told_.changed();
-  };
+  nodes_.read(std::move(paths),
+              [this, done = std::move(done)](Outcome outcome, const WatchedNodes::Nodes& nodes) {
+                if (outcome != Outcome::done) return told_.outcome(outcome);
+                done(nodes);
+              });
 }
 
 template <typename Made, typename Make>
@@ -111,7 +89,7 @@ void CoordinatorRequests::read_roster() {
       });
 }
 
-/// Answers before entries: a process that has started since it answered is seen.
+/// All as of one moment: a process that has started since it answered is seen.
 void CoordinatorRequests::read_answers(const std::vector<std::string>& ids) {
   std::vector<std::string> paths;
   for (const std::string& id : ids) paths.push_back(paths_.answer(id));

@@ -2,14 +2,13 @@
 
 #include <functional>
 #include <map>
-#include <memory>
-#include <set>
 #include <string>
 #include <vector>
 
 #include "coordination/session.hpp"
 #include "fleet/protocol/coordinator.hpp"
 #include "fleet/service/paths.hpp"
+#include "fleet/service/watched_nodes.hpp"
 
 namespace fleet {
 
@@ -36,11 +35,8 @@ class CoordinatorRequests {
   void ask(const CoordinatorRequest& request);
 
  private:
-  /// Nodes that are read together; those that are not there are left out.
-  struct Reading;
-  using Read = std::function<void(std::map<std::string, coordination::Node>)>;
+  using Read = std::function<void(const WatchedNodes::Nodes&)>;
 
-  [[nodiscard]] coordination::Session::Watch watch(const std::string& path);
   void read(std::vector<std::string> paths, Read done);
   void look();
   void read_roster();
@@ -53,7 +49,7 @@ class CoordinatorRequests {
   coordination::Session& session_;
   Paths paths_;
   Told told_;
-  std::set<std::string> watched_;  // whose next change will be told
+  WatchedNodes nodes_;
 };
 
 }  // namespace fleet

@@ -19,18 +19,11 @@ using coordination::Set;
 
 }  // namespace
 
-/// What has been read of a look so far.
-struct MemberRequests::Looking {
-  int missing = 4;
-  Outcome outcome = Outcome::done;
-  Node state, blocks, entry, live;
-  bool has_entry = false, has_live = false;
-};
-
 MemberRequests::MemberRequests(coordination::Session& session, Paths paths, std::string id,
                                std::string incarnation, Told told)
     : session_(session), paths_(std::move(paths)), id_(std::move(id)),
-      incarnation_(std::move(incarnation)), told_(std::move(told)) {}
+      incarnation_(std::move(incarnation)), told_(std::move(told)),
+      nodes_(session, [this] { told_.changed(); }) {}
 
 void MemberRequests::transact(std::vector<coordination::Write> writes) {
   session_.transact(std::move(writes), [this](Outcome outcome, std::size_t failed) {
@@ -86,54 +79,35 @@ void MemberRequests::show(const ask::Touch& touch, const Node& live, bool there)
   transact(std::move(writes));
 }
 
-/// One for each node: those that wait would only become more.
-coordination::Session::Watch MemberRequests::watch(const std::string& path) {
-  if (!watched_.insert(path).second) return nullptr;
-  return [this, path] {
-    watched_.erase(path);
-    told_.changed();
-  };
-}
-
 void MemberRequests::look() {
-  auto looking = std::make_shared<Looking>();
-  const auto read = [&](const std::string& path, bool watches, Node Looking::*into,
-                        bool Looking::*there) {
-    session_.get(path, watches ? watch(path) : nullptr,
-                 [this, path, looking, into, there](Outcome outcome, Node node) {
-                   const bool may_be_missing = there != nullptr && outcome == Outcome::no_node;
-                   if (outcome != Outcome::done && !may_be_missing) looking->outcome = outcome;
-                   // No watch waits where nothing was read.
-                   if (outcome != Outcome::done && outcome != Outcome::no_node)
-                     watched_.erase(path);
-                   if (there != nullptr) (*looking).*there = outcome == Outcome::done;
-                   (*looking).*into = std::move(node);
-                   if (--looking->missing == 0) looked(looking);
-                 });
-  };
-  // In the order of Seen: a session's reads are done in the order in which they were asked for.
-  read(paths_.state(), true, &Looking::state, nullptr);
-  read(paths_.blocks(), false, &Looking::blocks, nullptr);
-  read(paths_.entry(id_), true, &Looking::entry, &Looking::has_entry);
-  read(paths_.live(id_), false, &Looking::live, &Looking::has_live);
+  nodes_.read({paths_.state(), paths_.blocks(), paths_.entry(id_), paths_.live(id_)},
+              [this](Outcome outcome, const WatchedNodes::Nodes& nodes) {
+                if (outcome != Outcome::done) return told_.outcome(outcome, 0);
+                looked(nodes);
+              });
 }
 
-void MemberRequests::looked(const std::shared_ptr<Looking>& looking) {
-  if (looking->outcome != Outcome::done) {
-    if (looking->outcome == Outcome::no_node)
-      told_.problem("there is no fleet at " + paths_.root());
-    return told_.outcome(looking->outcome == Outcome::no_node ? Outcome::unknown : looking->outcome,
-                         0);
+void MemberRequests::looked(const WatchedNodes::Nodes& nodes) {
+  const auto node = [&](const std::string& path) {
+    const auto found = nodes.find(path);
+    return found == nodes.end() ? nullptr : &found->second;
+  };
+  const Node *state = node(paths_.state()), *blocks = node(paths_.blocks());
+  if (state == nullptr || blocks == nullptr) {
+    told_.problem("there is no fleet at " + paths_.root());
+    return told_.outcome(Outcome::unknown, 0);
   }
   Seen seen;
   try {
-    seen.state = state_from(looking->state.value);
-    seen.version = looking->state.version;
-    seen.blocks = blocks_from(looking->blocks.value);
-    seen.blocks_version = looking->blocks.version;
-    if (looking->has_entry) seen.entry = entry_from(looking->entry.value);
-    seen.entry_version = looking->entry.version;
-    if (looking->has_live) seen.lives = looking->live.value;
+    seen.state = state_from(state->value);
+    seen.version = state->version;
+    seen.blocks = blocks_from(blocks->value);
+    seen.blocks_version = blocks->version;
+    if (const Node* entry = node(paths_.entry(id_))) {
+      seen.entry = entry_from(entry->value);
+      seen.entry_version = entry->version;
+    }
+    if (const Node* live = node(paths_.live(id_))) seen.lives = live->value;
   } catch (const Unreadable& failed) {
     if (dynamic_cast<const Newer*>(&failed) != nullptr) told_.newer();
     told_.problem(failed.what());

@@ -1,13 +1,13 @@
 #pragma once
 
 #include <functional>
-#include <memory>
-#include <set>
 #include <string>
+#include <vector>
 
 #include "coordination/session.hpp"
 #include "fleet/protocol/requests.hpp"
 #include "fleet/service/paths.hpp"
+#include "fleet/service/watched_nodes.hpp"
 
 namespace fleet {
 
@@ -34,13 +34,10 @@ class MemberRequests {
   void ask(const Request& request);
 
  private:
-  struct Looking;
-
   void touch(const ask::Touch& touch);
   void show(const ask::Touch& touch, const coordination::Node& live, bool there);
-  [[nodiscard]] coordination::Session::Watch watch(const std::string& path);
   void look();
-  void looked(const std::shared_ptr<Looking>& looking);
+  void looked(const WatchedNodes::Nodes& nodes);
   void acknowledge(const std::string& text);
   void transact(std::vector<coordination::Write> writes);
 
@@ -48,7 +45,7 @@ class MemberRequests {
   Paths paths_;
   std::string id_, incarnation_;
   Told told_;
-  std::set<std::string> watched_;  // whose next change will be told
+  WatchedNodes nodes_;
 };
 
 }  // namespace fleet

@@ -246,7 +246,7 @@ test('a member leaves, and nobody waits for it', async () => {
 test('without ZooKeeper the routers serve, restarts too, and changes say what is missing', async () => {
   await scene.zookeeper.kill();
   await m1.put('y', {n: 1});
-  assert.match(await scene.refusal('status'), /has not answered within/);
+  assert.match(await scene.refusal('set-data', '--vnodes', '7'), /has not answered within/);
   await m2.stop();
   await m2.start();
   assert.deepStrictEqual(await m2.get('y'), {n: 1});
