@@ -75,6 +75,11 @@ class OfZooKeeper {
   void restore() { server().start(); }
   void known(const Session&) {}
   boost::asio::io_context& loop() { return loop_; }
+  /// Of the server.
+  std::uint16_t port() const {
+    const std::string address = server().address();
+    return static_cast<std::uint16_t>(std::stoul(address.substr(address.rfind(':') + 1)));
+  }
   /// Tests share a server.
   std::string root() { return root_; }
 
