@@ -3,9 +3,9 @@
 
 #include <boost/asio/post.hpp>
 
+#include "fleet/sources/image_sources.hpp"
 #include "router/admin/commands.hpp"
 #include "router/app_parts.hpp"
-#include "router/member/image_sources.hpp"
 #include "router/pages/metrics.hpp"
 #include "router/pages/ring_page.hpp"
 
@@ -35,11 +35,12 @@ void App::Parts::serve_pages() {
     shelf = std::make_unique<ImageShelf>([this](std::string digest, auto done) {
       control->ring_of(std::move(digest), std::move(done));
     });
-    ring_pages.emplace(kRingPages, [this](const std::string& digest, HttpServer::Answer answer) {
-      shelf->lend(digest, [digest, answer = std::move(answer)](ImageShelf::Lent lent) {
-        answer(ring_page(digest, std::move(lent)));
-      });
-    });
+    ring_pages.emplace(
+        fleet::kRingPages, [this](const std::string& digest, HttpServer::Answer answer) {
+          shelf->lend(digest, [digest, answer = std::move(answer)](ImageShelf::Lent lent) {
+            answer(ring_page(digest, std::move(lent)));
+          });
+        });
   }
   monitor_server = std::make_unique<HttpServer>(config.monitor.host, config.monitor.port,
                                                 std::move(monitor_pages), log);

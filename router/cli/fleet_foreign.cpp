@@ -7,8 +7,8 @@
 #include <nlohmann/json.hpp>
 
 #include "config/image_url.hpp"
+#include "fleet/sources/http_get.hpp"
 #include "router/cli/fleet_acts.hpp"
-#include "router/member/http_get.hpp"
 
 namespace router::cli::fleet_acts {
 namespace {
@@ -20,9 +20,10 @@ constexpr std::size_t kPageMost = 1 << 20;
 bool answers(const std::string& url) {
   const config::HttpUrl page = config::http_url_from(url);
   boost::asio::io_context loop;
-  std::optional<HttpAnswer> said;
-  http_get(loop, page.server, page.target, false, {kPageMost, kAnswersWithin, kAnswersWithin},
-           [&](HttpAnswer answer) { said = std::move(answer); });
+  std::optional<fleet::HttpAnswer> said;
+  fleet::http_get(loop, page.server, page.target, false,
+                  {kPageMost, kAnswersWithin, kAnswersWithin},
+                  [&](fleet::HttpAnswer answer) { said = std::move(answer); });
   loop.run();
   return said && !said->why.starts_with("no connection");
 }

@@ -6,11 +6,11 @@
 #include <stdexcept>
 #include <utility>
 
+#include "fleet/sources/http_get.hpp"
+#include "fleet/sources/ring_search.hpp"
 #include "ring/generation_store.hpp"
 #include "router/cli/commands.hpp"
 #include "router/control/ring_files.hpp"
-#include "router/member/http_get.hpp"
-#include "router/member/ring_search.hpp"
 
 namespace router::cli {
 namespace {
@@ -18,19 +18,20 @@ namespace {
 // A router that is asked reads the ring of its disk, and makes its image.
 constexpr std::chrono::seconds kImageMade{60};
 
-std::vector<ImageSource> sources_of(const FleetSurroundings& fleet, const std::string& digest,
-                                    bool with_members) {
+std::vector<fleet::ImageSource> sources_of(const FleetSurroundings& fleet,
+                                           const std::string& digest, bool with_members) {
   fleet::Roster roster;
   if (with_members)
     for (const auto& [id, member] : fleet.view.members) roster[id] = member.entry;
-  return image_sources(roster, "", fleet.settings.image_url, digest);
+  return fleet::image_sources(roster, "", fleet.settings.image_url, digest);
 }
 
-RingFound search(const FleetSurroundings& fleet, std::vector<ImageSource> sources,
-                 const std::string& digest) {
-  std::optional<RingFound> found;
-  search_ring(fleet.loop, std::move(sources), digest, fleet.geometry, make_on(fleet.loop),
-              [&](RingFound told) { found = std::move(told); });
+fleet::RingFound search(const FleetSurroundings& fleet, std::vector<fleet::ImageSource> sources,
+                        const std::string& digest) {
+  std::optional<fleet::RingFound> found;
+  fleet::search_ring(fleet.loop, std::move(sources), digest, fleet.geometry,
+                     fleet::make_on(fleet.loop),
+                     [&](fleet::RingFound told) { found = std::move(told); });
   fleet.loop.restart();
   while (!found) fleet.loop.run_one();
   return *std::move(found);
@@ -40,18 +41,17 @@ RingFound search(const FleetSurroundings& fleet, std::vector<ImageSource> source
 std::vector<std::string> members_with(const FleetSurroundings& fleet, const std::string& digest) {
   std::vector<std::string> with;
   std::size_t missing = 0;
-  for (const ImageSource& source : sources_of(fleet, digest, true)) {
+  for (const fleet::ImageSource& source : sources_of(fleet, digest, true)) {
     if (!source.is_member) continue;
     ++missing;
-    HttpBounds bounds;
+    fleet::HttpBounds bounds;
     bounds.whole = kImageMade;
-    http_get(fleet.loop, source.server, source.target, true, bounds,
-             [&, name = source.name](const HttpAnswer& answer) {
-               using Kind = HttpAnswer::Kind;
-               // Who is busy says nothing of what it has, and is asked by members in its turn.
-               if (answer.kind == Kind::whole) with.push_back(name);
-               --missing;
-             });
+    // Who is busy says nothing of what it has, and is asked by members in its turn.
+    fleet::http_get(fleet.loop, source.server, source.target, true, bounds,
+                    [&, name = source.name](const fleet::HttpAnswer& answer) {
+                      if (answer.kind == fleet::HttpAnswer::Kind::whole) with.push_back(name);
+                      --missing;
+                    });
   }
   fleet.loop.restart();
   while (missing > 0) fleet.loop.run_one();
@@ -73,7 +73,7 @@ std::shared_ptr<const ring::Ring> ring_in_force(const FleetSurroundings& fleet) 
     const ring::GenerationStore store(fleet.config.ring_location, load_in_child().load);
     if (const auto there = store.newest(digest)) return store.load(*there).ring;
   }
-  RingFound found = search(fleet, sources_of(fleet, digest, true), digest);
+  fleet::RingFound found = search(fleet, sources_of(fleet, digest, true), digest);
   if (found.ring == nullptr) throw std::runtime_error("ring " + digest + ": " + found.why);
   return found.ring;
 }
@@ -108,7 +108,7 @@ void RingOffer::look(const FleetSurroundings& fleet, const std::string& digest) 
     elsewhere_ = "fleet.imageUrl is not set";
     return;
   }
-  const RingFound found = search(fleet, sources_of(fleet, digest, false), digest);
+  const fleet::RingFound found = search(fleet, sources_of(fleet, digest, false), digest);
   url_ = found.ring != nullptr || found.failed || found.busy;
   if (found.ring == nullptr) elsewhere_ = "fleet.imageUrl does not either (" + found.why + ")";
   if (found.ring == nullptr && url_)

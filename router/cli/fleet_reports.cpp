@@ -8,10 +8,10 @@
 #include <nlohmann/json.hpp>
 
 #include "fleet/protocol/text.hpp"
+#include "fleet/sources/http_get.hpp"
+#include "fleet/sources/image_sources.hpp"
 #include "json/nesting.hpp"
 #include "router/cli/fleet_show.hpp"
-#include "router/member/http_get.hpp"
-#include "router/member/image_sources.hpp"
 
 namespace router::cli {
 namespace {
@@ -31,7 +31,7 @@ struct Asked {
 std::vector<Asked> all_of(const fleet::Roster& roster, const std::vector<std::string>& ports) {
   std::vector<Asked> all;
   for (const auto& [id, entry] : roster)
-    if (!entry.foreign) all.push_back({id, pages_of(entry)});
+    if (!entry.foreign) all.push_back({id, fleet::pages_of(entry)});
   for (const std::string& port : ports) {
     const auto server = config::parse_address(port, 0);
     if (!server || server->port == 0)
@@ -78,24 +78,25 @@ MemberReports ask_members(boost::asio::io_context& loop, const fleet::Roster& ro
       continue;
     }
     ++missing;
-    http_get(loop, *one.server, kStatusPage, false, {kPageMost, kPageWithin, kPageWithin},
-             [&, shown = one.shown](const HttpAnswer& answer) {
-               --missing;
-               MemberReport report;
-               report.problem = answer.why;
-               if (answer.kind == HttpAnswer::Kind::whole) try {
-                   report = report_from(answer.body);
-                 } catch (const std::exception& error) {
-                   report.problem = error.what();
-                 }
-               const bool in_roster = roster.contains(shown);
-               if (report.problem.empty() && in_roster && report.id != shown)
-                 report.problem = "member \"" + report.id + "\" answers there";
-               const std::string name = in_roster || !report.problem.empty() ? shown : report.id;
-               const auto there = reports.find(name);
-               if (there == reports.end() || !there->second.problem.empty())
-                 reports[name] = std::move(report);
-             });
+    fleet::http_get(loop, *one.server, kStatusPage, false, {kPageMost, kPageWithin, kPageWithin},
+                    [&, shown = one.shown](const fleet::HttpAnswer& answer) {
+                      --missing;
+                      MemberReport report;
+                      report.problem = answer.why;
+                      if (answer.kind == fleet::HttpAnswer::Kind::whole) try {
+                          report = report_from(answer.body);
+                        } catch (const std::exception& error) {
+                          report.problem = error.what();
+                        }
+                      const bool in_roster = roster.contains(shown);
+                      if (report.problem.empty() && in_roster && report.id != shown)
+                        report.problem = "member \"" + report.id + "\" answers there";
+                      const std::string name =
+                          in_roster || !report.problem.empty() ? shown : report.id;
+                      const auto there = reports.find(name);
+                      if (there == reports.end() || !there->second.problem.empty())
+                        reports[name] = std::move(report);
+                    });
   }
   loop.restart();
   while (missing > 0) loop.run_one();

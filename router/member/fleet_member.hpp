@@ -100,7 +100,7 @@ class FleetMember final : private fleet::MemberHost {
                        std::function<void(FleetRing)> use);
   void kept(const Done& done, const std::function<void()>& keep);
   void end_work(const Done& done, const std::string& failure, bool for_good);
-  [[nodiscard]] MakeRing make_aside();
+  [[nodiscard]] fleet::MakeRing make_aside();
   template <typename Result>
   router::Done<Result> on_thread(std::function<void(router::Outcome<Result>)> then);
 

@@ -192,8 +192,8 @@ void FleetMember::stage_set(const fleet::Change& change, const Done& done) {
 }
 
 /// Beside what the control does, and told on this thread.
-MakeRing FleetMember::make_aside() {
-  return [this](fleet::Image image, const fleet::Geometry& geometry, const RingMade& made) {
+fleet::MakeRing FleetMember::make_aside() {
+  return [this](fleet::Image image, const fleet::Geometry& geometry, const fleet::RingMade& made) {
     control_.aside([loop = thread_.shared_loop(), image = std::move(image), geometry, made] {
       std::shared_ptr<const ring::Ring> ring;
       std::string why;

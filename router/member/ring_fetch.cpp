@@ -14,7 +14,8 @@ constexpr const char* kService = "ZooKeeper";
 
 }  // namespace
 
-RingFetch::RingFetch(boost::asio::io_context& loop, FleetSettings settings, MakeRing make, Log& log)
+RingFetch::RingFetch(boost::asio::io_context& loop, FleetSettings settings, fleet::MakeRing make,
+                     Log& log)
     : loop_(loop), settings_(std::move(settings)), make_(std::move(make)), log_(log) {}
 
 template <typename Then>
@@ -72,12 +73,13 @@ void RingFetch::elsewhere(const std::string& chunks) {
 }
 
 void RingFetch::search(const fleet::Roster& roster) {
-  search_ring(loop_, image_sources(roster, settings_.id, settings_.image_url, digest_), digest_,
-              geometry_, make_, guarded([this](RingFound found) { searched(std::move(found)); }));
+  fleet::search_ring(
+      loop_, fleet::image_sources(roster, settings_.id, settings_.image_url, digest_), digest_,
+      geometry_, make_, guarded([this](fleet::RingFound found) { searched(std::move(found)); }));
 }
 
 /// Wrong bytes stay wrong. Who is busy has it, so that trying again is not in vain.
-void RingFetch::searched(RingFound found) {
+void RingFetch::searched(fleet::RingFound found) {
   for (const auto& [from, why] : found.refused) refuse(from, why);
   if (found.ring != nullptr)
     return got(std::move(found.ring), found.from,

@@ -10,8 +10,8 @@
 
 #include "coordination/session.hpp"
 #include "fleet/images/image.hpp"
+#include "fleet/sources/ring_search.hpp"
 #include "router/member/image_history.hpp"
-#include "router/member/ring_search.hpp"
 #include "router/member/settings.hpp"
 
 namespace router {
@@ -31,7 +31,7 @@ class RingFetch {
   };
   using Done = std::function<void(Fetched)>;
 
-  RingFetch(boost::asio::io_context& loop, FleetSettings settings, MakeRing make, Log& log);
+  RingFetch(boost::asio::io_context& loop, FleetSettings settings, fleet::MakeRing make, Log& log);
   RingFetch(const RingFetch&) = delete;
   RingFetch& operator=(const RingFetch&) = delete;
 
@@ -46,7 +46,7 @@ class RingFetch {
   void of_chunks(std::string bytes);
   void elsewhere(const std::string& chunks);
   void search(const fleet::Roster& roster);
-  void searched(RingFound found);
+  void searched(fleet::RingFound found);
   void refuse(const std::string& from, const std::string& why);
   void got(std::shared_ptr<const ring::Ring> ring, const std::string& from, std::uint64_t& count);
   void fail(const std::string& why, bool for_good);
@@ -56,7 +56,7 @@ class RingFetch {
 
   boost::asio::io_context& loop_;
   const FleetSettings settings_;
-  const MakeRing make_;
+  const fleet::MakeRing make_;
   Log& log_;
   coordination::Session* session_ = nullptr;
   Done waiting_;

@@ -13,7 +13,7 @@
 #include "fleet/service/image_nodes.hpp"
 #include "ring/interval.hpp"
 #include "router/log/log.hpp"
-#include "tests/unit/router/scripted_pages.hpp"
+#include "tests/support/scripted_pages.hpp"
 
 using namespace router;
 using coordination::Create;
@@ -61,7 +61,7 @@ struct Lab {
     FleetSettings settings{"f", "me", paths, {}};
     settings.image_url = config::image_url_from(
         "http://127.0.0.1:" + std::to_string(site.endpoint().port) + "/{digest}");
-    rings = std::make_unique<RingFetch>(loop, settings, make_on(loop), log);
+    rings = std::make_unique<RingFetch>(loop, settings, fleet::make_on(loop), log);
     rings->session(session.get());
   }
   void make(const std::string& path, const std::string& value) {

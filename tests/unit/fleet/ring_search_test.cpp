@@ -1,5 +1,5 @@
 // Which members are asked for a ring, in what order, and what becomes of their answers.
-#include "router/member/ring_search.hpp"
+#include "fleet/sources/ring_search.hpp"
 
 #include <doctest/doctest.h>
 
@@ -9,9 +9,9 @@
 
 #include "ring/interval.hpp"
 #include "ring/ring_edit.hpp"
-#include "tests/unit/router/scripted_pages.hpp"
+#include "tests/support/scripted_pages.hpp"
 
-using namespace router;
+using namespace fleet;
 using test_support::ScriptedPages;
 using Then = ScriptedPages::Then;
 
@@ -25,8 +25,8 @@ std::shared_ptr<const ring::Ring> some_ring(std::uint32_t vnodes = 20) {
   return ring::Ring::make(std::move(parts));
 }
 
-fleet::Roster three() {
-  fleet::Roster roster;
+Roster three() {
+  Roster roster;
   for (const char* id : {"m1", "m2", "m3"}) {
     roster[id].address = std::string("10.0.0.") + id[1] + ":2020";
     roster[id].http_port = 4020;
@@ -43,7 +43,7 @@ std::vector<std::string> names(const std::vector<ImageSource>& sources) {
 struct Lab {
   boost::asio::io_context loop;
   const std::shared_ptr<const ring::Ring> ring = some_ring();
-  const std::string image = fleet::image_of(*ring).bytes;
+  const std::string image = image_of(*ring).bytes;
   std::vector<std::unique_ptr<ScriptedPages>> pages;
   std::vector<ImageSource> sources;
 
@@ -53,7 +53,7 @@ struct Lab {
   }
   RingFound search() {
     std::optional<RingFound> found;
-    search_ring(loop, sources, ring->digest(), fleet::geometry_of(*ring), make_on(loop),
+    search_ring(loop, sources, ring->digest(), geometry_of(*ring), make_on(loop),
                 [&](RingFound told) { found = std::move(told); });
     test_support::run_until(loop, [&] { return found.has_value(); });
     return *found;
@@ -66,7 +66,7 @@ constexpr const char* kBusy = "HTTP/1.1 503 Busy\r\n\r\n";
 }  // namespace
 
 TEST_CASE("image sources: each member has its own order of the others, always the same") {
-  fleet::Roster roster = three();
+  Roster roster = three();
   for (int i = 4; i < 40; ++i) roster["m" + std::to_string(i)] = roster["m1"];
   std::set<std::string> firsts;
   for (const auto& [own, entry] : roster) {
@@ -80,7 +80,7 @@ TEST_CASE("image sources: each member has its own order of the others, always th
 }
 
 TEST_CASE("image sources: where a member's pages are, and the URL after all of them") {
-  fleet::Roster roster = three();
+  Roster roster = three();
   roster["m1"].http_host = "10.1.0.1";
   roster["m2"].http_port = 0;
   roster["m3"].http_host = "127.0.0.1";  // its own host alone
@@ -122,8 +122,8 @@ TEST_CASE("ring search: wrong bytes are told with their source, and the next one
   Lab lab;
   const auto other = ring::remapped(*lab.ring, ring::VnodeSet::parse("3"), "tcp://1.moray:2020");
   const std::string cut = lab.image.substr(0, lab.image.size() - 5);
-  lab.source(ScriptedPages::page(fleet::image_of(*other).bytes));          // another ring
-  lab.source(ScriptedPages::page(fleet::image_of(*some_ring(30)).bytes));  // of another shape
+  lab.source(ScriptedPages::page(image_of(*other).bytes));          // another ring
+  lab.source(ScriptedPages::page(image_of(*some_ring(30)).bytes));  // of another shape
   lab.source(ScriptedPages::page(cut));
   lab.source(ScriptedPages::page(lab.image + "more"));
   lab.source(ScriptedPages::page("<html>"));
@@ -180,6 +180,6 @@ TEST_CASE("ring search: an image is no longer than one of the fleet's rings can 
     if (random() % 2 == 0) parts.data.emplace_back(i, "\"ro\"");
   }
   const auto worst = ring::Ring::make(std::move(parts));
-  const std::size_t most = fleet::image_bytes_most(fleet::geometry_of(*worst)) - (1U << 20);
-  CHECK(fleet::image_of(*worst).bytes.size() < most);
+  const std::size_t most = image_bytes_most(geometry_of(*worst)) - (1U << 20);
+  CHECK(image_of(*worst).bytes.size() < most);
 }

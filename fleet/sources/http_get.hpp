@@ -10,7 +10,7 @@
 
 #include "config/config.hpp"
 
-namespace router {
+namespace fleet {
 
 /// What one request may cost.
 struct HttpBounds {
@@ -37,4 +37,4 @@ struct HttpAnswer {
 void http_get(boost::asio::io_context& loop, const config::Endpoint& server, std::string target,
               bool head, HttpBounds bounds, std::function<void(HttpAnswer)> done);
 
-}  // namespace router
+}  // namespace fleet

@@ -1,4 +1,4 @@
-#include "router/member/http_get.hpp"
+#include "fleet/sources/http_get.hpp"
 
 #include <memory>
 #include <optional>
@@ -11,7 +11,7 @@
 #include <boost/beast/core/tcp_stream.hpp>
 #include <boost/beast/http.hpp>
 
-namespace router {
+namespace fleet {
 namespace {
 
 namespace beast = boost::beast;
@@ -145,4 +145,4 @@ void http_get(boost::asio::io_context& loop, const config::Endpoint& server, std
   boost::asio::post(loop, [getting] { getting->begin(); });
 }
 
-}  // namespace router
+}  // namespace fleet

@@ -8,7 +8,7 @@
 #include "config/image_url.hpp"
 #include "fleet/service/roster.hpp"
 
-namespace router {
+namespace fleet {
 
 /// Where the path of a member's status port begins under which it has the images of its rings.
 inline constexpr const char* kRingPages = "/ring/";
@@ -23,13 +23,13 @@ struct ImageSource {
 };
 
 /// A member's pages; nullopt: other hosts can't reach them.
-std::optional<config::Endpoint> pages_of(const fleet::Entry& entry);
+std::optional<config::Endpoint> pages_of(const Entry& entry);
 
 /// The other members, in an order of `own` id's: not all members begin with the same one. Those
 /// that can't be reached are left out, since they have no HTTP port or serve it on their host
 /// alone. Then the URL, where there is one.
-std::vector<ImageSource> image_sources(const fleet::Roster& roster, const std::string& own,
+std::vector<ImageSource> image_sources(const Roster& roster, const std::string& own,
                                        const std::optional<config::ImageUrl>& url,
                                        const std::string& digest);
 
-}  // namespace router
+}  // namespace fleet

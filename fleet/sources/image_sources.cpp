@@ -1,11 +1,11 @@
-#include "router/member/image_sources.hpp"
+#include "fleet/sources/image_sources.hpp"
 
 #include <map>
 #include <utility>
 
 #include "fleet/images/packed.hpp"
 
-namespace router {
+namespace fleet {
 namespace {
 
 bool is_loopback(const std::string& host) {
@@ -14,7 +14,7 @@ bool is_loopback(const std::string& host) {
 
 }  // namespace
 
-std::optional<config::Endpoint> pages_of(const fleet::Entry& entry) {
+std::optional<config::Endpoint> pages_of(const Entry& entry) {
   if (entry.http_port == 0) return std::nullopt;
   const std::string host = entry.address.substr(0, entry.address.rfind(':'));
   const std::string& http = entry.http_host.empty() ? host : entry.http_host;
@@ -22,14 +22,14 @@ std::optional<config::Endpoint> pages_of(const fleet::Entry& entry) {
   return config::Endpoint{http, entry.http_port};
 }
 
-std::vector<ImageSource> image_sources(const fleet::Roster& roster, const std::string& own,
+std::vector<ImageSource> image_sources(const Roster& roster, const std::string& own,
                                        const std::optional<config::ImageUrl>& url,
                                        const std::string& digest) {
   std::map<std::string, ImageSource> by_hash;
   for (const auto& [id, entry] : roster) {
     const auto server = pages_of(entry);
     if (id == own || !server) continue;
-    by_hash[fleet::sha256_of(own + "\n" + id)] = {id, true, *server, kRingPages + digest};
+    by_hash[sha256_of(own + "\n" + id)] = {id, true, *server, kRingPages + digest};
   }
   std::vector<ImageSource> sources;
   for (auto& [hash, source] : by_hash) sources.push_back(std::move(source));
@@ -37,4 +37,4 @@ std::vector<ImageSource> image_sources(const fleet::Roster& roster, const std::s
   return sources;
 }
 
-}  // namespace router
+}  // namespace fleet

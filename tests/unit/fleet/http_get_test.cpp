@@ -1,13 +1,13 @@
 // A page of a server that nobody trusts.
-#include "router/member/http_get.hpp"
+#include "fleet/sources/http_get.hpp"
 
 #include <doctest/doctest.h>
 
 #include <optional>
 
-#include "tests/unit/router/scripted_pages.hpp"
+#include "tests/support/scripted_pages.hpp"
 
-using namespace router;
+using namespace fleet;
 using test_support::ScriptedPages;
 using Kind = HttpAnswer::Kind;
 using Then = ScriptedPages::Then;

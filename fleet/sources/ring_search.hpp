@@ -9,16 +9,15 @@
 #include <boost/asio/io_context.hpp>
 
 #include "fleet/images/image.hpp"
-#include "router/member/image_sources.hpp"
+#include "fleet/sources/image_sources.hpp"
 
-namespace router {
+namespace fleet {
 
 /// `ring` or `why` not, for people.
 using RingMade = std::function<void(std::shared_ptr<const ring::Ring> ring, std::string why)>;
-/// Makes a ring of an image's bytes, as fleet::ring_from does, and tells it on the caller's loop,
+/// Makes a ring of an image's bytes, as ring_from does, and tells it on the caller's loop,
 /// never from inside: it takes a second for 10,000,000 vnodes.
-using MakeRing =
-    std::function<void(fleet::Image image, const fleet::Geometry& geometry, RingMade made)>;
+using MakeRing = std::function<void(Image image, const Geometry& geometry, RingMade made)>;
 /// On that loop itself, where nothing else waits for it.
 MakeRing make_on(boost::asio::io_context& loop);
 
@@ -43,7 +42,7 @@ inline constexpr std::chrono::seconds kMembersWithin{45};
 /// Asks one source after the other for a ring's image, until one has it. `found` is called once, on
 /// the loop, never from inside. Holds one image at a time.
 void search_ring(boost::asio::io_context& loop, std::vector<ImageSource> sources,
-                 const std::string& digest, const fleet::Geometry& geometry, MakeRing make,
+                 const std::string& digest, const Geometry& geometry, MakeRing make,
                  std::function<void(RingFound)> found);
 
-}  // namespace router
+}  // namespace fleet

@@ -1,12 +1,12 @@
-#include "router/member/ring_search.hpp"
+#include "fleet/sources/ring_search.hpp"
 
 #include <utility>
 
 #include <boost/asio/post.hpp>
 
-#include "router/member/http_get.hpp"
+#include "fleet/sources/http_get.hpp"
 
-namespace router {
+namespace fleet {
 namespace {
 
 // What each has said becomes a member's answer to the fleet, and a line of logs.
@@ -16,7 +16,7 @@ constexpr std::size_t kWhyBytes = 600;
 class Search : public std::enable_shared_from_this<Search> {
  public:
   Search(boost::asio::io_context& loop, std::vector<ImageSource> sources, std::string digest,
-         const fleet::Geometry& geometry, MakeRing make, std::function<void(RingFound)> done)
+         const Geometry& geometry, MakeRing make, std::function<void(RingFound)> done)
       : loop_(loop), sources_(std::move(sources)), digest_(std::move(digest)), geometry_(geometry),
         make_(std::move(make)), done_(std::move(done)) {}
 
@@ -29,7 +29,7 @@ class Search : public std::enable_shared_from_this<Search> {
     if (next_ == sources_.size()) return end();
     const ImageSource& source = sources_[next_];
     HttpBounds bounds;
-    bounds.bytes = fleet::image_bytes_most(geometry_);
+    bounds.bytes = image_bytes_most(geometry_);
     http_get(loop_, source.server, source.target, false, bounds,
              [self = shared_from_this()](HttpAnswer answer) { self->answered(std::move(answer)); });
   }
@@ -81,7 +81,7 @@ class Search : public std::enable_shared_from_this<Search> {
   boost::asio::io_context& loop_;
   const std::vector<ImageSource> sources_;
   const std::string digest_;
-  const fleet::Geometry geometry_;
+  const Geometry geometry_;
   const MakeRing make_;
   const std::function<void(RingFound)> done_;
   const Clock::time_point members_until_ = Clock::now() + kMembersWithin;
@@ -92,11 +92,11 @@ class Search : public std::enable_shared_from_this<Search> {
 }  // namespace
 
 MakeRing make_on(boost::asio::io_context& loop) {
-  return [&loop](fleet::Image image, const fleet::Geometry& geometry, const RingMade& made) {
+  return [&loop](Image image, const Geometry& geometry, const RingMade& made) {
     boost::asio::post(loop, [image = std::move(image), geometry, made] {
       std::shared_ptr<const ring::Ring> ring;
       try {
-        ring = fleet::ring_from(image, geometry);
+        ring = ring_from(image, geometry);
       } catch (const std::exception& error) {
         return made(nullptr, error.what());
       }
@@ -106,11 +106,11 @@ MakeRing make_on(boost::asio::io_context& loop) {
 }
 
 void search_ring(boost::asio::io_context& loop, std::vector<ImageSource> sources,
-                 const std::string& digest, const fleet::Geometry& geometry, MakeRing make,
+                 const std::string& digest, const Geometry& geometry, MakeRing make,
                  std::function<void(RingFound)> found) {
   const auto search = std::make_shared<Search>(loop, std::move(sources), digest, geometry,
                                                std::move(make), std::move(found));
   boost::asio::post(loop, [search] { search->next(); });
 }
 
-}  // namespace router
+}  // namespace fleet
