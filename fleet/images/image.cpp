@@ -7,6 +7,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include "fleet/images/edit.hpp"
+#include "fleet/images/forms.hpp"
 #include "fleet/images/packed.hpp"
 #include "json/nesting.hpp"
 #include "ring/ring_edit.hpp"
@@ -23,9 +25,6 @@ constexpr std::string_view kVnodesForm = "MVI1";
 
 constexpr std::size_t kNamesOfOneByte = 256;
 
-// Each vnode may have data of its own; names are hosts'.
-constexpr std::size_t kHeadBytesMost = 32U << 20, kNameBytesMost = 1024;
-
 /// By name, and no vnode owned by another.
 void sort_pnodes(ring::RingParts& parts) {
   std::vector<std::uint16_t> order(parts.pnodes.size());
@@ -40,33 +39,6 @@ void sort_pnodes(ring::RingParts& parts) {
   }
   parts.pnodes = std::move(names);
   for (std::uint16_t& owner : parts.owners) owner = place[owner];
-}
-
-struct Opened {
-  nlohmann::json head;
-  std::string body;
-};
-
-Opened opened(const Image& image, std::string_view form, std::uint32_t vnodes) {
-  std::string bytes = unpacked(image.bytes, kHeadBytesMost + 2 * static_cast<std::size_t>(vnodes));
-  const std::size_t line = bytes.find('\n');
-  if (line == std::string::npos || line > kHeadBytesMost)
-    throw std::invalid_argument("an image has no head");
-  Opened opened{json::parse_bounded<nlohmann::json>(std::string_view(bytes).substr(0, line)), {}};
-  if (!opened.head.is_object() || opened.head.value("form", "") != form)
-    throw std::invalid_argument("an image is not in form " + std::string(form));
-  bytes.erase(0, line + 1);
-  opened.body = std::move(bytes);
-  return opened;
-}
-
-std::string bits_of(const ring::VnodeSet& set, std::uint32_t vnodes) {
-  std::string bits((static_cast<std::size_t>(vnodes) + 7) / 8, '\0');
-  set.each([&](ring::Vnode vnode) {
-    const std::uint32_t at = ring::number(vnode);
-    if (at < vnodes) bits[at / 8] = static_cast<char>(bits[at / 8] | 1 << at % 8);
-  });
-  return bits;
 }
 
 std::string vnodes_bytes(const ring::VnodeSet& set, std::uint32_t vnodes) {
@@ -143,8 +115,11 @@ Image image_of(const ring::Ring& ring) {
 }
 
 std::shared_ptr<const ring::Ring> ring_from(const Image& image, const Geometry& geometry) {
+  if (const auto base = base_of(image.bytes))
+    throw std::invalid_argument("an image makes its ring of ring " + *base + ", and is not whole");
   try {
-    const auto [head, body] = opened(image, kRingForm, geometry.vnodes);
+    const auto [head, body] =
+        opened(image.bytes, kRingForm, kHeadBytesMost, 2 * std::size_t{geometry.vnodes});
     ring::RingParts parts;
     parts.algorithm = static_cast<ring::Algorithm>(head.at("algorithm").get<int>());
     head.at("interval").get_to(parts.interval_hex);
@@ -186,19 +161,11 @@ Image image_of(const ring::VnodeSet& set, std::uint32_t vnodes) {
 
 ring::VnodeSet vnodes_from(const Image& image, const Geometry& geometry) {
   try {
-    const auto [head, body] = opened(image, kVnodesForm, geometry.vnodes);
+    const auto [head, body] = opened(image.bytes, kVnodesForm, kHeadBytesMost, geometry.vnodes);
     const auto vnodes = head.at("vnodes").get<std::uint32_t>();
-    if (vnodes != geometry.vnodes || body.size() != (static_cast<std::size_t>(vnodes) + 7) / 8)
+    if (vnodes != geometry.vnodes)
       throw std::invalid_argument("an image is of vnodes of another ring");
-    std::vector<ring::VnodeSet::Range> ranges;
-    for (std::uint32_t vnode = 0; vnode < vnodes; ++vnode) {
-      if ((static_cast<unsigned char>(body[vnode / 8]) >> vnode % 8 & 1) == 0) continue;
-      if (!ranges.empty() && ranges.back().last + 1 == vnode)
-        ranges.back().last = vnode;
-      else
-        ranges.push_back({vnode, vnode});
-    }
-    auto set = ring::VnodeSet::of_ranges(std::move(ranges));
+    auto set = set_of_bits(body, vnodes);
     if (digest_of(set, vnodes) != image.digest)
       throw std::invalid_argument("an image is of other vnodes than " + image.digest + " says");
     return set;
