@@ -1,9 +1,11 @@
 #include "fleet/sources/ring_search.hpp"
 
+#include <optional>
 #include <utility>
 
 #include <boost/asio/post.hpp>
 
+#include "fleet/images/edit.hpp"
 #include "fleet/sources/http_get.hpp"
 
 namespace fleet {
@@ -40,7 +42,7 @@ class Search : public std::enable_shared_from_this<Search> {
   void answered(HttpAnswer answer) {
     using Kind = HttpAnswer::Kind;
     if (answer.kind == Kind::whole)
-      return make_({digest_, std::move(answer.body)}, geometry_,
+      return make_({digest_, std::move(answer.body)}, nullptr, geometry_,
                    [self = shared_from_this()](std::shared_ptr<const ring::Ring> ring,
                                                const std::string& why) {
                      self->made(std::move(ring), why);
@@ -91,12 +93,18 @@ class Search : public std::enable_shared_from_this<Search> {
 
 }  // namespace
 
+std::shared_ptr<const ring::Ring> ring_of(const Image& image, const ring::Ring* base,
+                                          const Geometry& geometry) {
+  return base == nullptr ? ring_from(image, geometry) : ring_from(image, *base, geometry);
+}
+
 MakeRing make_on(boost::asio::io_context& loop) {
-  return [&loop](Image image, const Geometry& geometry, const RingMade& made) {
-    boost::asio::post(loop, [image = std::move(image), geometry, made] {
+  return [&loop](Image image, std::shared_ptr<const ring::Ring> base, const Geometry& geometry,
+                 const RingMade& made) {
+    boost::asio::post(loop, [image = std::move(image), base = std::move(base), geometry, made] {
       std::shared_ptr<const ring::Ring> ring;
       try {
-        ring = ring_from(image, geometry);
+        ring = ring_of(image, base.get(), geometry);
       } catch (const std::exception& error) {
         return made(nullptr, error.what());
       }
@@ -111,6 +119,16 @@ void search_ring(boost::asio::io_context& loop, std::vector<ImageSource> sources
   const auto search = std::make_shared<Search>(loop, std::move(sources), digest, geometry,
                                                std::move(make), std::move(found));
   boost::asio::post(loop, [search] { search->next(); });
+}
+
+RingFound search_ring(boost::asio::io_context& loop, std::vector<ImageSource> sources,
+                      const std::string& digest, const Geometry& geometry) {
+  std::optional<RingFound> found;
+  search_ring(loop, std::move(sources), digest, geometry, make_on(loop),
+              [&](RingFound told) { found = std::move(told); });
+  if (loop.stopped()) loop.restart();
+  while (!found) loop.run_one();
+  return *std::move(found);
 }
 
 }  // namespace fleet

@@ -15,9 +15,14 @@ namespace fleet {
 
 /// `ring` or `why` not, for people.
 using RingMade = std::function<void(std::shared_ptr<const ring::Ring> ring, std::string why)>;
-/// Makes a ring of an image's bytes, as ring_from does, and tells it on the caller's loop,
-/// never from inside: it takes a second for 10,000,000 vnodes.
-using MakeRing = std::function<void(Image image, const Geometry& geometry, RingMade made)>;
+/// Makes a ring of an image's bytes, as ring_from does, and tells it on the caller's loop, never
+/// from inside: it takes a second for 10,000,000 vnodes. `base`: the image is an edit of that ring;
+/// null: it is whole.
+using MakeRing = std::function<void(Image image, std::shared_ptr<const ring::Ring> base,
+                                    const Geometry& geometry, RingMade made)>;
+/// At once. Throws as ring_from does.
+std::shared_ptr<const ring::Ring> ring_of(const Image& image, const ring::Ring* base,
+                                          const Geometry& geometry);
 /// On that loop itself, where nothing else waits for it.
 MakeRing make_on(boost::asio::io_context& loop);
 
@@ -44,5 +49,8 @@ inline constexpr std::chrono::seconds kMembersWithin{45};
 void search_ring(boost::asio::io_context& loop, std::vector<ImageSource> sources,
                  const std::string& digest, const Geometry& geometry, MakeRing make,
                  std::function<void(RingFound)> found);
+/// The same, for a program that has nothing else to do: runs the loop until it is found.
+RingFound search_ring(boost::asio::io_context& loop, std::vector<ImageSource> sources,
+                      const std::string& digest, const Geometry& geometry);
 
 }  // namespace fleet

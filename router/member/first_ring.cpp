@@ -21,7 +21,9 @@ constexpr std::chrono::seconds kLookAgain{1};
 FirstRing::FirstRing(boost::asio::io_context& loop, FleetSettings settings, std::string store,
                      Log& log)
     : settings_(std::move(settings)), store_(std::move(store)), log_(log), timer_(loop),
-      rings_(loop, settings_, fleet::make_on(loop), log),
+      rings_(
+          loop, settings_, fleet::make_on(loop),
+          [](const std::string&, const fleet::RingMade& told) { told(nullptr, "it is new"); }, log),
       keeper_(loop, sessions_of(settings_, loop),
               {[this](coordination::Session& session) {
                  session_ = &session;

@@ -79,7 +79,7 @@ FleetMember::FleetMember(const config::Config& config, RingControl& control, std
       thread_("fleet", log), file_(config.ring_location),
       geometry_(fleet::geometry_of(*control.publisher().current()->snapshot->ring)),
       started_(lease_clock()), images_(settings_.paths),
-      rings_(thread_.loop(), settings_, make_aside(), log),
+      rings_(thread_.loop(), settings_, make_aside(), own_rings(), log),
       roster_(thread_.loop(), settings_.paths, config.ring_location, log),
       drain_timer_(thread_.loop()), close_timer_(thread_.loop()), serve_timer_(thread_.loop()) {
   const auto in_force = control.publisher().current();

@@ -101,6 +101,7 @@ class FleetMember final : private fleet::MemberHost {
   void kept(const Done& done, const std::function<void()>& keep);
   void end_work(const Done& done, const std::string& failure, bool for_good);
   [[nodiscard]] fleet::MakeRing make_aside();
+  [[nodiscard]] OwnRing own_rings();
   template <typename Result>
   router::Done<Result> on_thread(std::function<void(router::Outcome<Result>)> then);
 

@@ -193,17 +193,31 @@ void FleetMember::stage_set(const fleet::Change& change, const Done& done) {
 
 /// Beside what the control does, and told on this thread.
 fleet::MakeRing FleetMember::make_aside() {
-  return [this](fleet::Image image, const fleet::Geometry& geometry, const fleet::RingMade& made) {
-    control_.aside([loop = thread_.shared_loop(), image = std::move(image), geometry, made] {
+  return [this](fleet::Image image, std::shared_ptr<const ring::Ring> base,
+                const fleet::Geometry& geometry, const fleet::RingMade& made) {
+    control_.aside([loop = thread_.shared_loop(), image = std::move(image), base = std::move(base),
+                    geometry, made] {
       std::shared_ptr<const ring::Ring> ring;
       std::string why;
       try {
-        ring = fleet::ring_from(image, geometry);
+        ring = fleet::ring_of(image, base.get(), geometry);
       } catch (const std::exception& error) {
         why = error.what();
       }
       boost::asio::post(*loop, [made, ring, why] { made(ring, why); });
     });
+  };
+}
+
+/// The one in force, and those of the store.
+OwnRing FleetMember::own_rings() {
+  return [this](const std::string& digest, const fleet::RingMade& told) {
+    using Ring = std::shared_ptr<const ring::Ring>;
+    control_.ring_of(digest, on_thread<Ring>([told](const router::Outcome<Ring>& outcome) {
+                       if (const auto* refusal = std::get_if<Refusal>(&outcome))
+                         return told(nullptr, refusal->what());
+                       told(std::get<Ring>(outcome), "");
+                     }));
   };
 }
 

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "fleet/images/edit.hpp"
 #include "fleet/service/image_nodes.hpp"
 #include "router/log/log.hpp"
 
@@ -11,12 +12,14 @@ namespace {
 // By then chunks that were written anew are there, and members that were restarted.
 constexpr int kVainTries = 10;
 constexpr const char* kService = "ZooKeeper";
+constexpr const char* kEdit = "an edit in ZooKeeper";
 
 }  // namespace
 
 RingFetch::RingFetch(boost::asio::io_context& loop, FleetSettings settings, fleet::MakeRing make,
-                     Log& log)
-    : loop_(loop), settings_(std::move(settings)), make_(std::move(make)), log_(log) {}
+                     OwnRing own, Log& log)
+    : loop_(loop), settings_(std::move(settings)), make_(std::move(make)), own_(std::move(own)),
+      log_(log) {}
 
 template <typename Then>
 auto RingFetch::guarded(Then then) {
@@ -50,12 +53,28 @@ void RingFetch::fetch(const std::string& digest, const fleet::Geometry& geometry
 }
 
 void RingFetch::of_chunks(std::string bytes) {
-  make_({digest_, std::move(bytes)}, geometry_,
-        guarded([this](std::shared_ptr<const ring::Ring> ring, const std::string& why) {
-          if (ring != nullptr) return got(std::move(ring), kService, history_.chunks);
-          refuse(kService, why);
-          elsewhere(why);
-        }));
+  if (const auto base = fleet::base_of(bytes)) return of_edit(*base, std::move(bytes));
+  make(std::move(bytes), nullptr, kService, history_.chunks);
+}
+
+/// A router that lacks the base is in no fault, nor is the edit: others have made the ring of it.
+void RingFetch::of_edit(const std::string& base, std::string bytes) {
+  own_(base, guarded([this, base, bytes = std::move(bytes)](std::shared_ptr<const ring::Ring> ring,
+                                                            const std::string& why) {
+         if (ring != nullptr) return make(bytes, std::move(ring), kEdit, history_.edits);
+         elsewhere("it has an edit of ring " + base + ", which this router lacks (" + why + ")");
+       }));
+}
+
+void RingFetch::make(std::string bytes, std::shared_ptr<const ring::Ring> base,
+                     const std::string& from, std::uint64_t& count) {
+  make_(
+      {digest_, std::move(bytes)}, std::move(base), geometry_,
+      guarded([this, from, &count](std::shared_ptr<const ring::Ring> ring, const std::string& why) {
+        if (ring != nullptr) return got(std::move(ring), from, count);
+        refuse(kService, why);
+        elsewhere(why);
+      }));
 }
 
 /// `chunks`: what is wrong with those.

@@ -18,10 +18,13 @@ namespace router {
 
 class Log;
 
-/// Rings for a fleet's member, one at a time: from the chunks in the service's nodes; from other
-/// members, by HTTP, where they are not there; from the configured URL. What is no image of that
-/// ring is logged with its source, and the next one is asked. Lives on the loop's thread, which is
-/// the session's.
+/// Tells a ring of this router's own, by digest, on the caller's loop; or why it has none.
+using OwnRing = std::function<void(const std::string& digest, fleet::RingMade told)>;
+
+/// Rings for a fleet's member, one at a time: from the chunks in the service's nodes, where an edit
+/// of a ring that this router has makes another one; from other members, by HTTP, where they are
+/// not there; from the configured URL. What is no image of that ring is logged with its source, and
+/// the next one is asked. Lives on the loop's thread, which is the session's.
 class RingFetch {
  public:
   struct Fetched {
@@ -31,7 +34,8 @@ class RingFetch {
   };
   using Done = std::function<void(Fetched)>;
 
-  RingFetch(boost::asio::io_context& loop, FleetSettings settings, fleet::MakeRing make, Log& log);
+  RingFetch(boost::asio::io_context& loop, FleetSettings settings, fleet::MakeRing make,
+            OwnRing own, Log& log);
   RingFetch(const RingFetch&) = delete;
   RingFetch& operator=(const RingFetch&) = delete;
 
@@ -44,6 +48,9 @@ class RingFetch {
 
  private:
   void of_chunks(std::string bytes);
+  void of_edit(const std::string& base, std::string bytes);
+  void make(std::string bytes, std::shared_ptr<const ring::Ring> base, const std::string& from,
+            std::uint64_t& count);
   void elsewhere(const std::string& chunks);
   void search(const fleet::Roster& roster);
   void searched(fleet::RingFound found);
@@ -57,6 +64,7 @@ class RingFetch {
   boost::asio::io_context& loop_;
   const FleetSettings settings_;
   const fleet::MakeRing make_;
+  const OwnRing own_;
   Log& log_;
   coordination::Session* session_ = nullptr;
   Done waiting_;

@@ -310,8 +310,8 @@ void add_fleet(std::vector<MetricFamily>& all, const MetricsState& state) {
   MetricFamily images = family("router_fleet_images_total", "rings that have come, by their source",
                                MetricType::Counter);
   for (const auto& [source, count] :
-       {std::pair{"zookeeper", fleet.images.chunks}, std::pair{"member", fleet.images.members},
-        std::pair{"url", fleet.images.url}})
+       {std::pair{"zookeeper", fleet.images.chunks}, std::pair{"edit", fleet.images.edits},
+        std::pair{"member", fleet.images.members}, std::pair{"url", fleet.images.url}})
     images.metric.push_back(
         counter(state.labels, {{"source", source}}, static_cast<double>(count)));
   all.push_back(std::move(images));

@@ -9,9 +9,11 @@
 #include <boost/asio/post.hpp>
 
 #include "coordination/memory_store.hpp"
+#include "fleet/images/edit.hpp"
 #include "fleet/protocol/text.hpp"
 #include "fleet/service/image_nodes.hpp"
 #include "ring/interval.hpp"
+#include "ring/ring_edit.hpp"
 #include "router/log/log.hpp"
 #include "tests/support/scripted_pages.hpp"
 
@@ -26,10 +28,12 @@ namespace {
 constexpr const char* kMissing = "HTTP/1.1 404 Not Found\r\n\r\n";
 constexpr const char* kBusy = "HTTP/1.1 503 Busy\r\n\r\n";
 
+const std::string kPnode = "tcp://1.moray:2020", kOther = "tcp://2.moray:2020";
+
 std::shared_ptr<const ring::Ring> some_ring() {
   ring::RingParts parts;
   parts.interval_hex = ring::Interval::compute(ring::Algorithm::sha256, 20).even_hex();
-  parts.pnodes = {"tcp://1.moray:2020"};
+  parts.pnodes = {kPnode};
   parts.owners.resize(20);
   return ring::Ring::make(std::move(parts));
 }
@@ -42,6 +46,7 @@ struct Lab {
   const fleet::Paths paths{"f"};
   const std::shared_ptr<const ring::Ring> ring = some_ring();
   const fleet::Image image = fleet::image_of(*ring);
+  std::shared_ptr<const ring::Ring> own;  // in this router's store
   ScriptedPages peer{loop, kMissing}, site{loop, kMissing};
   Log log{"test", LogLevel::fatal, STDERR_FILENO};
   std::unique_ptr<Session> session = store.connect();
@@ -61,7 +66,15 @@ struct Lab {
     FleetSettings settings{"f", "me", paths, {}};
     settings.image_url = config::image_url_from(
         "http://127.0.0.1:" + std::to_string(site.endpoint().port) + "/{digest}");
-    rings = std::make_unique<RingFetch>(loop, settings, fleet::make_on(loop), log);
+    rings = std::make_unique<RingFetch>(
+        loop, settings, fleet::make_on(loop),
+        [this](const std::string& digest, const fleet::RingMade& told) {
+          boost::asio::post(loop, [this, digest, told] {
+            const bool is_there = own != nullptr && own->digest() == digest;
+            told(is_there ? own : nullptr, is_there ? "" : "it is not here");
+          });
+        },
+        log);
     rings->session(session.get());
   }
   void make(const std::string& path, const std::string& value) {
@@ -74,7 +87,7 @@ struct Lab {
   }
   void put_chunks(const std::string& bytes) {
     bool done = false;
-    fleet::put_image(*session, paths, image.digest, bytes, 0, false,
+    fleet::put_image(*session, paths, image.digest, bytes, 0, true,
                      [&](const fleet::ImageOutcome&) { done = true; });
     test_support::run_until(loop, [&] { return done; });
   }
@@ -131,6 +144,63 @@ TEST_CASE("ring fetch: wrong bytes of each source are refused, counted, and name
   CHECK(fetched.for_good);  // wrong bytes stay wrong
   for (const char* text : {"ZooKeeper: an image ", "peer: an image ", "127.0.0.1: an image "})
     CHECK_MESSAGE(fetched.why.find(text) != std::string::npos, fetched.why);
+}
+
+TEST_CASE("ring fetch: an edit of a ring that this router has makes the one that is asked for") {
+  Lab lab;
+  const auto all = ring::VnodeSet::parse("3-5");
+  lab.own = ring::remapped(*lab.ring, all, kOther);
+  // Back again: `kOther` has nothing then, and is in the ring still.
+  const auto next = ring::remapped(*lab.own, all, kPnode);
+  REQUIRE(next->digest() == lab.ring->digest());
+  const fleet::Edit edit{lab.own->digest(), all, fleet::Edit::Gives::pnode, kPnode};
+  lab.put_chunks(fleet::image_of(edit, *next).bytes);
+  const auto fetched = lab.fetch();
+  REQUIRE(fetched.ring != nullptr);
+  CHECK(fetched.ring->digest() == lab.ring->digest());
+  const ImageHistory& history = lab.rings->history();
+  CHECK(history.from == "an edit in ZooKeeper");
+  CHECK(std::tuple(history.chunks, history.edits, history.members, history.refused) ==
+        std::tuple(0, 1, 0, 0));
+  CHECK(lab.peer.asked().empty());
+}
+
+TEST_CASE("ring fetch: a router without the edit's ring asks others, and refuses nothing") {
+  Lab lab;
+  const fleet::Edit edit{std::string(64, 'a'), {}, fleet::Edit::Gives::pnode, kPnode};
+  lab.put_chunks(fleet::image_of(edit, *lab.ring).bytes);
+  auto fetched = lab.fetch();
+  CHECK(fetched.ring == nullptr);
+  CHECK_FALSE(fetched.for_good);  // others may make it at this moment
+  CHECK_MESSAGE(fetched.why.find("it has an edit of ring " + edit.base +
+                                 ", which this router lacks (it is not here)") != std::string::npos,
+                fetched.why);
+  lab.peer.answers(ScriptedPages::page(lab.image.bytes));
+  fetched = lab.fetch();
+  REQUIRE(fetched.ring != nullptr);
+  CHECK(lab.rings->history().from == "peer");
+  CHECK(lab.rings->history().refused == 0);
+}
+
+TEST_CASE("ring fetch: an edit that is damaged, or makes another ring, is ZooKeeper's fault") {
+  Lab lab;
+  lab.own = ring::remapped(*lab.ring, ring::VnodeSet::parse("3"), kOther);
+  const fleet::Edit edit{lab.own->digest(), ring::VnodeSet::parse("4"), fleet::Edit::Gives::pnode,
+                         kPnode};
+  const std::string bytes = fleet::image_of(edit, *lab.ring).bytes;
+  for (const std::string& wrong : {bytes, bytes.substr(0, bytes.size() - 3), bytes + "x"}) {
+    lab.put_chunks(wrong);
+    const auto fetched = lab.fetch();
+    CHECK(fetched.ring == nullptr);
+    CHECK(fetched.for_good);
+    CHECK_MESSAGE(fetched.why.find("ZooKeeper: an image ") != std::string::npos, fetched.why);
+  }
+  CHECK(lab.rings->history().refused == 3);
+  // Nor does another member hand on an edit.
+  lab.peer.answers(ScriptedPages::page(bytes));
+  CHECK(lab.fetch().why.find("peer: an image makes its ring of ring ") != std::string::npos);
+  lab.peer.answers(ScriptedPages::page(lab.image.bytes));
+  CHECK(lab.fetch().ring != nullptr);
 }
 
 TEST_CASE("ring fetch: what nobody has is asked for ten times; whoever is busy has it perhaps") {
