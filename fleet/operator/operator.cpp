@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "fleet/agent/coordinator_agent.hpp"
+#include "fleet/images/edit.hpp"
 #include "fleet/operator/failed.hpp"
 #include "fleet/protocol/text.hpp"
 #include "fleet/service/found.hpp"
@@ -184,7 +185,8 @@ Image Operator::image(const std::string& digest) {
   return {digest, std::move(image.bytes)};
 }
 
-/// What is there by that name may have been changed by hand: it is read back.
+/// What is there by that name may have been changed by hand, or be an edit of another ring: it is
+/// read back.
 void Operator::put(const Image& image) {
   require_size(image);
   for (const bool anew : {false, true}) {
@@ -200,7 +202,7 @@ void Operator::put(const Image& image) {
     get_image(*session_, paths_, image.digest,
               [back](ImageOutcome outcome) { *back = std::move(outcome); });
     wait([&] { return back->has_value(); }, "an image", kImageWithin);
-    if ((*back)->outcome == Outcome::done) return;
+    if ((*back)->outcome == Outcome::done && stands_for((*back)->bytes, image)) return;
     if (anew) throw OperatorError(what + " can't be read back: " + (*back)->why);
   }
 }

@@ -122,8 +122,10 @@ FleetExit remap(FleetCommand& command, const FleetOptions& given) {
   const auto vnodes = ring::VnodeSet::parse(read_vnodes(given.vnodes));
   const fleet::FleetView view = command.service().look();
   const auto now = command.ring(view);
-  return command.publish(view, now, ring::remapped(*now, vnodes, given.pnode),
-                         "remap of " + std::to_string(vnodes.size()) + " vnodes to " + given.pnode);
+  return command.publish(
+      view, now, ring::remapped(*now, vnodes, given.pnode),
+      "remap of " + std::to_string(vnodes.size()) + " vnodes to " + given.pnode,
+      fleet::Edit{now->digest(), vnodes, fleet::Edit::Gives::pnode, given.pnode});
 }
 
 FleetExit set_data(FleetCommand& command, const FleetOptions& given) {
@@ -135,7 +137,8 @@ FleetExit set_data(FleetCommand& command, const FleetOptions& given) {
   const fleet::FleetView view = command.service().look();
   const auto now = command.ring(view);
   return command.publish(view, now, ring::with_data(*now, vnodes, data.dump()),
-                         "data of " + std::to_string(vnodes.size()) + " vnodes");
+                         "data of " + std::to_string(vnodes.size()) + " vnodes",
+                         fleet::Edit{now->digest(), vnodes, fleet::Edit::Gives::data, data.dump()});
 }
 
 FleetExit publish(FleetCommand& command, const FleetOptions& given) {

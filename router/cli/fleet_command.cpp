@@ -72,7 +72,7 @@ std::shared_ptr<const ring::Ring> FleetCommand::ring(const fleet::FleetView& vie
 FleetExit FleetCommand::publish(const fleet::FleetView& view,
                                 const std::shared_ptr<const ring::Ring>& now,
                                 const std::shared_ptr<const ring::Ring>& next,
-                                const std::string& what) {
+                                const std::string& what, const std::optional<fleet::Edit>& edit) {
   if (next == nullptr || next->digest() == now->digest()) {
     if (given_.json)
       std::printf("%s\n", Json{{"done", true},
@@ -96,7 +96,7 @@ FleetExit FleetCommand::publish(const fleet::FleetView& view,
   std::optional<RingOffer> offer;  // until the change is closed
   if (image.bytes.size() <= config_.fleet.image_bytes_max)
     service().put(image);
-  else
+  else if (!edit || !put_edit(service(), *edit, *next, image.bytes.size()))
     offer.emplace(FleetSurroundings{loop_, config_, *settings_, view, geometry_}, *now, *next,
                   image.bytes.size());
   const FleetExit ended =

@@ -3,12 +3,14 @@
 #include <chrono>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include <boost/asio/io_context.hpp>
 
 #include "config/config.hpp"
+#include "fleet/images/edit.hpp"
 #include "fleet/operator/operator.hpp"
 #include "ring/ring.hpp"
 #include "router/cli/fleet_reports.hpp"
@@ -57,8 +59,10 @@ class FleetCommand {
   /// The ring in force, for an edit.
   std::shared_ptr<const ring::Ring> ring(const fleet::FleetView& view);
   /// Puts `next`, which was made of `now`, in force, and prints how it went. `what`: for people.
+  /// `edit`: what has made it, if that is one.
   FleetExit publish(const fleet::FleetView& view, const std::shared_ptr<const ring::Ring>& now,
-                    const std::shared_ptr<const ring::Ring>& next, const std::string& what);
+                    const std::shared_ptr<const ring::Ring>& next, const std::string& what,
+                    const std::optional<fleet::Edit>& edit = std::nullopt);
   /// `ends_as`: how the change is to end.
   FleetExit run(fleet::Intent intent, const std::string& what,
                 fleet::Ending::Kind ends_as = fleet::Ending::Kind::committed);

@@ -6,6 +6,7 @@
 #include <stdexcept>
 #include <utility>
 
+#include "fleet/service/image_nodes.hpp"
 #include "fleet/sources/http_get.hpp"
 #include "fleet/sources/ring_search.hpp"
 #include "ring/generation_store.hpp"
@@ -28,13 +29,7 @@ std::vector<fleet::ImageSource> sources_of(const FleetSurroundings& fleet,
 
 fleet::RingFound search(const FleetSurroundings& fleet, std::vector<fleet::ImageSource> sources,
                         const std::string& digest) {
-  std::optional<fleet::RingFound> found;
-  fleet::search_ring(fleet.loop, std::move(sources), digest, fleet.geometry,
-                     fleet::make_on(fleet.loop),
-                     [&](fleet::RingFound told) { found = std::move(told); });
-  fleet.loop.restart();
-  while (!found) fleet.loop.run_one();
-  return *std::move(found);
+  return fleet::search_ring(fleet.loop, std::move(sources), digest, fleet.geometry);
 }
 
 /// All are asked at once.
@@ -76,6 +71,23 @@ std::shared_ptr<const ring::Ring> ring_in_force(const FleetSurroundings& fleet) 
   fleet::RingFound found = search(fleet, sources_of(fleet, digest, true), digest);
   if (found.ring == nullptr) throw std::runtime_error("ring " + digest + ": " + found.why);
   return found.ring;
+}
+
+bool put_edit(fleet::Operator& service, const fleet::Edit& edit, const ring::Ring& next,
+              std::size_t bytes) {
+  fleet::Image image;
+  try {
+    image = fleet::image_of(edit, next);
+  } catch (const std::invalid_argument&) {
+    return false;
+  }
+  if (image.bytes.size() > fleet::kImageNodesBytesMost) return false;
+  service.put(image);
+  std::fprintf(stderr,
+               "the ring's image has %zu bytes, more than fleet.imageBytesMax, and does not go "
+               "through ZooKeeper: routers make it of the ring in force, by an edit of %zu bytes\n",
+               bytes, image.bytes.size());
+  return true;
 }
 
 RingOffer::RingOffer(const FleetSurroundings& fleet, const ring::Ring& now, const ring::Ring& next,

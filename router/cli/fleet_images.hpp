@@ -7,6 +7,7 @@
 #include <boost/asio/io_context.hpp>
 
 #include "config/config.hpp"
+#include "fleet/images/edit.hpp"
 #include "fleet/operator/operator.hpp"
 #include "router/member/settings.hpp"
 
@@ -24,6 +25,12 @@ struct FleetSurroundings {
 /// The ring in force, from this host's store, from a member or from the URL. Throws
 /// std::runtime_error that says what each has said.
 std::shared_ptr<const ring::Ring> ring_in_force(const FleetSurroundings& fleet);
+
+/// Puts an edit into the service, of which members make a ring that does not go through it, and
+/// tells so on standard error. False: it is too large as well. `bytes`: of the ring's image. Throws
+/// fleet::OperatorError.
+bool put_edit(fleet::Operator& service, const fleet::Edit& edit, const ring::Ring& next,
+              std::size_t bytes);
 
 /// How a ring whose image is too large for the service gets to the members: some have it, or the
 /// URL does; else it is staged in this host's store, if that is a member's, for the others to

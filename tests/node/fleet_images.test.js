@@ -11,6 +11,7 @@ const {FleetScene, PNODES, until} = require('./fleet_scene');
 
 const BIN = process.env.MORAY_ROUTER_BIN;
 const USER = 'fleet:secret';
+const EDIT = 'an edit in ZooKeeper';
 
 /** What `fleet.imageUrl` asks: `images` by digest; `instead`, where it is set, for all. */
 class Site {
@@ -50,6 +51,21 @@ const get = (member, digest, method = 'GET') => fetch(`http://127.0.0.1:${member
 /** On a busy machine a router that has just started may not have its connections yet. */
 const puts = (member, key) => until(() => member.put(key, {n: 1}).then(() => true, () => false), `${member.name} serves`);
 const lastImage = async (member) => (await member.fleet()).lastImage;
+
+/** A ring that no router has: its directory. */
+function anotherRing(name, vnode) {
+  const directory = path.join(scene.directory, name);
+  fs.cpSync(path.join(scene.directory, 'plain-100'), directory, {recursive: true});
+  execFileSync(BIN, ['ring', 'add-data', '-b', 'leveldb', '-l', directory, '-v', String(vnode), '-d', 'ro'], {stdio: 'ignore'});
+  return directory;
+}
+/** One whose image is at the site. */
+async function newRing(name, vnode) {
+  const directory = anotherRing(name, vnode), file = path.join(scene.directory, `${name}.image`);
+  const {digest} = await scene.json('image', directory, file);
+  site.images[digest] = fs.readFileSync(file);
+  return {directory, digest};
+}
 
 before(async () => {
   site = await new Site().start();
@@ -91,8 +107,22 @@ test('whose chunks somebody has deleted, a new router has the ring from a member
   members.push(fresh);
 });
 
-test('a ring that does not go through ZooKeeper is handed on by the router on whose host it is made', async () => {
-  const done = await json(near, 'remap', '--vnodes', '3', '--pnode', PNODES[2]);
+test('of a ring that does not go through ZooKeeper an edit does, from any host, and each router makes it by itself', async () => {
+  for (const words of [['remap', '--vnodes', '3', '--pnode', PNODES[2]], ['set-data', '--vnodes', '3-4', 'ro'], ['set-data', '--vnodes', '90', 'ro']]) {
+    const done = await json(far, ...words);
+    assert.match(done.stderr, /more than fleet\.imageBytesMax, and does not go through ZooKeeper: routers make it of the ring in force, by an edit of \d+ bytes\n/);
+    for (const member of members) {
+      assert.strictEqual(await member.generation(), done.generation);
+      assert.deepStrictEqual(await lastImage(member), {digest: done.digest, from: EDIT});
+    }
+  }
+  const {text} = await members[0].process.page(members[0].process.monitorPort, '/metrics');
+  assert.match(text, /router_fleet_images_total\{.*source="edit".*\} 3\n/);
+});
+
+test('a whole ring that does not go through ZooKeeper is handed on by the router on whose host it is made', async () => {
+  const directory = anotherRing('near', 3);
+  const done = await json(near, 'publish', directory);
   assert.ok(done.done);
   assert.match(done.stderr, /more than fleet\.imageBytesMax \(0\), and does not go through ZooKeeper: routers that lack it get it from m1\n/);
   for (const member of members) assert.strictEqual(await member.generation(), done.generation);
@@ -106,8 +136,8 @@ test('a ring that does not go through ZooKeeper is handed on by the router on wh
 });
 
 test('what nobody has is refused before anything is changed, and says what would help', async () => {
-  const before = await scene.json('status');
-  const {code, stderr} = await scene.runAs(far, 'set-data', '--vnodes', '4', 'ro');
+  const before = await scene.json('status'), directory = anotherRing('nobody', 4);
+  const {code, stderr} = await scene.runAs(far, 'publish', directory);
   assert.strictEqual(code, 1);
   assert.match(stderr, /nothing is changed: the ring's image has \d+ bytes, more than fleet\.imageBytesMax.*no router of the fleet has it, fleet\.imageUrl is not set, and this host has no store of rings at .*; run this on the host of a router/);
   const now = await scene.json('status');
@@ -116,7 +146,7 @@ test('what nobody has is refused before anything is changed, and says what would
   const store = path.join(scene.directory, 'copy');
   fs.cpSync(members[0].store, store, {recursive: true, verbatimSymlinks: true});
   const there = fs.readdirSync(store);
-  const other = await scene.runAs(configured('copy.json', store, {imageBytesMax: 0, imageUrl: undefined}), 'set-data', '--vnodes', '4', 'ro');
+  const other = await scene.runAs(configured('copy.json', store, {imageBytesMax: 0, imageUrl: undefined}), 'publish', directory);
   assert.deepStrictEqual([other.code, fs.readdirSync(store).sort()], [1, there.sort()]);
   assert.match(other.stderr, /no router serves the store/);
 });
@@ -130,17 +160,6 @@ test('a rollback needs nobody where routers have the ring', async () => {
     assert.deepStrictEqual(await lastImage(member), await before[i]);
   }
 });
-
-/** A ring that no router has, and its image at the site. */
-async function newRing(name, vnode) {
-  const directory = path.join(scene.directory, name);
-  fs.cpSync(path.join(scene.directory, 'plain-100'), directory, {recursive: true});
-  execFileSync(BIN, ['ring', 'add-data', '-b', 'leveldb', '-l', directory, '-v', String(vnode), '-d', 'ro'], {stdio: 'ignore'});
-  const file = path.join(scene.directory, `${name}.image`);
-  const {digest} = await scene.json('image', directory, file);
-  site.images[digest] = fs.readFileSync(file);
-  return {directory, digest};
-}
 
 test('a ring that the URL alone has is published without chunks', async () => {
   const {directory, digest} = await newRing('at-url', 5);
@@ -206,7 +225,7 @@ test('wrong chunks, and a member that lies, are passed over for the URL', async 
   liar.stop();
 });
 
-test('a ring of 210 KB goes through ZooKeeper in chunks; where that is too much, from router to router', async () => {
+test('a ring of 210 KB goes through ZooKeeper in chunks; where that is too much, an edit does, and a new router has it from another one', async () => {
   const vnodes = 250000, pnodes = 100;  // of a million it has 840 KB, and takes minutes on a busy machine
   // All but three have no shard that answers: nothing is asked of them.
   const names = Array.from({length: pnodes}, (_, i) => `tcp://${i + 1}.moray.example.com:2020`);
@@ -234,8 +253,10 @@ test('a ring of 210 KB goes through ZooKeeper in chunks; where that is too much,
     config.fleet.imageBytesMax = 100000;
     fs.writeFileSync(large.file, JSON.stringify(config));
     const second = await large.json('remap', '--vnodes', '5', '--pnode', PNODES[0], '--timeout', '600');
-    for (const member of large.members) assert.strictEqual((await member.result('status')).ring.digest, second.digest);
-    for (const member of large.members.slice(1)) assert.match((await lastImage(member)).from, /^m[123]$/);
+    for (const member of large.members) assert.deepStrictEqual(await lastImage(member), {digest: second.digest, from: EDIT});
+    const fresh = await large.member('m4').start();
+    assert.match((await lastImage(fresh)).from, /^m[123]$/);
+    assert.strictEqual((await fresh.result('status')).ring.digest, second.digest);
     const keys = Array.from({length: 1000}, (_, i) => `k${i}`);
     const places = await Promise.all(keys.map((key) => large.members[0].result('locate', 'b', key)));
     const key = keys.find((_, i) => PNODES.includes(places[i].pnode));

@@ -45,9 +45,9 @@ MAY_INCLUDE = {
     "router/pages": ["router/control", "router/member", "router/loop", "router/log", "router/serve", "backends/postgres/wire"],
     "router/admin": ["router/pages", "router/control", "router/loop", "router/serve", "router/log", "backends/postgres/wire", "json", "ring"],
     "router": ["backends/postgres/wire", "budget", "router/member", "router/admin", "router/pages", "router/control", "router/loop", "router/serve", "router/log", "fleet/sources", "config", "ring"],
-    "router/cli": ["backends/postgres/wire", "router", "router/control", "router/log", "router/member", "router/serve", "fleet/operator", "fleet/service", "fleet/sources", "fleet/protocol", "json", "config", "ring", "ring_tool"],
+    "router/cli": ["backends/postgres/wire", "router", "router/control", "router/log", "router/member", "router/serve", "fleet/images", "fleet/operator", "fleet/service", "fleet/sources", "fleet/protocol", "json", "config", "ring", "ring_tool"],
     "reshard": ["backends/postgres/wire", "backends/postgres/sql", "config", "coordination", "json", "objects", "ring"],
-    "reshard/fleet": ["backends/postgres/wire", "coordination", "fleet/agent", "fleet/images", "fleet/operator", "fleet/protocol", "fleet/service", "reshard", "ring"],
+    "reshard/fleet": ["backends/postgres/wire", "config", "coordination", "fleet/agent", "fleet/images", "fleet/operator", "fleet/protocol", "fleet/service", "fleet/sources", "reshard", "ring"],
     "reshard/cli": ["backends/postgres/wire", "config", "fleet/protocol", "json", "objects", "reshard", "reshard/fleet", "ring"],
     "program": ["reshard/cli", "router", "router/cli"],
 }
