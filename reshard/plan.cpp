@@ -23,7 +23,23 @@ NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(PlanOptions, max_block_ms, soak_
                                                 settle_ms, cache_ms, hook_seconds, cleanup,
                                                 trust_vnodes, known_clients_only, log_bytes)
 
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(PlanFleet, name, zookeeper, credentials_file, session_ms)
+// Found likewise. Plans of an older program don't say where images are.
+void to_json(nlohmann::json& json, const PlanFleet& fleet) {
+  json = {{"name", fleet.name},
+          {"zookeeper", fleet.zookeeper},
+          {"credentials_file", fleet.credentials_file},
+          {"session_ms", fleet.session_ms},
+          {"image_bytes_max", fleet.image_bytes_max},
+          {"image_url", fleet.image_url}};
+}
+void from_json(const nlohmann::json& json, PlanFleet& fleet) {
+  json.at("name").get_to(fleet.name);
+  json.at("zookeeper").get_to(fleet.zookeeper);
+  json.at("credentials_file").get_to(fleet.credentials_file);
+  json.at("session_ms").get_to(fleet.session_ms);
+  fleet.image_bytes_max = json.value("image_bytes_max", fleet.image_bytes_max);
+  fleet.image_url = json.value("image_url", fleet.image_url);
+}
 
 namespace {
 
@@ -50,8 +66,12 @@ DumpLockOptions dump_lock_from(const nlohmann::json& json) {
 
 std::optional<PlanFleet> fleet_of(const config::Config& config) {
   if (!config.fleet.enabled()) return std::nullopt;
-  return PlanFleet{config.fleet.name, config.fleet.zookeeper, config.fleet.credentials_file,
-                   static_cast<std::uint64_t>(config.fleet.session_ms)};
+  return PlanFleet{config.fleet.name,
+                   config.fleet.zookeeper,
+                   config.fleet.credentials_file,
+                   static_cast<std::uint64_t>(config.fleet.session_ms),
+                   config.fleet.image_bytes_max,
+                   config.fleet.image_url};
 }
 
 void take_routers(Plan& plan, const config::Config& config) {

@@ -55,6 +55,9 @@ struct PlanFleet {
   std::vector<std::string> zookeeper;  ///< host:port each
   std::string credentials_file;        ///< empty: none
   std::uint64_t session_ms = 10'000;
+  /// Of a ring with a larger image the routers are told the edit that makes it.
+  std::uint64_t image_bytes_max = config::Fleet().image_bytes_max;
+  std::string image_url;  ///< of images elsewhere; empty: there are none
   bool operator==(const PlanFleet&) const = default;
 };
 

@@ -7,6 +7,7 @@
 
 #include "backends/postgres/wire/application_name.hpp"
 #include "reshard/database.hpp"
+#include "reshard/fleet/asked.hpp"
 #include "reshard/fleet/fleet_routers.hpp"
 #include "ring/ring_edit.hpp"
 
@@ -22,48 +23,17 @@ constexpr const char* kSilent = "its process does not show itself in the fleet";
 
 }  // namespace
 
-/// A session that was lost since it was used last is made anew, once.
-template <typename Ask>
-auto FleetRouters::asked(Ask ask) {
-  for (;;) {
-    const bool is_new = service_ == nullptr;
-    try {
-      if (is_new)
-        service_ = std::make_unique<fleet::Operator>(loop_, session_, paths_, kRouterLimit);
-      return ask(*service_);
-    } catch (const fleet::OperatorRefused& refused) {
-      service_.reset();
-      throw Stuck(named() + ": " + refused.what());
-    } catch (const fleet::OperatorError& error) {
-      service_.reset();
-      if (is_new) throw Waiting(named() + ": " + error.what());
-    } catch (const std::invalid_argument& error) {
-      throw ActFailed(named() + ": " + error.what());
-    }
-  }
-}
-
 fleet::FleetView FleetRouters::view() {
   return asked([](fleet::Operator& service) { return service.look(); });
 }
 
 FleetRouters::Look FleetRouters::look() {
-  return asked([this](fleet::Operator& service) {
-    Look look{service.look(), nullptr};
-    const std::string& digest = look.view.state.ring.digest;
-    if (ring_ == nullptr || ring_->digest() != digest)
-      ring_ = fleet::ring_from(service.image(digest), service.geometry());
-    look.ring = ring_;
-    return look;
-  });
+  Look look{view(), nullptr};
+  look.ring = in_force(look.view);
+  return look;
 }
 
 std::shared_ptr<const ring::Ring> FleetRouters::ring() { return look().ring; }
-
-/// So that members can fetch it.
-void FleetRouters::put(const ring::Ring& ring) {
-  asked([&](fleet::Operator& service) { service.put(fleet::image_of(ring)); });
-}
 
 /// Throws Stuck where somebody else has moved vnodes of the plan.
 std::shared_ptr<const ring::Ring> FleetRouters::next_of(const ring::Ring& base) const {
@@ -182,7 +152,7 @@ std::vector<RouterAnswer> FleetRouters::try_prepare(std::chrono::milliseconds li
     if (!std::all_of(answers.begin(), answers.end(),
                      [](const RouterAnswer& answer) { return answer.ok; }))
       return answers;
-    put(*next);
+    put(*now.ring, *next);
     Cutover& cutover = begin(rings, fleet::Aim::prepare, limit);
     const Cutover::Came came = cutover.bring(fleet::Aim::prepare, limit);
     const std::string what = why(), silent = ", " + cutover.silent() + ",";

@@ -33,11 +33,16 @@ fleet::MakeSession sessions_of(const PlanFleet& fleet, boost::asio::io_context& 
   };
 }
 
+std::optional<config::ImageUrl> image_url_of(const PlanFleet& fleet) {
+  if (fleet.image_url.empty()) return std::nullopt;
+  return config::image_url_from(fleet.image_url);
+}
+
 }  // namespace
 
 FleetRouters::FleetRouters(Plan plan)
-    : plan_(std::move(plan)), paths_(plan_.fleet->name),
-      session_(sessions_of(*plan_.fleet, loop_)) {}
+    : plan_(std::move(plan)), paths_(plan_.fleet->name), session_(sessions_of(*plan_.fleet, loop_)),
+      image_url_(image_url_of(*plan_.fleet)) {}
 
 FleetRouters::~FleetRouters() = default;
 
@@ -113,7 +118,7 @@ bool FleetRouters::prepare(const BoundRings& rings, std::chrono::milliseconds li
   try {
     const Look now = look();
     if (now.view.state.ring.digest != rings.before) return false;
-    put(*next_of(*now.ring));
+    put(*now.ring, *next_of(*now.ring));
   } catch (const Waiting&) {
     return false;
   }
@@ -275,7 +280,7 @@ std::vector<RouterAnswer> FleetRouters::given_anew_in_time() {
 void FleetRouters::give_anew() {
   const Look now = look();
   const auto next = given(*now.ring);
-  put(*next);
+  put(*now.ring, *next);
   if (confirm_) confirm_();
   Cutover& cutover = begin({now.view.state.ring.digest, next->digest()}, Aim::prepare, kAnewLimit);
   for (const Aim aim : {Aim::prepare, Aim::block, Aim::activate})

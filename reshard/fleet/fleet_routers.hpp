@@ -10,6 +10,8 @@
 
 #include <boost/asio/io_context.hpp>
 
+#include "config/image_url.hpp"
+#include "fleet/images/image.hpp"
 #include "fleet/operator/operator.hpp"
 #include "reshard/fleet/cutover.hpp"
 #include "reshard/plan.hpp"
@@ -24,7 +26,7 @@ namespace reshard {
 class FleetRouters final : public Routers {
  public:
   /// Connects when it is needed. Throws std::runtime_error where the plan's credentials can't be
-  /// read.
+  /// read, std::invalid_argument where its URL of images is none.
   explicit FleetRouters(Plan plan);
   ~FleetRouters() override;
 
@@ -76,15 +78,23 @@ class FleetRouters final : public Routers {
   [[nodiscard]] std::string why() const;
   [[nodiscard]] RouterAnswer missing(const std::string& what) const;
 
-  // fleet_looks.cpp
+  // asked.hpp
   template <typename Ask>
   auto asked(Ask ask);
+
+  // fleet_looks.cpp
   [[nodiscard]] Look look();
-  void put(const ring::Ring& ring);
   void require_together(const Look& look) const;
   [[nodiscard]] std::shared_ptr<const ring::Ring> next_of(const ring::Ring& base) const;
   [[nodiscard]] std::shared_ptr<const ring::Ring> given(const ring::Ring& base) const;
   [[nodiscard]] bool has_given();
+
+  // fleet_rings.cpp
+  [[nodiscard]] std::shared_ptr<const ring::Ring> in_service(const std::string& digest,
+                                                             const fleet::Geometry& geometry,
+                                                             std::string& why);
+  [[nodiscard]] std::shared_ptr<const ring::Ring> in_force(const fleet::FleetView& view);
+  void put(const ring::Ring& base, const ring::Ring& next);
 
   // fleet_routers.cpp
   std::unique_ptr<Cutover> cutover_of(const fleet::PlanName& plan, const BoundRings& rings,
@@ -103,8 +113,9 @@ class FleetRouters final : public Routers {
   std::function<void()> confirm_;
   boost::asio::io_context loop_;
   const fleet::MakeSession session_;
+  const std::optional<config::ImageUrl> image_url_;
   std::unique_ptr<fleet::Operator> service_;
-  std::shared_ptr<const ring::Ring> ring_;  // that was asked for last
+  std::shared_ptr<const ring::Ring> ring_;  // that was in force when it was asked for last
   std::unique_ptr<Cutover> cutover_;        // the change that was opened, or looked for, last
   bool ours_ = false;  // it was opened here, or found, and then this was the coordinator still
   /// How the fleet is known to have closed what the plan had open; nullopt: it may be open.

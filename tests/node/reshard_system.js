@@ -24,8 +24,9 @@ class System {
   /** `journal`: where plans are kept, as `--journal` has it; without it, in a directory. */
   /** `routers`: how many, each with a store of its own; the tests' commands go to the first. */
   /** `fleet`: how many nodes of ZooKeeper there are, in which the routers agree as a fleet; 0: they are told by their admin sockets. */
-  constructor({vnodes = 64, clusters = null, shards = 2, routers = 1, workers = 2, settings = {}, owners = 1, template, environment = {}, journal = null, fleet = 0} = {}) {
-    Object.assign(this, {vnodes, clusters, shards, workers, settings, owners, template, environment, journal, fleet, own: !clusters, clients: [], children: new Set()});
+  /** `fleetSettings`: more of `fleet` in all configurations. */
+  constructor({vnodes = 64, clusters = null, shards = 2, routers = 1, workers = 2, settings = {}, owners = 1, template, environment = {}, journal = null, fleet = 0, fleetSettings = {}} = {}) {
+    Object.assign(this, {vnodes, clusters, shards, workers, settings, owners, template, environment, journal, fleet, fleetSettings, own: !clusters, clients: [], children: new Set()});
     this.routers = Array(routers).fill(null);
   }
 
@@ -70,7 +71,7 @@ class System {
   }
   memberConfig(i) {
     if (this.fleet === 0) return {};
-    return {fleet: {name: 'f', zookeeper: this.zookeeper.addresses, member: `m${i + 1}`, sessionMs: 4000, credentialsFile: this.credentials}};
+    return {fleet: {name: 'f', zookeeper: this.zookeeper.addresses, member: `m${i + 1}`, sessionMs: 4000, credentialsFile: this.credentials, ...this.fleetSettings}};
   }
   /** What `fleet status` says; null where the service does not answer. */
   fleetStatus() {

@@ -6,6 +6,7 @@
 #include <thread>
 
 #include <doctest/doctest.h>
+#include <nlohmann/json.hpp>
 
 #include "reshard/records/directory.hpp"
 #include "tests/support/test_data.hpp"
@@ -64,11 +65,22 @@ State some_state() {
 TEST_CASE("plan: what is written is read") {
   Plan plan = some_plan();
   CHECK(plan_from_json(to_json_text(plan)) == plan);
-  plan.dump_lock = {
-      "/a/lock", {"east", {"z1:2181", "z2:2181"}, "/etc/credentials", 4'000}, plan.token, {}, 60};
+  plan.dump_lock = {"/a/lock",
+                    {"east", {"z1:2181", "z2:2181"}, "/etc/credentials", 4'000, 1, ""},
+                    plan.token,
+                    {},
+                    60};
   CHECK(plan_from_json(to_json_text(plan)) == plan);
   plan.dump_lock->wait_seconds = 0;
   CHECK(plan_from_json(to_json_text(plan)) == plan);
+  plan.fleet = {"east", {"z1:2181"}, "/etc/credentials", 4'000, 17, "http://images/{digest}"};
+  CHECK(plan_from_json(to_json_text(plan)) == plan);
+  // An older program's.
+  auto json = nlohmann::json::parse(to_json_text(plan));
+  for (const char* name : {"image_bytes_max", "image_url"}) json["fleet"].erase(name);
+  plan.fleet->image_bytes_max = PlanFleet().image_bytes_max;
+  plan.fleet->image_url.clear();
+  CHECK(plan_from_json(json.dump()) == plan);
   CHECK_THROWS_WITH_AS(plan_from_json("{}"), doctest::Contains("not a plan"), std::runtime_error);
   CHECK_THROWS_AS(plan_from_json("no"), std::runtime_error);
 }
