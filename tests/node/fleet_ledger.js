@@ -8,6 +8,8 @@ const {spawn} = require('child_process');
 const {PNODES, pause, until} = require('./fleet_scene');
 
 const KEYS = 48, LEASE_S = 2;
+/** Errors by which nothing was done. */
+const REFUSED = new Set(['ReadOnlyError', 'NoBackendsError', 'OverloadedError']);
 
 /** Numbers of a seed. */
 function randomOf(seed) {
@@ -24,14 +26,23 @@ function randomOf(seed) {
 
 /** What is known of each key: `acknowledged` is the newest that must be there, `attempted` the newest that may be. */
 class Ledger {
+  /** `scene`: whose `members` have `put` and `get`, and a `client` while they serve. */
   constructor(scene, random) {
-    Object.assign(this, {scene, random, faults: [], stops: false, writes: 0, reads: 0, refused: 0});
+    Object.assign(this, {scene, random, faults: [], stops: false, writes: 0, reads: 0, refused: 0, failing: new Map(), longest: 0});
     this.keys = Array.from({length: KEYS}, (_, i) => ({key: `ledger${i}`, acknowledged: 0, attempted: 0, seen: 0, busy: false}));
   }
 
   member() {
     const up = this.scene.members.filter(({client}) => client);
     return up.length === 0 ? null : this.random.among(up);
+  }
+
+  /** `longest`: for how many ms a router has refused a key without a break. */
+  note(of, member, served) {
+    const place = `${of.key} by ${member.name}`, since = this.failing.get(place);
+    if (since !== undefined) this.longest = Math.max(this.longest, Date.now() - since);
+    if (served) this.failing.delete(place);
+    else if (since === undefined) this.failing.set(place, Date.now());
   }
 
   async write() {
@@ -43,10 +54,15 @@ class Ledger {
       await member.put(of.key, {n});
       of.acknowledged = Math.max(of.acknowledged, n);
       of.seen = Math.max(of.seen, n);
+      this.note(of, member, true);
       ++this.writes;
-    } catch {  // refused, or nobody knows
+    } catch (error) {
+      this.note(of, member, false);
+      this.lastRefused = `${of.key} by ${member.name}: ${error}`;
       ++this.refused;
       await pause(10);
+      // A database may have it yet from a router that was killed, and do it after a later write: there is none.
+      if (!REFUSED.has(error.name)) return;
     }
     of.busy = false;
   }
@@ -58,11 +74,14 @@ class Ledger {
     try {
       const {n} = await member.get(of.key);
       ++this.reads;
+      this.note(of, member, true);
       if (n < least) this.faults.push(`${of.key} by ${member.name}: ${n}, after ${least} was seen`);
       if (n > of.attempted) this.faults.push(`${of.key} by ${member.name}: ${n}, which nobody wrote`);
       of.seen = Math.max(of.seen, n);
     } catch (error) {
       if (error.name === 'ObjectNotFoundError') this.faults.push(`${of.key} by ${member.name}: not there, after ${least} was seen`);
+      this.note(of, member, false);
+      this.lastRefused = `${of.key} by ${member.name}: ${error}`;
       ++this.refused;
       await pause(10);
     }
@@ -115,15 +134,18 @@ class Mover {
     cluster.copy(url(from), `COPY (SELECT ${columns} FROM b WHERE _vnode = ${vnode}) TO STDOUT`, url(to), `COPY b (${columns}) FROM STDIN`);
   }
 
-  /** The rows that stay where they were are what a router with an older ring would find. */
-  async move(vnode, from, to) {
+  /** The rows that stay where they were are what a router with an older ring would find. `ready`: is called before the ring is changed. Returns how the remap ended, null where nothing came to it. */
+  async move(vnode, from, to, ready = () => {}) {
+    let ended = null;
     const change = ['--lease', String(LEASE_S), '--timeout', '10', '--wait', '20', '--indeterminate-is-fine'];
     const block = await this.command('block', '--vnodes', vnode, ...change);
     if (block.code === 0) {
       this.copy(vnode, from, to);
+      ready();
       const remap = await this.command('remap', '--vnodes', vnode, '--pnode', to, ...change);
       if (remap.code === 0) ++this.moved;
       else ++this.refused;
+      ended = remap;
     } else {
       ++this.refused;
     }
@@ -134,6 +156,7 @@ class Mover {
       const {blocks, change: open} = JSON.parse(text);
       return blocks.length === 0 && open === null;
     }, 'all is unblocked');
+    return ended;
   }
 }
 
@@ -210,4 +233,4 @@ async function runLedger(scene, seed, {rounds = 3, kinds = Object.keys(FAULTS)} 
   return {seed, moved: mover.moved, refused: mover.refused, writes: ledger.writes, reads: ledger.reads, errors: ledger.refused, faults: done};
 }
 
-module.exports = {FAULTS, runLedger};
+module.exports = {FAULTS, LEASE_S, Ledger, Mover, randomOf, runLedger};
