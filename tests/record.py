@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Runs tests in their longest form, and writes what they came to into docs/reliability.md.
 
-    tests/record.py [--build build/release] machine|dispatcher|model|fleet|fleet_model|fleet_ledger|fleet_moves|fleet_moves_10|fleet_moves_20|differential|attacks|hostile ...
+    tests/record.py [--build build/release] machine|dispatcher|model|fleet|fleet_model|fleet_ledger|fleet_kills|fleet_moves|fleet_moves_10|fleet_moves_20|differential|attacks|hostile ...
     tests/record.py --build build/asan attacks_asan
 
 Rows of runs that are not named stay as they are. Ends with 1 where a run failed: its row says so.
@@ -28,6 +28,7 @@ RUNS = {
     "model": (["{build}/tests/sim/sim_reshard"], {**MILLION, "MORAY_ROUTER_MUTATION_RUNS": "0"}, r"\d+ runs of .*"),
     "fleet": (["{build}/tests/sim/fleet/sim_fleet"], {**MILLION, "MORAY_ROUTER_MUTATION_RUNS": "0"}, r"\d+ runs: .*"),
     "fleet_ledger": (["node", "--test", "--test-reporter=tap", "tests/node/fleet_faults.test.js"], {"MORAY_ROUTER_SEEDS": "1-100", "MORAY_ROUTER_SANITIZED": ""}, r"\{\"fleet_ledger\":.*"),
+    "fleet_kills": (["node", "--test", "--test-reporter=tap", "--test-name-pattern=killed at their writes", "tests/node/fleet_cut_off.test.js"], {"MORAY_ROUTER_SEEDS": "1-100", "MORAY_ROUTER_SANITIZED": ""}, r"\{\"fleet_kills\":.*"),
     "fleet_model": (["{build}/tests/sim/sim_reshard", "-tc=model: over a fleet*"], {"MORAY_ROUTER_SEED": "1", "MORAY_ROUTER_FLEET_RUNS": "1000000"}, r"\d+ runs.*"),
     "fleet_moves": (["node", "--test", "--test-reporter=tap", "tests/node/fleet_moves.test.js"], {"MORAY_ROUTER_SEEDS": "1-100", "MORAY_ROUTER_ROUTERS": "3", "MORAY_ROUTER_SANITIZED": ""}, r"\{\"fleet_moves\":.*"),
     "fleet_moves_10": (["node", "--test", "--test-reporter=tap", "tests/node/fleet_moves.test.js"], {"MORAY_ROUTER_SEEDS": "101-110", "MORAY_ROUTER_ROUTERS": "10", "MORAY_ROUTER_SANITIZED": ""}, r"\{\"fleet_moves\":.*"),

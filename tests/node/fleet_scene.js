@@ -12,6 +12,7 @@ const {freePort} = require('./free_port');
 const {PostgresCluster} = require('./postgres_cluster');
 const {RouterProcess, temporaryDirectory, unpackRing} = require('./router_process');
 const {ZooKeeper} = require('./zookeeper');
+const {ZooKeeperCut} = require('./zookeeper_cut');
 
 const BIN = process.env.MORAY_ROUTER_BIN;
 const PNODES = [1, 2, 3].map((i) => `tcp://${i}.moray.example.com:2020`);
@@ -37,7 +38,7 @@ class Member {
   config(more = {}) {
     const {scene, name} = this;
     return {ring: {location: this.store}, shards: scene.shards, workers: scene.workers, pool: {postgresPointConnections: scene.connections},
-      fleet: {name: 'f', zookeeper: scene.zookeeper.addresses, member: name, sessionMs: 4000, credentialsFile: scene.credentials, ...scene.settings, ...more.fleet},
+      fleet: {name: 'f', zookeeper: scene.addressesOf(name), member: name, sessionMs: 4000, credentialsFile: scene.credentials, ...scene.settings, ...more.fleet},
       ...Object.fromEntries(Object.entries(more).filter(([key]) => key !== 'fleet'))};
   }
 
@@ -92,10 +93,12 @@ class Member {
 }
 
 class FleetScene {
-  /** A fleet of `count` routers that serve. `nodes`: of ZooKeeper; `vnodes`: of a ring that is made for it; `workers`: of each router; `connections`: of a worker to a database; `settings`: more of `fleet` in all configurations; `shards`: more of them. */
-  async start(count, {nodes = 1, vnodes = 100, workers = 2, connections = 4, settings = {}, shards = []} = {}) {
+  /** A fleet of `count` routers that serve. `nodes`: of ZooKeeper; `vnodes`: of a ring that is made for it; `workers`: of each router; `connections`: of a worker to a database; `settings`: more of `fleet` in all configurations; `shards`: more of them; `cuts`: who reaches ZooKeeper through something that can be cut: members, or `operator`. */
+  async start(count, {nodes = 1, vnodes = 100, workers = 2, connections = 4, settings = {}, shards = [], cuts = []} = {}) {
     this.directory = temporaryDirectory();
     this.zookeeper = await new ZooKeeper().start(nodes);
+    this.cuts = {};
+    for (const name of cuts) this.cuts[name] = await new ZooKeeperCut(this.zookeeper.nodes.map(({port}) => port)).start();
     this.cluster = await new PostgresCluster().start();
     this.shards = PNODES.map((pnode, i) => ({pnode, backend: 'postgres', url: this.cluster.makeDatabase(`shard${i}`)}));
     this.credentials = path.join(this.directory, 'credentials');
@@ -107,7 +110,7 @@ class FleetScene {
     if (vnodes !== 100) execFileSync(BIN, ['ring', 'create', '-b', 'leveldb', '-l', plain, '-v', String(vnodes), '-p', PNODES.join(' ')], {stdio: 'ignore'});
     execFileSync(BIN, ['ring', 'store', '-l', this.rings, plain], {stdio: 'ignore'});
     this.file = path.join(this.directory, 'operator.json');
-    fs.writeFileSync(this.file, JSON.stringify(new Member(this, 'm1').config()));
+    fs.writeFileSync(this.file, JSON.stringify(new Member(this, 'm1').config({fleet: {zookeeper: this.addressesOf('operator')}})));
     await this.fleet('init', this.rings);
     this.members = Array.from({length: count}, (_, i) => new Member(this, `m${i + 1}`));
     await Promise.all(this.members.map((member) => member.start()));
@@ -116,6 +119,9 @@ class FleetScene {
     for (const member of this.members) await until(() => member.put('first', {n: 0}).then(() => true, () => false), `${member.name} serves`);
     return this;
   }
+
+  /** Where somebody finds ZooKeeper. */
+  addressesOf(name) { return (this.cuts[name] || this.zookeeper).addresses; }
 
   member(name) {
     const member = new Member(this, name);
@@ -145,8 +151,14 @@ class FleetScene {
   }
 
   async stop() {
+    // A client whose router goes first tries for fifteen seconds more.
+    for (const member of this.members) {
+      if (member.client) member.client.close();
+      member.client = null;
+    }
     const ends = await Promise.all(this.members.map((member) => member.stop()));
     this.cluster.stop();
+    for (const cut of Object.values(this.cuts)) await cut.stop();
     await this.zookeeper.stop();
     fs.rmSync(this.directory, {recursive: true, force: true});
     for (const end of ends) if (end) assert.strictEqual(end.code, 0, JSON.stringify(end));
