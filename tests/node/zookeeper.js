@@ -74,6 +74,12 @@ class ZooKeeper {
     await Promise.all(this.nodes.map((node) => node.ready()));
     return this;
   }
+  /** The node that leads, once one does; its own word is asked, as an operator would. */
+  async leader() {
+    for (;; await pause(20))
+      for (const node of this.nodes)
+        if (node.child && /^Mode: leader/m.test(await ask(node.port, 'srvr'))) return node;
+  }
   /** What an operator types into ZooKeeper's own shell; `user`: name:password. Resolves with all that it prints. */
   shell(user, ...lines) {
     return new Promise((resolve) => {

@@ -82,4 +82,4 @@ class ZooKeeperClient {
   }
 }
 
-module.exports = {ZooKeeperClient};
+module.exports = {TYPES, ZooKeeperClient, buffer, frame, frames, int, long};
