@@ -9,6 +9,7 @@ const {freePort} = require('./free_port');
 const {temporaryDirectory} = require('./router_process');
 
 const JARS = '/usr/share/java/zookeeper.jar:/usr/share/java/slf4j-simple.jar';
+const STARTS_WITHIN_MS = 120_000;
 const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
 /** What a server answers to a four-letter word; empty where it does not. */
@@ -37,11 +38,14 @@ class Node {
     this.ended = new Promise((resolve) => this.child.on('close', resolve));
     this.child.on('close', () => { this.child = null; });
   }
+  /** It serves, and not somebody else's server that has taken its port. */
   async ready() {
-    while (!/^Mode: /m.test(await ask(this.port, 'srvr'))) {
-      if (!this.child) throw new Error(`ZooKeeper does not start: ${fs.readFileSync(path.join(this.directory, 'log'), 'utf8')}`);
-      await pause(50);
-    }
+    for (const begun = Date.now(); !await this.serves(); await pause(50))
+      if (!this.child || Date.now() - begun > STARTS_WITHIN_MS) throw new Error(`ZooKeeper does not start: ${fs.readFileSync(path.join(this.directory, 'log'), 'utf8')}`);
+  }
+  async serves() {
+    if (!/^Mode: /m.test(await ask(this.port, 'srvr'))) return false;
+    return (await ask(this.port, 'conf')).includes(`dataDir=${this.directory}/`);
   }
   async kill() {
     if (!this.child) return;
@@ -51,8 +55,18 @@ class Node {
 }
 
 class ZooKeeper {
-  /** `count`: 1 or 3. */
-  async start(count = 1) {
+  /** `count`: 1 or 3. On other ports where somebody has taken one of them meanwhile. */
+  async start(count = 1, tries = 3) {
+    await this.prepare(count);
+    try {
+      return await this.launch();
+    } catch (error) {
+      await this.stop();
+      if (tries === 1 || !error.message.includes('BindException')) throw error;
+      return this.start(count, tries - 1);
+    }
+  }
+  async prepare(count) {
     this.directory = temporaryDirectory();
     this.nodes = [];
     const ports = [];
@@ -64,7 +78,6 @@ class ZooKeeper {
         `dataDir=${data}`, `clientPort=${ports[i]}`, 'clientPortAddress=127.0.0.1', 'admin.enableServer=false', 'maxClientCnxns=0', '4lw.commands.whitelist=*', ...servers]));
       fs.writeFileSync(path.join(data, 'myid'), `${i + 1}\n`);
     }
-    return this.launch();
   }
   get addresses() {
     return this.nodes.map((node) => `127.0.0.1:${node.port}`);
@@ -76,9 +89,10 @@ class ZooKeeper {
   }
   /** The node that leads, once one does; its own word is asked, as an operator would. */
   async leader() {
-    for (;; await pause(20))
+    for (const begun = Date.now(); Date.now() - begun < STARTS_WITHIN_MS; await pause(20))
       for (const node of this.nodes)
         if (node.child && /^Mode: leader/m.test(await ask(node.port, 'srvr'))) return node;
+    throw new Error('no node of ZooKeeper leads');
   }
   /** What an operator types into ZooKeeper's own shell; `user`: name:password. Resolves with all that it prints. */
   shell(user, ...lines) {
