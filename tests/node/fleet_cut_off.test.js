@@ -4,8 +4,11 @@ const assert = require('node:assert');
 const {after, afterEach, before, test} = require('node:test');
 
 const {Kills} = require('./fleet_kills');
-const {FleetScene, PNODES, until} = require('./fleet_scene');
+const {Ledger, randomOf} = require('./fleet_ledger');
+const {FleetScene, PNODES, pause, until} = require('./fleet_scene');
+const {CutSystem, membersOf} = require('./fleet_system');
 const {Watched} = require('./fleet_watched');
+const {rowsNotOwned} = require('./reshard_rows');
 
 // The shorter form leaves out what differs least from the rest.
 const LONG = Boolean(process.env.MORAY_ROUTER_LONG);
@@ -114,6 +117,43 @@ for (const stage of LONG ? ['prepare', 'block'] : ['block'])
     await together();
     await watched.write(m3, one, 2);
     await watched.settled();
+  });
+
+if (LONG)
+  test('a router is cut off as it agrees to a stage of a cutover: by the rows, it goes forward or backs out', async () => {
+    const system = await new CutSystem().start();
+    let ledger = null;
+    try {
+      const members = await membersOf(system);
+      ledger = new Ledger({members}, randomOf(40));
+      for (const of of ledger.keys) await members[0].put(of.key, {n: 0});
+      ledger.start();
+      // Before or after its answer is done, and whether the cutover is tried again.
+      const cases = [['prepare', 'before', false], ['block', 'before', true], ['block', 'after', false], ['activate', 'before', false], ['activate', 'after', false]];
+      for (const [i, [stage, when, again]] of cases.entries()) {
+        const plan = await system.plan('--vnodes', `${4 * i}-${4 * i + 3}`, '--soak', '0', '--max-block', '2000');
+        const stopped = system.cut.stopAt(answer(stage), when), running = system.reshard('run', plan);
+        assert.ok(await stopped);
+        if (i % 2 === 1) system.cut.cut();
+        // Beyond a lease, and where it is swallowed beyond a session, too.
+        await pause(i % 2 === 1 ? 4000 : 9000);
+        system.cut.mend();
+        const {code, err} = await system.ended(running);
+        assert.strictEqual(code, 0, err);
+        assert.strictEqual(/cutover given up/.test(err), again, err);
+        await system.quiet(() => system.together());
+      }
+      await ledger.stop();
+      await ledger.check();
+      assert.ok(ledger.writes > 100 && ledger.reads > 100, `${ledger.writes} writes, ${ledger.reads} reads`);
+      assert.deepStrictEqual(system.vnodesOf(1), Array.from({length: 4 * cases.length}, (_, i) => i));
+      assert.deepStrictEqual(rowsNotOwned(system, {buckets: ['b']}), []);
+      assert.ok(ledger.longest < 2000 + OVER, `refused for ${ledger.longest} ms: ${ledger.lastRefused}`);
+      console.log(JSON.stringify({fleet_cut_off_cutover: {writes: ledger.writes, reads: ledger.reads, refused: ledger.refused, longestMs: ledger.longest}}));
+    } finally {
+      if (ledger) await ledger.stop();
+      await system.stop();
+    }
   });
 
 // `1-2`: so many seeds, from the first to the last.

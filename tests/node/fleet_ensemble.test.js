@@ -6,6 +6,7 @@ const {after, afterEach, before, describe, test} = require('node:test');
 const {Acknowledgers} = require('./fleet_acknowledgers');
 const {LEASE_S, Ledger, Mover, randomOf} = require('./fleet_ledger');
 const {FleetScene, PNODES, pause, until} = require('./fleet_scene');
+const {membersOf} = require('./fleet_system');
 const {rowsNotOwned} = require('./reshard_rows');
 const {System} = require('./reshard_system');
 
@@ -136,12 +137,7 @@ test('the leader dies at each act of a cutover of a plan of resharding: it is do
   const system = await new System({routers: 3, fleet: 3}).start();
   let ledger = null;
   try {
-    const members = await Promise.all(system.routers.map(async ({port}, i) => {
-      const client = await system.connect(port);
-      const call = (method, ...args) => new Promise((resolve, reject) => client[method]('b', ...args, (error, value) => error ? reject(error) : resolve(value)));
-      return {name: `m${i + 1}`, client, put: (key, value) => call('putObject', key, value), get: (key) => call('getObject', key, {noCache: true}).then(({value}) => value), make: (config) => call('createBucket', config)};
-    }));
-    await members[0].make({index: {n: {type: 'number'}}});
+    const members = await membersOf(system);
     ledger = new Ledger({members}, randomOf(30));
     for (const of of ledger.keys) await members[0].put(of.key, {n: 0});
     ledger.start();
