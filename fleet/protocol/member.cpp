@@ -256,6 +256,7 @@ std::optional<nanoseconds> Member::wake(nanoseconds now) const {
   at(row_until_);
   if (const auto question = question_at()) at(*question);
   at(activated_at_ + lease_over(disk_.record->lease));
+  at(activated_at_ + target_opens_within(disk_.record->lease));
   return next;
 }
 

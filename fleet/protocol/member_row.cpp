@@ -78,7 +78,7 @@ Door Member::door_of_plan(nanoseconds now) const {
   using Writes = Door::Writes;
   if (has_next()) {
     if (target_open_) return {};
-    const bool waits = now < activated_at_ + lease_over(disk_.record->lease);
+    const bool waits = now < activated_at_ + target_opens_within(disk_.record->lease);
     return {waits ? Writes::wait : Writes::refuse, true, {}};
   }
   if (row_ == RowSays::aborted) return {};

@@ -178,4 +178,10 @@ constexpr std::chrono::nanoseconds lease_over(std::chrono::milliseconds lease) {
   return lease + lease / 100 + kLeaseMargin;
 }
 
+/// From a member's activation on, when the target of a cutover must have opened, and members have
+/// heard of it, if its coordinator has only waited for members that are silent.
+constexpr std::chrono::nanoseconds target_opens_within(std::chrono::milliseconds lease) {
+  return 2 * lease_over(lease);
+}
+
 }  // namespace fleet

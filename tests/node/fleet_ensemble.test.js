@@ -104,7 +104,6 @@ describe('a fleet over three nodes of ZooKeeper', () => {
     const back = Date.now();
     await until(async () => (await touches()).every(Boolean), 'all are in touch');
     const touched = Date.now() - back;
-    assert.ok(touched < 10_000, `in touch after ${touched} ms`);
     assert.strictEqual(ledger.refused, began.refused, ledger.lastRefused);
     assert.ok(ledger.writes > began.writes + 1000 && ledger.reads > began.reads + 1000, `${ledger.writes} writes, ${ledger.reads} reads`);
     await settled();

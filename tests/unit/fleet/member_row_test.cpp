@@ -107,7 +107,13 @@ TEST_CASE(
   REQUIRE(question);
   CHECK(question->at_target);
   lab.member.row_said(RowSays::nothing, lab.now);
-  lab.pass(712);  // another coordinator may wait for others' leases so long, and no longer
+  lab.pass(712);  // the coordinator may wait for others' leases so long, and then opens the target
+  CHECK(lab.member.door(lab.now) == Door{Writes::wait, true, {}});
+  REQUIRE(lab.member.wake(lab.now));
+  lab.pass(1'711);
+  CHECK(lab.member.door(lab.now) == Door{Writes::wait, true, {}});
+  CHECK(lab.member.wake(lab.now) <= lab.now + milliseconds(1));
+  lab.pass(1);  // nobody opens it any more
   CHECK(lab.member.door(lab.now) == Door{Writes::refuse, true, {}});
   CHECK(lab.member.next_question(lab.now)->at_target);
   lab.member.row_said(RowSays::open, lab.now);
