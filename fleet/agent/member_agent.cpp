@@ -83,6 +83,12 @@ void MemberAgent::connection(bool there) {
 
 void MemberAgent::pump() {
   const auto now = clock_();
+  // An answer is on its way before the disk, which may keep this thread, is asked for more.
+  if (!asking_)
+    if (auto request = member_.next_request(now)) {
+      asking_ = true;
+      requests_->ask(*request);
+    }
   if (auto work = member_.next_work(now))
     host_.carry_out(*work, [this, alive = std::weak_ptr<char>(alive_)](const std::string& failure,
                                                                        bool for_good) {
@@ -93,11 +99,6 @@ void MemberAgent::pump() {
         member_.failed(failure, for_good, clock_());
       pump();
     });
-  if (!asking_)
-    if (auto request = member_.next_request(now)) {
-      asking_ = true;
-      requests_->ask(*request);
-    }
   await_drain();
   ask_row(now);
   host_.follow(member_);

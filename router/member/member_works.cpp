@@ -1,4 +1,7 @@
 // What a member does to its disk and its ring, one thing at a time.
+#include <exception>
+#include <memory>
+#include <string>
 #include <utility>
 
 #include <boost/asio/post.hpp>
@@ -77,23 +80,29 @@ template router::Done<BlockReport> FleetMember::on_thread(
     std::function<void(router::Outcome<BlockReport>)> then);
 
 /// A record that says *leased* is answered to the fleet: by then every worker refuses the vnodes
-/// after the lease's end, which begins before the disk and the workers are asked.
+/// after the lease's end, which begins before the disk and the workers are asked. The workers hear
+/// of it while the disk writes, which keeps this thread.
 void FleetMember::keep_record(const fleet::Record& record, const Done& done) {
   const bool of_staged = staged_ && staged_->token == record.token;
   const ring::VnodeSet vnodes = of_staged ? staged_->vnodes : file_.record_vnodes();
   const std::chrono::nanoseconds until = lease_clock() + record.lease;
-  file_.keep(record, vnodes);
   const bool leases = record.kind != fleet::Kind::block &&
                       record.phase == fleet::Record::Phase::leased && !vnodes.empty();
-  if (!leases) return end_work(done, "", false);
+  if (!leases) return kept(done, [&] { file_.keep(record, vnodes); });
   leasing_ = FleetGate{{}, {}, vnodes, until};
   gate_ = serves_ ? gate_of(agent_->member(), lease_clock()) : shut_gate();
-  control_.fleet_serve(*gate_, on_thread<Published>([this, done](const auto& outcome) {
+  const auto failure = std::make_shared<std::string>();
+  control_.fleet_serve(*gate_, on_thread<Published>([this, done, failure](const auto& outcome) {
     leasing_.reset();
     const auto* refusal = std::get_if<Refusal>(&outcome);
-    work_problem_ = refusal != nullptr ? refusal->what() : "";
+    work_problem_ = refusal != nullptr ? refusal->what() : *failure;
     done(work_problem_, false);
   }));
+  try {
+    file_.keep(record, vnodes);
+  } catch (const std::exception& error) {
+    *failure = error.what();
+  }
 }
 
 /// The ring that did not come into force is not kept for a rollback. Which vnodes the record is
