@@ -11,7 +11,8 @@ namespace {
 using SessionState = coordination::Session::State;
 
 // A service that was restored to its past refuses those who have seen more of it than it has, and
-// tells them nothing. Beyond the time of any session such a client has none to lose.
+// tells them nothing. Longer than sessions last by default; one that would last longer is given up
+// with nothing lost but its node, which shows the process.
 constexpr std::chrono::milliseconds kSilenceMost{15'000};
 constexpr int kAgainAtLeastMs = 500, kAgainAtMostMs = 5'000;
 

@@ -59,6 +59,8 @@ struct Remains {
   Blocks blocks;
   std::map<std::string, MemberView> members;
   std::uint64_t highest_seq = 0;  ///< of any step that is known there
+  /// Versions of the nodes that are there, by path.
+  std::map<std::string, std::int32_t> versions;
 };
 
 /// What is written where the service has lost a fleet, or was restored to an earlier day: no change
@@ -108,9 +110,11 @@ class Operator {
   /// Says of a router that knows nothing of fleets what it does; likewise.
   void put_foreign(const FleetView& view, const std::string& id, const Foreign& foreign,
                    const std::string& who);
+  /// Throws OperatorRefused where what is there is of a later version than this program knows.
   [[nodiscard]] Remains remains();
-  /// Writes the fleet anew, in one step; fails where somebody else writes meanwhile.
-  void refound(const Refounding& anew, const Geometry& geometry);
+  /// Writes the fleet anew, in one step; fails where somebody else has written since `there` was
+  /// looked at.
+  void refound(const Remains& there, const Refounding& anew, const Geometry& geometry);
   /// The last steps, oldest first: what each write of the state has said, as JSON.
   [[nodiscard]] std::vector<std::string> history();
   /// Takes images and steps away that nobody needs. What fails is left for the next time.

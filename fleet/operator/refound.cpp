@@ -43,12 +43,19 @@ Remains Operator::remains() {
   if (asked != Outcome::done && asked != Outcome::no_node) fail(Paths::parent(), asked);
   for (const auto& write : founding(paths_, {}, "")) {
     const std::string& path = std::get<Create>(write).path;
-    if (!read(path)) lacks(path);
+    if (const auto node = read(path))
+      found.versions[path] = node->version;
+    else
+      lacks(path);
   }
   const auto state = read(paths_.state()), blocks = read(paths_.blocks());
+  if (state) found.versions[paths_.state()] = state->version;
+  if (blocks) found.versions[paths_.blocks()] = blocks->version;
   try {
     if (state) found.state = state_from(state->value);
     if (blocks) found.blocks = blocks_from(blocks->value);
+  } catch (const Newer& error) {
+    throw OperatorRefused(std::string(error.what()) + "; use a program of that version");
   } catch (const Unreadable& error) {
     found.problem += (found.problem.empty() ? "" : "; ") + std::string(error.what());
   }
@@ -57,19 +64,22 @@ Remains Operator::remains() {
     found.highest_seq = std::max(found.highest_seq, seq_of(step));
   if (found.state) found.highest_seq = std::max(found.highest_seq, found.state->seq);
   for (const std::string& id : names_if_there(paths_.roster()).value_or(std::vector<std::string>()))
-    if (const auto entry = read(paths_.entry(id))) found.members[id] = read_member(id, *entry);
+    if (const auto entry = read(paths_.entry(id))) {
+      found.versions[paths_.entry(id)] = entry->version;
+      found.members[id] = read_member(id, *entry);
+    }
   return found;
 }
 
-/// All of it at once, so that no member sees a part; and only where nothing was written meanwhile.
-void Operator::refound(const Refounding& anew, const Geometry& geometry) {
+/// All of it at once, so that no member sees a part; and only where nothing was written since.
+void Operator::refound(const Remains& there, const Refounding& anew, const Geometry& geometry) {
   const Outcome parent = write({Create{Paths::parent(), "", false, false}});
   if (parent != Outcome::done && parent != Outcome::exists) fail(Paths::parent(), parent);
   std::vector<coordination::Write> writes;
   const auto put = [&](const std::string& path, const std::string& text) {
-    const auto there = read(path);
-    if (there)
-      writes.emplace_back(Set{path, text, there->version});
+    const auto known = there.versions.find(path);
+    if (known != there.versions.end())
+      writes.emplace_back(Set{path, text, known->second});
     else
       writes.emplace_back(Create{path, text, false, false});
   };
@@ -79,12 +89,12 @@ void Operator::refound(const Refounding& anew, const Geometry& geometry) {
       put(node.path, to_text(anew.state));
     else if (node.path == paths_.blocks())
       put(node.path, to_text(anew.blocks));
-    else if (!read(node.path))
+    else if (!there.versions.contains(node.path))
       writes.push_back(write);
   }
-  for (const std::string& id : names_if_there(paths_.roster()).value_or(std::vector<std::string>()))
-    if (const auto entry = read(paths_.entry(id)); entry && !anew.members.contains(id))
-      writes.emplace_back(Remove{paths_.entry(id), entry->version});
+  for (const auto& [id, member] : there.members)
+    if (!anew.members.contains(id))
+      writes.emplace_back(Remove{paths_.entry(id), there.versions.at(paths_.entry(id))});
   for (const auto& [id, entry] : anew.members) put(paths_.entry(id), to_text(entry));
   writes.emplace_back(Create{paths_.step(anew.state.seq, anew.state.by),
                              step_of(anew.state, anew.note), false, false});

@@ -51,7 +51,7 @@ Membership Member::membership() const {
 
 void Member::session_began(nanoseconds now) {
   connected_ = true;
-  fresh_ = shown_ = false;
+  fresh_ = shown_ = followed_ = false;
   touched_.reset();
   look_at_ = now;
 }
@@ -71,6 +71,7 @@ void Member::seen(Seen seen, nanoseconds now) {
     return;
   }
   back_since_.reset();
+  followed_ = true;
   // Nobody could take a step while the service was away.
   const bool was_away = now - seen_at_ > options_.session;
   if (!view_ || was_away || view_->state.seq != seen.state.seq) seq_since_ = now;
@@ -107,7 +108,8 @@ void Member::judge_entry(const Seen& seen) {
   auto* outside = std::get_if<Outside>(&life_);
   if (outside == nullptr) return;
   outside->in_roster = mine;
-  if (shown_ || seen.lives.empty())
+  const bool foreign = seen.entry && seen.entry->foreign;
+  if (!foreign && (shown_ || seen.lives.empty()))
     twin_since_.reset();
   else if (!twin_since_)
     twin_since_ = seen_at_;

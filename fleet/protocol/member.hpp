@@ -98,6 +98,10 @@ class Member {
   [[nodiscard]] bool in_doubt() const { return doubt_.has_value(); }
   [[nodiscard]] const Blocks& blocks() const { return disk_.blocks; }
   [[nodiscard]] const RingName& ring() const { return disk_.ring; }
+  /// Of any state that it has seen, also before it started.
+  [[nodiscard]] std::uint64_t highest_seq() const { return highest_seq_; }
+  /// By the session that it has now it has seen a state that it goes by.
+  [[nodiscard]] bool follows() const { return followed_ && !back_since_; }
   /// As the roster has it, or is to have it.
   [[nodiscard]] Entry entry() const;
   [[nodiscard]] const std::optional<Record>& record() const { return disk_.record; }
@@ -176,10 +180,11 @@ class Member {
   std::chrono::nanoseconds started_;
 
   bool connected_ = false;
-  bool fresh_ = false;  // this session has written: what it reads is not older than that
-  bool shown_ = false;  // that it lives, by this session
-  bool newer_ = false;  // what was looked at last is of a later version
-  bool joins_ = false;  // a join was sent, and no look since has shown whether it was done
+  bool fresh_ = false;     // this session has written: what it reads is not older than that
+  bool shown_ = false;     // that it lives, by this session
+  bool followed_ = false;  // a state was taken from this session
+  bool newer_ = false;     // what was looked at last is of a later version
+  bool joins_ = false;     // a join was sent, and no look since has shown whether it was done
   std::optional<std::chrono::nanoseconds> touched_;  // when its last touch began
   std::optional<Request> request_;
   std::chrono::nanoseconds asked_{};               // when it was made

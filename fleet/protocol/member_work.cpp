@@ -36,6 +36,9 @@ std::optional<Work> Member::work_inside() const {
   const bool inside = std::holds_alternative<Inside>(life_);
   // Before the roster is told: it may be told, and this process end before it knows.
   if (inside && entry_is_old() && !may_write_entry()) return work::KeepMembership{membership()};
+  // An operator may have written the roster's entry for this process.
+  if (inside && entry_written_ && disk_.membership->incarnation != options_.incarnation)
+    return work::KeepMembership{membership()};
   if (disk_.blocks != view_->blocks) return work::KeepBlocks{view_->blocks};
   const Change* open = change();
   if (disk_.record && (open == nullptr || !is_records(*open))) return work_decided();

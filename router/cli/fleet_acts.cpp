@@ -52,9 +52,11 @@ FleetExit show(FleetCommand& command, const FleetOptions& given) {
     print(given, given.json ? json_of(command.name(), view).dump() + "\n"
                             : table_of(command.name(), view));
     return FleetExit::done;
-  } catch (const fleet::OperatorRefused&) {
-    throw;
   } catch (const fleet::OperatorError& error) {
+    const bool refused = dynamic_cast<const fleet::OperatorRefused*>(&error) != nullptr;
+    const bool known =
+        !given.members.empty() || !kept_roster(command.config().ring_location).empty();
+    if (refused && !known) throw;
     command.disconnect();
     show_reports(command, given, error.what());
     return FleetExit::unknown;
@@ -69,6 +71,9 @@ const fleet::MemberView& dead(const fleet::FleetView& view, const std::string& i
     throw std::runtime_error("\"" + id +
                              "\" has a session: it lives, or died within the last "
                              "seconds");
+  const auto& foreign = found->second.entry.foreign;
+  if (foreign && !foreign->stopped && answers(foreign->status))
+    throw std::runtime_error("\"" + id + "\" runs: " + foreign->status + " answers");
   if (view.state.change)
     throw std::runtime_error("a change is open; it is closed within a minute or two");
   return found->second;
@@ -77,6 +82,12 @@ const fleet::MemberView& dead(const fleet::FleetView& view, const std::string& i
 }  // namespace
 
 FleetExit init(FleetCommand& command, const FleetOptions& given) {
+  std::string others;
+  for (const auto& [id, entry] : kept_roster(command.config().ring_location))
+    others += (others.empty() ? "" : ", ") + id;
+  if (!others.empty() && !command.service().remains().state)
+    throw std::runtime_error("the router of this host has been a member of that fleet, beside " +
+                             others + ": where the service has lost it, `fleet reinit`");
   const std::string location =
       given.directory.empty() ? command.config().ring_location : given.directory;
   const ring::LocatedRing located = ring::load_location(location, load_in_child().load);

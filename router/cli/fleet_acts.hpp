@@ -6,6 +6,9 @@
 /// Each throws std::exception, for people.
 namespace router::cli::fleet_acts {
 
+/// Whether that page answers: any answer at all. Throws std::exception, for people.
+bool answers(const std::string& url);
+
 FleetExit init(FleetCommand& command, const FleetOptions& given);
 FleetExit status(FleetCommand& command, const FleetOptions& given);
 FleetExit remap(FleetCommand& command, const FleetOptions& given);

@@ -16,18 +16,6 @@ namespace {
 constexpr std::chrono::milliseconds kAnswersWithin{5'000};
 constexpr std::size_t kPageMost = 1 << 20;
 
-/// Any answer at all: it runs. A process that is stopped in its tracks still takes connections.
-bool answers(const std::string& url) {
-  const config::HttpUrl page = config::http_url_from(url);
-  boost::asio::io_context loop;
-  std::optional<fleet::HttpAnswer> said;
-  fleet::http_get(loop, page.server, page.target, false,
-                  {kPageMost, kAnswersWithin, kAnswersWithin},
-                  [&](fleet::HttpAnswer answer) { said = std::move(answer); });
-  loop.run();
-  return said && !said->why.starts_with("no connection");
-}
-
 void require_closed(const fleet::FleetView& view) {
   if (view.state.change)
     throw std::runtime_error("a change is open, which this would be too late for: " +
@@ -58,6 +46,18 @@ FleetExit say(const FleetOptions& given, const std::string& id, const fleet::For
 }
 
 }  // namespace
+
+/// Any answer at all: it runs. A process that is stopped in its tracks still takes connections.
+bool answers(const std::string& url) {
+  const config::HttpUrl page = config::http_url_from(url);
+  boost::asio::io_context loop;
+  std::optional<fleet::HttpAnswer> said;
+  fleet::http_get(loop, page.server, page.target, false,
+                  {kPageMost, kAnswersWithin, kAnswersWithin},
+                  [&](fleet::HttpAnswer answer) { said = std::move(answer); });
+  loop.run();
+  return said && !said->why.starts_with("no connection");
+}
 
 FleetExit add_foreign(FleetCommand& command, const FleetOptions& given) {
   static_cast<void>(config::http_url_from(given.url));

@@ -1,6 +1,7 @@
 // A fleet's state written anew, after the service was lost or restored to an earlier day.
 #include <algorithm>
 #include <cstdio>
+#include <map>
 #include <optional>
 #include <set>
 #include <stdexcept>
@@ -37,26 +38,41 @@ fleet::Roster roster_of(const fleet::Remains& there, const std::string& store) {
   return roster;
 }
 
-/// Who takes part: each router that has been a member must be known to be gone, or say what it has.
-MemberReports members_of(const MemberReports& all, const std::string& fleet,
-                         const std::vector<std::string>& gone) {
+/// Who takes part: each router that anybody knows as a member must be known to be gone, or say what
+/// it has.
+MemberReports members_of(const MemberReports& all, const fleet::Remains& there,
+                         const std::string& fleet, const std::vector<std::string>& gone) {
+  const auto is_gone = [&](const std::string& id) {
+    return std::find(gone.begin(), gone.end(), id) != gone.end();
+  };
   MemberReports members;
-  std::vector<std::string> silent;
+  std::map<std::string, std::string> silent;
+  for (const auto& [id, member] : there.members)
+    if (!member.problem.empty()) silent[id] = member.problem;
   for (const auto& [name, report] : all) {
     if (!report.problem.empty()) {
-      if (std::find(gone.begin(), gone.end(), name) == gone.end())
-        silent.push_back(name + " (" + report.problem + ")");
+      silent[name] = report.problem;
     } else if (report.fleet != fleet) {
       throw std::runtime_error(name + " is of another fleet: " + report.fleet);
-    } else if (std::find(gone.begin(), gone.end(), report.id) != gone.end()) {
+    } else if (is_gone(report.id)) {
       throw std::runtime_error("--without " + report.id + ": it answers");
     } else if (report.inside) {
       members[report.id] = report;
     }
   }
-  if (!silent.empty())
+  for (const auto& [name, report] : all)
+    for (const std::string& id : report.roster) silent.try_emplace(id, name + " knows it");
+  std::vector<std::string> missing;
+  for (const auto& [id, why] : silent) {
+    const auto answered = [&, &id = id](const auto& each) { return each.second.id == id; };
+    const bool foreign =
+        there.members.contains(id) && there.members.at(id).entry.foreign.has_value();
+    if (!is_gone(id) && !foreign && std::none_of(all.begin(), all.end(), answered))
+      missing.push_back(id + " (" + why + ")");
+  }
+  if (!missing.empty())
     throw std::runtime_error(
-        "these routers do not say which ring they have: " + listed(silent) +
+        "these routers do not say which ring they have: " + listed(missing) +
         ". Start them; or name their status ports, --member HOST:PORT; or where one is gone for "
         "good, --without ID");
   if (members.empty())
@@ -79,23 +95,46 @@ std::optional<Record> open_record(const MemberReports& members) {
   return open;
 }
 
-/// Throws where what the person says can't be.
-void require_decision(const Record& record, const MemberReports& members,
-                      const FleetOptions& given) {
-  if (given.committed == given.not_committed)
-    throw std::runtime_error("a change is open, " + record.token +
-                             ": was it committed? --committed, or --not-committed");
+bool has_blocked(const MemberReport& report, const std::string& token) {
+  return std::any_of(report.blocks.begin(), report.blocks.end(),
+                     [&](const fleet::Block& block) { return block.token == token; });
+}
+
+/// Whether it was committed. A member that has closed it knows; so does one that has never agreed
+/// to it, without which it was not. A person says it where all have agreed, and none has closed it.
+bool was_committed(const Record& record, const MemberReports& members, const FleetOptions& given) {
+  std::string yes, no;
   for (const auto& [id, report] : members) {
-    const bool activated = report.record && report.record->phase == Record::Phase::activated;
-    if (given.not_committed && activated)
-      throw std::runtime_error(id + " has put the change " + record.token +
-                               " in force: it is committed");
-    const bool agreed = report.record ? report.record->phase != Record::Phase::prepared
-                                      : report.entry.ring == record.next;
-    if (given.committed && !agreed && record.kind != fleet::Kind::block)
-      throw std::runtime_error(id + " has not agreed to the change " + record.token +
-                               ": it can't have been committed");
+    if (report.record) {
+      if (report.record->phase == Record::Phase::activated) yes = id;
+      if (report.record->phase == Record::Phase::prepared && record.drains) no = id;
+    } else if (record.kind == fleet::Kind::block) {
+      (has_blocked(report, record.token) ? yes : no) = id;
+    } else if (report.entry.ring == record.next) {
+      yes = id;
+    } else if (report.entry.ring == record.base) {
+      no = id;
+    } else {
+      throw std::runtime_error(id + " has ring " + shown_ring(report.entry.ring) +
+                               ", and others have agreed to change " + record.token + " from " +
+                               shown_ring(record.base) + " to " + shown_ring(record.next) +
+                               ": one of them has been away for long; stop it, and say --without");
+    }
   }
+  if (!yes.empty() && !no.empty())
+    throw std::runtime_error("change " + record.token + " is committed, says " + yes +
+                             ", and can't be, since " + no + " has not agreed to it");
+  if (!yes.empty() && given.not_committed)
+    throw std::runtime_error(yes + " has put the change " + record.token +
+                             " in force: it is committed");
+  if (!no.empty() && given.committed)
+    throw std::runtime_error(no + " has not agreed to the change " + record.token +
+                             ": it can't have been committed");
+  if (yes.empty() && no.empty() && given.committed == given.not_committed)
+    throw std::runtime_error("a change is open, " + record.token +
+                             ", and all routers have agreed to it: was it committed? --committed, "
+                             "or --not-committed");
+  return yes.empty() && no.empty() ? given.committed : !yes.empty();
 }
 
 fleet::RingName ring_of(const MemberReports& members, std::uint64_t generation) {
@@ -115,21 +154,38 @@ fleet::RingName ring_of(const MemberReports& members, std::uint64_t generation) 
                            ". Which is to be in force? --ring GENERATION");
 }
 
-/// As all members have them on their disks.
-fleet::Blocks blocks_of(FleetCommand& command, const MemberReports& members) {
-  const fleet::Blocks& blocks = members.begin()->second.blocks;
+/// A router that joins learns from the service which vnodes are blocked.
+void require_set(FleetCommand& command, const std::string& vnodes) {
+  try {
+    static_cast<void>(command.service().image(vnodes));
+  } catch (const fleet::OperatorError& error) {
+    throw std::runtime_error(
+        "the service has lost which vnodes are blocked, and a router that "
+        "joins could not learn it (" +
+        std::string(error.what()) + "); --unblock ends all blocks");
+  }
+}
+
+/// As all members have them on their disks; but for that of the change that was open.
+fleet::Blocks blocks_of(FleetCommand& command, const MemberReports& members,
+                        const std::optional<Record>& record) {
+  const auto known = [&](fleet::Blocks blocks) {
+    std::erase_if(
+        blocks, [&](const fleet::Block& block) { return record && block.token == record->token; });
+    return blocks;
+  };
+  fleet::Blocks blocks = known(members.begin()->second.blocks);
   for (const auto& [id, report] : members)
-    if (report.blocks != blocks)
+    if (known(report.blocks) != blocks)
       throw std::runtime_error("routers block different vnodes; --unblock ends all blocks");
-  for (const fleet::Block& block : blocks) try {
-      static_cast<void>(command.service().image(block.vnodes));
-    } catch (const fleet::OperatorError& error) {
-      throw std::runtime_error(
-          "the service has lost which vnodes are blocked, and a router that "
-          "joins could not learn it (" +
-          std::string(error.what()) + "); --unblock ends all blocks");
-    }
+  for (const fleet::Block& block : blocks) require_set(command, block.vnodes);
   return blocks;
+}
+
+std::string ids_of(const MemberReports& members) {
+  std::string text;
+  for (const auto& [id, report] : members) text += (text.empty() ? "" : ", ") + id;
+  return text;
 }
 
 std::shared_ptr<const ring::Ring> stored(const std::string& store, const std::string& digest) {
@@ -157,39 +213,53 @@ FleetExit reinit(FleetCommand& command, const FleetOptions& given) {
   const fleet::Remains there = command.service().remains();
   const fleet::Roster roster = roster_of(there, config.ring_location);
   const MemberReports members =
-      members_of(command.ask(roster, given.members), command.name(), given.without);
+      members_of(command.ask(roster, given.members), there, command.name(), given.without);
   fleet::Refounding anew;
   fleet::State& state = anew.state;
   std::uint64_t seen = 0;
+  bool all_have_seen = true;
   for (const auto& [id, report] : members) {
     anew.members[id] = report.entry;
     seen = std::max(seen, report.seq);
     state.highest = std::max({state.highest, report.highest, report.entry.ring.generation});
+    all_have_seen = all_have_seen && report.highest > 0;
   }
   for (const auto& [id, entry] : roster)
     if (entry.foreign) anew.members[id] = entry;
-  if (there.problem.empty() && there.state && there.state->seq >= seen)
+  const bool whole = there.state && there.state->seq >= seen;
+  if (whole && there.problem.empty())
     throw std::runtime_error(
         "nothing is to be written anew: the service has all that the routers have seen");
+  if (whole && there.state->change)
+    throw std::runtime_error(
+        "a change is open, and the service has all of it: wait until it is "
+        "closed (" +
+        there.problem + ")");
   const auto record = open_record(members);
+  const bool committed = record && was_committed(*record, members, given);
   if (record) {
-    require_decision(*record, members, given);
     state.highest = std::max(state.highest, record->next.generation);
-    state.ring = given.committed ? record->next : record->base;
+    state.ring = committed ? record->next : record->base;
   } else {
     state.ring = ring_of(members, given.generation);
   }
-  if (!given.all) anew.blocks = blocks_of(command, members);
-  if (record && record->kind == fleet::Kind::block && given.committed)
+  // A number that was given to a ring which did not come into force is known to those alone who
+  // have seen the state.
+  if (!all_have_seen || !given.without.empty()) state.highest += kSeqAhead;
+  if (!given.all) anew.blocks = blocks_of(command, members, record);
+  if (record && record->kind == fleet::Kind::block && committed && !given.all) {
+    require_set(command, record->vnodes);
     anew.blocks.push_back({record->token, record->vnodes, record->waits, FleetCommand::who(), ""});
+  }
   state.by = new_token();
   state.seq = std::max(seen, there.highest_seq) + kSeqAhead;
   if (there.state) state.highest = std::max(state.highest, there.state->highest);
-  state.last = fleet::Closed{record ? record->token : state.by, !record || given.committed, kLease};
+  state.last = fleet::Closed{record ? record->token : state.by, !record || committed,
+                             record ? std::max(record->lease, kLease) : kLease};
   anew.note =
       "written anew, by " + FleetCommand::who() + (given.why.empty() ? "" : " (" + given.why + ")");
   const auto ring = stored(config.ring_location, state.ring.digest);
-  command.service().refound(anew, geometry_for(command, ring.get()));
+  command.service().refound(there, anew, geometry_for(command, ring.get()));
   if (ring != nullptr) {
     const fleet::Image image = fleet::image_of(*ring);
     if (image.bytes.size() <= config.fleet.image_bytes_max) command.service().put(image);
@@ -203,9 +273,9 @@ FleetExit reinit(FleetCommand& command, const FleetOptions& given) {
                             .dump()
                             .c_str());
   else
-    std::printf("fleet %s is written anew, of ring %llu %s, with %zu routers\n",
-                command.name().c_str(), static_cast<unsigned long long>(state.ring.generation),
-                state.ring.digest.c_str(), members.size());
+    std::printf("fleet %s is written anew, of ring %llu %s, with %s\n", command.name().c_str(),
+                static_cast<unsigned long long>(state.ring.generation), state.ring.digest.c_str(),
+                ids_of(members).c_str());
   return FleetExit::done;
 }
 

@@ -61,6 +61,7 @@ MemberReport report_from(const std::string& page) {
   report.seq = said.at("seq").get<std::uint64_t>();
   report.highest = said.at("highest").get<std::uint64_t>();
   report.inside = said.at("inRoster").get<bool>();
+  report.roster = said.at("roster").get<std::vector<std::string>>();
   report.serves = said.at("serves").get<bool>();
   report.in_touch = said.at("inTouch").get<bool>();
   report.doubt_vnodes = said.at("doubtVnodes").get<std::uint64_t>();

@@ -21,7 +21,8 @@ struct MemberReport {
   fleet::Entry entry;                   ///< that it has, or wants, in the roster
   std::optional<fleet::Record> record;  ///< of a change that it has agreed to
   fleet::Blocks blocks;
-  std::uint64_t seq = 0, highest = 0;  ///< of the newest state that it has seen
+  std::uint64_t seq = 0, highest = 0;  ///< of the newest state that it has seen; 0: of none
+  std::vector<std::string> roster;     ///< ids of all members, as it has seen them last
   bool inside = false;                 ///< it is a member, by its disk
   bool serves = false, in_touch = false;
   std::uint64_t doubt_vnodes = 0;

@@ -80,7 +80,9 @@ FleetMember::FleetMember(const config::Config& config, RingControl& control, std
       geometry_(fleet::geometry_of(*control.publisher().current()->snapshot->ring)),
       started_(lease_clock()), images_(settings_.paths),
       rings_(thread_.loop(), settings_, make_aside(), own_rings(), log),
-      roster_(thread_.loop(), settings_.paths, config.ring_location, log),
+      roster_(
+          thread_.loop(), settings_.paths, config.ring_location,
+          [this] { return agent_->member().follows(); }, log),
       drain_timer_(thread_.loop()), close_timer_(thread_.loop()), serve_timer_(thread_.loop()) {
   const auto in_force = control.publisher().current();
   require_geometry(file_, geometry_);
@@ -296,11 +298,11 @@ void FleetMember::note(const fleet::Member& member, std::chrono::nanoseconds now
   next.serves = serves_;
   next.in_roster = member.is_inside();
   next.in_touch = !member.out_of_touch(now);
+  next.seq = member.highest_seq();
   next.generation = member.ring().generation;
   next.digest = member.ring().digest;
   const auto& view = member.view();
   if (view) {
-    next.seq = view->state.seq;
     next.fleet_generation = view->state.ring.generation;
     next.fleet_digest = view->state.ring.digest;
     next.highest = view->state.highest;
@@ -322,6 +324,7 @@ void FleetMember::note(const fleet::Member& member, std::chrono::nanoseconds now
   next.entry = fleet::to_text(member.entry());
   next.blocks = fleet::to_text(member.blocks());
   next.foreign = roster_.foreign();
+  next.roster = roster_.ids();
   if (!member.door(now).reads) next.doubt_vnodes = vnodes_of(member).size();
   ring::VnodeSet blocked;
   for (const auto& [digest, set] : file_.sets()) blocked = blocked.united(set);

@@ -4,6 +4,7 @@
 #include <sys/file.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <fstream>
 #include <iterator>
@@ -110,7 +111,9 @@ void MemberFile::keep(std::optional<fleet::Record> record, ring::VnodeSet vnodes
   }
 }
 
-void MemberFile::keep(fleet::Blocks blocks, std::map<std::string, ring::VnodeSet> sets) {
+void MemberFile::keep(fleet::Blocks blocks, std::map<std::string, ring::VnodeSet> sets,
+                      std::uint64_t seq) {
+  if (membership_) membership_->seq = std::max(membership_->seq, seq);
   std::swap(blocks_, blocks);
   std::swap(sets_, sets);
   try {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <map>
 #include <string>
@@ -35,8 +36,9 @@ class MemberFile {
 
   void keep(std::optional<fleet::Membership> membership);
   void keep(std::optional<fleet::Record> record, ring::VnodeSet vnodes);
-  /// `sets`: of all of them.
-  void keep(fleet::Blocks blocks, std::map<std::string, ring::VnodeSet> sets);
+  /// `sets`: of all of them; `seq`: of the state that says so, which a membership has then, too.
+  void keep(fleet::Blocks blocks, std::map<std::string, ring::VnodeSet> sets,
+            std::uint64_t seq = 0);
   /// From now on something may be sent to shards: a process that does not say `ends_cleanly` after
   /// it has not ended by itself.
   void begins();

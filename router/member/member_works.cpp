@@ -152,7 +152,7 @@ void FleetMember::fetch_sets(std::shared_ptr<std::map<std::string, ring::VnodeSe
                            fetch_sets(sets, blocks, done);
                          });
   }
-  kept(done, [&] { file_.keep(blocks, *sets); });
+  kept(done, [&] { file_.keep(blocks, *sets, agent_->member().highest_seq()); });
 }
 
 void FleetMember::stage(const fleet::Change& change, const Done& done) {

@@ -27,8 +27,15 @@ std::filesystem::path roster_file(const std::filesystem::path& store) {
 }  // namespace
 
 RosterKeeper::RosterKeeper(boost::asio::io_context& loop, fleet::Paths paths,
-                           std::filesystem::path store, Log& log)
-    : paths_(std::move(paths)), file_(roster_file(store)), log_(log), timer_(loop) {}
+                           std::filesystem::path store, std::function<bool()> follows, Log& log)
+    : paths_(std::move(paths)), file_(roster_file(store)), follows_(std::move(follows)), log_(log),
+      timer_(loop) {
+  try {
+    for (const auto& [id, entry] : kept_roster(store)) ids_.push_back(id);
+  } catch (const std::exception& error) {
+    log_.warn("the fleet's roster of an earlier process is no use", {{"reason", error.what()}});
+  }
+}
 
 void RosterKeeper::session(coordination::Session* session) {
   session_ = session;
@@ -57,6 +64,7 @@ void RosterKeeper::read() {
 }
 
 void RosterKeeper::keep(const fleet::Roster& roster) {
+  if (!follows_()) return;
   foreign_ = 0;
   for (const auto& [id, entry] : roster)
     if (entry.foreign && !entry.foreign->stopped) ++foreign_;
@@ -66,6 +74,8 @@ void RosterKeeper::keep(const fleet::Roster& roster) {
   try {
     ring::durable::write(file_, Json{{"v", fleet::kForm}, {"members", std::move(members)}}.dump());
     kept_ = roster;
+    ids_.clear();
+    for (const auto& [id, entry] : roster) ids_.push_back(id);
   } catch (const std::exception& error) {
     log_.warn("the fleet's roster can't be kept", {{"reason", error.what()}});
   }

@@ -3,9 +3,12 @@
 #include <chrono>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <random>
+#include <string>
+#include <vector>
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/steady_timer.hpp>
@@ -23,8 +26,10 @@ class Log;
 /// Lives on its loop's thread.
 class RosterKeeper {
  public:
+  /// `follows`: what the service says is what the fleet goes by; a roster that was restored with
+  /// it, or is empty since all was lost, does not replace what was kept.
   RosterKeeper(boost::asio::io_context& loop, fleet::Paths paths, std::filesystem::path store,
-               Log& log);
+               std::function<bool()> follows, Log& log);
   RosterKeeper(const RosterKeeper&) = delete;
   RosterKeeper& operator=(const RosterKeeper&) = delete;
 
@@ -33,6 +38,7 @@ class RosterKeeper {
   void session(coordination::Session* session);
   /// Routers that are none of ours, and run.
   [[nodiscard]] std::uint64_t foreign() const { return foreign_; }
+  [[nodiscard]] const std::vector<std::string>& ids() const { return ids_; }
 
  private:
   void read();
@@ -41,6 +47,7 @@ class RosterKeeper {
 
   const fleet::Paths paths_;
   const std::filesystem::path file_;
+  const std::function<bool()> follows_;
   Log& log_;
   coordination::Session* session_ = nullptr;
   boost::asio::steady_timer timer_;
@@ -48,6 +55,7 @@ class RosterKeeper {
   std::uint64_t sessions_ = 0;  // that there were: answers to older ones don't count
   std::uint64_t foreign_ = 0;
   std::optional<fleet::Roster> kept_;
+  std::vector<std::string> ids_;  // of what is on disk
   std::shared_ptr<char> alive_ = std::make_shared<char>();
 };
 

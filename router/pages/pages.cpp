@@ -127,6 +127,7 @@ Json fleet_state(const FleetStatus& fleet) {
           {"stage", or_null(fleet.stage)},
           {"agreedTo", or_null(fleet.record)},
           {"highest", fleet.highest},
+          {"roster", fleet.roster},
           {"entry", object(fleet.entry)},
           {"record", object(fleet.agreed)},
           {"blocks", object(fleet.blocks)},

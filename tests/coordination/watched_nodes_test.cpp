@@ -44,7 +44,7 @@ class Writer {
   }
   [[nodiscard]] bool ended() const { return number_ >= kLast; }
 
-  static constexpr std::size_t kLast = 2'000;
+  static constexpr std::size_t kLast = 600;
 
  private:
   /// So many turns of the loop: sometimes a read comes through without a change meanwhile.

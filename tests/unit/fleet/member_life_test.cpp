@@ -193,3 +193,23 @@ TEST_CASE("member: what is of a later version keeps a start from serving, and no
   again.settle();  // what it sees next is one that it knows
   CHECK(again.member.listens(again.now));
 }
+
+TEST_CASE("member: the place of a router that knows nothing of fleets is not taken") {
+  Lab lab;
+  lab.service.entry = Entry{};
+  lab.service.entry->foreign = Foreign{"http://h/", false, ""};
+  CHECK(lab.settle() == "touch look take ");
+  lab.pass(30'000);
+  lab.settle();
+  CHECK(lab.member.has_twin(lab.now));
+  CHECK_FALSE(lab.member.listens(lab.now));
+  lab.service.entry.reset();  // somebody has removed it
+  lab.member.changed(lab.now);
+  CHECK(lab.settle() == "look show look join keep-membership ");
+}
+
+TEST_CASE("member: an entry that an operator has written for its process is on its disk, too") {
+  Lab lab(a_member());
+  lab.service.entry = Entry{"i1", {1, "A"}, "", 0, ""};
+  CHECK(lab.settle().find("keep-membership ") != std::string::npos);
+}
