@@ -111,9 +111,8 @@ Outcome Operator::write(std::vector<coordination::Write> writes) {
 void Operator::touch() {
   const Outcome outcome = write({Check{paths_.state(), coordination::kAnyVersion}});
   if (outcome == Outcome::no_node)
-    throw OperatorRefused(
-        "there is no fleet at " + paths_.root() +
-        "; `moray-router fleet init` makes one, `fleet reinit` where it was lost");
+    throw NoFleet("there is no fleet at " + paths_.root() +
+                  "; `moray-router fleet init` makes one, `fleet reinit` where it was lost");
   if (outcome != Outcome::done) fail(paths_.state(), outcome);
 }
 

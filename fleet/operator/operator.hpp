@@ -30,6 +30,10 @@ struct OperatorError : std::runtime_error {
 struct OperatorRefused : OperatorError {
   using OperatorError::OperatorError;
 };
+/// The service has no such fleet, or has lost it.
+struct NoFleet : OperatorRefused {
+  using OperatorRefused::OperatorRefused;
+};
 /// There is a fleet already, of another ring.
 struct OtherRing : OperatorError {
   using OperatorError::OperatorError;

@@ -54,9 +54,10 @@ FleetExit show(FleetCommand& command, const FleetOptions& given) {
     return FleetExit::done;
   } catch (const fleet::OperatorError& error) {
     const bool refused = dynamic_cast<const fleet::OperatorRefused*>(&error) != nullptr;
+    const bool lost = dynamic_cast<const fleet::NoFleet*>(&error) != nullptr;
     const bool known =
         !given.members.empty() || !kept_roster(command.config().ring_location).empty();
-    if (refused && !known) throw;
+    if (refused && !(lost && known)) throw;
     command.disconnect();
     show_reports(command, given, error.what());
     return FleetExit::unknown;
