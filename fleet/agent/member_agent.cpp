@@ -83,7 +83,7 @@ void MemberAgent::connection(bool there) {
 
 void MemberAgent::pump() {
   const auto now = clock_();
-  // An answer is on its way before the disk, which may keep this thread, is asked for more.
+  // The answer is sent first: a write to the disk may keep this thread.
   if (!asking_)
     if (auto request = member_.next_request(now)) {
       asking_ = true;

@@ -298,7 +298,7 @@ void Coordinator::heard(const std::map<std::string, Heard>& answers) {
     all_agreed();
 }
 
-/// Why the change can't be, whatever the member would answer; empty: it may be.
+/// Why the change cannot be made, before the member answers; empty: it may be.
 std::string Coordinator::objection_to(const Entry& entry) const {
   const Change& change = *state_.change;
   if (change.stage == Stage::activate) return "";

@@ -115,7 +115,7 @@ class FleetRouters final : public Routers {
   const fleet::MakeSession session_;
   const std::optional<config::ImageUrl> image_url_;
   std::unique_ptr<fleet::Operator> service_;
-  std::shared_ptr<const ring::Ring> ring_;  // that was in force when it was asked for last
+  std::shared_ptr<const ring::Ring> ring_;  // in force, as of the last look
   std::unique_ptr<Cutover> cutover_;        // the change that was opened, or looked for, last
   bool ours_ = false;  // it was opened here, or found, and then this was the coordinator still
   /// How the fleet is known to have closed what the plan had open; nullopt: it may be open.

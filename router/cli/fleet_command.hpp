@@ -51,8 +51,8 @@ class FleetCommand {
   MemberReports ask(const fleet::Roster& roster, const std::vector<std::string>& ports) {
     return ask_members(loop_, roster, ports);
   }
-  void disconnect() { operator_.reset(); }
-  fleet::Operator& service();  ///< connects where it is not
+  void disconnect() { operator_.reset(); }  ///< the next call of `service` connects anew
+  fleet::Operator& service();               ///< connects where it is not
   [[nodiscard]] const config::Config& config() const { return config_; }
   [[nodiscard]] const std::string& name() const { return settings_->name; }
 
