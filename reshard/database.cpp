@@ -28,6 +28,13 @@ std::string application_of(std::uint64_t plan) {
   return "moray-router reshard " + std::to_string(plan);
 }
 
+/// Of sessions that do not hold the plan's lock. The coordinator ends those that are called like
+/// its own, which an older one has left: not a rival that waits for the lock, a preflight, or a
+/// command that reads.
+std::string application_before_lock(std::uint64_t plan) {
+  return application_of(plan) + " without its lock";
+}
+
 }  // namespace
 
 Database::Database(const Plan& plan, Role role)
@@ -46,14 +53,15 @@ void Database::connect() {
     if (error.sqlstate.starts_with("28") || error.sqlstate == "3D000") throw LoginRefused(text);
     throw SessionError(text, error.sqlstate);
   };
+  const std::string application = application_before_lock(plan_.number);
   try {
-    owner_ = std::make_unique<Session>(side().url, application_);
+    owner_ = std::make_unique<Session>(side().url, application);
     owner_->run_all("SET lock_timeout = '5s'");
   } catch (const SessionError& error) {
     refused("owner's connection", error);
   }
   try {
-    apply_ = std::make_unique<Session>(side().apply, application_);
+    apply_ = std::make_unique<Session>(side().apply, application);
     apply_->run_all("SET lock_timeout = '5s'; SET session_replication_role = replica");
   } catch (const SessionError& error) {
     refused("apply connection", error);
@@ -121,7 +129,10 @@ void Database::lock(std::uint64_t plan, bool by_force) {
   const auto begun = std::chrono::steady_clock::now();
   const std::string key = std::to_string(kCoordinatorLock) + ", " + number;
   for (;;) {
-    if (owner_->run("SELECT pg_try_advisory_lock(" + key + ")").text(0, 0) == "t") return;
+    if (owner_->run("SELECT pg_try_advisory_lock(" + key + ")").text(0, 0) == "t") {
+      name_sessions();
+      return;
+    }
     const Rows holder = owner_->run(
         "SELECT a.pid, a.application_name, coalesce(host(a.client_addr), 'local'), "
         "to_char(a.backend_start, 'YYYY-MM-DD\"T\"HH24:MI:SS') FROM pg_locks l "
@@ -140,6 +151,13 @@ void Database::lock(std::uint64_t plan, bool by_force) {
     }
     std::this_thread::sleep_for(kLockLook);
   }
+}
+
+/// The owner's, which holds the lock, comes last: where it is gone that fails before anything is
+/// written, and as long as it is there nobody has looked for sessions to end.
+void Database::name_sessions() {
+  for (Session* each : {apply_.get(), owner_.get()})
+    each->run("SELECT set_config('application_name', $1, false)", {application_});
 }
 
 void Database::end_older_sessions(std::uint64_t plan) {

@@ -72,7 +72,8 @@ class Database {
   [[nodiscard]] const char* role_name() const {
     return role_ == Role::source ? "source" : "target";
   }
-  /// How this plan's sessions are called in the server's list.
+  /// How sessions that hold this plan's lock are called in the server's list, and those of the
+  /// programs that work for them.
   [[nodiscard]] const std::string& application() const { return application_; }
   backends::postgres::Session& owner() { return *owner_; }
   /// Fires no ordinary trigger.
@@ -95,7 +96,8 @@ class Database {
   [[nodiscard]] bool taken_by_others() const { return taken_by_others_; }
 
   /// A plan's lock, for as long as the owner's session lives. Waits a moment for one that is just
-  /// ending. `by_force` ends whoever holds it. Throws NotCoordinator naming the holder.
+  /// ending. `by_force` ends its holder. Both sessions are called `application()` from then on.
+  /// Throws NotCoordinator naming the holder.
   void lock(std::uint64_t plan, bool by_force);
   /// Ends what older coordinators of a plan have left running, and waits until it is gone.
   void end_older_sessions(std::uint64_t plan);
@@ -193,6 +195,7 @@ class Database {
   bool flushed(const std::string& position);
 
  private:
+  void name_sessions();
   void require_here_before(backends::postgres::Session& session);
   std::string writers_sql();
 

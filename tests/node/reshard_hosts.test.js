@@ -2,12 +2,15 @@
 // Plans that are kept in the databases: any host that has the configuration goes on with them, one at a time.
 const assert = require('node:assert');
 const {test} = require('node:test');
+const {spawn} = require('child_process');
 const fs = require('fs');
+const path = require('path');
 
 const {keysAt, rowsNotOwned} = require('./reshard_rows');
 const {PNODES} = require('./reshard_system');
 const {scene} = require('./reshard_scene');
 
+const PLAN_LOCKS = path.join(__dirname, '../../backends/postgres/sql/plans.hpp');
 const own = scene({shards: 3});
 const PAUSED = 6, ABORTED = 7, ELSEWHERE = 8;
 const begin = (options) => own.begin({journal: 'database', ...options});
@@ -62,6 +65,34 @@ test('two coordinators on two hosts: one acts, and the other ends; also one that
   assert.strictEqual((await system.ended(second)).code, 0, second.err);
   assert.deepStrictEqual(rowsNotOwned(system), []);
   await own.settled();
+});
+
+test('one that waits for the lock is not ended with the sessions of older coordinators by the one that has it', async () => {
+  await begin({seed: 1004, writers: 0});
+  const {system, clusters} = own;
+  const plan = await system.plan('--vnodes', '0-31', '--soak', '0', '--gate', 'cutover');
+  const [, lock] = /kPlansLock = (0x[0-9a-f]+)/.exec(fs.readFileSync(PLAN_LOCKS, 'utf8'));
+  const holder = spawn('psql', ['-X', '-q', '-d', clusters[0].url(system.database)], {stdio: ['pipe', 'pipe', 'inherit']});
+  system.endsWithTest(holder);
+  holder.stdin.write(`SELECT pg_advisory_lock(${Number(lock)}, ${plan});\n`);
+  await new Promise((resolve) => holder.stdout.once('data', resolve));
+  const waits = "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'moray-router reshard 1%' AND query LIKE 'SELECT a.pid%'";
+  let first;
+  do {  // it gives up after a while
+    first = system.reshard('run', plan);
+    await system.quiet(() => system.sql(0, waits) === '1' || first.child.exitCode !== null);
+    first.child.kill('SIGSTOP');
+  } while (first.child.exitCode !== null);
+  holder.stdin.end();
+  system.moveToHost('second');
+  const second = system.reshard('run', plan);
+  await system.waits(plan, /gate cutover/, second);
+  system.goOn(first);
+  assert.strictEqual((await system.ended(first)).code, ELSEWHERE, first.err);
+  assert.match(first.err, /plan 1 has a coordinator: at the source/);
+  assert.doesNotMatch(first.err, /ALARM/);
+  await system.reshardTo(0, 'open', plan, 'cutover');
+  assert.strictEqual((await system.ended(second)).code, 0, second.err);
 });
 
 for (const [act, where] of [['make_schema', 'before'], ['arm', 'behind'], ['copy', 'behind'], ['prepare', 'behind'], ['fence', 'behind'],
