@@ -10,6 +10,7 @@ const path = require('path');
 const {adminOf} = require('./admin_client');
 const {freePort} = require('./free_port');
 const {PostgresCluster} = require('./postgres_cluster');
+const {Relay} = require('./relay');
 const {RouterProcess, temporaryDirectory, unpackRing} = require('./router_process');
 const {ZooKeeper} = require('./zookeeper');
 const {ZooKeeperCut} = require('./zookeeper_cut');
@@ -37,7 +38,7 @@ class Member {
 
   config(more = {}) {
     const {scene, name} = this;
-    return {ring: {location: this.store}, shards: scene.shards, workers: scene.workers, pool: {postgresPointConnections: scene.connections},
+    return {ring: {location: this.store}, shards: scene.shardsOf(name), workers: scene.workers, pool: {postgresPointConnections: scene.connections},
       fleet: {name: 'f', zookeeper: scene.addressesOf(name), member: name, sessionMs: 4000, credentialsFile: scene.credentials, ...scene.settings, ...more.fleet},
       ...Object.fromEntries(Object.entries(more).filter(([key]) => key !== 'fleet'))};
   }
@@ -48,7 +49,10 @@ class Member {
     await this.process.start();
     const {port, monitorPort, statusPort} = this.process;
     this.ports = {listen: {port}, monitor: {port: monitorPort}, status: {port: statusPort}};
-    this.client = moray.createClient({log: bunyan.createLogger({name: 'client', level: 'fatal'}), url: `tcp://127.0.0.1:${port}`, unwrapErrors: true});
+    return this.connect();
+  }
+  async connect() {
+    this.client = moray.createClient({log: bunyan.createLogger({name: 'client', level: 'fatal'}), url: `tcp://127.0.0.1:${this.process.port}`, unwrapErrors: true});
     await new Promise((resolve) => this.client.once('connect', resolve));
     return this;
   }
@@ -93,13 +97,15 @@ class Member {
 }
 
 class FleetScene {
-  /** A fleet of `count` routers that serve. `nodes`: of ZooKeeper; `vnodes`: of a ring that is made for it; `workers`: of each router; `connections`: of a worker to a database; `settings`: more of `fleet` in all configurations; `shards`: more of them; `cuts`: who reaches ZooKeeper through something that can be cut: members, or `operator`. */
-  async start(count, {nodes = 1, vnodes = 100, workers = 2, connections = 4, settings = {}, shards = [], cuts = []} = {}) {
+  /** A fleet of `count` routers that serve. `nodes`: of ZooKeeper; `vnodes`: of a ring that is made for it; `workers`: of each router; `connections`: of a worker to a database; `settings`: more of `fleet` in all configurations; `shards`: more of them; `cuts`: who reaches ZooKeeper through something that can be cut: members, or `operator`; `relayed`: which member reaches the databases through a relay. */
+  async start(count, {nodes = 1, vnodes = 100, workers = 2, connections = 4, settings = {}, shards = [], cuts = [], relayed = null} = {}) {
     this.directory = temporaryDirectory();
     this.zookeeper = await new ZooKeeper().start(nodes);
     this.cuts = {};
     for (const name of cuts) this.cuts[name] = await new ZooKeeperCut(this.zookeeper.nodes.map(({port}) => port)).start();
     this.cluster = await new PostgresCluster().start();
+    this.relayed = relayed;
+    if (relayed) this.relay = await new Relay(this.cluster.port).start();
     this.shards = PNODES.map((pnode, i) => ({pnode, backend: 'postgres', url: this.cluster.makeDatabase(`shard${i}`)}));
     this.credentials = path.join(this.directory, 'credentials');
     fs.writeFileSync(this.credentials, 'fleet:secret\n', {mode: 0o600});
@@ -109,8 +115,7 @@ class FleetScene {
     const plain = vnodes === 100 ? unpackRing('plain-100', this.directory) : path.join(this.directory, 'plain');
     if (vnodes !== 100) execFileSync(BIN, ['ring', 'create', '-b', 'leveldb', '-l', plain, '-v', String(vnodes), '-p', PNODES.join(' ')], {stdio: 'ignore'});
     execFileSync(BIN, ['ring', 'store', '-l', this.rings, plain], {stdio: 'ignore'});
-    this.file = path.join(this.directory, 'operator.json');
-    fs.writeFileSync(this.file, JSON.stringify(new Member(this, 'm1').config({fleet: {zookeeper: this.addressesOf('operator')}})));
+    this.file = this.operator('operator');
     await this.fleet('init', this.rings);
     this.members = Array.from({length: count}, (_, i) => new Member(this, `m${i + 1}`));
     await Promise.all(this.members.map((member) => member.start()));
@@ -123,6 +128,9 @@ class FleetScene {
   /** Where somebody finds ZooKeeper. */
   addressesOf(name) { return (this.cuts[name] || this.zookeeper).addresses; }
 
+  /** Where somebody finds the databases. */
+  shardsOf(name) { return name !== this.relayed ? this.shards : this.shards.map(({url, ...rest}) => ({...rest, url: this.relay.through(url)})); }
+
   member(name) {
     const member = new Member(this, name);
     this.members.push(member);
@@ -134,9 +142,21 @@ class FleetScene {
     return this.runAs(this.file, ...words);
   }
   /** The same, by another configuration. */
-  runAs(file, ...words) {
-    return new Promise((resolve) => execFile(BIN, ['fleet', '-f', file, ...words], {maxBuffer: 64 << 20}, (error, stdout, stderr) =>
-      resolve({code: error ? error.code : 0, stdout, stderr})));
+  runAs(file, ...words) { return this.begin(file, ...words).done; }
+  /** The same, as a process that may be killed: `code` is null then. */
+  begin(file, ...words) {
+    const begun = {};
+    begun.done = new Promise((resolve) => {
+      begun.child = execFile(BIN, ['fleet', '-f', file, ...words], {maxBuffer: 64 << 20}, (error, stdout, stderr) =>
+        resolve({code: error ? error.code : 0, stdout, stderr}));
+    });
+    return begun;
+  }
+  /** An operator's configuration. `as`: by whose way it reaches ZooKeeper. */
+  operator(as) {
+    const file = path.join(this.directory, `operator.${as}.json`);
+    fs.writeFileSync(file, JSON.stringify(new Member(this, 'm1').config({fleet: {zookeeper: this.addressesOf(as)}})));
+    return file;
   }
   async fleet(...words) {
     const {code, stdout, stderr} = await this.run(...words);
@@ -158,6 +178,7 @@ class FleetScene {
     }
     const ends = await Promise.all(this.members.map((member) => member.stop()));
     this.cluster.stop();
+    if (this.relay) await this.relay.stop();
     for (const cut of Object.values(this.cuts)) await cut.stop();
     await this.zookeeper.stop();
     fs.rmSync(this.directory, {recursive: true, force: true});

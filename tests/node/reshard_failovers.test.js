@@ -11,7 +11,7 @@ before(prepare);
 after(end);
 
 /** A source or target whose synchronous standby takes over when it is told to. */
-async function overStandby(seed, side, fault) {
+async function overStandby(seed, side, fault, more = {}) {
   const primary = await new PostgresCluster().start();
   const standby = await new PostgresCluster().follow(primary);
   const hosts = `127.0.0.1:${primary.port},127.0.0.1:${standby.port}`;
@@ -24,7 +24,7 @@ async function overStandby(seed, side, fault) {
     standby.promote();
   };
   try {
-    await run(seed, (system, plan) => fault(system, plan, failOver), {options: {clusters: side === 'source' ? [pair, servers()[1]] : [servers()[0], pair]}});
+    await run(seed, (system, plan, ledger) => fault(system, plan, failOver, ledger), {options: {...more, clusters: side === 'source' ? [pair, servers()[1]] : [servers()[0], pair]}});
   } finally {
     standby.stop();
     fs.rmSync(primary.directory, {recursive: true, force: true});
@@ -58,3 +58,17 @@ for (const [side, acts] of Object.entries(FAILOVERS))
       });
     });
   }
+
+const OVER_A_FLEET = long ? [['source', 'pump_last'], ['source', 'commit'], ['source', 'activate'], ['target', 'pump_last'], ['target', 'commit_target']] : [['source', 'commit'], ['target', 'commit_target']];
+for (const [side, act] of OVER_A_FLEET)
+  test(`the ${side} fails over before ${act}, and each router of a fleet finds its standby`, async () => {
+    await overStandby(202, side, async (system, plan, failOver, ledger) => {
+      const clients = await Promise.all(system.routers.map(({port}) => system.connect(port)));
+      // Through all routers it is written, and read that nothing goes back.
+      ledger.writers.push(...clients.slice(1).map((client) => ledger.write(client, 4)), ledger.judge(clients, 2));
+      const running = await system.standing(plan, act);
+      failOver();
+      system.goOn(running);
+      assert.strictEqual((await running.done).signal, null, running.err);
+    }, {routers: 3, fleet: 1, workers: 1});
+  });
