@@ -218,14 +218,17 @@ class GenerationStore::Staging {
   Staging(const Staging&) = delete;
   Staging& operator=(const Staging&) = delete;
 
-  void edit_copy_of(const Generation& generation,
-                    const std::function<void(const fs::path& directory)>& edit,
+  void edit_copy_of(const Generation& generation, const DirectoryEdit& edit,
                     const Load& elsewhere) {
     fs::create_directory(directory_);
     copy_ring(generation.directory, directory_);
+    if (elsewhere.edit && !edit.text.empty()) {
+      ring_ = elsewhere.edit(directory_, edit.text);
+      return sync_ring(directory_);
+    }
     // What LevelDB would end its process for shows before it is opened here.
     if (elsewhere) static_cast<void>(elsewhere(directory_));
-    edit(directory_);
+    edit.apply(directory_);
     load();
   }
   void make(const Ring& ring) {
@@ -264,9 +267,8 @@ LoadedGeneration GenerationStore::finish(const Staging& staging,
   return {*read_name(directory), ring};
 }
 
-LoadedGeneration GenerationStore::stage_edit(
-    const std::function<void(const fs::path& directory)>& edit,
-    std::optional<std::uint64_t> number) {
+LoadedGeneration GenerationStore::stage_edit(const DirectoryEdit& edit,
+                                             std::optional<std::uint64_t> number) {
   const Lock lock(directory_);
   Staging staging(*this);
   staging.edit_copy_of(current(), edit, elsewhere_);
@@ -282,8 +284,7 @@ LoadedGeneration GenerationStore::stage_ring(const Ring& ring,
   return finish(staging, number);
 }
 
-std::string GenerationStore::rehearse_edit(
-    const std::function<void(const fs::path& directory)>& edit) {
+std::string GenerationStore::rehearse_edit(const DirectoryEdit& edit) {
   const Lock lock(directory_);
   Staging staging(*this);
   staging.edit_copy_of(current(), edit, elsewhere_);

@@ -46,8 +46,8 @@ class GenerationStore {
  public:
   static constexpr std::size_t kKeep = 20;
 
-  /// `elsewhere`: reads rings that were stored before in another process; empty: they are read in
-  /// this.
+  /// `elsewhere`: reads rings that were stored before, and edits their copies, in another process;
+  /// empty: that is done in this.
   explicit GenerationStore(std::filesystem::path directory, Load elsewhere = {})
       : directory_(std::move(directory)), elsewhere_(std::move(elsewhere)) {}
 
@@ -73,15 +73,13 @@ class GenerationStore {
   /// Makes the next generation: a copy of the current one that `edit` changes in place (a
   /// directory of node-fash's form). Not current yet; an equal one that is staged already is taken.
   /// `number`: what others have given it; nullopt: the next one of this store.
-  LoadedGeneration stage_edit(
-      const std::function<void(const std::filesystem::path& directory)>& edit,
-      std::optional<std::uint64_t> number = std::nullopt);
+  LoadedGeneration stage_edit(const DirectoryEdit& edit,
+                              std::optional<std::uint64_t> number = std::nullopt);
   /// The same, of a whole ring. Makes the store's directory where there is none.
   LoadedGeneration stage_ring(const Ring& ring, std::optional<std::uint64_t> number = std::nullopt);
   /// Does on disk what `stage_edit` would do, up to its last step, and leaves nothing of it: what
   /// fails there fails here. The ring's digest.
-  [[nodiscard]] std::string rehearse_edit(
-      const std::function<void(const std::filesystem::path& directory)>& edit);
+  [[nodiscard]] std::string rehearse_edit(const DirectoryEdit& edit);
   [[nodiscard]] std::string rehearse_ring(const Ring& ring);  ///< as `stage_ring`
 
   /// Moves `current`: on disk when it returns.

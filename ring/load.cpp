@@ -12,6 +12,7 @@
 #include <cerrno>
 #include <chrono>
 #include <cstdio>
+#include <optional>
 #include <stdexcept>
 #include <system_error>
 #include <utility>
@@ -63,13 +64,43 @@ struct Ended {
   std::string image, problem;
 };
 
-pid_t spawn(const std::vector<std::string>& words, const Pipe& output, const Pipe& problems) {
+/// A file without a name, with `text` in it, to be read from its begin.
+class Input {
+ public:
+  explicit Input(const std::string& text) : file_(std::tmpfile()) {
+    if (file_ == nullptr)
+      throw std::system_error(errno, std::generic_category(), "a temporary file can't be made");
+    fcntl(descriptor(), F_SETFD, FD_CLOEXEC);
+    if (std::fwrite(text.data(), 1, text.size(), file_) != text.size() || std::fflush(file_) != 0) {
+      const int problem = errno;
+      std::fclose(file_);
+      throw std::system_error(problem, std::generic_category(),
+                              "a temporary file can't be written");
+    }
+    std::rewind(file_);
+  }
+  ~Input() { std::fclose(file_); }
+  Input(const Input&) = delete;
+  Input& operator=(const Input&) = delete;
+
+  [[nodiscard]] int descriptor() const { return fileno(file_); }
+
+ private:
+  std::FILE* file_;
+};
+
+/// `input`: nullptr: nothing.
+pid_t spawn(const std::vector<std::string>& words, const Input* input, const Pipe& output,
+            const Pipe& problems) {
   std::vector<char*> arguments;
   for (const std::string& word : words) arguments.push_back(const_cast<char*>(word.c_str()));
   arguments.push_back(nullptr);
   posix_spawn_file_actions_t files;
   posix_spawn_file_actions_init(&files);
-  posix_spawn_file_actions_addopen(&files, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+  if (input == nullptr)
+    posix_spawn_file_actions_addopen(&files, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+  else
+    posix_spawn_file_actions_adddup2(&files, input->descriptor(), STDIN_FILENO);
   posix_spawn_file_actions_adddup2(&files, output.in(), STDOUT_FILENO);
   posix_spawn_file_actions_adddup2(&files, problems.in(), STDERR_FILENO);
   posix_spawnattr_t attributes;
@@ -96,10 +127,11 @@ bool take(int from, std::string& into, std::size_t most) {
   return bytes > 0;
 }
 
-Ended run(const std::vector<std::string>& words, const std::atomic<bool>& stop) {
+Ended run(const std::vector<std::string>& words, const Input* input,
+          const std::atomic<bool>& stop) {
   Ended ended;
   Pipe output, problems;
-  const pid_t child = spawn(words, output, problems);
+  const pid_t child = spawn(words, input, output, problems);
   output.close_end(1);
   problems.close_end(1);
   std::array<pollfd, 2> waited{{{output.out(), POLLIN, 0}, {problems.out(), POLLIN, 0}}};
@@ -122,45 +154,61 @@ Ended run(const std::vector<std::string>& words, const std::atomic<bool>& stop) 
   return ended;
 }
 
+/// `edit`: nullptr: there is none.
+std::shared_ptr<const Ring> read_in_child(std::vector<std::string> words,
+                                          const std::filesystem::path& directory,
+                                          const std::string* edit, const std::atomic<bool>& stop) {
+  words.push_back(directory.string());
+  if (edit != nullptr) words.emplace_back("--edit");
+  const std::string named = "ring " + directory.string() + ": ";
+  Ended ended;
+  try {
+    std::optional<Input> input;
+    if (edit != nullptr) input.emplace(*edit);
+    ended = run(words, input ? &*input : nullptr, stop);
+  } catch (const std::system_error& error) {
+    throw RingError(named + "the program that reads it can't be started: " + error.what());
+  }
+  if (ended.stopped) throw RingError(named + "it is not read any more");
+  if (ended.over_time) throw RingError(named + "it could not be read within ten minutes");
+  if (WIFSIGNALED(ended.status))
+    throw RingError(named + "LevelDB has ended the process that read it (signal " +
+                    std::to_string(WTERMSIG(ended.status)) + "): its files are damaged. " +
+                    ended.problem.substr(0, ended.problem.find('\n')));
+  if (ended.status != 0) {
+    const std::string problem = ended.problem.substr(0, ended.problem.find('\n'));
+    throw RingError(!problem.empty()
+                        ? problem
+                        : named + "the process that read it has ended with code " +
+                              std::to_string(WEXITSTATUS(ended.status)) + " and said nothing");
+  }
+  try {
+    return from_image(ended.image);
+  } catch (const std::invalid_argument& error) {
+    throw RingError(named + error.what());
+  }
+}
+
 }  // namespace
 
 Loader load_in_child(std::vector<std::string> words) {
   const auto stop = std::make_shared<std::atomic<bool>>(false);
-  const auto load = [words = std::move(words), stop](const std::filesystem::path& directory) {
-    std::vector<std::string> all = words;
-    all.push_back(directory.string());
-    const std::string named = "ring " + directory.string() + ": ";
-    Ended ended;
-    try {
-      ended = run(all, *stop);
-    } catch (const std::system_error& error) {
-      throw RingError(named + "the program that reads it can't be started: " + error.what());
-    }
-    if (ended.stopped) throw RingError(named + "it is not read any more");
-    if (ended.over_time) throw RingError(named + "it could not be read within ten minutes");
-    if (WIFSIGNALED(ended.status))
-      throw RingError(named + "LevelDB has ended the process that read it (signal " +
-                      std::to_string(WTERMSIG(ended.status)) + "): its files are damaged. " +
-                      ended.problem.substr(0, ended.problem.find('\n')));
-    if (ended.status != 0) {
-      const std::string problem = ended.problem.substr(0, ended.problem.find('\n'));
-      throw RingError(!problem.empty()
-                          ? problem
-                          : named + "the process that read it has ended with code " +
-                                std::to_string(WEXITSTATUS(ended.status)) + " and said nothing");
-    }
-    try {
-      return from_image(ended.image);
-    } catch (const std::invalid_argument& error) {
-      throw RingError(named + error.what());
-    }
+  const auto all = std::make_shared<const std::vector<std::string>>(std::move(words));
+  Load load;
+  load.read = [all, stop](const std::filesystem::path& directory) {
+    return read_in_child(*all, directory, nullptr, *stop);
   };
-  return {load, [stop] { *stop = true; }};
+  load.edit = [all, stop](const std::filesystem::path& directory, const std::string& edit) {
+    return read_in_child(*all, directory, &edit, *stop);
+  };
+  return {std::move(load), [stop] { *stop = true; }};
 }
 
-int write_image(const std::filesystem::path& directory, int output) {
+int write_image(const std::filesystem::path& directory, int output,
+                const std::function<void(const std::filesystem::path& directory)>& edit) {
   [[maybe_unused]] const int ignored = nice(kNice);
   try {
+    if (edit) edit(directory);
     const std::string image = to_image(*load_leveldb(directory));
     for (std::string_view left = image; !left.empty();) {
       const ssize_t written = write(output, left.data(), left.size());

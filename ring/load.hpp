@@ -10,12 +10,34 @@
 
 namespace ring {
 
-/// Reads a directory of node-fash's form; any thread. Throws RingError.
-using Load = std::function<std::shared_ptr<const Ring>(const std::filesystem::path& directory)>;
+/// How directories of node-fash's form are read in another process; any thread. Empty: they are
+/// read in this. All throw RingError.
+struct Load {
+  using Read = std::function<std::shared_ptr<const Ring>(const std::filesystem::path& directory)>;
+  /// Edits the directory first. `edit`: as that process understands it.
+  using Edit = std::function<std::shared_ptr<const Ring>(const std::filesystem::path& directory,
+                                                         const std::string& edit)>;
+
+  [[nodiscard]] std::shared_ptr<const Ring> operator()(
+      const std::filesystem::path& directory) const {
+    return read(directory);
+  }
+  explicit operator bool() const { return static_cast<bool>(read); }
+
+  Read read;
+  Edit edit;  ///< may be empty where `read` is not
+};
+
+/// An edit of a directory of node-fash's form, in place.
+struct DirectoryEdit {
+  std::function<void(const std::filesystem::path& directory)> apply;  ///< in this process
+  std::string text = {};  ///< the same, for `Load::edit`; empty: it is done in this process
+};
 
 /// Reads rings in a process of their own, since LevelDB ends its process where it finds certain
 /// damage (an assertion, not an error): the caller gets a RingError that says so. The process gets
-/// `words`, the first of which is the program's path, and the directory; it writes the ring's image
+/// `words`, the first of which is the program's path, and the directory; for an edit also `--edit`,
+/// and its text on its standard input. It writes the ring's image
 /// (ring/image.hpp) to its standard output and ends with 0, or says on its standard error why not.
 /// It is ended after ten minutes, and when `stop` is called, which is for any thread: no ring is
 /// read any more then.
@@ -25,7 +47,8 @@ struct Loader {
 };
 Loader load_in_child(std::vector<std::string> words);
 
-/// What such a process does. Returns its exit code.
-int write_image(const std::filesystem::path& directory, int output);
+/// What such a process does. `edit`: comes first. Returns its exit code.
+int write_image(const std::filesystem::path& directory, int output,
+                const std::function<void(const std::filesystem::path& directory)>& edit = {});
 
 }  // namespace ring

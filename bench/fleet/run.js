@@ -1,20 +1,21 @@
 'use strict';
 // What a fleet costs: changes of the ring at all of its routers under load, a ZooKeeper that dies for a minute, and memory and threads.
-//   MORAY_ROUTER_BIN=… node bench/fleet/run.js [--routers 20] [--vnodes 1000000] [--times 5] [--away 60] [--write]
+//   MORAY_ROUTER_BIN=… node bench/fleet/run.js [--routers 20] [--vnodes 1000000] [--times 5] [--away 60] [--members 100] [--write]
 // Prints the table that stands in RESULTS.md, and writes it there with --write.
 const {execFileSync} = require('child_process');
 const fs = require('fs');
 const path = require('path');
 
 const tests = path.join(__dirname, '..', '..', 'tests', 'node');
-const {FleetScene, PNODES, pause} = require(path.join(tests, 'fleet_scene'));
+const {Acknowledgers} = require(path.join(tests, 'fleet_acknowledgers'));
+const {FleetScene, PNODES, pause, until} = require(path.join(tests, 'fleet_scene'));
 const {RouterProcess} = require(path.join(tests, 'router_process'));
 
 const option = (name, otherwise) => {
   const at = process.argv.indexOf(`--${name}`);
   return at < 0 ? otherwise : Number(process.argv[at + 1]);
 };
-const ROUTERS = option('routers', 20), VNODES = option('vnodes', 1_000_000), TIMES = option('times', 5), AWAY = option('away', 60);
+const ROUTERS = option('routers', 20), VNODES = option('vnodes', 1_000_000), TIMES = option('times', 5), AWAY = option('away', 60), MEMBERS = option('members', 100);
 const BEGIN = '<!-- fleet: begin -->', END = '<!-- fleet: end -->';
 const EACH_MS = 20;  // a request of each router's client
 const now = () => Number(process.hrtime.bigint()) / 1e6;
@@ -28,6 +29,7 @@ class Load {
     this.members = members;
     this.done = [];  // {began, ms}
     this.failed = [];
+    this.began = now();
     this.stops = false;
     this.running = members.map((member, i) => this.run(member, i));
   }
@@ -39,7 +41,8 @@ class Load {
         else await member.get(`load${i}-${(n - 1) % 50}`);
         this.done.push({began, ms: now() - began});
       } catch (error) {
-        this.failed.push(`${member.name}: ${error.name}: ${error.message}`);
+        this.failed.push(error.name);
+        console.error(`${new Date().toISOString()} ${member.name}, ${((now() - this.began) / 1000).toFixed(1)} s: ${error.name}: ${error.message}`);
       }
       await pause(EACH_MS);
     }
@@ -94,6 +97,14 @@ async function changes(scene, load, rows) {
   rows.push(['requests meanwhile: answered, failed (goal: 0); p50, p99', `${latencies.length}, ${load.failed.length}; ${ms(at(latencies, 0.5))}, ${ms(at(latencies, 0.99))}`]);
 }
 
+/** The routers, and sessions that only say that they agree: what the agreement of so many takes. */
+async function crowd(scene, rows) {
+  const others = await new Acknowledgers(scene, MEMBERS - ROUTERS).start(), took = [];
+  for (let i = 0; i < TIMES; ++i) took.push((await scene.json('set-data', '--vnodes', String(VNODES - 1 - TIMES - i), 'ro')).activationMs);
+  await others.stop();
+  rows.push([`\`set-data\` of one vnode with ${MEMBERS} members, of which ${ROUTERS} are routers, from commit to the last activation (goal: under 400 ms)`, `${ms(at(sorted(took), 0.5))}, at most ${ms(at(sorted(took), 1))}`]);
+}
+
 async function outage(scene, load, rows) {
   const failed = load.failed.length, controlFrom = now();
   await pause(AWAY * 1000);
@@ -114,19 +125,21 @@ async function main() {
   const scene = await new FleetScene().start(ROUTERS, {nodes: 3, vnodes: VNODES, workers: 1, connections: 1});
   const rows = [];
   try {
+    for (const {process: router} of scene.members)
+      await until(async () => JSON.parse((await router.page(router.statusPort, '/status')).text).shards.every(({healthyWorkers}) => healthyWorkers === 1), 'it reaches all shards');
     const load = new Load(scene.members);
     await pause(3000);
     await changes(scene, load, rows);
+    if (MEMBERS > ROUTERS) await crowd(scene, rows);
     await outage(scene, load, rows);
     await load.stop();
-    for (const why of load.failed.slice(0, 5)) console.error(why);
     const {threads, kB} = await cost(scene);
     rows.push(['what being a member costs a router (goal: under 3 MB and 3 threads more)', `${(kB / 1024).toFixed(1)} MB, ${threads} threads`]);
   } finally {
     await scene.stop();
   }
   const commit = execFileSync('git', ['rev-parse', '--short', 'HEAD'], {cwd: __dirname, encoding: 'utf8'}).trim();
-  const text = [`\`node bench/fleet/run.js --routers ${ROUTERS} --vnodes ${VNODES} --times ${TIMES} --away ${AWAY} --write\`; commit ${commit}. ${ROUTERS} routers (a process each, one worker), a ring of ` +
+  const text = [`\`node bench/fleet/run.js --routers ${ROUTERS} --vnodes ${VNODES} --times ${TIMES} --away ${AWAY} --members ${MEMBERS} --write\`; commit ${commit}. ${ROUTERS} routers (a process each, one worker), a ring of ` +
     `${VNODES.toLocaleString('en')} vnodes, three ZooKeeper nodes, a PostgreSQL server and ${ROUTERS} node-moray clients, each with a request every ${EACH_MS} ms, all on two cores.`, '',
     '| | |', '|---|---|', ...rows.map((row) => `| ${row.join(' | ')} |`)].join('\n');
   console.log(text);

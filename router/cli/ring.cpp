@@ -2,12 +2,14 @@
 
 #include <filesystem>
 #include <iostream>
+#include <iterator>
 #include <memory>
 
 #include <CLI/CLI.hpp>
 
 #include "ring_tool/run.hpp"
 #include "router/cli/commands.hpp"
+#include "router/control/directory_edits.hpp"
 
 namespace router::cli {
 namespace {
@@ -34,9 +36,17 @@ void add_ring_image(CLI::App& program, int& exit_code) {
   auto directory = std::make_shared<std::string>();
   CLI::App* command = program.add_subcommand(kRingImage, "Reads a ring for the router that asks");
   command->group("");  // nobody else needs it
+  auto edits = std::make_shared<bool>(false);
   command->add_option("directory", *directory)->required();
-  command->callback(
-      [directory, &exit_code] { exit_code = ring::write_image(*directory, STDOUT_FILENO); });
+  command->add_flag("--edit", *edits, "Does the edit on standard input first");
+  command->callback([directory, edits, &exit_code] {
+    const auto edit = [](const std::filesystem::path& ring) {
+      const std::string text{std::istreambuf_iterator<char>(std::cin), {}};
+      edit_directory(ring.string(), text);
+    };
+    exit_code = *edits ? ring::write_image(*directory, STDOUT_FILENO, edit)
+                       : ring::write_image(*directory, STDOUT_FILENO);
+  });
 }
 
 ring::Loader load_in_child() {

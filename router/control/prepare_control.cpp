@@ -111,11 +111,8 @@ RingControl::Work RingControl::rehearse_work(const PrepareRequest& request,
       const WantedRing wanted = wanted_ring(request, *now, *before, elsewhere_);
       static_cast<void>(prepare(*now, {wanted.ring, 0}, *sources_, log_));
       ring::GenerationStore rings = store_of(*now, "prepare", elsewhere_);
-      result.digest = request.ring.empty()
-                          ? rings.rehearse_edit([&](const std::filesystem::path& directory) {
-                              edit_directory(directory.string(), wanted.edit);
-                            })
-                          : rings.rehearse_ring(*wanted.ring);
+      result.digest = request.ring.empty() ? rings.rehearse_edit(directory_edit(wanted.edit))
+                                           : rings.rehearse_ring(*wanted.ring);
     });
     result.rehearsed = true;
     result.base_digest = before->digest();
@@ -149,11 +146,8 @@ RingControl::Work RingControl::prepare_work(const PrepareRequest& request,
       static_cast<void>(prepare(*now, {wanted.ring, 0}, *sources_, log_));
       ring::GenerationStore rings = store_of(*now, "prepare", elsewhere_);
       const bool replaced_is_last = replaced != 0 && rings.list().back().number == replaced;
-      auto loaded = request.ring.empty()
-                        ? rings.stage_edit([&](const std::filesystem::path& directory) {
-                            edit_directory(directory.string(), wanted.edit);
-                          })
-                        : rings.stage_ring(*wanted.ring);
+      auto loaded = request.ring.empty() ? rings.stage_edit(directory_edit(wanted.edit))
+                                         : rings.stage_ring(*wanted.ring);
       staged->generation = loaded.generation;
       record.generation = loaded.generation.number;
       record.digest = loaded.generation.digest;

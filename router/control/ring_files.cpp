@@ -1,24 +1,14 @@
 #include "router/control/ring_files.hpp"
 
-#include <vector>
-
 #include "ring/generation_store.hpp"
 #include "ring/leveldb_store.hpp"
 #include "ring/ring_edit.hpp"
-#include "ring_tool/stored_ring.hpp"
 
 namespace router {
 namespace {
 
 // An edit of more vnodes costs more than a new directory.
 constexpr std::uint64_t kEditedPart = 8;
-
-std::vector<std::uint32_t> numbers(const ring::VnodeSet& vnodes) {
-  std::vector<std::uint32_t> all;
-  all.reserve(vnodes.size());
-  vnodes.each([&](ring::Vnode vnode) { all.push_back(number(vnode)); });
-  return all;
-}
 
 }  // namespace
 
@@ -34,20 +24,6 @@ std::shared_ptr<const ring::Ring> edited(const ring::Ring& ring, const RingEdit&
   return next;
 }
 
-void edit_directory(const std::string& directory, const RingEdit& edit) {
-  ring_tool::StoredRing stored(directory, ring_tool::StoredRing::Access::edit);
-  stored.remap(numbers(edit.moved), edit.pnode);
-  stored.add_data(numbers(edit.marked), edit.data_json);
-  stored.commit();
-}
-
-void edit_directory(const std::string& directory, const ring::Difference& difference) {
-  ring_tool::StoredRing stored(directory, ring_tool::StoredRing::Access::edit);
-  for (const auto& move : difference.moves) stored.remap(numbers(move.vnodes), move.to);
-  for (const auto& data : difference.data) stored.add_data(numbers(data.vnodes), data.to);
-  stored.commit();
-}
-
 ring::LoadedGeneration stage_numbered(ring::GenerationStore& store, const ring::Ring& now,
                                       const ring::Ring& next, std::uint64_t number) {
   if (comparable(now, next) && store.current().digest == now.digest()) {
@@ -56,11 +32,7 @@ ring::LoadedGeneration stage_numbered(ring::GenerationStore& store, const ring::
     for (const auto& move : difference.moves) edits += move.vnodes.size();
     for (const auto& data : difference.data) edits += data.vnodes.size();
     if (edits <= next.vnode_count() / kEditedPart) {
-      auto staged = store.stage_edit(
-          [&](const std::filesystem::path& directory) {
-            edit_directory(directory.string(), difference);
-          },
-          number);
+      auto staged = store.stage_edit(directory_edit(difference), number);
       if (staged.generation.digest == next.digest()) return staged;
       store.drop(staged.generation);  // a pnode without vnodes, which an edit does not take away
     }
@@ -71,14 +43,15 @@ ring::LoadedGeneration stage_numbered(ring::GenerationStore& store, const ring::
 RingInForce edit_ring(const std::string& location, const RingEdit& edit,
                       const ring::Load& elsewhere) {
   if (!ring::GenerationStore::is_store(location)) {
+    const ring::DirectoryEdit of = directory_edit(edit);
+    if (elsewhere.edit) return {elsewhere.edit(location, of.text), 0};
     // What LevelDB would end its process for shows before it is opened here.
     if (elsewhere) static_cast<void>(elsewhere(location));
-    edit_directory(location, edit);
+    of.apply(location);
     return load_ring(location, elsewhere);
   }
   ring::GenerationStore store(location, elsewhere);
-  auto staged = store.stage_edit(
-      [&](const std::filesystem::path& directory) { edit_directory(directory.string(), edit); });
+  auto staged = store.stage_edit(directory_edit(edit));
   store.activate(staged.generation);
   store.forget_old();
   return {std::move(staged.ring), staged.generation.number};

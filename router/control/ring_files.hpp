@@ -7,19 +7,11 @@
 #include "ring/generation_store.hpp"
 #include "ring/location.hpp"
 #include "ring/ring_edit.hpp"
-#include "ring/vnode_set.hpp"
+#include "router/control/directory_edits.hpp"
 
 namespace router {
 
 using RingInForce = ring::LocatedRing;
-
-/// An edit of a ring on disk; empty vnodes: none of that kind.
-struct RingEdit {
-  ring::VnodeSet moved;
-  std::string pnode;  ///< who gets `moved`
-  ring::VnodeSet marked;
-  std::string data_json;  ///< what `marked` get
-};
 
 /// Throws ring::RingError or std::system_error.
 RingInForce load_ring(const std::string& location, const ring::Load& elsewhere = {});
@@ -32,10 +24,6 @@ RingInForce edit_ring(const std::string& location, const RingEdit& edit,
 
 /// The same in memory. Throws std::invalid_argument naming what is wrong with the edit.
 std::shared_ptr<const ring::Ring> edited(const ring::Ring& ring, const RingEdit& edit);
-
-/// The batch alone, in a directory of node-fash's form.
-void edit_directory(const std::string& directory, const RingEdit& edit);
-void edit_directory(const std::string& directory, const ring::Difference& difference);
 
 /// Stages a ring under that number in a store: as an edit of the current one, which is `now`, where
 /// little differs, else whole. Throws; nothing is changed then.

@@ -23,11 +23,11 @@ struct Store {
 
   /// Gives one vnode to a pnode, on disk.
   LoadedGeneration stage(std::uint32_t vnode, const std::string& pnode) {
-    return store.stage_edit([&](const fs::path& staging) {
+    return store.stage_edit({[&](const fs::path& staging) {
       ring_tool::StoredRing stored(staging.string(), ring_tool::StoredRing::Access::edit);
       stored.remap(vnode, pnode);
       stored.commit();
-    });
+    }});
   }
 
   test_support::TemporaryDirectory directory;
@@ -136,7 +136,7 @@ TEST_CASE(
   fs::create_directory(left);
   std::ofstream(left / "junk") << "junk";
   CHECK_THROWS(static_cast<void>(
-      at.store.stage_edit([](const fs::path&) { throw std::runtime_error("no"); })));
+      at.store.stage_edit({[](const fs::path&) { throw std::runtime_error("no"); }})));
   CHECK_FALSE(fs::exists(left));
   CHECK(at.stage(1, at.ring->pnode_name(at.ring->owner(Vnode{1})) == "a" ? "b" : "a")
             .generation.number == 2);

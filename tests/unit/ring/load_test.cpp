@@ -63,6 +63,18 @@ TEST_CASE("load: what ends the process that reads is an error here") {
         std::string::npos);
 }
 
+TEST_CASE("load: an edit reaches the process that does it, whole, on its standard input") {
+  const std::string edit(3 << 20, 'e');
+  const Load load = shell("echo $0 $1 $(wc -c) >&2; exit 1");
+  try {
+    static_cast<void>(load.edit("/where/it/is", edit));
+    FAIL("it has ended with 1");
+  } catch (const RingError& error) {
+    CHECK(error.what() == "/where/it/is --edit " + std::to_string(edit.size()));
+  }
+  CHECK(problem_of(shell("echo $0 $# $(wc -c) >&2; exit 1")) == "/where/it/is 0 0");
+}
+
 TEST_CASE("load: one that is stopped is told so, and its process is ended") {
   const Loader loader = load_in_child({"/bin/sh", "-c", "exec sleep 1000"});
   std::thread stopping([&] { loader.stop(); });
