@@ -38,17 +38,18 @@ std::string compute_digest(const Ring& ring) {
   EVP_MD_CTX* context = EVP_MD_CTX_new();
   EVP_DigestInit_ex2(context, EVP_sha256(), nullptr);
 
-  const bool any_data = ring.any_data();
+  const std::vector<Vnode> with_data = ring.data_vnodes();
+  auto next = with_data.begin();
   std::string buffer(to_string(ring.algorithm()));
   buffer += '\n' + std::to_string(ring.vnode_count()) + '\n' + ring.interval_hex() + '\n';
   for (std::uint32_t vnode = 0; vnode < ring.vnode_count(); ++vnode) {
     const auto owner = number(ring.owner(static_cast<Vnode>(vnode)));
-    if (!any_data) {
+    if (next == with_data.end() || number(*next) != vnode) {
       buffer += lines[owner];
     } else {
       buffer += names[owner];
       buffer += '\t';
-      buffer += ring.data_json(static_cast<Vnode>(vnode));
+      buffer += ring.data_json(*next++);
       buffer += '\n';
     }
     if (buffer.size() < kBufferBytes) continue;
