@@ -11,6 +11,7 @@
 #include "fleet/sources/ring_search.hpp"
 #include "ring/generation_store.hpp"
 #include "router/cli/commands.hpp"
+#include "router/cli/fleet_show.hpp"
 #include "router/control/ring_files.hpp"
 
 namespace router::cli {
@@ -52,12 +53,6 @@ std::vector<std::string> members_with(const FleetSurroundings& fleet, const std:
   while (missing > 0) fleet.loop.run_one();
   std::sort(with.begin(), with.end());
   return with;
-}
-
-std::string listed(const std::vector<std::string>& names) {
-  std::string text;
-  for (const std::string& name : names) text += (text.empty() ? "" : ", ") + name;
-  return text;
 }
 
 }  // namespace
@@ -105,7 +100,7 @@ RingOffer::RingOffer(const FleetSurroundings& fleet, const ring::Ring& now, cons
     throw std::runtime_error("nothing is changed: " + large + "; no router of the fleet has it, " +
                              elsewhere_);
   }
-  std::string from = members_.empty() ? "" : listed(members_);
+  std::string from = members_.empty() ? "" : listed(members_, ", ");
   if (url_) from += (from.empty() ? "" : ", and from ") + fleet.config.fleet.image_url;
   std::fprintf(stderr, "%s: routers that lack it get it from %s\n", large.c_str(), from.c_str());
 }

@@ -13,6 +13,7 @@
 #include "router/cli/fleet_acts.hpp"
 #include "router/cli/fleet_reports.hpp"
 #include "router/cli/fleet_show.hpp"
+#include "router/cli/fleet_verdict.hpp"
 #include "router/control/coordinator_lease.hpp"
 #include "router/member/roster_keeper.hpp"
 
@@ -23,12 +24,6 @@ using fleet::Record;
 
 constexpr std::uint64_t kSeqAhead = 1'000;  // of what members that do not answer may have seen
 constexpr std::chrono::milliseconds kLease{4'000};
-
-std::string listed(const std::vector<std::string>& all) {
-  std::string text;
-  for (const std::string& one : all) text += (text.empty() ? "" : "; ") + one;
-  return text;
-}
 
 /// As the service has it, and as this host's router has seen it last.
 fleet::Roster roster_of(const fleet::Remains& there, const std::string& store) {
@@ -72,7 +67,7 @@ MemberReports members_of(const MemberReports& all, const fleet::Remains& there,
   }
   if (!missing.empty())
     throw std::runtime_error(
-        "these routers do not say which ring they have: " + listed(missing) +
+        "these routers do not say which ring they have: " + listed(missing, "; ") +
         ". Start them; or name their status ports, --member HOST:PORT; or where one is gone for "
         "good, --without ID");
   if (members.empty())
@@ -80,78 +75,6 @@ MemberReports members_of(const MemberReports& all, const fleet::Remains& there,
         "no router is known: run this on the host of one, with its configuration, or name their "
         "status ports: --member HOST:PORT");
   return members;
-}
-
-/// The change that routers have agreed to, and of which nobody has told them how it was closed.
-std::optional<Record> open_record(const MemberReports& members) {
-  std::optional<Record> open;
-  for (const auto& [id, report] : members) {
-    if (!report.record) continue;
-    if (open && open->token != report.record->token)
-      throw std::runtime_error("routers have agreed to two changes: " + open->token + " and " +
-                               report.record->token + "; stop the routers that have the older one");
-    if (!open || report.record->phase > open->phase) open = report.record;
-  }
-  return open;
-}
-
-bool has_blocked(const MemberReport& report, const std::string& token) {
-  return std::any_of(report.blocks.begin(), report.blocks.end(),
-                     [&](const fleet::Block& block) { return block.token == token; });
-}
-
-/// Whether it was committed. A member that has closed it knows; so does one that has never agreed
-/// to it, without which it was not. A person says it where all have agreed, and none has closed it.
-bool was_committed(const Record& record, const MemberReports& members, const FleetOptions& given) {
-  std::string yes, no;
-  for (const auto& [id, report] : members) {
-    if (report.record) {
-      if (report.record->phase == Record::Phase::activated) yes = id;
-      if (report.record->phase == Record::Phase::prepared && record.drains) no = id;
-    } else if (record.kind == fleet::Kind::block) {
-      (has_blocked(report, record.token) ? yes : no) = id;
-    } else if (report.entry.ring == record.next) {
-      yes = id;
-    } else if (report.entry.ring == record.base) {
-      no = id;
-    } else {
-      throw std::runtime_error(id + " has ring " + shown_ring(report.entry.ring) +
-                               ", and others have agreed to change " + record.token + " from " +
-                               shown_ring(record.base) + " to " + shown_ring(record.next) +
-                               ": one of them has been away for long; stop it, and say --without");
-    }
-  }
-  if (!yes.empty() && !no.empty())
-    throw std::runtime_error("change " + record.token + " is committed, says " + yes +
-                             ", and can't be, since " + no + " has not agreed to it");
-  if (!yes.empty() && given.not_committed)
-    throw std::runtime_error(yes + " has put the change " + record.token +
-                             " in force: it is committed");
-  if (!no.empty() && given.committed)
-    throw std::runtime_error(no + " has not agreed to the change " + record.token +
-                             ": it can't have been committed");
-  if (yes.empty() && no.empty() && given.committed == given.not_committed)
-    throw std::runtime_error("a change is open, " + record.token +
-                             ", and all routers have agreed to it: was it committed? --committed, "
-                             "or --not-committed");
-  return yes.empty() && no.empty() ? given.committed : !yes.empty();
-}
-
-fleet::RingName ring_of(const MemberReports& members, std::uint64_t generation) {
-  std::set<std::pair<std::uint64_t, std::string>> rings;
-  std::vector<std::string> said;
-  for (const auto& [id, report] : members) {
-    const fleet::RingName& ring = report.entry.ring;
-    if (generation == 0 || ring.generation == generation)
-      rings.insert({ring.generation, ring.digest});
-    said.push_back(id + " has " + shown_ring(ring));
-  }
-  if (rings.size() == 1) return {rings.begin()->first, rings.begin()->second};
-  if (rings.empty())
-    throw std::runtime_error("no router has ring " + std::to_string(generation) + ": " +
-                             listed(said));
-  throw std::runtime_error("the routers have different rings: " + listed(said) +
-                           ". Which is to be in force? --ring GENERATION");
 }
 
 /// A router that joins learns from the service which vnodes are blocked.
@@ -166,20 +89,16 @@ void require_set(FleetCommand& command, const std::string& vnodes) {
   }
 }
 
-/// As all members have them on their disks; but for that of the change that was open.
 fleet::Blocks blocks_of(FleetCommand& command, const MemberReports& members,
                         const std::optional<Record>& record) {
-  const auto known = [&](fleet::Blocks blocks) {
-    std::erase_if(
-        blocks, [&](const fleet::Block& block) { return record && block.token == record->token; });
-    return blocks;
-  };
-  fleet::Blocks blocks = known(members.begin()->second.blocks);
-  for (const auto& [id, report] : members)
-    if (known(report.blocks) != blocks)
-      throw std::runtime_error("routers block different vnodes; --unblock ends all blocks");
+  fleet::Blocks blocks = blocks_by(members, record);
   for (const fleet::Block& block : blocks) require_set(command, block.vnodes);
   return blocks;
+}
+
+Said said_by(const FleetOptions& given) {
+  if (given.committed == given.not_committed) return Said::nothing;
+  return given.committed ? Said::committed : Said::not_committed;
 }
 
 std::string ids_of(const MemberReports& members) {
@@ -236,12 +155,12 @@ FleetExit reinit(FleetCommand& command, const FleetOptions& given) {
         "closed (" +
         there.problem + ")");
   const auto record = open_record(members);
-  const bool committed = record && was_committed(*record, members, given);
+  const bool committed = record && was_committed(*record, members, said_by(given));
   if (record) {
     state.highest = std::max(state.highest, record->next.generation);
     state.ring = committed ? record->next : record->base;
   } else {
-    state.ring = ring_of(members, given.generation);
+    state.ring = ring_by(members, given.generation);
   }
   // A number that was given to a ring which did not come into force is known to those alone who
   // have seen the state.

@@ -20,6 +20,12 @@ std::string shown_ring(const fleet::RingName& ring) {
   return std::to_string(ring.generation) + " " + ring.digest.substr(0, kDigestShown);
 }
 
+std::string listed(const std::vector<std::string>& all, const char* between) {
+  std::string text;
+  for (const std::string& one : all) text += (text.empty() ? "" : between) + one;
+  return text;
+}
+
 namespace {
 
 std::string utc(std::int64_t seconds) {
