@@ -222,12 +222,10 @@ class GenerationStore::Staging {
                     const Load& elsewhere) {
     fs::create_directory(directory_);
     copy_ring(generation.directory, directory_);
-    if (elsewhere.edit && !edit.text.empty()) {
+    if (elsewhere) {
       ring_ = elsewhere.edit(directory_, edit.text);
       return sync_ring(directory_);
     }
-    // What LevelDB would end its process for shows before it is opened here.
-    if (elsewhere) static_cast<void>(elsewhere(directory_));
     edit.apply(directory_);
     load();
   }

@@ -4,6 +4,10 @@
 #include <poll.h>
 #include <signal.h>
 #include <spawn.h>
+#ifdef __linux__
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#endif
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -64,18 +68,16 @@ struct Ended {
   std::string image, problem;
 };
 
-/// A file without a name, with `text` in it, to be read from its begin.
+/// A file without a name that holds a text, to be read from its beginning. On Linux it is in
+/// memory: neither a full disk nor one that is read-only stands in its way.
 class Input {
  public:
-  explicit Input(const std::string& text) : file_(std::tmpfile()) {
-    if (file_ == nullptr)
-      throw std::system_error(errno, std::generic_category(), "a temporary file can't be made");
-    fcntl(descriptor(), F_SETFD, FD_CLOEXEC);
-    if (std::fwrite(text.data(), 1, text.size(), file_) != text.size() || std::fflush(file_) != 0) {
+  explicit Input(const std::string& text) : file_(make()) {
+    if (file_ == nullptr || std::fwrite(text.data(), 1, text.size(), file_) != text.size() ||
+        std::fflush(file_) != 0) {
       const int problem = errno;
-      std::fclose(file_);
-      throw std::system_error(problem, std::generic_category(),
-                              "a temporary file can't be written");
+      if (file_ != nullptr) std::fclose(file_);
+      throw std::system_error(problem, std::generic_category());
     }
     std::rewind(file_);
   }
@@ -86,10 +88,21 @@ class Input {
   [[nodiscard]] int descriptor() const { return fileno(file_); }
 
  private:
+  static std::FILE* make() {
+#ifdef __linux__
+    const int file = memfd_create("edit", MFD_CLOEXEC);
+    return file < 0 ? nullptr : fdopen(file, "w+");
+#else
+    std::FILE* file = std::tmpfile();
+    if (file != nullptr) fcntl(fileno(file), F_SETFD, FD_CLOEXEC);
+    return file;
+#endif
+  }
+
   std::FILE* file_;
 };
 
-/// `input`: nullptr: nothing.
+/// `input` is nullptr where there is nothing to read.
 pid_t spawn(const std::vector<std::string>& words, const Input* input, const Pipe& output,
             const Pipe& problems) {
   std::vector<char*> arguments;
@@ -154,27 +167,42 @@ Ended run(const std::vector<std::string>& words, const Input* input,
   return ended;
 }
 
-/// `edit`: nullptr: there is none.
+bool is_crash(int signal) {
+  return signal == SIGABRT || signal == SIGSEGV || signal == SIGBUS || signal == SIGFPE ||
+         signal == SIGILL;
+}
+
+/// `edit` is nullptr where there is none.
 std::shared_ptr<const Ring> read_in_child(std::vector<std::string> words,
                                           const std::filesystem::path& directory,
                                           const std::string* edit, const std::atomic<bool>& stop) {
   words.push_back(directory.string());
   if (edit != nullptr) words.emplace_back("--edit");
   const std::string named = "ring " + directory.string() + ": ";
+  const std::string done = edit == nullptr ? "read" : "edited";
+  std::optional<Input> input;
+  try {
+    if (edit != nullptr) input.emplace(*edit);
+  } catch (const std::system_error& error) {
+    throw RingError(named + "the edit can't be handed to another process: " + error.what());
+  }
   Ended ended;
   try {
-    std::optional<Input> input;
-    if (edit != nullptr) input.emplace(*edit);
     ended = run(words, input ? &*input : nullptr, stop);
   } catch (const std::system_error& error) {
     throw RingError(named + "the program that reads it can't be started: " + error.what());
   }
-  if (ended.stopped) throw RingError(named + "it is not read any more");
-  if (ended.over_time) throw RingError(named + "it could not be read within ten minutes");
-  if (WIFSIGNALED(ended.status))
-    throw RingError(named + "LevelDB has ended the process that read it (signal " +
-                    std::to_string(WTERMSIG(ended.status)) + "): its files are damaged. " +
+  if (ended.stopped) throw RingError(named + "it is not " + done + " any more");
+  if (ended.over_time) throw RingError(named + "it could not be " + done + " within ten minutes");
+  if (WIFSIGNALED(ended.status)) {
+    const int signal = WTERMSIG(ended.status);
+    const std::string by = " (signal " + std::to_string(signal) + ")";
+    if (!is_crash(signal))
+      throw RingError(named + "the process by which it was to be " + done + " was killed" + by);
+    throw RingError(named + "LevelDB has ended the process that read it" + by +
+                    ": its files are damaged. " +
                     ended.problem.substr(0, ended.problem.find('\n')));
+  }
   if (ended.status != 0) {
     const std::string problem = ended.problem.substr(0, ended.problem.find('\n'));
     throw RingError(!problem.empty()
@@ -187,6 +215,16 @@ std::shared_ptr<const Ring> read_in_child(std::vector<std::string> words,
   } catch (const std::invalid_argument& error) {
     throw RingError(named + error.what());
   }
+}
+
+/// What this process edits is a copy that its parent has made: once that has gone, another one may
+/// be about to remove it.
+bool ends_with_its_parent(int output) {
+#ifdef __linux__
+  prctl(PR_SET_PDEATHSIG, SIGKILL);
+#endif
+  pollfd reader{output, POLLOUT, 0};  // it may have gone before
+  return poll(&reader, 1, 0) >= 0 && (reader.revents & POLLERR) == 0;
 }
 
 }  // namespace
@@ -207,6 +245,7 @@ Loader load_in_child(std::vector<std::string> words) {
 int write_image(const std::filesystem::path& directory, int output,
                 const std::function<void(const std::filesystem::path& directory)>& edit) {
   [[maybe_unused]] const int ignored = nice(kNice);
+  if (!ends_with_its_parent(output)) return 1;
   try {
     if (edit) edit(directory);
     const std::string image = to_image(*load_leveldb(directory));

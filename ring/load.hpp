@@ -10,11 +10,12 @@
 
 namespace ring {
 
-/// How directories of node-fash's form are read in another process; any thread. Empty: they are
-/// read in this. All throw RingError.
+/// How directories of node-fash's form are read in another process; any thread. Both members are
+/// there, or neither: directories are read, and edited, in this process then. Both throw RingError.
 struct Load {
   using Read = std::function<std::shared_ptr<const Ring>(const std::filesystem::path& directory)>;
-  /// Edits the directory first. `edit`: as that process understands it.
+  /// Edits the directory first, which must be a copy that nobody reads yet: it may be edited in
+  /// part where this throws. `edit`: as the other process understands it.
   using Edit = std::function<std::shared_ptr<const Ring>(const std::filesystem::path& directory,
                                                          const std::string& edit)>;
 
@@ -25,13 +26,13 @@ struct Load {
   explicit operator bool() const { return static_cast<bool>(read); }
 
   Read read;
-  Edit edit;  ///< may be empty where `read` is not
+  Edit edit;
 };
 
 /// An edit of a directory of node-fash's form, in place.
 struct DirectoryEdit {
   std::function<void(const std::filesystem::path& directory)> apply;  ///< in this process
-  std::string text = {};  ///< the same, for `Load::edit`; empty: it is done in this process
+  std::string text = {};  ///< the same, for `Load::edit`
 };
 
 /// Reads rings in a process of their own, since LevelDB ends its process where it finds certain
@@ -47,7 +48,8 @@ struct Loader {
 };
 Loader load_in_child(std::vector<std::string> words);
 
-/// What such a process does. `edit`: comes first. Returns its exit code.
+/// What such a process does, after `edit`, if there is one. It ends with the process that has
+/// started it. Returns its exit code.
 int write_image(const std::filesystem::path& directory, int output,
                 const std::function<void(const std::filesystem::path& directory)>& edit = {});
 

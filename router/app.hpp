@@ -26,10 +26,11 @@ class App {
   enum class Signals : std::uint8_t { ours, not_ours };
 
   /// Loads the ring, starts the workers and listens. `config_file`: read again on reload; empty:
-  /// the configuration stays. `elsewhere`: reads rings in a process of its own (ring/load.hpp), so
-  /// that no damaged file ends this one; empty: in this. Throws std::runtime_error naming what is
-  /// wrong. A member of a fleet (docs/fleet.md) returns when its fleet lets it serve, which it
-  /// waits for without limit, or when a signal of ours has asked it to stop.
+  /// the configuration stays. `elsewhere`: reads and edits rings in a process of its own
+  /// (ring/load.hpp), so that no damaged file ends this one; empty: in this. Throws
+  /// std::runtime_error naming what is wrong. A member of a fleet (docs/fleet.md) returns when its
+  /// fleet lets it serve, which it waits for without limit, or when a signal of ours has asked it
+  /// to stop.
   App(config::Config config, std::string config_file, int log_descriptor, Signals signals,
       ring::Loader elsewhere = {});
   ~App();

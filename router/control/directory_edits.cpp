@@ -79,7 +79,11 @@ void edit_directory(const std::string& directory, const std::string& text) {
   } catch (const std::exception& error) {
     throw ring::RingError("ring " + directory + ": the edit can't be read: " + error.what());
   }
-  give(directory, gives);
+  try {
+    give(directory, gives);
+  } catch (const std::runtime_error& failure) {  // StoredRing's words
+    throw ring::RingError("ring " + directory + ": " + failure.what());
+  }
 }
 
 }  // namespace router

@@ -16,12 +16,13 @@ struct RingEdit {
   std::string data_json;  ///< what `marked` get
 };
 
-/// One synced batch, in a directory of node-fash's form. It throws ring_tool::Failure; nothing is
-/// changed then. O(vnodes of the ring).
+/// One synced batch, in a directory of node-fash's form. Where it is done in this process it throws
+/// ring_tool::Failure, and nothing is changed then. O(vnodes of the ring).
 ring::DirectoryEdit directory_edit(const RingEdit& edit);
 ring::DirectoryEdit directory_edit(const ring::Difference& difference);
 
-/// Does what such an edit's text says. Throws ring::RingError where it is none, or as the edit.
+/// Does what such an edit's text says. Throws ring::RingError, naming the directory: the text is
+/// not an edit's, or the edit can't be done. Nothing is changed then.
 void edit_directory(const std::string& directory, const std::string& text);
 
 }  // namespace router

@@ -30,7 +30,8 @@ namespace router {
 class RingControl {
  public:
   /// `config_file`: read again on reload; empty: the configuration stays. All else outlives it.
-  /// `elsewhere`: reads rings in a process of its own, which LevelDB may end; empty: in this.
+  /// `elsewhere`: reads and edits rings in a process of its own, which LevelDB may end; empty: in
+  /// this.
   RingControl(config::Config config, std::string config_file, ring::Loader elsewhere,
               std::shared_ptr<ShardSources> sources, std::vector<std::unique_ptr<Worker>>& workers,
               Log& log);

@@ -43,11 +43,10 @@ ring::LoadedGeneration stage_numbered(ring::GenerationStore& store, const ring::
 RingInForce edit_ring(const std::string& location, const RingEdit& edit,
                       const ring::Load& elsewhere) {
   if (!ring::GenerationStore::is_store(location)) {
-    const ring::DirectoryEdit of = directory_edit(edit);
-    if (elsewhere.edit) return {elsewhere.edit(location, of.text), 0};
-    // What LevelDB would end its process for shows before it is opened here.
+    // What LevelDB would end its process for shows before it is opened here. The edit itself ends
+    // with this process: by another one it could come after the next start has read the ring.
     if (elsewhere) static_cast<void>(elsewhere(location));
-    of.apply(location);
+    directory_edit(edit).apply(location);
     return load_ring(location, elsewhere);
   }
   ring::GenerationStore store(location, elsewhere);

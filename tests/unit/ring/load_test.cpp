@@ -1,6 +1,8 @@
 // Rings that another process reads.
 #include "ring/load.hpp"
 
+#include <unistd.h>
+
 #include <thread>
 
 #include <doctest/doctest.h>
@@ -73,6 +75,29 @@ TEST_CASE("load: an edit reaches the process that does it, whole, on its standar
     CHECK(error.what() == "/where/it/is --edit " + std::to_string(edit.size()));
   }
   CHECK(problem_of(shell("echo $0 $# $(wc -c) >&2; exit 1")) == "/where/it/is 0 0");
+
+  const Load same = shell("cat >&2; exit 1");
+  CHECK_THROWS_WITH_AS(static_cast<void>(same.edit("/where/it/is", "{\"a\": \"\xc3\xa9\"}")),
+                       "{\"a\": \"\xc3\xa9\"}", RingError);
+}
+
+TEST_CASE("load: a process that is killed is not taken for damage") {
+  CHECK(problem_of(shell("kill -KILL $$")) ==
+        "ring /where/it/is: the process by which it was to be read was killed (signal 9)");
+  CHECK_THROWS_WITH_AS(
+      static_cast<void>(shell("kill -KILL $$").edit("/where/it/is", "{}")),
+      "ring /where/it/is: the process by which it was to be edited was killed (signal 9)",
+      RingError);
+}
+
+TEST_CASE("load: a process whose parent has gone before it begins edits nothing") {
+  int ends[2];
+  REQUIRE(pipe(ends) == 0);
+  close(ends[0]);
+  bool edited = false;
+  CHECK(write_image("/where/it/is", ends[1], [&](const auto&) { edited = true; }) == 1);
+  CHECK_FALSE(edited);
+  close(ends[1]);
 }
 
 TEST_CASE("load: one that is stopped is told so, and its process is ended") {

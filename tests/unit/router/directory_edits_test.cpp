@@ -31,11 +31,13 @@ struct Elsewhere {
     load.edit = [this](const fs::path& directory, const std::string& text) {
       ++edits;
       edit_directory(directory.string(), text);
+      if (dies) throw ring::RingError("killed");
       return ring::from_image(ring::to_image(*ring::load_leveldb(directory)));
     };
     return load;
   }
   int reads = 0, edits = 0;
+  bool dies = false;  ///< after an edit
 };
 
 struct Scene {
@@ -94,8 +96,18 @@ TEST_CASE("directory edits: what can't be done leaves nothing, and says why") {
   RingEdit edit;
   edit.moved = ring::VnodeSet::parse("20");
   edit.pnode = "b";
-  CHECK_THROWS(static_cast<void>(at.there.stage_edit(directory_edit(edit))));
+  CHECK_THROWS_WITH_AS(static_cast<void>(at.there.stage_edit(directory_edit(edit))),
+                       doctest::Contains(("ring " + at.directory.path().string()).c_str()),
+                       ring::RingError);
+  edit.moved = ring::not_owned_by(*at.there.load(at.there.current()).ring,
+                                  ring::VnodeSet::parse("0-19"), "b");
+  at.elsewhere.dies = true;
+  CHECK_THROWS_WITH_AS(static_cast<void>(at.there.stage_edit(directory_edit(edit))), "killed",
+                       ring::RingError);
+  CHECK(at.elsewhere.edits == 2);
   CHECK(at.there.list().size() == 1);
+  for (const auto& entry : fs::directory_iterator(at.directory.path() / "there"))
+    CHECK_FALSE(entry.path().filename().string().starts_with(".staging"));
 
   const std::string directory = at.there.current().directory.string();
   for (const char* text :
