@@ -28,11 +28,11 @@ std::string application_of(std::uint64_t plan) {
   return "moray-router reshard " + std::to_string(plan);
 }
 
-/// Of sessions that do not hold the plan's lock. The coordinator ends those that are called like
-/// its own, which an older one has left: not a rival that waits for the lock, a preflight, or a
-/// command that reads.
+/// The name of sessions that do not hold the plan's lock yet, or never will. A coordinator ends the
+/// sessions that are called like its own, which an older one has left: not those of a rival that
+/// waits for the lock, of a preflight, or of a command that reads.
 std::string application_before_lock(std::uint64_t plan) {
-  return application_of(plan) + " without its lock";
+  return application_of(plan) + " (has not begun)";
 }
 
 }  // namespace
@@ -153,8 +153,9 @@ void Database::lock(std::uint64_t plan, bool by_force) {
   }
 }
 
-/// The owner's, which holds the lock, comes last: where it is gone that fails before anything is
-/// written, and as long as it is there nobody has looked for sessions to end.
+/// The owner's session, which holds the lock, comes last: if it has ended, its renaming fails
+/// before anything is written; and as long as it lives nobody else has the lock, and looks for
+/// sessions to end.
 void Database::name_sessions() {
   for (Session* each : {apply_.get(), owner_.get()})
     each->run("SELECT set_config('application_name', $1, false)", {application_});

@@ -76,7 +76,7 @@ test('one that waits for the lock is not ended with the sessions of older coordi
   system.endsWithTest(holder);
   holder.stdin.write(`SELECT pg_advisory_lock(${Number(lock)}, ${plan});\n`);
   await new Promise((resolve) => holder.stdout.once('data', resolve));
-  const waits = "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'moray-router reshard 1%' AND query LIKE 'SELECT a.pid%'";
+  const waits = "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'moray-router reshard 1%' AND query LIKE 'SELECT a.pid, a.application_name%'";
   let first;
   do {  // it gives up after a while
     first = system.reshard('run', plan);
