@@ -10,6 +10,7 @@ constexpr std::uint64_t kCleanGroupRows = 20'000;
 }  // namespace
 
 Outcome Executor::begin_cleanup() {
+  end_logged_at_.reset();  // also by a server that has taken over since
   const auto row = source_.plan_row();
   if (row && row->state == "done") return Outcome::done;
   if (!gate_open("cleanup")) {
@@ -51,9 +52,20 @@ Outcome Executor::clean() {
   return all ? Outcome::done : Outcome::more;
 }
 
+/// A standby that took over without it would bring the rows back; once the plan is forgotten,
+/// nobody would know that they are not the source's any more. Writers move the log on all the time:
+/// what is waited for is where it was first.
+void Executor::await_end_flushed() {
+  if (!end_logged_at_) end_logged_at_ = source_.unflushed();
+  if (!end_logged_at_->empty() && !source_.flushed(*end_logged_at_))
+    throw Waiting("a standby of the source has not written the end of the cleanup to disk yet");
+}
+
 Outcome Executor::end_cleanup() {
   // Without a cleanup the rows are left, and the plan is over all the same.
-  require_state(source_.set_state("'cleaning', 'committed'", "done"), source_, "cleaning");
+  const char* before = plan_.options.cleanup ? "'cleaning'" : "'cleaning', 'committed'";
+  require_state(source_.set_state(before, "done"), source_, "cleaning");
+  await_end_flushed();
   if (plan_.options.cleanup) {
     for (const auto& [name, pair] : forward_.tables())
       watcher_.event("VACUUM (ANALYZE) " + pair.source.name +

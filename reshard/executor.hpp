@@ -171,6 +171,7 @@ class Executor {
   // acts_clean.cpp
   Outcome begin_cleanup();
   Outcome clean();
+  void await_end_flushed();
   Outcome end_cleanup();
 
   void create_triggers(Database& database, const std::string& sql, const std::string& table);
@@ -293,7 +294,8 @@ class Executor {
   std::set<std::string> told_unlike_, renewed_for_;
   std::vector<AdvancedSequence> sequences_;
   std::vector<Relation> orders_;  // tables of one number, by which writes of a bucket take turns
-  std::array<ServerIdentity, 2> flushed_;  // of the servers that have everything on disk
+  std::optional<std::string> end_logged_at_;  // where the source's log was; empty: it was on disk
+  std::array<ServerIdentity, 2> flushed_;     // of the servers that have everything on disk
   std::string stop_reason_;
   std::optional<Clock::time_point> block_began_, committed_, soak_end_, tried_back_;
   Clock::time_point named_at_{};  // somebody whose lock is waited for

@@ -128,7 +128,37 @@ Act end_of(const Journal& journal, const Forgotten& gone) {
   return act;
 }
 
+/// The plan has a row there.
+bool lacks_end(Database& source) {
+  const auto row = source.plan_row();
+  return row && (row->state == "committed" || row->state == "cleaning");
+}
+
+/// Its cleanup has ended, and not because another plan has taken it back.
+bool was_cleaned(const Journal& journal) {
+  const State state = journal.read();
+  return state.progress.act == Act::finished && journal.plan().options.cleanup &&
+         state.taken_back_by == 0 && !way_back(journal);
+}
+
 }  // namespace
+
+bool has_lost_cleanup(const Journal& journal) {
+  if (!was_cleaned(journal)) return false;
+  Database source(journal.plan(), Role::source);
+  try {
+    source.connect();
+  } catch (const Waiting&) {
+    return false;
+  }
+  return source.has_schema() && has_row(source) && lacks_end(source);
+}
+
+void begin_cleanup_again(Journal& journal) {
+  State state = journal.read();
+  state.progress.act = Act::begin_cleanup;
+  journal.record_first(state, "the source has lost the end of the cleanup, which begins again");
+}
 
 void forget(const Journal& journal, Routers& routers, const Forgotten& gone,
             const std::function<void(const std::string& text)>& told) {
@@ -146,7 +176,15 @@ void forget(const Journal& journal, Routers& routers, const Forgotten& gone,
     database.lock(plan.number, false);
     require_no_older_program(database);
     if (database.has_schema() && has_row(database)) {
-      if (role == Role::source && finished) require_routers_left(database, routers);
+      if (role == Role::source && finished) {
+        if (was_cleaned(journal) && lacks_end(database))
+          throw std::runtime_error(
+              "plan " + plan.name() + " is finished, and the " + where +
+              " has its rows again: the server has failed over to a standby that lacked the end of "
+              "the cleanup. `reshard run " +
+              plan.name() + "` cleans it again");
+        require_routers_left(database, routers);
+      }
       delete_rows(database, finished);
     }
     // Also where the rows are gone already: a forget that was cut off has left the rest.

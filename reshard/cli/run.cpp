@@ -38,7 +38,8 @@ struct RunWords {
 
 int run(const RunWords& options) {
   const auto plans = plans_of(options.place);
-  const Journal journal = plans->open(options.number);
+  Journal journal = plans->open(options.number);
+  if (has_lost_cleanup(journal)) begin_cleanup_again(journal);
   const Progress at = journal.read().progress;
   if (options.repair) journal.ask("repair");
   // Once the routers may be on the new ring, what preflight looks at is no more as it was.

@@ -31,7 +31,8 @@ enum class FleetRule : std::uint8_t {
   record_on_disk,
   target_decided_before_opening,
   target_decided_before_closing,
-  change_names_ring,  ///< that the plan is bound to
+  change_names_ring,      ///< that the plan is bound to
+  end_flushed_at_source,  ///< before the plan is over
   count,
 };
 inline constexpr std::size_t kFleetRules = static_cast<std::size_t>(FleetRule::count);
@@ -55,7 +56,8 @@ inline constexpr std::array<std::string_view, kFleetRules> kFleetRuleNames{
     "record_on_disk",
     "target_decided_before_opening",
     "target_decided_before_closing",
-    "change_names_ring"};
+    "change_names_ring",
+    "end_flushed_at_source"};
 
 class FleetRules {
  public:

@@ -33,6 +33,7 @@ const std::vector<Without>& noticed() {
       {{FleetRule::coordinator_alone_closes}, true},
       {{FleetRule::blocked_before_commit}, true},
       {{FleetRule::target_decided_before_opening}, false},
+      {{FleetRule::end_flushed_at_source}, false},
       {{FleetRule::missing_row_decides_nothing, FleetRule::forget_awaits_entries}, false},
       // The fence and the guard keep the rows: without these, writes fail that should wait.
       {{FleetRule::writes_wait_when_activated}, false},

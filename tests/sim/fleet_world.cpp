@@ -230,6 +230,8 @@ void World::forget(Mission& plan) {
     return writer.step != Writer::Step::idle && (writer.vnodes & plan.vnodes) != 0;
   });
   if (writes || reads_elsewhere(plan.vnodes, plan.aborted ? plan.from() : plan.to())) return;
+  if (scenario_.lagging_standbys && !calm() && chance(30))
+    fail_over(plan.aborted ? plan.to() : plan.from());
   for (const int where : {plan.from(), plan.to()}) {
     Database& database = this->database(where);
     if (database.plan(plan.number) == nullptr) continue;

@@ -123,9 +123,13 @@ World::Answered World::clean(Task& task) {
 World::Answered World::end_cleanup(Task& task) {
   if (!use(task, 0)) return Outcome::failed;
   const PlanRow* row = this->row(task, 0);
-  if (row != nullptr && row->state == State::done) return Outcome::done;
-  if (row == nullptr || row->state != State::cleaning) return Outcome::failed;
-  return set_state(task, 0, State::cleaning, State::done);
+  if (row == nullptr) return Outcome::failed;
+  const bool awaits = !fleet_ || fleet_->hold(FleetRule::end_flushed_at_source);
+  if (row->state == State::done)
+    return awaits && !at(task, 0).flushed() ? Outcome::more : Outcome::done;
+  if (row->state != State::cleaning) return Outcome::failed;
+  const Answered ended = set_state(task, 0, State::cleaning, State::done);
+  return ended == Outcome::done ? Outcome::more : ended;
 }
 
 }  // namespace sim
