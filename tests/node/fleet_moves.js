@@ -64,15 +64,16 @@ class Mover {
 
   /** Coordinators, until one has ended by itself. */
   async carry(words) {
-    for (;;) {
+    for (let killed = false;;) {
       ++this.coordinators;
       this.running = this.system.reshard(...words);
       const {code, err} = await this.running.done;
       this.running = null;
       if (code === 0 || code === 7) return code;
-      // The one before was killed when it had written down that the plan is over.
-      if (/ is finished/.test(err)) return 0;
-      if (/ was aborted: plan again/.test(err)) return 7;
+      // The one before was killed after it had written down that the plan is over.
+      if (killed && / is finished/.test(err)) return 0;
+      if (killed && / was aborted: plan again/.test(err)) return 7;
+      killed = code === null;
       // Killed; or it wants a person, after so many cutovers that were given up: one retries.
       if (code !== null && code !== 5) this.said = `${words.join(' ')} ends with ${code}: ${err.slice(-600)}`;
       await pause(100);

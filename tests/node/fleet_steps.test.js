@@ -11,7 +11,7 @@ const {Watched} = require('./fleet_watched');
 const LONG = Boolean(process.env.MORAY_ROUTER_LONG);
 const LEASE_S = 2;
 /** `fleet` ends so where a change is done; can't be done; or where it can't tell. */
-const DONE = 0, ENDS = [DONE, 1, 3];
+const DONE = 0, FAILED = 1, UNKNOWN = 3, ENDS = [DONE, FAILED, UNKNOWN];
 
 let scene, direct, watched, moves = 0;
 before(async () => {
@@ -53,43 +53,53 @@ async function settled() {
   return places[0] === watched.to;
 }
 
+const STEPS = {prepare: /"kind":"publish","stage":"prepare"/, block: /"kind":"publish","stage":"block"/, activate: /"kind":"publish","stage":"activate"/, close: /"change":null,"last":/};
+const COMMIT = 'activate';
 const WAYS = {before: 'before it is sent', late: 'as it is sent, and it arrives afterwards', after: 'when it is done, and has not been told so'};
-/** An operator's command that is killed at the nth of its writes; whether it wrote so often. */
+/** An operator's command that is killed at the nth of its writes: `reached`, whether it wrote so often; `step`, which one that write was. */
 async function killedAt(nth, way) {
   const cut = scene.cuts.operator;
-  let count = 0;
-  const stopped = cut.stopAt(() => ++count === nth, way === 'after' ? 'after' : 'before'), running = remap();
+  let count = 0, step = null;
+  const stopped = cut.stopAt((bytes) => {
+    step = Object.keys(STEPS).find((name) => STEPS[name].test(bytes)) || step;
+    return ++count === nth;
+  }, way === 'after' ? 'after' : 'before'), running = remap();
   if (!await Promise.race([stopped, running.done.then(() => false)])) {
     assert.strictEqual((await running.done).code, DONE);
-    return false;
+    return {reached: false, step};
   }
   running.child.kill('SIGKILL');
   await running.done;
   if (way === 'late') cut.mend();
   else cut.reset();
-  return true;
+  return {reached: true, step};
 }
+/** Whether a change is done of which the write that began `step` was the last, and arrived or not. A close may also be its members'. */
+const committed = (step, way) => step === 'close' || (step === COMMIT && way !== 'before');
 
 for (const [i, [way, when]] of Object.entries(WAYS).entries())
   test(`an operator's command dies at each of its writes, ${when}: the change is done at all routers, or at none, and the next one is done`, async () => {
-    const ends = [];
+    const steps = new Set();
+    let moved = 0, writes = 0;
     for (let nth = LONG ? 1 : 1 + i; ; nth += LONG ? 1 : 3) {
       await begin();
-      if (!await killedAt(nth, way)) break;
-      ends.push(await settled());
+      const {reached, step} = await killedAt(nth, way);
+      if (!reached) break;
+      const done = await settled();
+      assert.strictEqual(done, committed(step, way), `write ${nth}, of ${step}`);
+      steps.add(step);
+      ++writes;
+      if (done) ++moved;
       await watched.stop();
     }
     assert.ok(await settled());
-    // Block, prepare, activate and close are writes of its own each; once it is committed, it stays so.
-    assert.ok(ends.length >= (LONG ? 4 : 1), `${ends.length} writes`);
-    assert.deepStrictEqual(ends, [...ends].sort(), `moved, by the write at which it died: ${ends}`);
-    console.log(JSON.stringify({fleet_operator_dies: {way, writes: ends.length, moved: ends.filter(Boolean).length}}));
+    if (LONG) for (const step of Object.keys(STEPS)) assert.ok(steps.has(step), `it did not die at ${step}`);
+    console.log(JSON.stringify({fleet_operator_dies: {way, writes, moved}}));
   });
 
-const STEPS = {prepare: /"kind":"publish","stage":"prepare"/, block: /"kind":"publish","stage":"block"/, activate: /"kind":"publish","stage":"activate"/, close: /"change":null,"last":/};
 const ALL = Object.keys(STEPS).flatMap((step) => [[step, 'before'], [step, 'after']]);
 for (const [step, when] of LONG ? ALL : [['block', 'after'], ['activate', 'after']])
-  test(`a router joins while a change has come to ${when === 'before' ? 'where it is to be written that it goes on to' : 'where it is written that it goes on to'} ${step}`, async () => {
+  test(`a router joins right ${when} a change's step to ${step} is written`, async () => {
     await begin();
     const cut = scene.cuts.operator, stopped = cut.stopAt((bytes) => STEPS[step].test(bytes), when), running = remap();
     assert.ok(await stopped);
@@ -97,16 +107,19 @@ for (const [step, when] of LONG ? ALL : [['block', 'after'], ['activate', 'after
     await until(async () => (await status()).members.some(({id}) => id === joiner.name), 'it is on the roster');
     cut.mend();
     const {code, stderr} = await running.done;
-    assert.ok(ENDS.includes(code), stderr);
-    await joiner.served;
-    await joiner.connect();
-    watched.running.push(watched.read(joiner));
-    const moved = await settled();
-    if (code !== 3) assert.strictEqual(moved, code === DONE, stderr);
-    assert.strictEqual(await joiner.generation(), await scene.members[0].generation());
-    await watched.stop();
-    await joiner.stop();
-    scene.members.pop();
+    try {
+      assert.ok(ENDS.includes(code), stderr);
+      await joiner.served;
+      await joiner.connect();
+      watched.running.push(watched.read(joiner));
+      const moved = await settled();
+      if (code !== UNKNOWN) assert.strictEqual(moved, code === DONE, stderr);
+      assert.strictEqual(await joiner.generation(), await scene.members[0].generation());
+      await watched.stop();
+    } finally {
+      await joiner.stop();
+      scene.members.pop();
+    }
     await scene.fleet('remove', joiner.name, '--gone', joiner.name, '--grace', '0');
     await together(3);
   });
@@ -122,12 +135,12 @@ test('a router whose databases are out of reach has a write under way: nothing c
   scene.relay.hold();
   const write = watched.write(m3, one, 2);
   // Beside what reads, and writes to a bystander, one at a time each.
-  await until(async () => (await shardsOf(m3)).reduce((sum, {inFlight}) => sum + inFlight, 0) === 3, 'it is sent');
+  await until(async () => (await shardsOf(m3)).reduce((sum, {inFlight}) => sum + inFlight, 0) >= 3, 'it is sent');
   const running = scene.begin(scene.file, '--json', 'remap', '--vnodes', watched.vnodes, '--pnode', watched.to, '--lease', String(LEASE_S), '--timeout', '3');
   await open('block');
   await watched.write(m1, other, 2);
   const {code, stdout, stderr} = await running.done;
-  assert.strictEqual(code, 1, stdout);
+  assert.strictEqual(code, FAILED, stdout);
   assert.match(stdout + stderr, /no answer from m3/);
   scene.relay.release();
   await write;
@@ -159,8 +172,8 @@ test('a router has lost its databases and ZooKeeper when it has agreed to a bloc
   await watched.write(m1, one, 2);
   await watched.write(m2, other, 2);
   scene.relay.release();  // what it has asked the old owner is answered now
-  await assert.rejects(m3.get(one));
-  await assert.rejects(m3.put(other, {n: 9}));
+  await assert.rejects(m3.get(one), {name: 'NoBackendsError'});
+  await assert.rejects(m3.put(other, {n: 9}), {name: 'ReadOnlyError'});
   cut.mend();
   assert.ok(await settled());
 });
