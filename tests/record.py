@@ -29,7 +29,7 @@ RUNS = {
     "fleet": (["{build}/tests/sim/fleet/sim_fleet"], {**MILLION, "MORAY_ROUTER_MUTATION_RUNS": "0"}, r"\d+ runs: .*"),
     "fleet_ledger": (["node", "--test", "--test-reporter=tap", "tests/node/fleet_faults.test.js"], {"MORAY_ROUTER_SEEDS": "1-100", "MORAY_ROUTER_SANITIZED": ""}, r"\{\"fleet_ledger\":.*"),
     "fleet_kills": (["node", "--test", "--test-reporter=tap", "--test-name-pattern=killed at their writes", "tests/node/fleet_cut_off.test.js"], {"MORAY_ROUTER_SEEDS": "1-100", "MORAY_ROUTER_SANITIZED": ""}, r"\{\"fleet_kills\":.*"),
-    "fleet_model": (["{build}/tests/sim/sim_reshard", "-tc=model: over a fleet*"], {"MORAY_ROUTER_SEED": "1", "MORAY_ROUTER_FLEET_RUNS": "200000"}, r"\d+ runs.*"),
+    "fleet_model": (["{build}/tests/sim/sim_reshard", "-tc=model: over a fleet*"], {"MORAY_ROUTER_SEED": "1", "MORAY_ROUTER_FLEET_RUNS": "100000"}, r"\d+ runs.*"),
     "fleet_moves": (["node", "--test", "--test-reporter=tap", "tests/node/fleet_moves.test.js"], {"MORAY_ROUTER_SEEDS": "1-100", "MORAY_ROUTER_ROUTERS": "3", "MORAY_ROUTER_SANITIZED": ""}, r"\{\"fleet_moves\":.*"),
     "fleet_moves_10": (["node", "--test", "--test-reporter=tap", "tests/node/fleet_moves.test.js"], {"MORAY_ROUTER_SEEDS": "101-110", "MORAY_ROUTER_ROUTERS": "10", "MORAY_ROUTER_SANITIZED": ""}, r"\{\"fleet_moves\":.*"),
     "fleet_moves_20": (["node", "--test", "--test-reporter=tap", "tests/node/fleet_moves.test.js"], {"MORAY_ROUTER_SEEDS": "201-205", "MORAY_ROUTER_ROUTERS": "20", "MORAY_ROUTER_SANITIZED": ""}, r"\{\"fleet_moves\":.*"),
