@@ -9,7 +9,7 @@ set(tests_of_release
   contract_differential contract_postgres_plan
   integration_kill integration_ring_kill
   node_control node_control_attacks node_dev node_dev_fleet node_failover
-  node_fleet_cut_off node_fleet_ensemble node_fleet_faults node_fleet_foreign node_fleet_images
+  node_fleet_cut_off node_fleet_damage node_fleet_ensemble node_fleet_faults node_fleet_foreign node_fleet_images
   node_fleet_large node_fleet_moves node_fleet_reinit node_fleet_reshard node_fleet_steps
   node_latency node_postgres_hostile node_reshard_asks node_reshard_bench node_reshard_buckets
   node_reshard_chains node_reshard_crash node_reshard_dump_lock node_reshard_edits node_reshard_ends

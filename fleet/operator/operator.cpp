@@ -110,9 +110,11 @@ Outcome Operator::write(std::vector<coordination::Write> writes) {
 /// What is read after it is as new as this.
 void Operator::touch() {
   const Outcome outcome = write({Check{paths_.state(), coordination::kAnyVersion}});
-  if (outcome == Outcome::no_node)
+  if (outcome == Outcome::no_node) {
+    if (read(paths_.blocks())) throw NoFleet(paths_.what_is_missing(false, true));
     throw NoFleet("there is no fleet at " + paths_.root() +
                   "; `moray-router fleet init` makes one, `fleet reinit` where it was lost");
+  }
   if (outcome != Outcome::done) fail(paths_.state(), outcome);
 }
 
@@ -147,7 +149,8 @@ FleetView Operator::look() {
   touch();
   FleetView view;
   const auto state = read(paths_.state()), blocks = read(paths_.blocks());
-  if (!state || !blocks) throw OperatorError(paths_.root() + " lacks nodes");
+  if (!state || !blocks)
+    throw OperatorError(paths_.what_is_missing(state.has_value(), blocks.has_value()));
   try {
     view.state = state_from(state->value);
     view.version = state->version;

@@ -56,7 +56,8 @@ void CoordinatorRequests::make(const std::function<void(Made)>& tell, Make make)
 void CoordinatorRequests::look() {
   read({paths_.state(), paths_.blocks()}, [this](const std::map<std::string, Node>& nodes) {
     if (nodes.size() < 2) {
-      told_.problem("there is no fleet at " + paths_.root());
+      told_.problem(
+          paths_.what_is_missing(nodes.contains(paths_.state()), nodes.contains(paths_.blocks())));
       return told_.outcome(Outcome::unknown);
     }
     make(told_.seen, [&] {

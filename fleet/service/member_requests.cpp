@@ -94,7 +94,7 @@ void MemberRequests::looked(const WatchedNodes::Nodes& nodes) {
   };
   const Node *state = node(paths_.state()), *blocks = node(paths_.blocks());
   if (state == nullptr || blocks == nullptr) {
-    told_.problem("there is no fleet at " + paths_.root());
+    told_.problem(paths_.what_is_missing(state != nullptr, blocks != nullptr));
     return told_.outcome(Outcome::unknown, 0);
   }
   Seen seen;

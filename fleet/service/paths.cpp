@@ -23,4 +23,10 @@ std::string Paths::step(std::uint64_t seq, const std::string& by) const {
          "-" + by;
 }
 
+std::string Paths::what_is_missing(bool has_state, bool has_blocks) const {
+  if (!has_state && !has_blocks) return "there is no fleet at " + root_;
+  return (has_state ? blocks() : state()) +
+         " is missing: somebody has deleted it; `moray-router fleet reinit` writes it anew";
+}
+
 }  // namespace fleet

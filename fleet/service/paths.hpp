@@ -32,6 +32,9 @@ class Paths {
   [[nodiscard]] std::string lives() const { return root_ + "/live"; }
   [[nodiscard]] std::string live(const std::string& id) const { return lives() + "/" + id; }
 
+  /// For people, where not both are there: that there is no fleet, or what it lacks.
+  [[nodiscard]] std::string what_is_missing(bool has_state, bool has_blocks) const;
+
  private:
   std::string root_;
 };

@@ -73,6 +73,8 @@ void FirstRing::look(coordination::Session& session) {
                      const fleet::Paths& at = settings_.paths;
                      if (outcome == Outcome::no_node)
                        return again("there is no fleet at " + at.root());
+                     if (outcome == Outcome::denied)
+                       return again("ZooKeeper refuses this router's fleet.credentialsFile");
                      if (outcome != Outcome::done)
                        return again("ZooKeeper: " + std::string(coordination::to_string(outcome)));
                      session.get(
