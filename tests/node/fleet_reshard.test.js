@@ -128,7 +128,7 @@ test('any host goes on with a plan: its journal is in the databases, its routers
   const plan = await system.plan('--vnodes', '0-7', '--max-block', '2000', '--soak', '0', '--journal', 'database');
   const killed = await system.ended(system.reshard('run', plan, ...words, '--crash-behind', 'commit'));
   assert.strictEqual(killed.signal, 'SIGKILL', killed.err);
-  fs.rmSync(system.state, {recursive: true, force: true});
+  fs.rmSync(system.state, {recursive: true, force: true, maxRetries: 100});
   system.state = path.join(system.directory, 'another-host');
   const running = [system.reshard('run', plan, ...words), system.reshard('run', plan, ...words)];
   const codes = (await Promise.all(running.map((each) => system.ended(each)))).map(({code}) => code);

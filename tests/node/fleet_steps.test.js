@@ -81,7 +81,7 @@ for (const [i, [way, when]] of Object.entries(WAYS).entries())
   test(`an operator's command dies at each of its writes, ${when}: the change is done at all routers, or at none, and the next one is done`, async () => {
     const steps = new Set();
     let moved = 0, writes = 0;
-    for (let nth = LONG ? 1 : 1 + i; ; nth += LONG ? 1 : 3) {
+    for (let nth = LONG ? 1 : 1 + i; ; nth += LONG ? 1 : 4) {
       await begin();
       const {reached, step} = await killedAt(nth, way);
       if (!reached) break;
