@@ -19,7 +19,7 @@ after(() => scene.stop());
 const inZooKeeper = (...lines) => scene.zookeeper.shell(USER, ...lines);
 const statusOf = (id) => async () => (await scene.json('status')).members.find((member) => member.id === id).state;
 const problems = () => Promise.all(scene.members.map(async (member) => (await member.fleet()).problem || ''));
-/** Whatever is wrong with the service, what was put is there, and what is put. */
+/** Each router takes a write, and reads it back. */
 async function serves() {
   for (const member of scene.members) {
     await member.put(`by ${member.name}`, {n: ++data});
